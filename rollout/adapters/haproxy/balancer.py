@@ -1,0 +1,70 @@
+"""A load balancer: HAProxy's runtime API behind the `LoadBalancer` port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rollout.adapters.haproxy.observer import Observer
+from rollout.adapters.haproxy.replies import SEVERITY, judge, parse_level, parse_reading
+from rollout.adapters.haproxy.transport import Transport
+from rollout.domain import Reading
+from rollout.errors import LoadBalancerUnreachable
+
+_SERVERS_ONLY = 4
+"""The object type of `show stat`."""
+
+
+class HAProxy:
+    """One HAProxy, 2.6 or later."""
+
+    def __init__(self, name: str, transport: Transport) -> None:
+        self._name = name
+        self._transport = transport
+        self._observer = Observer(self._read)
+        self._focus: frozenset[str] = frozenset()
+        self._numbers: dict[str, int] = {}
+        self._pid = 0
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def focus(self, backends: Iterable[str]) -> None:
+        self._focus = frozenset(backends)
+
+    async def read(self) -> Reading:
+        return await self._observer.read()
+
+    async def send(self, commands: Sequence[str]) -> None:
+        line = ";".join(commands)
+        judge(self._name, line, await self._ask(line))
+
+    async def level(self) -> str:
+        return parse_level(self._name, await self._ask("show cli level"))
+
+    async def _read(self) -> Reading:
+        """A reading of the focus; of everything, where the process is not the one that numbered them."""
+        if self._focus and self._focus <= self._numbers.keys():
+            reading, _ = await self._read_by(sorted(self._focus))
+            if reading.pid == self._pid:
+                return reading
+        reading, self._numbers = await self._read_by(None)
+        self._pid = reading.pid
+        return reading
+
+    async def _read_by(self, backends: Sequence[str] | None) -> tuple[Reading, dict[str, int]]:
+        commands = ["show info"]
+        if backends is None:
+            commands += ["show servers state", f"show stat -1 {_SERVERS_ONLY} -1"]
+        else:
+            # By number, since a frontend may have the same name.
+            commands += [f"show servers state {backend}" for backend in backends]
+            commands += [f"show stat {self._numbers[backend]} {_SERVERS_ONLY} -1" for backend in backends]
+        return parse_reading(self._name, await self._ask(";".join(commands)))
+
+    async def _ask(self, line: str) -> str:
+        reply = await self._transport.ask(f"{SEVERITY};{line}\n".encode())
+        if not reply.endswith(b"\n"):
+            # HAProxy ends every reply with an empty line: less is a process that went away meanwhile.
+            raise LoadBalancerUnreachable(self._name, "the connection closed before the answer was whole")
+        return reply.decode(errors="replace")

@@ -1,0 +1,58 @@
+"""One observer per load balancer: however many wait, one task reads, and all share what it read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from rollout.domain import Reading
+
+_PACE = 0.02
+"""Seconds from one reading to the next, while somebody waits."""
+
+_SHARE = 20
+"""A reading may take one part in so many of the time, however large the load balancer is."""
+
+
+class Observer:
+    """Reads only while somebody waits."""
+
+    def __init__(self, read: Callable[[], Awaitable[Reading]]) -> None:
+        self._read = read
+        self._waiting: list[asyncio.Future[Reading]] = []
+        self._task: asyncio.Task[None] | None = None
+        self._next = 0.0
+
+    async def read(self) -> Reading:
+        """A reading begun after this call."""
+        loop = asyncio.get_running_loop()
+        reading: asyncio.Future[Reading] = loop.create_future()
+        self._waiting.append(reading)
+        if self._task is None:
+            self._task = loop.create_task(self._serve())
+        return await reading
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting:
+                await asyncio.sleep(max(0.0, self._next - loop.time()))
+                waiting, self._waiting = self._waiting, []
+                begun = loop.time()
+                try:
+                    reading = await self._read()
+                except Exception as error:  # every waiter gets it, whatever it is
+                    for future in _still(waiting):
+                        future.set_exception(error)
+                else:
+                    for future in _still(waiting):
+                        future.set_result(reading)
+                took = loop.time() - begun
+                self._next = begun + max(_PACE, _SHARE * took)
+        finally:
+            self._task = None
+
+
+def _still(waiting: list[asyncio.Future[Reading]]) -> list[asyncio.Future[Reading]]:
+    """Those whose waiter was not cancelled meanwhile."""
+    return [future for future in waiting if not future.done()]

@@ -1,0 +1,118 @@
+"""One question to a runtime socket and its whole answer, on a connection of its own.
+
+A connection that is kept would stay on the old process after a reload and keep that process alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Protocol
+
+from rollout.domain import TcpSocket, UnixSocket
+from rollout.errors import HostError, LoadBalancerUnreachable
+
+TIMEOUT = 10.0
+"""Seconds for one question and its answer: a loaded HAProxy may take a few."""
+
+_BACKLOG_PAUSE = 0.01
+
+
+class Transport(Protocol):
+    """How a runtime socket is reached."""
+
+    async def ask(self, request: bytes) -> bytes:
+        """Everything that is answered until the other side closes. Raises LoadBalancerUnreachable."""
+        ...
+
+
+class StreamQuery(Protocol):
+    """A host through which a UNIX socket can be reached."""
+
+    async def stream_query(self, path: str, request: bytes, timeout: float) -> bytes: ...
+
+
+class UnixTransport:
+    def __init__(self, load_balancer: str, address: UnixSocket) -> None:
+        self._load_balancer = load_balancer
+        self._address = address
+
+    async def ask(self, request: bytes) -> bytes:
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                reader, writer = await asyncio.open_unix_connection(sock=await self._connect())
+                return await _exchange(reader, writer, request)
+        except (OSError, TimeoutError) as error:
+            raise unreachable(self._load_balancer, str(self._address), error) from error
+
+    async def _connect(self) -> socket.socket:
+        """A connected socket. A full backlog says EAGAIN, which asyncio's own connect takes for success."""
+        while True:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.setblocking(False)
+            try:
+                connection.connect(self._address.path)
+            except BlockingIOError:
+                connection.close()
+                await asyncio.sleep(_BACKLOG_PAUSE)
+            except OSError:
+                connection.close()
+                raise
+            else:
+                return connection
+
+
+class TcpTransport:
+    def __init__(self, load_balancer: str, address: TcpSocket) -> None:
+        self._load_balancer = load_balancer
+        self._address = address
+
+    async def ask(self, request: bytes) -> bytes:
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                reader, writer = await asyncio.open_connection(self._address.host, self._address.port)
+                return await _exchange(reader, writer, request)
+        except (OSError, TimeoutError) as error:
+            raise unreachable(self._load_balancer, str(self._address), error) from error
+
+
+class SshTransport:
+    def __init__(self, load_balancer: str, host: StreamQuery, path: str) -> None:
+        self._load_balancer = load_balancer
+        self._host = host
+        self._path = path
+
+    async def ask(self, request: bytes) -> bytes:
+        try:
+            return await self._host.stream_query(self._path, request, TIMEOUT)
+        except HostError as error:
+            raise LoadBalancerUnreachable(self._load_balancer, str(error), hint=error.hint) from error
+
+
+async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
+    try:
+        writer.write(request)
+        await writer.drain()
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+def unreachable(load_balancer: str, address: str, error: Exception) -> LoadBalancerUnreachable:
+    """What a failed connection means, in words."""
+    hint = None
+    match error:
+        case FileNotFoundError():
+            what = f"{address} does not exist"
+            hint = "is HAProxy running, with this `stats socket`?"
+        case PermissionError():
+            what = f"{address}: permission denied"
+            hint = "the `stats socket` line sets its user, group and mode"
+        case ConnectionRefusedError():
+            what = f"nothing listens on {address}"
+            hint = "is HAProxy running?"
+        case TimeoutError():
+            what = f"{address} did not answer within {TIMEOUT:.0f} s"
+        case _:
+            what = f"{address}: {error}"
+    return LoadBalancerUnreachable(load_balancer, what, hint=hint)

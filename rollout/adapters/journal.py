@@ -1,0 +1,155 @@
+"""The journal in SQLite: every deployment of every service of this user, as events.
+
+WAL mode lets `status` read while a deployment writes, and a process that is killed in mid-write leaves a
+database that loads. Each fact is synced to disk before `append` returns; printed lines go along with the next
+fact, or after a quarter of a second, since a sync for each would slow a chatty command down.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from rollout.errors import JournalError
+from rollout.events import Event, OutputSeen, Record, from_fields, to_fields
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS deployments (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    service TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS deployments_of_service ON deployments (service);
+CREATE TABLE IF NOT EXISTS events (
+    deployment INTEGER NOT NULL REFERENCES deployments (id),
+    sequence INTEGER NOT NULL,
+    time REAL NOT NULL,
+    kind TEXT NOT NULL,
+    fields TEXT NOT NULL,
+    PRIMARY KEY (deployment, sequence)
+) WITHOUT ROWID;
+"""
+_VERSION = 1
+"""`PRAGMA user_version` of a journal with this schema."""
+_LAG = 0.25
+"""Seconds that printed lines may wait for company."""
+_BUSY = 5.0
+"""Seconds to wait for another process that is writing."""
+
+
+def journal_path() -> Path:
+    """`journal.db` in the user's state folder."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "rollout" / "journal.db"
+
+
+class SqliteJournal:
+    """Implements `Journal`. Close it after use; `clock` gives Unix time."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._clock = clock
+        self._sequences: dict[int, int] = {}
+        self._late: list[Record] = []
+        with self._translated():
+            self._private()
+            self._database = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
+            self._prepare()
+
+    def begin(self, service: str) -> int:
+        with self._translated():
+            row = self._database.execute("INSERT INTO deployments (service) VALUES (?)", [service])
+            assert row.lastrowid is not None  # noqa: S101 - an INSERT has one
+            return row.lastrowid
+
+    def append(self, deployment: int, event: Event) -> Record:
+        sequence = self._sequences.get(deployment) or self._last_sequence(deployment)
+        record = Record(deployment, sequence + 1, self._clock(), event)
+        self._sequences[deployment] = record.sequence
+        self._late.append(record)
+        if not isinstance(event, OutputSeen) or record.time - self._late[0].time > _LAG:
+            self._flush()
+        return record
+
+    def deployments(self, service: str) -> Sequence[int]:
+        with self._translated():
+            rows = self._database.execute(
+                "SELECT id FROM deployments WHERE service = ? ORDER BY id", [service]
+            )
+            return [row[0] for row in rows]
+
+    def records(self, deployment: int) -> Sequence[Record]:
+        with self._translated():
+            rows = self._database.execute(
+                "SELECT sequence, time, kind, fields FROM events WHERE deployment = ? ORDER BY sequence",
+                [deployment],
+            ).fetchall()
+        events = ((row, from_fields(row[2], json.loads(row[3]))) for row in rows)
+        return [Record(deployment, row[0], row[1], event) for row, event in events if event is not None]
+
+    def close(self) -> None:
+        with self._translated():
+            self._flush()
+            self._database.close()
+
+    def _private(self) -> None:
+        """A journal tells of machines and what they printed: it is for its user alone."""
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self._path.exists():
+            os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
+
+    def _prepare(self) -> None:
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        if version > _VERSION:
+            raise JournalError(
+                f"{self._path} was written by a newer rollout (format {version}, this one knows {_VERSION})",
+                hint="upgrade rollout",
+            )
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        if version < _VERSION:
+            self._database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+
+    def _last_sequence(self, deployment: int) -> int:
+        with self._translated():
+            query = "SELECT coalesce(max(sequence), 0) FROM events WHERE deployment = ?"
+            (last,) = self._database.execute(query, [deployment]).fetchone()
+        return int(last)
+
+    def _flush(self) -> None:
+        if not self._late:
+            return
+        rows = [
+            (
+                record.deployment,
+                record.sequence,
+                record.time,
+                type(record.event).__name__,
+                json.dumps(to_fields(record.event), ensure_ascii=False),
+            )
+            for record in self._late
+        ]
+        with self._translated():
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                self._database.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
+                self._database.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._database.execute("ROLLBACK")
+                raise
+        self._late.clear()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            raise JournalError(
+                f"journal {self._path}: {error}",
+                hint="XDG_STATE_HOME chooses another folder for it",
+            ) from error

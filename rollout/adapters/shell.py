@@ -1,0 +1,90 @@
+"""How a host runs a shell line: what is sent to `sh`, and how what it prints becomes lines."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import shlex
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from rollout.errors import UsageError
+
+WRAPPER = 'eval "$(cat)"'
+"""What `sh -c` is given. The script comes on standard input, so that no process list shows it."""
+
+QUIET = 0.2
+"""Seconds of silence after the exit status: what still holds the streams then is a background process."""
+
+PATIENCE = 1.0
+"""Seconds that a background process which keeps printing may delay the end, in all."""
+
+GRACE = 1.0
+"""Seconds between SIGTERM and SIGKILL for a command that was given up."""
+
+CHUNK = 32_768
+
+_BEGIN = "--- rollout: the command begins ---"
+_TAIL = 20
+_WIDTH = 4_000
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def script(line: str, environment: Mapping[str, str]) -> bytes:
+    """What is written to the wrapper's standard input to run `line`. Raises UsageError."""
+    for name in environment:
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"{name!r} cannot be the name of an environment variable")
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
+    text = "\n".join(["exec </dev/null 2>&1", f"echo '{_BEGIN}'", *exports, line, ""])
+    return text.encode("utf-8", "surrogateescape")
+
+
+class Printed:
+    """Folds what a command prints into lines, in bounded memory.
+
+    A line is what a terminal would show of it (after the last carriage return), cut at 4,000 characters;
+    bytes that are not UTF-8 are replaced. What the login shell prints before the command begins is dropped,
+    unless the command never begins: then it is the reason.
+    """
+
+    def __init__(self, output: Callable[[str], None] | None) -> None:
+        self._output = output
+        self._begun = False
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._rest = ""
+        self._tail: deque[str] = deque(maxlen=_TAIL)
+
+    def feed(self, data: bytes) -> None:
+        self._fold(self._decoder.decode(data))
+
+    def end(self) -> tuple[str, ...]:
+        """The last lines, oldest first; a last one without a line end counts."""
+        self._fold(self._decoder.decode(b"", final=True))
+        if self._rest:
+            self._fold("\n")
+        return tuple(self._tail)
+
+    def _fold(self, text: str) -> None:
+        *lines, rest = (self._rest + text).split("\n")
+        self._rest = _shown(rest) + ("\r" if rest.endswith("\r") else "")
+        if not self._begun:
+            lines = self._after_beginning(lines)
+        if not self._begun or self._output is None:
+            self._tail.extend(_shown(line) for line in lines[-_TAIL:])
+            return
+        for line in lines:
+            self._tail.append(_shown(line))
+            self._output(self._tail[-1])
+
+    def _after_beginning(self, lines: list[str]) -> list[str]:
+        for number, line in enumerate(lines):
+            if line.endswith(_BEGIN):
+                self._begun = True
+                self._tail.clear()
+                return lines[number + 1 :]
+        return lines
+
+
+def _shown(line: str) -> str:
+    return line.rstrip("\r").rpartition("\r")[2][:_WIDTH]

@@ -1,0 +1,107 @@
+"""The stream that SSH is spoken over: TCP, a proxy command, or a channel of a jump host."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+
+from rollout.adapters.ssh.refusal import Refusal
+from rollout.errors import HostUnreachable
+
+_GIVE_UP = 30_000
+"""Milliseconds without an acknowledgement after which a silent peer is given up."""
+
+_GRACE = 1.0
+"""Seconds between SIGTERM and SIGKILL for a proxy command."""
+
+
+async def dial_tcp(host: str, port: int) -> socket.socket:
+    """A connected socket. Raises OSError; the caller limits the time."""
+    loop = asyncio.get_running_loop()
+    addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    failure: OSError | None = None
+    for family, kind, protocol, _, address in addresses:
+        try:
+            connection = socket.socket(family, kind, protocol)
+        except OSError as error:
+            failure = error
+            continue
+        try:
+            connection.setblocking(False)
+            await loop.sock_connect(connection, address)
+            _tune(connection)
+        except OSError as error:
+            connection.close()
+            failure = error
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise failure or OSError("the name has no address")
+
+
+def _tune(connection: socket.socket) -> None:
+    """No waiting to fill a packet (40 ms a round trip), and a dead peer is noticed."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GIVE_UP)
+
+
+class ProxyCommand(socket.socket):
+    """What a `ProxyCommand` of ssh_config speaks to. paramiko's own spins when the command has ended."""
+
+    complaint = ""
+    """The last line that the command wrote to its standard error, known once this is closed."""
+
+    def __init__(self, command: str) -> None:
+        ours, theirs = socket.socketpair()
+        super().__init__(fileno=ours.detach())
+        self._closing = threading.Lock()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 (the user's own ssh_config says so)
+                ["/bin/sh", "-c", f"exec {command}"],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=self._errors,
+                start_new_session=True,
+            )
+
+    def close(self) -> None:
+        super().close()
+        with self._closing:
+            if self._errors.closed:
+                return
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                    os.killpg(self._process.pid, number)
+                    self._process.wait(_GRACE)
+                    break
+            self._errors.seek(0)
+            lines = self._errors.read().decode("utf-8", "replace").splitlines()
+            self.complaint = lines[-1] if lines else ""
+            self._errors.close()
+
+
+def explain(error: BaseException, address: str, timeout: float) -> Refusal:
+    """Why `address` could not be reached, in plain words."""
+    match error:
+        case socket.gaierror():
+            message = f"the name of {address} is not known ({error.strerror})"
+        case ConnectionRefusedError():
+            message = f"nothing listens on {address} (connection refused)"
+        case TimeoutError():
+            message = f"no answer from {address} within {timeout:g} s"
+        case OSError(strerror=str(reason)):
+            message = f"{address} cannot be reached: {reason.lower()}"
+        case _:
+            message = f"{address} cannot be reached: {error}"
+    return Refusal(HostUnreachable, message)

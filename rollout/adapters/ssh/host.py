@@ -1,0 +1,176 @@
+"""A host over SSH: shell lines, and UNIX sockets as seen from it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+
+from paramiko import Channel, ChannelException, SSHException
+
+from rollout.adapters.shell import CHUNK, GRACE, PATIENCE, QUIET, WRAPPER, Printed, script
+from rollout.adapters.ssh.link import Link
+from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.relay import EXPLAIN, RELAY, explained
+from rollout.adapters.ssh.threads import Threads
+from rollout.adapters.ssh.transport import CONNECT_FAILED, Transport
+from rollout.domain import Completed
+from rollout.errors import AnswerLost, CommandTimedOut, HostError
+
+_SHELL = f"exec sh -c {shlex.quote(WRAPPER)}"
+
+
+class SshHost:
+    def __init__(self, name: str, link: Link, threads: Threads) -> None:
+        self._name = name
+        self._link = link
+        self._threads = threads
+        self._sockets_forbidden = False
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    async def connect(self) -> None:
+        """As `Host.connect`."""
+        with self._named():
+            await self._link.open()
+
+    async def run(
+        self,
+        line: str,
+        *,
+        environment: Mapping[str, str],
+        timeout: float,
+        output: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """As `Host.run`. A command that is given up, by timeout or cancellation, is sent SIGTERM.
+
+        `timeout` begins when the session is open: at most eight run at once on a connection.
+        """
+        text = script(line, environment)
+        printed = Printed(output)
+        with self._named():
+            async with self._link.session(_SHELL) as (transport, channel):
+                try:
+                    async with asyncio.timeout(timeout):
+                        await self._threads.run(functools.partial(_send, channel, text))
+                        await self._read(channel, printed)
+                        await self._threads.run(channel.status_event.wait)
+                except BaseException as error:
+                    await self._end(transport, channel)
+                    if isinstance(error, TimeoutError):
+                        message = f"the command did not end within {timeout:g} s; it was told to"
+                        raise CommandTimedOut(self._name, message) from None
+                    raise
+        if channel.exit_status < 0:
+            raise AnswerLost(self._name, "the connection broke while the command ran")
+        return Completed(channel.exit_status, printed.end())
+
+    async def stream_query(self, path: str, request: bytes, timeout: float) -> bytes:
+        """Send `request` to a UNIX socket on the host and read until the other side closes.
+
+        sshd itself connects to it; where that is forbidden, a program on the host does. `timeout` is in
+        seconds. Raises HostError, CommandTimedOut, AnswerLost, and what `connect` raises.
+        """
+        with self._named():
+            await self._link.open()
+            try:
+                async with asyncio.timeout(timeout):
+                    if not self._sockets_forbidden:
+                        try:
+                            _, channel = await self._link.stream(path)
+                            return await self._ask(channel, request)
+                        except ChannelException as error:
+                            if error.code == CONNECT_FAILED:
+                                raise await self._explained(path) from error
+                            self._sockets_forbidden = True
+                    return await self._relay(path, request)
+            except TimeoutError:
+                message = f"{path} did not answer within {timeout:g} s"
+                raise CommandTimedOut(self._name, message) from None
+
+    async def _relay(self, path: str, request: bytes) -> bytes:
+        async with self._link.session(f"exec sh -c {shlex.quote(RELAY)} sh {shlex.quote(path)}") as (
+            _,
+            channel,
+        ):
+            channel.set_combine_stderr(False)
+            answer = await self._ask(channel, request)
+        if channel.exit_status != 0:
+            raise await self._explained(path)
+        return answer
+
+    async def _ask(self, channel: Channel, request: bytes) -> bytes:
+        try:
+            return await self._threads.run(functools.partial(_converse, channel, request))
+        except (SSHException, EOFError, OSError) as error:
+            raise AnswerLost(self._name, f"the connection broke before the answer came: {error}") from error
+        finally:
+            self._threads.start(channel.close)
+
+    async def _explained(self, path: str) -> HostError:
+        """Why nothing could be asked of `path`, as seen on the host."""
+        found = await self.run(EXPLAIN, environment={"ROLLOUT_SOCKET": path}, timeout=10.0)
+        message, hint = explained(path, found.tail)
+        return HostError(self._name, message, hint=hint)
+
+    async def _read(self, channel: Channel, printed: Printed) -> None:
+        """Until the stream ends, or is silent although the command has ended."""
+        clock = asyncio.get_running_loop().time
+        patience = PATIENCE
+        while patience > 0:
+            begun = clock()
+            data = await self._threads.run(functools.partial(_receive, channel))
+            if not data:
+                return
+            printed.feed(data)
+            if channel.exit_status_ready():
+                patience -= clock() - begun
+
+    async def _end(self, transport: Transport, channel: Channel) -> None:
+        with contextlib.suppress(TimeoutError, SSHException, EOFError, OSError):
+            async with asyncio.timeout(3 * GRACE):
+                await self._threads.run(functools.partial(_kill, transport, channel))
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except Refusal as refusal:
+            raise refusal.of(self._name) from refusal.__cause__
+
+
+def _send(channel: Channel, text: bytes) -> None:
+    with contextlib.suppress(OSError):  # it has ended already; its status will tell
+        channel.sendall(text)
+        channel.shutdown_write()
+
+
+def _receive(channel: Channel) -> bytes:
+    channel.settimeout(QUIET)
+    while True:
+        try:
+            return channel.recv(CHUNK)
+        except TimeoutError:
+            if channel.exit_status_ready():
+                return b""
+
+
+def _converse(channel: Channel, request: bytes) -> bytes:
+    _send(channel, request)
+    answer = b"".join(iter(functools.partial(channel.recv, CHUNK), b""))
+    if not channel.eof_received:
+        raise EOFError("end of file")
+    return answer
+
+
+def _kill(transport: Transport, channel: Channel) -> None:
+    for name in ("TERM", "KILL"):
+        if channel.closed:
+            return
+        transport.send_signal(channel, name)
+        if channel.status_event.wait(GRACE):
+            return

@@ -1,0 +1,196 @@
+"""One SSH connection: opened when first needed, shared by all who want its target, reopened if it died."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol, TypeVar
+
+from paramiko import Channel, ChannelException, SSHException
+
+from rollout.adapters.ssh import dialing
+from rollout.adapters.ssh.config import Settings, resolve
+from rollout.adapters.ssh.login import Stream, TooBusy, log_in
+from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.threads import Threads
+from rollout.adapters.ssh.transport import PROHIBITED, Transport
+from rollout.domain import SshTarget
+from rollout.errors import HostUnreachable
+
+T = TypeVar("T")
+
+_SESSIONS = 8
+"""At once on one connection; sshd's own limit (`MaxSessions`) is 10 unless it is set."""
+
+_RETRIES = (0.1, 0.3, 1.0)
+"""Seconds to wait before each further try, when an sshd has too many to log in."""
+
+
+class Links(Protocol):
+    """What a link needs of its pool: the links to its jump hosts, and threads."""
+
+    threads: Threads
+    connect_timeout: float
+
+    def link(self, target: SshTarget) -> Link: ...
+
+
+class Link:
+    def __init__(self, target: SshTarget, links: Links) -> None:
+        self._target = target
+        self._links = links
+        self._threads = links.threads
+        self._timeout = links.connect_timeout
+        self._transport: Transport | None = None
+        self._opening: asyncio.Task[Transport] | None = None
+        self._slots = asyncio.Semaphore(_SESSIONS)
+        self._sessions = 0
+
+    async def open(self) -> Transport:
+        """The open connection. All who wait for it share one attempt and its failure. Raises Refusal."""
+        if self._transport is not None and self._transport.is_active():
+            return self._transport
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._connect())
+            self._opening.add_done_callback(self._opened)
+        return await asyncio.shield(self._opening)
+
+    async def close(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
+        if self._transport is not None:
+            await self._threads.run(self._transport.close)
+
+    @contextlib.asynccontextmanager
+    async def session(self, command: str) -> AsyncIterator[tuple[Transport, Channel]]:
+        """A session in which `command` has been started, its standard input still open.
+
+        Waits while too many sessions are open. Raises Refusal.
+        """
+        transport, channel = await self._admitted(functools.partial(_start, command))
+        try:
+            yield transport, channel
+        finally:
+            try:
+                await self._threads.run(channel.close)
+            finally:
+                self._sessions -= 1
+                self._slots.release()
+
+    async def stream(self, path: str) -> tuple[Transport, Channel]:
+        """A channel to a UNIX socket on the host. Raises ChannelException, Refusal."""
+        return await self._reopening(lambda transport, timeout: transport.open_unix(path, timeout=timeout))
+
+    async def tunnel(self, host: str, port: int) -> Channel:
+        """A channel to a TCP address as seen from the host.
+
+        Raises ChannelException, SSHException, TimeoutError: no answer is that address's fault here.
+        """
+        transport = await self.open()
+        start = functools.partial(transport.open_tcp, host, port, timeout=self._timeout)
+        return await self._threads.run(start, discard=Channel.close)
+
+    async def _admitted(self, start: Callable[[Transport, float], Channel]) -> tuple[Transport, Channel]:
+        while True:
+            await self._slots.acquire()
+            self._sessions += 1
+            try:
+                return await self._reopening(start)
+            except BaseException as error:
+                self._sessions -= 1
+                if isinstance(error, ChannelException) and self._sessions:
+                    # sshd allows fewer sessions than we took for granted: this slot is never given back.
+                    continue
+                self._slots.release()
+                if isinstance(error, ChannelException):
+                    message = f"it allows no session ({error.text})"
+                    raise Refusal(
+                        HostUnreachable, message, "look at MaxSessions of its sshd_config"
+                    ) from error
+                raise
+
+    async def _reopening(self, start: Callable[[Transport, float], Channel]) -> tuple[Transport, Channel]:
+        """A channel; on a new connection if the one at hand turns out to be dead."""
+        for again in (True, False):
+            transport = await self.open()
+            try:
+                return transport, await self._in_time(functools.partial(start, transport, self._timeout))
+            except ChannelException:
+                raise
+            except (SSHException, EOFError, OSError) as error:
+                self._threads.start(transport.close)
+                if self._transport is transport:
+                    self._transport = None
+                if not again:
+                    raise Refusal(HostUnreachable, f"the connection broke: {error}") from error
+        raise AssertionError
+
+    async def _in_time(self, start: Callable[[], Channel]) -> Channel:
+        async with asyncio.timeout(self._timeout):
+            return await self._threads.run(start, discard=Channel.close)
+
+    def _opened(self, task: asyncio.Task[Transport]) -> None:
+        self._opening = None
+        if not task.cancelled() and task.exception() is None:
+            self._transport = task.result()
+
+    async def _connect(self) -> Transport:
+        settings = await self._threads.run(functools.partial(resolve, self._target))
+        for pause in _RETRIES:
+            with contextlib.suppress(TooBusy):
+                return await self._attempt(settings)
+            await asyncio.sleep(pause)
+        try:
+            return await self._attempt(settings)
+        except TooBusy as error:
+            raise Refusal(HostUnreachable, str(error)) from error
+
+    async def _attempt(self, settings: Settings) -> Transport:
+        gate = await self._gate(settings)
+        stream: Stream | None = None
+        try:
+            async with asyncio.timeout(self._timeout):
+                stream = await self._dial(settings, gate)
+                work = functools.partial(log_in, settings, stream, self._timeout)
+                return await self._threads.run(work, discard=Transport.close)
+        except BaseException as error:
+            if stream is not None:
+                self._threads.start(stream.close)
+            if isinstance(error, OSError | SSHException):
+                raise dialing.explain(error, settings.address, self._timeout) from error
+            raise
+
+    async def _gate(self, settings: Settings) -> Link | None:
+        if settings.jump is None:
+            return None
+        gate = self._links.link(settings.jump)
+        try:
+            await gate.open()
+        except Refusal as refusal:
+            raise refusal.at_jump_host(str(settings.jump)) from refusal
+        return gate
+
+    async def _dial(self, settings: Settings, gate: Link | None) -> Stream:
+        if gate is None:
+            if settings.proxy_command is not None:
+                return dialing.ProxyCommand(settings.proxy_command)
+            return await dialing.dial_tcp(settings.host, settings.port)
+        try:
+            return await gate.tunnel(settings.host, settings.port)
+        except ChannelException as error:
+            if error.code == PROHIBITED:
+                message = f"jump host {settings.jump} forbids to go on ({error.text})"
+                hint = "look at AllowTcpForwarding and PermitOpen of its sshd_config"
+                raise Refusal(HostUnreachable, message, hint) from error
+            message = f"jump host {settings.jump} cannot reach {settings.address}: {error.text}"
+            raise Refusal(HostUnreachable, message) from error
+
+
+def _start(command: str, transport: Transport, timeout: float) -> Channel:
+    channel = transport.open("session", timeout=timeout)
+    channel.set_combine_stderr(True)
+    channel.exec_command(command)
+    return channel

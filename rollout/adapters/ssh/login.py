@@ -1,0 +1,93 @@
+"""From a stream to a connection that is logged in and quick."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import TYPE_CHECKING, Any, cast
+
+from fabric import Config, Connection
+from paramiko import Channel, ChannelException, SSHConfig, SSHException
+from paramiko.ssh_exception import IncompatiblePeer
+
+from rollout.adapters.ssh.authentication import PublicKeys
+from rollout.adapters.ssh.config import Settings
+from rollout.adapters.ssh.dialing import ProxyCommand
+from rollout.adapters.ssh.host_keys import HostKeyCheck
+from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.transport import Transport
+from rollout.errors import HostUnreachable
+
+if TYPE_CHECKING:
+    Stream = socket.socket | Channel
+
+_KEEPALIVE = 10
+"""Seconds."""
+
+
+class TooBusy(Exception):
+    """It hung up before it said who it is, as an sshd does at its `MaxStartups`: trying again may help."""
+
+
+def log_in(settings: Settings, stream: Stream, timeout: float) -> Transport:
+    """Check the host's key, log in, and make the connection quick. Blocks. Raises Refusal, TooBusy."""
+    check = HostKeyCheck(settings)
+
+    def transport(stream: Stream, **options: Any) -> Transport:
+        made = Transport(stream, **options)
+        kinds = made.get_security_options()
+        kinds.key_types = tuple(check.preferred(kinds.key_types))
+        made.handshake_timeout = timeout
+        return made
+
+    connection = Connection(
+        settings.host,
+        user=settings.user,
+        port=settings.port,
+        config=Config(lazy=True, ssh_config=SSHConfig()),
+        gateway=False,  # fabric's own jump hosts would trust any key
+    )
+    connection.connect_kwargs = {
+        "sock": stream,
+        "timeout": timeout,
+        "banner_timeout": timeout,
+        "auth_timeout": timeout,
+        "transport_factory": transport,
+        "auth_strategy": PublicKeys(settings),
+    }
+    connection.client.set_missing_host_key_policy(check)
+    try:
+        connection.open()
+    except Exception as error:
+        connection.client.close()
+        stream.close()
+        raise _explained(error, settings, stream) from error
+    opened = cast(Transport, connection.transport)
+    opened.set_keepalive(_KEEPALIVE)
+    _warm_up(opened, timeout)
+    return opened
+
+
+def _warm_up(transport: Transport, timeout: float) -> None:
+    """sshd turns no-delay on with the first session; until then each answer takes 44 ms."""
+    with contextlib.suppress(ChannelException, TimeoutError):
+        session = transport.open("session", timeout=timeout)
+        session.settimeout(timeout)
+        session.exec_command("exit 0")
+        session.shutdown_write()
+        session.status_event.wait(timeout)
+        session.close()
+
+
+def _explained(error: Exception, settings: Settings, stream: Stream) -> Exception:
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(stream, ProxyCommand) and stream.complaint:
+        return Refusal(HostUnreachable, f"ProxyCommand: {stream.complaint}")
+    match error:
+        case IncompatiblePeer():
+            return Refusal(HostUnreachable, f"no common algorithms with {settings.address}: {error}")
+        case SSHException() if "banner" in str(error) or "protocol version" in str(error):
+            return TooBusy(f"what answers on {settings.address} does not speak SSH, or is too busy")
+        case _:
+            return TooBusy(f"{settings.address} hung up before the login ({error or 'end of file'})")

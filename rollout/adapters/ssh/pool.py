@@ -1,0 +1,41 @@
+"""All SSH connections of this process."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+from rollout.adapters.ssh.host import SshHost
+from rollout.adapters.ssh.link import Link
+from rollout.adapters.ssh.threads import Threads
+from rollout.domain import SshTarget
+
+
+class SshPool:
+    """One connection for each distinct target; jump hosts are targets too. Belongs to one event loop."""
+
+    def __init__(self, connect_timeout: float = 10.0) -> None:
+        """`connect_timeout` is in seconds, for each connection on the way to a host."""
+        self.connect_timeout = connect_timeout
+        self.threads = Threads()
+        self._links: dict[SshTarget, Link] = {}
+
+    def host(self, name: str, target: SshTarget) -> SshHost:
+        """The host at `target`; errors call it `name`. Nothing is opened yet."""
+        return SshHost(name, self.link(target), self.threads)
+
+    def link(self, target: SshTarget) -> Link:
+        return self._links.setdefault(target, Link(target, self))
+
+    async def aclose(self) -> None:
+        """Close every connection; commands that still run on them lose their answer."""
+        await asyncio.gather(*(link.close() for link in self._links.values()))
+        self.threads.close()
+
+    async def __aenter__(self) -> SshPool:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()

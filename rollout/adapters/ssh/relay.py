@@ -1,0 +1,60 @@
+"""What runs on a host about a UNIX socket there: a way to it past sshd, and a look at why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_PYTHON = """
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(sys.stdin.buffer.read())
+s.shutdown(socket.SHUT_WR)
+while data := s.recv(65536):
+    sys.stdout.buffer.write(data)
+"""
+
+RELAY = f"""
+if command -v socat >/dev/null; then exec socat -t 3600 - UNIX-CONNECT:"$1"
+elif nc -h 2>&1 | grep -q -e -U; then exec nc -U "$1"
+elif command -v python3 >/dev/null; then exec python3 -c '{_PYTHON}' "$1"
+fi
+exit 127
+"""
+"""Standard input goes to the socket `$1`, its answer to standard output."""
+
+EXPLAIN = """
+if ! [ -e "$ROLLOUT_SOCKET" ]; then
+  ls -d "$(dirname "$ROLLOUT_SOCKET")"/. 2>&1 | grep -qi denied && echo hidden || echo missing
+elif ! [ -S "$ROLLOUT_SOCKET" ]; then echo other
+elif ! [ -w "$ROLLOUT_SOCKET" ]; then echo forbidden
+elif ! command -v socat >/dev/null && ! nc -h 2>&1 | grep -q -e -U && ! command -v python3 >/dev/null
+then echo closed; else echo silent
+fi
+ls -ld "$ROLLOUT_SOCKET" 2>&1
+id
+"""
+"""Says in one word what is wrong with a socket that could not be connected to, then who may use it."""
+
+
+def explained(path: str, seen: Sequence[str]) -> tuple[str, str | None]:
+    """Message and hint, from what `EXPLAIN` printed."""
+    word, listing, who = seen if len(seen) == 3 else ("", " ".join(seen), "")
+    match word:
+        case "missing":
+            return f"{path} does not exist", "is HAProxy running there, with this `stats socket`?"
+        case "other":
+            return f"{path} is not a socket ({listing})", "look at the `stats socket` line of HAProxy"
+        case "forbidden" | "hidden":
+            message = f"no permission for {path} ({listing}; logged in as {who})"
+            return (
+                message,
+                "the `stats socket` line sets user, group and mode; groups count from the next login",
+            )
+        case "closed":
+            message = f"sshd does not forward to {path}, and socat, nc and python3 are missing"
+            return message, "set AllowStreamLocalForwarding yes in its sshd_config, or install socat"
+        case "silent":
+            return f"nothing listens on {path}, or its queue is full ({listing})", "is HAProxy running there?"
+        case _:
+            return f"{path} cannot be reached: {listing}", None

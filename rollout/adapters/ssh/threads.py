@@ -1,0 +1,45 @@
+"""The only place that knows of threads: paramiko blocks, and everybody else awaits."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_WORKERS = 256
+
+
+class Threads:
+    """Made as they are needed, and kept."""
+
+    def __init__(self) -> None:
+        self._executor = concurrent.futures.ThreadPoolExecutor(_WORKERS, thread_name_prefix="ssh")
+
+    async def run(self, work: Callable[[], T], *, discard: Callable[[T], object] | None = None) -> T:
+        """What `work` returns or raises.
+
+        A thread cannot be cancelled: whoever gives up `work` closes what it waits for. `discard` gets a
+        result that comes when nobody waits any more.
+        """
+        future = self._executor.submit(work)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if discard is not None:
+                future.add_done_callback(lambda done: _hand_over(done, discard))
+            raise
+
+    def start(self, work: Callable[[], object]) -> None:
+        """Do `work` and do not wait for it."""
+        self._executor.submit(work)
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=False)
+
+
+def _hand_over(done: concurrent.futures.Future[T], discard: Callable[[T], object]) -> None:
+    if not done.cancelled() and done.exception() is None:
+        discard(done.result())

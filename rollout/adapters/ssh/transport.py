@@ -1,0 +1,104 @@
+"""paramiko's transport, with what it lacks: UNIX sockets, signals, and errors that find their own channel."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from typing import Any, cast
+
+import paramiko
+from paramiko import Channel, ChannelException, Message, SSHException
+from paramiko.common import MSG_CHANNEL_REQUEST, cMSG_CHANNEL_OPEN, cMSG_CHANNEL_REQUEST
+
+PROHIBITED, CONNECT_FAILED, UNKNOWN_TYPE = 1, 2, 3
+"""Codes of a `ChannelException`, from RFC 4254."""
+
+_LOOK_AGAIN = 0.1
+
+
+def _request(channel: Channel, message: Message) -> None:
+    """`exit-signal` is an end too; paramiko leaves the command without a status then."""
+    if message.get_text() == "exit-signal":
+        message.get_boolean()
+        number = getattr(signal, f"SIG{message.get_text()}", 0)
+        channel.exit_status = 128 + int(number)
+        channel.status_event.set()
+        return
+    message.rewind()
+    message.get_int()
+    inner: Any = channel
+    inner._handle_request(message)
+
+
+_handlers: dict[int, Any] = vars(paramiko.Transport)["_channel_handler_table"]
+
+
+class Transport(paramiko.Transport):
+    """One connection's protocol and the thread that reads it. Its methods block: call them in threads."""
+
+    _channel_handler_table = _handlers | {MSG_CHANNEL_REQUEST: _request}
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._refused: dict[int, ChannelException] = {}
+
+    def open(self, kind: str, *fields: str | int, timeout: float) -> Channel:
+        """Open a channel of any kind; `fields` follow the common part of the message.
+
+        Unlike `open_channel`, it can be called by many threads: each gets the error of its own channel.
+        Raises ChannelException if the host says no, other SSHException if the connection is of no use.
+        """
+        if not self.is_active():
+            raise SSHException("the connection is closed")
+        inner: Any = self
+        window, packet = self.default_window_size, self.default_max_packet_size
+        with self.lock:
+            number = inner._next_channel()
+            channel: Any = Channel(number)
+            inner._channels.put(number, channel)
+            self.channel_events[number] = answered = threading.Event()
+            self.channels_seen[number] = True
+            channel._set_transport(self)
+            channel._set_window(window, packet)
+        message = Message()
+        message.add_byte(cMSG_CHANNEL_OPEN)
+        message.add_string(kind)
+        for field in (number, window, packet, *fields):
+            (message.add_int if isinstance(field, int) else message.add_string)(field)
+        inner._send_user_message(message)
+        deadline = time.monotonic() + timeout
+        while self.is_active() and not answered.wait(_LOOK_AGAIN):
+            if time.monotonic() > deadline:
+                raise SSHException("the connection does not answer")
+        if refusal := self._refused.pop(number, None):
+            raise refusal
+        if not self.is_active():
+            raise SSHException("the connection is closed")
+        return cast(Channel, channel)
+
+    def open_unix(self, path: str, *, timeout: float) -> Channel:
+        """Connect to a UNIX socket on the other side; OpenSSH's own kind of channel."""
+        return self.open("direct-streamlocal@openssh.com", path, "", 0, timeout=timeout)
+
+    def open_tcp(self, host: str, port: int, *, timeout: float) -> Channel:
+        return self.open("direct-tcpip", host, port, "127.0.0.1", 0, timeout=timeout)
+
+    def send_signal(self, channel: Channel, name: str) -> None:
+        """Send `TERM`, `KILL`, … to the process group of a session. OpenSSH knows this since 7.9."""
+        message = Message()
+        message.add_byte(cMSG_CHANNEL_REQUEST)
+        message.add_int(channel.remote_chanid)
+        message.add_string("signal")
+        message.add_boolean(False)
+        message.add_string(name)
+        inner: Any = self
+        inner._send_user_message(message)
+
+    def _parse_channel_open_failure(self, message: Message) -> None:
+        number, code, text = message.get_int(), message.get_int(), message.get_text()
+        self._refused[number] = ChannelException(code, text)
+        message.rewind()
+        parent: Any = super()
+        parent._parse_channel_open_failure(message)
+        self.saved_exception = None

@@ -1,0 +1,53 @@
+"""The options that every verb spells the same."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from rollout.cli.redaction import Redaction
+from rollout.errors import UsageError
+from rollout.inventory import Inventory, load
+
+DEFAULT_INVENTORY = "rollout.yml"
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """`--inventory`, `--limit`, `--output` and `--yes`."""
+    parser.add_argument(
+        "-i",
+        "--inventory",
+        metavar="FILE",
+        help=f"the inventory (or ROLLOUT_INVENTORY; {DEFAULT_INVENTORY} in this folder otherwise)",
+    )
+    parser.add_argument(
+        "--limit",
+        metavar="NODES",
+        action="append",
+        default=[],
+        type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
+        help="only these nodes, with commas; may be repeated",
+    )
+    parser.add_argument(
+        "--output", choices=["text", "json"], default="text", help="for people, or JSON for programs"
+    )
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+
+
+def limit(arguments: argparse.Namespace) -> list[str]:
+    """The names that `--limit` gave."""
+    return [name for names in arguments.limit for name in names]
+
+
+def load_inventory(arguments: argparse.Namespace) -> Inventory:
+    """The inventory that is asked for. From here on its variables are masked. Raises UsageError."""
+    given = arguments.inventory or os.environ.get("ROLLOUT_INVENTORY")
+    if given is None and not Path(DEFAULT_INVENTORY).exists():
+        raise UsageError(
+            f"no inventory: give --inventory FILE, set ROLLOUT_INVENTORY, or have {DEFAULT_INVENTORY} here",
+            hint=f"`rollout init` writes {DEFAULT_INVENTORY} to start from",
+        )
+    inventory = load(Path(given or DEFAULT_INVENTORY), os.environ)
+    arguments.redaction = Redaction(inventory.variables.values())
+    return inventory

@@ -1,0 +1,40 @@
+"""`rollout init`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+from rollout.errors import UsageError
+
+HELP = "write a commented inventory to start from"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        type=Path,
+        default=Path("rollout.yml"),
+        help="where to write it (rollout.yml); a file that exists is never touched",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    path: Path = arguments.file
+    name = shlex.quote(str(path))
+    starter = files("rollout").joinpath("inventory", "starter.yml").read_text(encoding="utf-8")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(starter)
+    except FileExistsError:
+        raise UsageError(f"{name} exists and was left as it is", hint="rollout init ANOTHER.yml") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{name} cannot be written: {reason}") from None
+    sys.stdout.write(f"wrote {name}; change what is marked in it, then: rollout check -i {name}\n")
+    return 0

@@ -1,0 +1,68 @@
+"""The journal as the verbs use it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Callable
+
+from rollout.adapters.journal import SqliteJournal, journal_path
+from rollout.cli.redaction import Redaction
+from rollout.events import DeploymentStarted, Event, Record
+from rollout.plan import Plan
+from rollout.ports import Journal
+from rollout.progress import Progress
+
+_REMEMBERED = 20
+"""Deployments that are looked through for nodes that were left out."""
+
+Show = Callable[[Record], None]
+
+
+def open_journal() -> SqliteJournal:
+    """The user's journal. Raises JournalError."""
+    return SqliteJournal(journal_path())
+
+
+def recorder(journal: Journal, number: int, redaction: Redaction, show: Show) -> Callable[[Event], None]:
+    """Writes each event to the journal, then shows it; what came from variables is masked before."""
+
+    def record(event: Event) -> None:
+        show(journal.append(number, redaction.event(event)))
+
+    return record
+
+
+def last_deployment(journal: Journal, service: str) -> Progress | None:
+    """The deployment that runs or ran last; `None` if there was none."""
+    numbers = journal.deployments(service)
+    return Progress.fold(journal.records(numbers[-1])) if numbers else None
+
+
+def left_out(journal: Journal, service: str) -> frozenset[str]:
+    """The nodes that deployments left out, or may have, and that none brought back since."""
+    out: set[str] = set()
+    for number in journal.deployments(service)[-_REMEMBERED:]:
+        progress = Progress.fold(journal.records(number))
+        still = {*progress.left_out, *progress.in_doubt}
+        touched = {node.name for node in progress.nodes.values() if node.started is not None}
+        out = (out - touched) | still
+    return frozenset(out)
+
+
+def started(plan: Plan, inventory: str) -> DeploymentStarted:
+    """The first event of a deployment: what will be done, and who does it from where."""
+    return DeploymentStarted(
+        service=plan.service,
+        release=plan.release,
+        nodes=plan.nodes,
+        skipped=tuple(plan.skipped),
+        load_balancers=tuple(sorted({c.load_balancer for c in plan.capacity})),
+        window=plan.window,
+        canary=plan.canary,
+        inventory=inventory,
+        user=getpass.getuser(),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+    )

@@ -1,0 +1,176 @@
+"""`rollout lab`: a service on real nodes behind real HAProxy, on this machine alone."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rollout.lab.lab import Lab
+
+HELP = "try everything on this machine: real HAProxy, sshd and applications on loopback addresses"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from rollout.lab.settings import default_directory
+
+    where = argparse.ArgumentParser(add_help=False)
+    where.add_argument(
+        "--directory",
+        type=Path,
+        default=default_directory(),
+        metavar="DIR",
+        help="the lab's folder (%(default)s)",
+    )
+    size = argparse.ArgumentParser(add_help=False)
+    size.add_argument("--nodes", type=_nodes, default=3, metavar="N", help="how many nodes (%(default)s)")
+    size.add_argument(
+        "--load-balancers",
+        type=_load_balancers,
+        default=1,
+        metavar="N",
+        help="how many HAProxy (%(default)s)",
+    )
+    pace = argparse.ArgumentParser(add_help=False)
+    pace.add_argument("--rate", type=_rate, default=300.0, help="requests per second (%(default)g)")
+
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    up = actions.add_parser("up", parents=[size, where], help="start a lab and write an inventory for it")
+    up.add_argument(
+        "--start",
+        type=_seconds,
+        default=1.0,
+        help="how long the application takes to start (1s)",
+        metavar="TIME",
+    )
+    up.add_argument(
+        "--drain",
+        choices=["runtime", "health-page"],
+        default="runtime",
+        help="how its inventory drains: by HAProxy's runtime socket, or by the health page (%(default)s)",
+    )
+    traffic = actions.add_parser(
+        "traffic", parents=[pace, where], help="send steady requests to a lab and count what is lost"
+    )
+    traffic.add_argument("--duration", type=_seconds, default=30.0, help="how long (30s)", metavar="TIME")
+    actions.add_parser("down", parents=[where], help="end a lab and remove its folder")
+    actions.add_parser(
+        "demo", parents=[size, pace, where], help="all of it: a lab, traffic, a deployment, the figures"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    return {"up": _up, "traffic": _traffic, "down": _down, "demo": _demo}[arguments.action](arguments)
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    from rollout.lab.lab import Lab
+
+    lab = Lab.up(
+        arguments.directory,
+        nodes=arguments.nodes,
+        load_balancers=arguments.load_balancers,
+        start=arguments.start,
+        drain=arguments.drain,
+    )
+    sys.stdout.write(_where(lab) + "\n" + _next(lab, arguments))
+    return 0
+
+
+def _where(lab: Lab) -> str:
+    lines = [f"{one.name:<8} HAProxy      {one.url}" for one in lab.load_balancers]
+    lines += [f"{node.name:<8} application  {node.url}" for node in lab.nodes]
+    return "\n".join([*lines, f"\nThe inventory: {lab.inventory}", ""])
+
+
+def _next(lab: Lab, arguments: argparse.Namespace) -> str:
+    from rollout.lab.settings import default_directory
+
+    inventory = shlex.quote(str(lab.inventory))
+    chosen = arguments.directory != default_directory()
+    directory = f" --directory {shlex.quote(str(arguments.directory))}" if chosen else ""
+    return (
+        f"  rollout status -i {inventory}\n"
+        f"  rollout lab traffic{directory}        # in another terminal\n"
+        f"  rollout deploy -i {inventory} --release 2\n"
+        f"  rollout lab down{directory}\n"
+    )
+
+
+def _down(arguments: argparse.Namespace) -> int:
+    from rollout.lab.lab import down
+
+    ended = down(arguments.directory)
+    sys.stdout.write("The lab is down\n" if ended else f"No lab is up in {arguments.directory}\n")
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from rollout.lab.demo import demo
+
+    return demo(arguments.directory, arguments.nodes, arguments.load_balancers, arguments.rate)
+
+
+def _traffic(arguments: argparse.Namespace) -> int:
+    from rollout.lab.lab import Lab
+
+    lab = Lab.load(arguments.directory)
+    return asyncio.run(_send(lab, arguments.rate, arguments.duration))
+
+
+async def _send(lab: Lab, rate: float, duration: float) -> int:
+    """1 if a request was lost, 130 if it was ended early."""
+    from rollout.lab.traffic import Traffic
+
+    interrupted = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
+    sys.stdout.write(f"{rate:g} requests/s to {', '.join(lab.urls)} for {duration:g} s; Ctrl-C ends it\n")
+    sys.stdout.flush()
+    async with Traffic(lab.urls, rate) as traffic:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(interrupted.wait(), duration)
+    sys.stdout.write(f"{traffic.result}\n")
+    if traffic.result.lost or not traffic.result.answered:
+        return 1
+    return 130 if interrupted.is_set() else 0
+
+
+def _number(text: str, most: int) -> int:
+    number = int(text)
+    if not 1 <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text} is not from 1 to {most}")
+    return number
+
+
+def _nodes(text: str) -> int:
+    from rollout.lab.settings import MOST_NODES
+
+    return _number(text, MOST_NODES)
+
+
+def _load_balancers(text: str) -> int:
+    from rollout.lab.settings import MOST_LOAD_BALANCERS
+
+    return _number(text, MOST_LOAD_BALANCERS)
+
+
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not 0 < rate <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of requests per second above 0")
+    return rate
+
+
+def _seconds(text: str) -> float:
+    from rollout.inventory.quantities import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from None

@@ -1,0 +1,83 @@
+"""The command line: finds the verb, runs it, and turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+from rollout import __version__
+from rollout.cli.redaction import Redaction
+from rollout.errors import RolloutError, UsageError
+
+FAILED, USAGE, REFUSED, INTERRUPTED = 1, 2, 3, 130
+"""Exit codes; 0 is done."""
+
+# The module of a verb is imported only when the verb is used: it brings its libraries along.
+VERBS = {
+    "deploy": "roll a release (or a restart) over the nodes, losing no request",
+    "status": "show the truth: every node, server, release, and the last deployment",
+    "plan": "show what deploy would do, and touch nothing",
+    "check": "prove beforehand that a deploy has all that it needs",
+    "drain": "take nodes out of rotation by hand, and prove that they are drained",
+    "ready": "put nodes that are healthy back into rotation by hand",
+    "history": "list the deployments of the service",
+    "init": "write a commented inventory to start from",
+    "schema": "print the inventory's JSON Schema, for editors",
+    "lab": "start, stop and try a lab of real processes on this machine",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    parser = _parser(words[0] if words else "")
+    if not words:
+        parser.print_help(sys.stderr)
+        return USAGE
+    arguments = parser.parse_args(words)
+    try:
+        module = importlib.import_module(f"rollout.cli.{arguments.verb}")
+        code: int = module.run(arguments)
+        sys.stdout.flush()
+        return code
+    except RolloutError as error:
+        _tell(error, getattr(arguments, "redaction", Redaction()))
+        return _exit_code(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (`rollout status | head`): there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _parser(verb: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rollout", description="Rolling deploys behind HAProxy that lose no request.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"rollout {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, purpose in VERBS.items():
+        one = verbs.add_parser(name, help=purpose, description=purpose, allow_abbrev=False)
+        if name == verb:
+            importlib.import_module(f"rollout.cli.{name}").add_arguments(one)
+    return parser
+
+
+def _tell(error: RolloutError, redaction: Redaction) -> None:
+    sys.stderr.write(f"rollout: {redaction.printable(str(error))}\n")
+    if error.hint:
+        sys.stderr.write(f"hint: {redaction.printable(error.hint)}\n")
+
+
+def _exit_code(error: RolloutError) -> int:
+    """What fails with an error has touched nothing: a deployment that began ends with an outcome instead."""
+    return USAGE if isinstance(error, UsageError) else REFUSED

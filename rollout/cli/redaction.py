@@ -1,0 +1,55 @@
+"""Nothing that came from a variable is shown or kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import re
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from rollout.events import Event
+from rollout.views.text import printable
+
+T = TypeVar("T")
+
+_MASK = "***"
+_SHORTEST = 4
+"""Characters. Shorter values are no secrets, and masking every `1` would make the output unreadable."""
+
+
+class Redaction:
+    """Masks the values of an inventory's variables."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        # A multi-line value is printed line by line, so each line is masked, longest first.
+        parts = {part for value in values for part in (value, *value.splitlines())}
+        masked = sorted((part for part in parts if len(part) >= _SHORTEST), key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, masked))) if masked else None
+
+    def text(self, text: str) -> str:
+        return self._pattern.sub(_MASK, text) if self._pattern else text
+
+    def printable(self, text: str) -> str:
+        """Masked, and with control characters made visible; lines stay lines."""
+        return "\n".join(map(printable, self.text(text).split("\n")))
+
+    def value(self, value: Any) -> Any:
+        """The same for every text in a structure of lists and dictionaries; keys stay."""
+        match value:
+            case enum.Enum():
+                return value
+            case str():
+                return self.text(value)
+            case dict():
+                return {key: self.value(item) for key, item in value.items()}
+            case list() | tuple():
+                return type(value)(self.value(item) for item in value)
+        return value
+
+    def event(self, event: Event) -> Event:
+        """The event with every text masked."""
+        if self._pattern is None:
+            return event
+        fields = {item.name: getattr(event, item.name) for item in dataclasses.fields(event)}
+        return dataclasses.replace(event, **self.value(fields))

@@ -1,0 +1,20 @@
+"""`rollout schema`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from rollout.inventory.schema import json_schema
+
+HELP = "print the JSON Schema of inventories, so that editors complete them"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """It has none of its own."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
+    return 0

@@ -1,0 +1,231 @@
+"""The words of `rollout` as frozen values. They are HAProxy's and the field's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, IntFlag, StrEnum
+
+
+class Step(StrEnum):
+    """What is done to one node, in this order."""
+
+    PREPARE = "prepare"
+    DRAIN = "drain"
+    RELEASE = "release"
+    RESTART = "restart"
+    VERIFY = "verify"
+    READY = "ready"
+    BAKE = "bake"
+
+
+class NodeState(StrEnum):
+    """What a node is, judged from all of its servers on all load balancers."""
+
+    READY = "ready"
+    DRAINING = "draining"
+    DRAINED = "drained"
+    MAINT = "maint"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+
+
+class Outcome(StrEnum):
+    """How a deployment ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class AdminState(IntFlag):
+    """HAProxy's `srv_admin_state`: whose decision it is that a server takes no traffic."""
+
+    READY = 0
+    FORCED_MAINT = 1
+    INHERITED_MAINT = 2
+    CONFIGURED_MAINT = 4
+    FORCED_DRAIN = 8
+    INHERITED_DRAIN = 16
+    RESOLUTION_MAINT = 32
+    HOSTNAME_MAINT = 64
+
+    @property
+    def in_maintenance(self) -> bool:
+        """The other two flags only remember where a state came from; HAProxy's own mask leaves them out."""
+        return bool(
+            self & (AdminState.FORCED_MAINT | AdminState.INHERITED_MAINT | AdminState.RESOLUTION_MAINT)
+        )
+
+    @property
+    def in_drain(self) -> bool:
+        return bool(self & (AdminState.FORCED_DRAIN | AdminState.INHERITED_DRAIN))
+
+
+class OperationalState(IntEnum):
+    """HAProxy's `srv_op_state`: what its checks say."""
+
+    STOPPED = 0
+    STARTING = 1
+    RUNNING = 2
+    STOPPING = 3
+    """Its health page answered 404 and `http-check disable-on-404` is set."""
+
+
+class CheckResult(IntEnum):
+    """HAProxy's `srv_check_result`: how the last check ended."""
+
+    UNKNOWN = 0
+    NEUTRAL = 1
+    FAILED = 2
+    PASSED = 3
+    PASSED_CONDITIONALLY = 4
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Server:
+    """A node as one backend of one HAProxy names it."""
+
+    load_balancer: str
+    backend: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """`backend/server`, as the runtime API takes it."""
+        return f"{self.backend}/{self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.path} on {self.load_balancer}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """What one reading of HAProxy's statistics says of one server.
+
+    `status` is the word of the statistics page (`UP`, `DRAIN`, `MAINT (via b/s1)`, …). `weight` is the
+    effective one, in units of the configuration. `check_health` counts passed checks, from 0 (DOWN) to
+    `rise + fall - 1`.
+    """
+
+    server: Server
+    address: str
+    port: int
+    status: str
+    admin: AdminState
+    operational: OperationalState
+    sessions: int
+    queued: int
+    busy_connections: int
+    weight: int
+    configured_weight: int
+    backup: bool
+    checked: bool
+    check_status: str
+    check_health: int
+    check_result: CheckResult
+    agent_checked: bool
+    tracks: str
+    total_sessions: int
+
+    @property
+    def idle(self) -> bool:
+        """No session, no queued request, no busy connection."""
+        return self.sessions == self.queued == self.busy_connections == 0
+
+    @property
+    def running(self) -> bool:
+        """Its checks, if it has any, say that it is up (slow start included)."""
+        return self.operational in (OperationalState.STARTING, OperationalState.RUNNING)
+
+    @property
+    def in_rotation(self) -> bool:
+        """HAProxy sends it new requests."""
+        out = self.admin.in_maintenance or self.admin.in_drain
+        return not out and self.running and self.weight > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One reading of one load balancer: which process answered, and its servers."""
+
+    load_balancer: str
+    version: str
+    pid: int
+    uptime: int
+    """Seconds."""
+    servers: tuple[ServerState, ...]
+
+    def of(self, servers: frozenset[Server] | tuple[Server, ...]) -> tuple[ServerState, ...]:
+        """The states of `servers`, in the order of the reading; those that it does not show are missing."""
+        return tuple(state for state in self.servers if state.server in servers)
+
+
+@dataclass(frozen=True, slots=True)
+class SshTarget:
+    """How to reach a host over SSH. `None` leaves a setting to `ssh_config` and OpenSSH's defaults."""
+
+    host: str
+    user: str | None = None
+    port: int | None = None
+    identity_file: str | None = None
+    known_hosts: str | None = None
+    jump: str | None = None
+    """`[user@]host[:port]`, or several with commas, as OpenSSH's `ProxyJump`."""
+
+    def __str__(self) -> str:
+        """`[user@]host[:port]`."""
+        user = f"{self.user}@" if self.user else ""
+        port = f":{self.port}" if self.port else ""
+        return f"{user}{self.host}{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class UnixSocket:
+    """A runtime socket on this machine."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"unix://{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class TcpSocket:
+    """A runtime socket that listens on TCP."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"tcp://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class SshSocket:
+    """A UNIX runtime socket on another machine, reached over SSH."""
+
+    target: SshTarget
+    path: str
+
+    def __str__(self) -> str:
+        return f"ssh://{self.target}{self.path}"
+
+
+RuntimeSocket = UnixSocket | TcpSocket | SshSocket
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A command that ended: its exit status and the last lines that it printed, oldest first."""
+
+    status: int
+    tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, as much of it as a health page needs. Header names are lower case."""
+
+    status: int
+    body: str
+    headers: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,72 @@
+"""What the steps of one node work with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rollout.domain import Completed
+from rollout.engine.log import StepLog
+from rollout.errors import StepFailure
+from rollout.inventory.model import Inventory
+from rollout.inventory.template import fill
+from rollout.ports import Host, Probe
+
+_HINTS = {
+    126: "a command was found but may not be executed",
+    127: "a command was not found on the node: is it in the PATH of a non-interactive session?",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeContext:
+    """One node of one deployment. `release` is `None` for a rolling restart."""
+
+    name: str
+    inventory: Inventory
+    release: str | None
+    host: Host
+    probe: Probe
+    environment: Mapping[str, str]
+
+    def fill(self, text: str) -> str:
+        """`text` with `{host}`, `{node}` and `{release}` filled in."""
+        address = self.inventory.nodes[self.name].host
+        return fill(text, host=address, node=self.name, release=self.release)
+
+    async def run(self, line: str, *, timeout: float, log: StepLog) -> None:
+        """Run a shell line that must succeed. Raises StepFailure with what it printed last, and HostError."""
+        log.sent(self.name, line)
+        completed = await self.host.run(
+            line, environment=self.environment, timeout=timeout, output=log.output
+        )
+        if completed.status != 0:
+            raise StepFailure(
+                f"`{_first_line(line)}` exited with {completed.status}",
+                tail=completed.tail,
+                hint=_HINTS.get(completed.status),
+            )
+
+    async def look(self, line: str, *, timeout: float) -> Completed:
+        """Run a shell line that changes nothing: it is not told, and any exit status is an answer."""
+        return await self.host.run(line, environment=self.environment, timeout=timeout)
+
+
+def environment(
+    inventory: Inventory, node: str, release: str | None, deployment: int | None, previous: str | None
+) -> Mapping[str, str]:
+    """What a shell line finds in its environment: the inventory's variables, and what rollout tells it."""
+    told = {
+        "ROLLOUT_NODE": node,
+        "ROLLOUT_HOST": inventory.nodes[node].host,
+        "ROLLOUT_SERVICE": inventory.service,
+        "ROLLOUT_DEPLOYMENT": None if deployment is None else str(deployment),
+        "ROLLOUT_RELEASE": release,
+        "ROLLOUT_PREVIOUS_RELEASE": previous,
+    }
+    return {**inventory.variables, **{name: value for name, value in told.items() if value is not None}}
+
+
+def _first_line(line: str) -> str:
+    first, *more = line.strip().splitlines() or [""]
+    return f"{first[:100]}…" if more or len(first) > 100 else first

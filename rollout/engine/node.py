@@ -1,0 +1,77 @@
+"""The way of one node, straight down the page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from rollout.domain import Step
+from rollout.engine.context import NodeContext
+from rollout.engine.log import Recorder, StepLog, step
+from rollout.engine.restart import restart
+from rollout.engine.rotation import Rotation
+from rollout.engine.verify import bake, verify
+from rollout.errors import RolloutError, StepFailure
+from rollout.restart import restarting
+
+Gate = Callable[[], AbstractAsyncContextManager[None]]
+"""Held while a node leaves: only one does at a time, and only while the others can carry the traffic."""
+
+
+class NodeRoll:
+    """One node on its way. `out` is true from the moment that it may be out of rotation."""
+
+    def __init__(self, context: NodeContext, rotation: Rotation, record: Recorder, gate: Gate) -> None:
+        self._context = context
+        self._rotation = rotation
+        self._record = record
+        self._gate = gate
+        self.out = False
+
+    async def roll(self) -> None:
+        """Drain, release, restart, verify, ready, bake. Raises RolloutError from the step that failed."""
+        context, rotation, inventory = self._context, self._rotation, self._context.inventory
+        health, baking = inventory.health, inventory.strategy.bake
+
+        async with self._step(Step.DRAIN) as log, self._given_back_on_failure(log):
+            async with self._gate():
+                self.out = True
+                await rotation.leave(log)
+            await rotation.drained(log)
+
+        if context.release is not None and inventory.release is not None:
+            async with self._step(Step.RELEASE) as log:
+                await context.run(inventory.release.command, timeout=inventory.release.timeout, log=log)
+
+        async with self._step(Step.RESTART) as log:
+            await rotation.still_out(log)
+            await restart(context, restarting(inventory.restart), log)
+
+        if health is not None:
+            async with self._step(Step.VERIFY) as log:
+                await verify(context, health, log, draining=inventory.drain.health_page is not None)
+
+        async with self._step(Step.READY) as log:
+            await rotation.rejoin(log)
+            self.out = False
+
+        if health is not None and baking > 0:
+            async with self._step(Step.BAKE):
+                await bake(context, health, baking)
+
+    def _step(self, which: Step) -> AbstractAsyncContextManager[StepLog]:
+        return step(self._record, self._context.name, which)
+
+    @asynccontextmanager
+    async def _given_back_on_failure(self, log: StepLog) -> AsyncIterator[None]:
+        """A node whose application was not touched goes back as it was, whatever ended its drain."""
+        try:
+            yield
+        except BaseException as error:
+            if self.out:
+                try:
+                    await self._rotation.give_back(log)
+                except RolloutError as second:
+                    raise StepFailure(f"{error}; it could not be put back: {second}") from error
+                self.out = False
+            raise

@@ -1,0 +1,179 @@
+"""Leaving and coming back by the health page that the load balancer checks.
+
+The page answers 404 until the node may come back. Where load balancers are listed, HAProxy says when the
+server has left and when its sessions are gone (reading is all that is asked of it); where none is, a time and
+the node's own connections say it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from rollout import page
+from rollout.domain import OperationalState, Server, ServerState
+from rollout.engine.context import NodeContext
+from rollout.engine.log import StepLog
+from rollout.engine.verify import verify
+from rollout.engine.waiting import patiently, together
+from rollout.errors import ProbeFailed, StepFailure
+from rollout.inventory.model import HealthPage, Request
+from rollout.ports import LoadBalancer
+
+_COMMAND = 30.0
+"""Seconds for creating a file, for one HTTP request, or for one look at the node."""
+_LOOK_AGAIN = 0.25
+"""Seconds between two looks at the node's connections."""
+_REJOIN = 60.0
+"""Seconds in which the load balancer must take the node back, where the inventory has no `health.timeout`."""
+
+
+class PageRotation:
+    """Implements `Rotation`."""
+
+    def __init__(
+        self,
+        context: NodeContext,
+        health_page: HealthPage,
+        servers: Mapping[str, tuple[Server, ...]],
+        load_balancers: Mapping[str, LoadBalancer],
+    ) -> None:
+        self._context = context
+        self._page = health_page
+        self._servers = {load_balancers[name]: own for name, own in servers.items()}
+        self._timeout = context.inventory.drain.timeout
+
+    async def leave(self, log: StepLog) -> None:
+        if self._page.file is not None:
+            await self._run(page.create(self._context.fill(self._page.file)), log)
+        elif self._page.request is not None:
+            await self._request(self._page.request.down, log)
+
+    async def drained(self, log: StepLog) -> None:
+        clock = asyncio.get_running_loop().time
+        if not self._servers:
+            log.progress(f"the load balancer looks within {self._page.settle:g} s")
+            await asyncio.sleep(self._page.settle)
+        deadline = clock() + self._timeout
+        await together(
+            self._left(balancer, servers, deadline, log) for balancer, servers in self._servers.items()
+        )
+        if self._page.port is not None and not self._servers:
+            await self._connections_gone(self._page.port, deadline, log)
+
+    async def still_out(self, log: StepLog) -> None:
+        for balancer, servers in self._servers.items():
+            for state in (await patiently(balancer)).of(servers):
+                if not (_has_left(state) and state.idle):
+                    raise StepFailure(f"{state.server} is back in rotation: it shows {state.status}")
+        if self._page.file is not None:
+            file = self._context.fill(self._page.file)
+            if (await self._context.look(page.exists(file), timeout=_COMMAND)).status != 0:
+                raise StepFailure(f"{file} was removed by someone else")
+
+    async def give_back(self, log: StepLog) -> None:
+        if self._page.file is not None:
+            await self._run(page.remove(self._context.fill(self._page.file)), log)
+        elif self._page.request is not None:
+            await self._request(self._page.request.up, log)
+
+    async def rejoin(self, log: StepLog) -> None:
+        await self.give_back(log)
+        try:
+            health = self._context.inventory.health
+            if health is not None:
+                await verify(self._context, health, log)
+            if not self._servers:
+                log.progress(f"the load balancer looks within {self._page.settle:g} s")
+                await asyncio.sleep(self._page.settle)
+            deadline = asyncio.get_running_loop().time() + (health.timeout if health else _REJOIN)
+            await together(
+                self._back(balancer, servers, deadline, log) for balancer, servers in self._servers.items()
+            )
+        except BaseException:
+            await self.leave(log)
+            raise
+
+    async def _left(
+        self, balancer: LoadBalancer, servers: tuple[Server, ...], deadline: float, log: StepLog
+    ) -> None:
+        """Wait until HAProxy shows that all `servers` have left and have nothing to do."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            states = (await patiently(balancer)).of(servers)
+            there = [state for state in states if not _has_left(state)]
+            busy = [state for state in states if not state.idle]
+            if len(states) == len(servers) and not there and not busy:
+                log.sessions(balancer.name, 0)
+                return
+            if there:
+                log.progress(f"{balancer.name} still sends to it")
+            else:
+                log.sessions(balancer.name, sum(state.sessions for state in busy))
+            if clock() >= deadline:
+                shown = ", ".join(
+                    f"{state.server} shows {state.status} with {state.sessions} sessions"
+                    for state in states
+                    if state in there or state in busy
+                )
+                raise StepFailure(
+                    f"not drained within {self._timeout:g} s: {shown}",
+                    hint="does HAProxy check the page that was told to answer 404?" if there else None,
+                )
+
+    async def _back(
+        self, balancer: LoadBalancer, servers: tuple[Server, ...], deadline: float, log: StepLog
+    ) -> None:
+        """Wait until HAProxy shows all `servers` in rotation."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            states = (await patiently(balancer)).of(servers)
+            waiting = [state for state in states if not state.running]
+            if len(states) == len(servers) and not waiting:
+                return
+            shown = ", ".join(f"{state.server} shows {state.status}" for state in waiting)
+            log.progress(shown)
+            if clock() >= deadline:
+                raise StepFailure(f"not back in rotation: {shown}")
+
+    async def _connections_gone(self, port: int, deadline: float, log: StepLog) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            seen = await self._context.look(page.connections(port), timeout=_COMMAND)
+            if seen.status != 0:
+                raise StepFailure(
+                    f"the connections to port {port} could not be counted: "
+                    f"`ss` exited with {seen.status} on the node",
+                    tail=seen.tail,
+                    hint="Debian's package iproute2 has `ss`",
+                )
+            left = len([line for line in seen.tail if line.strip()])
+            log.progress(f"{left} connections to port {port}", left)
+            if not left:
+                return
+            if clock() >= deadline:
+                raise StepFailure(
+                    f"not drained within {self._timeout:g} s: {left} connections to port {port}",
+                    hint="`ss -tn` on the node says whose they are",
+                    tail=seen.tail,
+                )
+            await asyncio.sleep(_LOOK_AGAIN)
+
+    async def _run(self, line: str, log: StepLog) -> None:
+        await self._context.run(line, timeout=_COMMAND, log=log)
+
+    async def _request(self, request: Request, log: StepLog) -> None:
+        url = self._context.fill(request.url)
+        log.sent(self._context.name, f"{request.method} {url}")
+        try:
+            answer = await self._context.probe.request(request.method, url, timeout=_COMMAND)
+        except ProbeFailed as error:
+            raise StepFailure(f"{request.method} {url}: {error}") from error
+        if answer.status >= 400:
+            raise StepFailure(f"{request.method} {url} answered {answer.status}")
+
+
+def _has_left(state: ServerState) -> bool:
+    """Its 404 page was seen (NOLB), or its check failed for good (DOWN); or an operator holds it."""
+    out = state.admin.in_maintenance or state.admin.in_drain
+    return out or state.operational in (OperationalState.STOPPING, OperationalState.STOPPED)

@@ -1,0 +1,49 @@
+"""Carrying out a restart driver's commands, and waiting for its proof."""
+
+from __future__ import annotations
+
+import asyncio
+
+from rollout.engine.context import NodeContext
+from rollout.engine.log import StepLog
+from rollout.errors import StepFailure
+from rollout.restart.driver import Restarting, Verdict
+
+_LOOK = 30.0
+"""Seconds for one look at the state of the application."""
+_LOOK_AGAIN = 0.1
+
+
+async def restart(context: NodeContext, restarting: Restarting, log: StepLog) -> None:
+    """Restart the application and see that it was. Raises StepFailure with what the application printed."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + restarting.timeout
+    proof = restarting.proof
+    if proof is None:
+        await context.run(restarting.command, timeout=restarting.timeout, log=log)
+        return
+    before = await _output(context, proof.observe)
+    try:
+        await context.run(restarting.command, timeout=restarting.timeout, log=log)
+    except StepFailure as failure:
+        raise StepFailure(str(failure), hint=failure.hint, tail=await _tail(context, proof.explain)) from None
+    while True:
+        judgement = proof.judge(before, await _output(context, proof.observe))
+        if judgement.verdict is Verdict.DONE:
+            log.detail = judgement.detail
+            return
+        log.progress(judgement.detail)
+        if judgement.verdict is Verdict.FAILED or clock() >= deadline:
+            late = "" if judgement.verdict is Verdict.FAILED else f" within {restarting.timeout:g} s"
+            raise StepFailure(
+                f"not restarted{late}: {judgement.detail}", tail=await _tail(context, proof.explain)
+            )
+        await asyncio.sleep(_LOOK_AGAIN)
+
+
+async def _output(context: NodeContext, line: str) -> str:
+    return "\n".join((await context.look(line, timeout=_LOOK)).tail)
+
+
+async def _tail(context: NodeContext, line: str) -> tuple[str, ...]:
+    return (await context.look(line, timeout=_LOOK)).tail

@@ -1,0 +1,34 @@
+"""How a node leaves the load balancers' rotation and comes back: what every way of it must do."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rollout.engine.log import StepLog
+
+
+class Rotation(Protocol):
+    """One node's way out and back."""
+
+    async def leave(self, log: StepLog) -> None:
+        """From here on it gets no new requests, as every load balancer confirms. What runs goes on."""
+        ...
+
+    async def drained(self, log: StepLog) -> None:
+        """Wait until nothing runs on it any more. Raises StepFailure if that takes too long."""
+        ...
+
+    async def still_out(self, log: StepLog) -> None:
+        """Look once more, right before the application is touched. Raises StepFailure if it came back."""
+        ...
+
+    async def give_back(self, log: StepLog) -> None:
+        """Put a node whose application was not touched back as it was."""
+        ...
+
+    async def rejoin(self, log: StepLog) -> None:
+        """Put a node whose application is proven healthy back, and wait until it takes traffic.
+
+        Raises StepFailure, and then it takes none, on any load balancer.
+        """
+        ...

@@ -1,0 +1,229 @@
+"""Leaving and coming back by HAProxy's runtime socket.
+
+The order of commands never lets HAProxy send a request to a node that is not up:
+drain, wait for zero, maintenance (which also keeps pinned clients away), and back by way of
+drained-and-DOWN, so that only a fresh check of HAProxy's own makes a server eligible again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from rollout import runtime
+from rollout.domain import CheckResult, Reading, Server, ServerState
+from rollout.engine.log import StepLog
+from rollout.engine.waiting import patiently, together
+from rollout.errors import LoadBalancerError, StepFailure
+from rollout.inventory.model import Drain
+from rollout.ports import LoadBalancer
+
+_GRACE = 1.0
+"""Seconds between moving pinned clients away and ending what they still run (`on_timeout: close`)."""
+_CLOSING = 5.0
+"""Seconds in which HAProxy ends the sessions that it was told to end."""
+
+
+class RuntimeRotation:
+    """Implements `Rotation`. `rejoin_timeout` is in seconds: HAProxy's own checks must pass in it."""
+
+    def __init__(
+        self,
+        servers: Mapping[str, tuple[Server, ...]],
+        load_balancers: Mapping[str, LoadBalancer],
+        drain: Drain,
+        rejoin_timeout: float,
+    ) -> None:
+        self._ways = [
+            _OneBalancer(load_balancers[name], own, drain, rejoin_timeout) for name, own in servers.items()
+        ]
+
+    async def leave(self, log: StepLog) -> None:
+        await together(way.leave(log) for way in self._ways)
+
+    async def drained(self, log: StepLog) -> None:
+        await together(way.drained(log) for way in self._ways)
+
+    async def still_out(self, log: StepLog) -> None:
+        if not all(await together(way.still_held() for way in self._ways)):
+            # HAProxy was reloaded: it forgets what was set by the socket.
+            await self.leave(log)
+            await self.drained(log)
+
+    async def give_back(self, log: StepLog) -> None:
+        await together(way.give_back(log) for way in self._ways)
+
+    async def rejoin(self, log: StepLog) -> None:
+        try:
+            await together(way.prove(log) for way in self._ways)
+            await together(way.enter(log) for way in self._ways)
+        except BaseException:
+            for way in self._ways:
+                with contextlib.suppress(LoadBalancerError):
+                    await way.hold(log)
+            raise
+
+
+class _OneBalancer:
+    """The node's servers on one load balancer."""
+
+    def __init__(
+        self, balancer: LoadBalancer, servers: tuple[Server, ...], drain: Drain, rejoin_timeout: float
+    ) -> None:
+        self._balancer = balancer
+        self._servers = servers
+        self._drain = drain
+        self._rejoin_timeout = rejoin_timeout
+        self._pid = 0
+
+    async def leave(self, log: StepLog) -> None:
+        await self._send(runtime.leave(self._servers), log)
+        reading = await self._read()
+        self._pid = reading.pid
+        for state in reading.servers:
+            if not _is_out(state):
+                raise StepFailure(f"{state.server} did not take the drain: it shows {state.status}")
+
+    async def drained(self, log: StepLog) -> None:
+        """Each server is held in the moment when it has nothing to do; held, all must be idle."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._drain.timeout
+        while True:
+            states = await self._while_out(log)
+            busy = [state for state in states if not state.idle]
+            log.sessions(self._balancer.name, sum(map(_load, busy)))
+            if not busy and all(map(_is_held, states)):
+                return
+            idle = [state.server for state in states if state.idle and not _is_held(state)]
+            if idle:
+                await self._send(runtime.hold(idle), log)
+            elif clock() >= deadline:
+                if self._drain.on_timeout == "abort":
+                    raise _too_slow(busy, self._drain.timeout)
+                await self._close(log)
+
+    async def still_held(self) -> bool:
+        """Whether a fresh reading shows all held and idle. Raises StepFailure if a person is why not."""
+        reading = await self._read()
+        if all(_is_held(state) and state.idle for state in reading.servers):
+            return True
+        if reading.pid == self._pid:
+            raise _put_back([state for state in reading.servers if not (_is_held(state) and state.idle)])
+        return False
+
+    async def give_back(self, log: StepLog) -> None:
+        await self._send([runtime.ready(server) for server in self._servers], log)
+
+    async def hold(self, log: StepLog) -> None:
+        await self._send(runtime.hold(self._servers), log)
+
+    async def prove(self, log: StepLog) -> None:
+        """Wait until HAProxy's own check of every server that has one has passed anew; no traffic yet."""
+        checked = _checked(await self._read())
+        await self._send(runtime.check(self._servers, checked), log)
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._rejoin_timeout
+        while waiting := [state for state in (await self._read()).servers if not _is_proven(state)]:
+            shown = ", ".join(f"{state.server} shows {_check(state)}" for state in waiting)
+            log.progress(f"check of {shown}")
+            if clock() >= deadline:
+                raise StepFailure(
+                    f"HAProxy's own check did not pass within {self._rejoin_timeout:g} s: {shown}",
+                    hint="the node answers its health page, but not the check that HAProxy makes",
+                )
+
+    async def enter(self, log: StepLog) -> None:
+        checked = _checked(await self._read())
+        await self._send(runtime.enter(self._servers, checked), log)
+        for state in (await self._read()).servers:
+            if not state.running or _is_out(state):
+                raise StepFailure(f"{state.server} is not back in rotation: it shows {state.status}")
+
+    async def _read(self) -> Reading:
+        """A fresh reading of this node's servers alone. Raises StepFailure if HAProxy lost one."""
+        reading = await patiently(self._balancer)
+        own = reading.of(self._servers)
+        gone = set(self._servers).difference(state.server for state in own)
+        if gone:
+            raise StepFailure(f"HAProxy no longer has {', '.join(map(str, sorted(gone)))}")
+        return dataclasses.replace(reading, servers=own)
+
+    async def _send(self, commands: Sequence[str], log: StepLog) -> None:
+        log.sent(self._balancer.name, "; ".join(commands))
+        await self._balancer.send(commands)
+
+    async def _while_out(self, log: StepLog) -> tuple[ServerState, ...]:
+        """The servers in a fresh reading, all of them out.
+
+        What a reload brought back is drained again. What a person put back is theirs: StepFailure.
+        """
+        reading = await self._read()
+        back = [state for state in reading.servers if not _is_out(state)]
+        if back and reading.pid == self._pid:
+            raise _put_back(back)
+        if back:
+            await self.leave(log)
+            reading = await self._read()
+        return reading.servers
+
+    async def _close(self, log: StepLog) -> None:
+        """Move pinned clients away, give what runs a last moment, then end it."""
+        await self.hold(log)
+        left = await self._busy_after(_GRACE)
+        if left:
+            log.detail = f"{sum(map(_load, left))} sessions ended on {self._balancer.name}"
+            await self._send([runtime.shutdown_sessions(state.server) for state in left], log)
+            left = await self._busy_after(_CLOSING)
+        if left:
+            raise _too_slow(left, self._drain.timeout)
+
+    async def _busy_after(self, seconds: float) -> list[ServerState]:
+        """The servers that are still busy after so long; returns early once none is."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + seconds
+        while busy := [state for state in (await self._read()).servers if not state.idle]:
+            if clock() >= deadline:
+                break
+        return busy
+
+
+def _is_out(state: ServerState) -> bool:
+    return state.admin.in_drain or state.admin.in_maintenance
+
+
+def _is_held(state: ServerState) -> bool:
+    return state.admin.in_maintenance
+
+
+def _load(state: ServerState) -> int:
+    """Sessions on it and waiting for it; a connection that is busy without either counts as one."""
+    return max(state.sessions + state.queued, state.busy_connections)
+
+
+def _checked(reading: Reading) -> frozenset[Server]:
+    """Those that HAProxy checks itself; one that tracks another has that one's health."""
+    return frozenset(state.server for state in reading.servers if state.checked and not state.tracks)
+
+
+def _is_proven(state: ServerState) -> bool:
+    """Its checks made it run again, or the first of them has passed since it was set down."""
+    return state.running or (state.check_health > 0 and state.check_result == CheckResult.PASSED)
+
+
+def _check(state: ServerState) -> str:
+    return state.check_status or state.status
+
+
+def _put_back(states: Sequence[ServerState]) -> StepFailure:
+    shown = ", ".join(f"{state.server} shows {state.status}" for state in states)
+    return StepFailure(f"someone else changed it while it was out: {shown}")
+
+
+def _too_slow(busy: Sequence[ServerState], timeout: float) -> StepFailure:
+    left = ", ".join(f"{_load(state)} on {state.server}" for state in busy)
+    return StepFailure(
+        f"not drained within {timeout:g} s: sessions left: {left}",
+        hint="raise drain.timeout, or let `drain.on_timeout: close` end the sessions that are left",
+    )

@@ -1,0 +1,108 @@
+"""The inventory with everything that reaches into the world, and the first look at it."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rollout.domain import Reading, Server, ServerState
+from rollout.engine.context import NodeContext, environment
+from rollout.engine.page_rotation import PageRotation
+from rollout.engine.rotation import Rotation
+from rollout.engine.runtime_rotation import RuntimeRotation
+from rollout.engine.waiting import together
+from rollout.inventory.model import Inventory
+from rollout.plan import Placement, place
+from rollout.ports import Host, LoadBalancer, Probe
+
+_REJOIN = 60.0
+"""Seconds in which HAProxy's checks must pass, where the inventory has no `health.timeout`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    inventory: Inventory
+    hosts: Mapping[str, Host]
+    """By the node's name."""
+    load_balancers: Mapping[str, LoadBalancer]
+    balancer_hosts: Mapping[str, Host]
+    """The machines of load balancers on which shell lines can be run; not those reached by TCP."""
+    probe: Probe
+
+    def context(
+        self, node: str, release: str | None, *, deployment: int | None = None, previous: str | None = None
+    ) -> NodeContext:
+        return NodeContext(
+            name=node,
+            inventory=self.inventory,
+            release=release,
+            host=self.hosts[node],
+            probe=self.probe,
+            environment=environment(self.inventory, node, release, deployment, previous),
+        )
+
+    def rotation(self, context: NodeContext, servers: Sequence[Server]) -> Rotation:
+        """The node's way out and back: by its health page where the inventory has one, else by the socket."""
+        by_balancer = {
+            name: tuple(server for server in servers if server.load_balancer == name)
+            for name in self.load_balancers
+        }
+        found = {name: own for name, own in by_balancer.items() if own}
+        drain, health = self.inventory.drain, self.inventory.health
+        if drain.health_page is not None:
+            return PageRotation(context, drain.health_page, found, self.load_balancers)
+        return RuntimeRotation(found, self.load_balancers, drain, health.timeout if health else _REJOIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What all load balancers show, and which of their servers each node is."""
+
+    readings: tuple[Reading, ...]
+    placement: Placement
+
+    def states(self, node: str | None = None) -> list[ServerState]:
+        """What all load balancers show of all servers, or of those that `node` is."""
+        own = None if node is None else self.placement[node]
+        return [
+            state
+            for reading in self.readings
+            for state in reading.servers
+            if own is None or state.server in own
+        ]
+
+    def checked(self) -> frozenset[Server]:
+        """The servers that HAProxy checks itself."""
+        return frozenset(state.server for state in self.states() if state.checked and not state.tracks)
+
+
+async def survey(site: Site) -> Survey:
+    """Read every load balancer once and find the nodes. Raises LoadBalancerError, Refused."""
+    readings = await together(balancer.read() for balancer in site.load_balancers.values())
+    placement = place(site.inventory, readings, await addresses(site.inventory))
+    for balancer in site.load_balancers.values():
+        here = {s.backend for own in placement.values() for s in own if s.load_balancer == balancer.name}
+        balancer.focus(here)
+    return Survey(tuple(readings), placement)
+
+
+async def addresses(inventory: Inventory) -> Mapping[str, frozenset[str]]:
+    """The IP addresses of each node; none for a name that cannot be looked up here."""
+    found = await together(_resolve(node.host) for node in inventory.nodes.values())
+    return dict(zip(inventory.nodes, found, strict=True))
+
+
+async def _resolve(host: str) -> frozenset[str]:
+    try:
+        return frozenset({str(ipaddress.ip_address(host))})
+    except ValueError:
+        pass
+    try:
+        loop = asyncio.get_running_loop()
+        infos = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return frozenset()
+    return frozenset(str(info[4][0]) for info in infos)

@@ -1,0 +1,44 @@
+"""Waiting for what a load balancer shows, and for several things at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from typing import TypeVar
+
+from rollout.domain import Reading
+from rollout.errors import LoadBalancerUnreachable
+from rollout.ports import LoadBalancer
+
+T = TypeVar("T")
+
+PATIENCE = 10.0
+"""Seconds for which a load balancer that does not answer is waited for: it may be reloading."""
+_RETRY = 0.1
+
+
+async def patiently(load_balancer: LoadBalancer) -> Reading:
+    """A fresh reading. Raises LoadBalancerUnreachable once there has been none for longer than PATIENCE."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + PATIENCE
+    while True:
+        try:
+            return await load_balancer.read()
+        except LoadBalancerUnreachable:
+            if clock() >= deadline:
+                raise
+            await asyncio.sleep(_RETRY)
+
+
+async def together(tasks: Iterable[Awaitable[T]]) -> list[T]:
+    """All results, in order; the first error ends the others and is raised as it is."""
+
+    async def one(task: Awaitable[T]) -> T:
+        return await task
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(one(task)) for task in tasks]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in running]

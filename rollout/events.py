@@ -1,0 +1,190 @@
+"""The facts of a deployment. The journal keeps them; every screen, report and decision is a fold over them.
+
+An event is written down before a step is tried and after it is known. Fields are plain values, so that
+an event is a line of JSON and comes back equal. A new field needs a default: old journals stay readable.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from rollout.domain import Outcome, Step
+
+
+@dataclass(frozen=True)
+class Event:
+    """One fact. Its kind in JSON is the name of its class."""
+
+
+@dataclass(frozen=True)
+class DeploymentStarted(Event):
+    service: str
+    release: str | None
+    """`None` is a rolling restart."""
+    nodes: tuple[str, ...]
+    """In the order in which they will be rolled."""
+    skipped: tuple[str, ...]
+    load_balancers: tuple[str, ...]
+    window: int
+    canary: int
+    inventory: str
+    """Path, as it was given."""
+    user: str
+    host: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class ServerNoted(Event):
+    """One of a node's servers as it was before anything was touched."""
+
+    node: str
+    load_balancer: str
+    backend: str
+    server: str
+    admin: int
+    weight: int
+    status: str
+
+
+@dataclass(frozen=True)
+class ReleaseNoted(Event):
+    """What a node ran before anything was touched, as far as its health page told."""
+
+    node: str
+    release: str
+
+
+@dataclass(frozen=True)
+class StepStarted(Event):
+    node: str
+    step: Step
+
+
+@dataclass(frozen=True)
+class CommandSent(Event):
+    """A shell line or a line of runtime commands is about to be sent to `target`."""
+
+    node: str
+    step: Step
+    target: str
+    line: str
+
+
+@dataclass(frozen=True)
+class OutputSeen(Event):
+    """One line that a command printed, without its line end."""
+
+    node: str
+    step: Step
+    text: str
+
+
+@dataclass(frozen=True)
+class Progressed(Event):
+    """What a running step waits for. `sessions` counts those left over all load balancers."""
+
+    node: str
+    step: Step
+    detail: str
+    sessions: int | None = None
+
+
+@dataclass(frozen=True)
+class StepFinished(Event):
+    node: str
+    step: Step
+    seconds: float
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class StepFailed(Event):
+    node: str
+    step: Step
+    seconds: float
+    reason: str
+    hint: str | None = None
+    tail: tuple[str, ...] = ()
+    unknown: bool = False
+    """A command was sent and its answer was lost: whether it worked must be observed."""
+
+
+@dataclass(frozen=True)
+class NodeFinished(Event):
+    node: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class NodeFailed(Event):
+    node: str
+    left_out: bool
+    """It takes no traffic. Otherwise it was put back as it was, its application untouched."""
+
+
+@dataclass(frozen=True)
+class NodeReturned(Event):
+    """A node that had been left out serves again, by hand."""
+
+    node: str
+
+
+@dataclass(frozen=True)
+class Warned(Event):
+    message: str
+    node: str | None = None
+
+
+@dataclass(frozen=True)
+class Halted(Event):
+    """No further node starts; those in flight finish."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class DeploymentFinished(Event):
+    outcome: Outcome
+    seconds: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """An event as the journal holds it. `sequence` counts from 1 in its deployment; `time` is Unix time."""
+
+    deployment: int
+    sequence: int
+    time: float
+    event: Event
+
+
+KINDS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}
+
+
+def to_fields(event: Event) -> dict[str, Any]:
+    """The event's fields as JSON can hold them."""
+    return {item.name: getattr(event, item.name) for item in dataclasses.fields(event)}
+
+
+def from_fields(kind: str, fields: Mapping[str, Any]) -> Event | None:
+    """The event that `to_fields` wrote; `None` for one that only a newer version understands."""
+    event = KINDS.get(kind)
+    if event is None:
+        return None
+    hints = get_type_hints(event)
+    try:
+        return event(**{name: _typed(hints[name], value) for name, value in fields.items() if name in hints})
+    except (TypeError, ValueError):
+        return None
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    """JSON has no tuples and no enumerations: bring the value back to what the field holds."""
+    if hint in (Step, Outcome):
+        return hint(value)
+    return tuple(value) if isinstance(value, list) else value

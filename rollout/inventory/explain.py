@@ -1,0 +1,164 @@
+"""What pydantic found, in the words of an inventory."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from rollout.inventory.document import Document
+from rollout.inventory.mistakes import KeyPath, Mistake, nearest, quoted
+from rollout.inventory.model import TAGS, Inventory, Section
+from rollout.inventory.texts import NAME, WORD
+
+_PATTERNS = {NAME: "letters, digits and _ . : -", WORD: "one word without spaces"}
+_UNKNOWN = "extra_forbidden"
+_MISSING = "missing"
+
+
+def explain(document: Document, error: ValidationError) -> tuple[list[Mistake], set[KeyPath]]:
+    """The mistakes behind `error`, and the keys that mistyped ones were probably meant to be.
+
+    What follows from another mistake is left out: a value that the document itself found wrong, and a
+    missing key that a mistyped one stands for.
+    """
+    details = [(_path(document, detail["loc"]), detail) for detail in error.errors(include_url=False)]
+    mistakes = []
+    meant: set[KeyPath] = set()
+    for path, detail in details:
+        if detail["type"] == _UNKNOWN:
+            suggestion = nearest(str(path[-1]), keys_at(path[:-1]))
+            if suggestion:
+                meant.add((*path[:-1], suggestion))
+            message = _unknown(path, suggestion)
+            mistakes.append(document.mistake(path, message, document.keys.get(path)))
+    for path, detail in details:
+        if detail["type"] == _UNKNOWN or _is_spoiled(document, path):
+            continue
+        if detail["type"] == _MISSING:
+            if path not in meant:
+                mistakes.append(document.mistake(path, "missing", document.keys.get(path[:-1])))
+        elif detail["loc"][-1] == "[key]" and path != detail["loc"]:
+            message = f"found the name {quoted(str(path[-1]))}, {_expected(document, path, detail)}"
+            mistakes.append(document.mistake(path, message, document.keys.get(path)))
+        else:
+            mistakes.append(
+                document.mistake(path, f"{_found(document, path)}, {_expected(document, path, detail)}")
+            )
+    return mistakes, meant
+
+
+def keys_at(path: KeyPath) -> list[str]:
+    """The keys that the section at `path` may have; none where a name is free or no section stands."""
+    return [key for section in _sections(_annotation(path)) for key, _ in _fields(section)]
+
+
+def _path(document: Document, location: tuple[int | str, ...]) -> KeyPath:
+    """The keys of the file: without pydantic's marks for the kind of a union and for a mapping's key."""
+    path = tuple(part for part in location if part not in TAGS)
+    return path[:-1] if path[-1] == "[key]" and path not in document.keys else path
+
+
+def _is_spoiled(document: Document, path: KeyPath) -> bool:
+    return any(path[:length] in document.spoiled for length in range(len(path) + 1))
+
+
+def _unknown(path: KeyPath, suggestion: str | None) -> str:
+    if suggestion:
+        return f"unknown key; did you mean {suggestion}?"
+    return f"unknown key; expected one of {', '.join(keys_at(path[:-1]))}"
+
+
+def _found(document: Document, path: KeyPath) -> str:
+    """As the file has it: a value that comes from a variable is shown as `${NAME}`."""
+    if path in document.written:
+        written = document.written[path]
+        return "found nothing" if document.at(path) is None else f"found {quoted(written)}"
+    value = document.at(path)
+    return f"found {'a' if value else 'an empty'} {'list' if isinstance(value, list) else 'mapping'}"
+
+
+def _expected(document: Document, path: KeyPath, detail: ErrorDetails) -> str:
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "value_error":
+            return str(context["error"])
+        case "literal_error" | "model_type":
+            return _expected_choice(path, document.written.get(path))
+        case "dict_type":
+            return "expected a mapping"
+        case "list_type":
+            return "expected a list"
+        case "string_pattern_mismatch":
+            return f"expected {_PATTERNS[context['pattern']]}"
+        case "string_too_long":
+            return f"expected at most {context['max_length']} characters"
+        case "string_too_short":
+            return "expected some text"
+        case "string_type" | "string_unicode":
+            return "expected text"
+        case "too_short":
+            return "expected at least one"
+        case "greater_than_equal":
+            return f"expected a number from {context['ge']} up"
+        case "less_than_equal":
+            return f"expected a number up to {context['le']}"
+        case _:
+            return "expected a whole number"
+
+
+def _expected_choice(path: KeyPath, written: str | None) -> str:
+    """One of some words, a mapping, or either."""
+    annotation = _annotation(path)
+    words = [word for choice in _choices(annotation) for word in _words(choice)]
+    sections = [f"a mapping{_with_required(section)}" for section in _sections(annotation)]
+    suggestion = nearest(written, words) if written else None
+    expected = f"expected {' or '.join(sections + words)}"
+    return f"{expected}; did you mean {suggestion}?" if suggestion else expected
+
+
+def _with_required(section: type[Section]) -> str:
+    required = [key for key, field in _fields(section) if field.is_required()]
+    return f" with {' and '.join(required)}" if required else ""
+
+
+def _annotation(path: KeyPath) -> Any:
+    """The type that the model gives to the value at `path`; None where it knows none."""
+    annotation: Any = Inventory
+    for key in path:
+        annotation = next(_inside(annotation, key), None)
+    return annotation
+
+
+def _inside(annotation: Any, key: str | int) -> Iterator[Any]:
+    for choice in _choices(annotation):
+        if get_origin(choice) in (dict, list):
+            yield get_args(choice)[-1]
+    for section in _sections(annotation):
+        yield from (field.annotation for name, field in _fields(section) if name == key)
+
+
+def _sections(annotation: Any) -> list[type[Section]]:
+    return [c for c in _choices(annotation) if isinstance(c, type) and issubclass(c, Section)]
+
+
+def _fields(section: type[Section]) -> Iterator[tuple[str, Any]]:
+    return ((field.alias or name, field) for name, field in section.model_fields.items())
+
+
+def _choices(annotation: Any) -> Iterator[Any]:
+    """The members of a union, else the annotation itself."""
+    if get_origin(annotation) is Annotated:
+        yield from _choices(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, types.UnionType):
+        for choice in get_args(annotation):
+            yield from _choices(choice)
+    else:
+        yield annotation
+
+
+def _words(choice: Any) -> tuple[str, ...]:
+    return get_args(choice) if get_origin(choice) is Literal else ()

@@ -1,0 +1,280 @@
+"""The inventory as typed values. Field descriptions are what editors show while one is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+)
+
+from rollout.domain import RuntimeSocket, SshSocket, SshTarget
+from rollout.inventory.quantities import Amount, Duration, Timeout
+from rollout.inventory.texts import (
+    AbsolutePath,
+    HttpUrl,
+    Name,
+    Port,
+    RuntimeUrl,
+    Text,
+    Word,
+    parse_runtime_socket,
+)
+
+
+class Section(BaseModel):
+    """A mapping of the inventory: unknown keys are mistakes, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _exactly_one(*keys: str) -> ConfigDict:
+    """What JSON Schema says of it; `rules.py` is what holds an inventory to it."""
+    given: Any = [{"required": [key], "properties": {key: {"not": {"type": "null"}}}} for key in keys]
+    return ConfigDict(json_schema_extra={"oneOf": given})
+
+
+class LoadBalancer(Section):
+    """One HAProxy that sends traffic to the nodes."""
+
+    haproxy: RuntimeUrl = Field(
+        description="Its runtime socket: unix:///path, tcp://host:port or ssh://user@host/path"
+    )
+    backends: list[Word] | None = Field(
+        default=None, min_length=1, description="Only these backends; by default all in which a node is found"
+    )
+    master: RuntimeUrl | None = Field(
+        default=None, description="Its master socket, so that old processes are seen after a reload"
+    )
+
+
+class Ssh(Section):
+    """How to log in. What is not given comes from ssh_config, as with OpenSSH."""
+
+    user: Word | None = Field(default=None, description="The user to log in as")
+    port: Port | None = Field(default=None, description="The port of its sshd")
+    identity_file: Text | None = Field(default=None, description="A private key; the agent is asked as well")
+    known_hosts: Text | None = Field(
+        default=None, description="Host keys; an unknown or changed one is refused"
+    )
+    jump: Word | None = Field(default=None, description="A jump host, [user@]host[:port]")
+
+
+_LOCAL, _SETTINGS = TAGS = ("(local)", "(settings)")
+"""The kinds of an `ssh:` value, as they stand in pydantic's locations."""
+
+
+def _kind_of_ssh(value: Any) -> str:
+    return _LOCAL if isinstance(value, str) else _SETTINGS
+
+
+SshSetting = Annotated[
+    Annotated[Literal["local"], Tag(_LOCAL)] | Annotated[Ssh, Tag(_SETTINGS)],
+    Discriminator(_kind_of_ssh),
+]
+
+
+class Node(Section):
+    """One machine (or address) that runs the service."""
+
+    host: Word = Field(description="Its name or address")
+    zone: Text | None = Field(default=None, description="Where it is, such as a rack or an availability zone")
+    server: Word | None = Field(default=None, description="HAProxy's name for it, where it is not the node's")
+    ssh: SshSetting | None = Field(
+        default=None, description="Its own SSH settings, or local to run commands on this machine"
+    )
+
+
+class Request(Section):
+    """An HTTP request that changes the health page. {host}, {node} and {release} are filled in."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = Field(
+        default="POST", description="The HTTP method"
+    )
+    url: HttpUrl = Field(description="Such as http://{host}:8000/_drain")
+
+
+class Requests(Section):
+    """The two requests that take a node out and bring it back."""
+
+    down: Request = Field(description="Makes the health page answer 404")
+    up: Request = Field(description="Makes it answer 200 again")
+
+
+class HealthPage(Section):
+    """Draining by the page that the load balancer checks: it answers 404 until the node may come back.
+
+    Exactly one of file and request.
+    """
+
+    model_config = _exactly_one("file", "request")
+
+    file: AbsolutePath | None = Field(
+        default=None, description="Created on the node to drain it, removed to come back"
+    )
+    request: Requests | None = Field(default=None, description="HTTP requests that change the page instead")
+    settle: Duration = Field(
+        default=10.0, description="The load balancer's inter × fall: waited where none can be asked"
+    )
+    port: Port | None = Field(
+        default=None, description="Established connections to it on the node must reach zero"
+    )
+
+
+class Drain(Section):
+    """How a node leaves the load balancers before it is touched."""
+
+    timeout: Timeout = Field(default=30.0, description="How long the requests that run may take to finish")
+    on_timeout: Literal["abort", "close"] = Field(
+        default="abort", description="abort puts the node back; close ends the sessions that are left"
+    )
+    health_page: HealthPage | None = Field(
+        default=None,
+        description="Drain by the page that the load balancer checks, with or without access to it",
+    )
+
+
+class Command(Section):
+    """A shell line, run as written. ROLLOUT_RELEASE, ROLLOUT_NODE and others are in its environment."""
+
+    command: Text = Field(description="The shell line")
+    timeout: Timeout = Field(default=600.0, description="How long it may take")
+
+
+class Prepare(Command):
+    """A shell line that is run on every node before the first one is drained."""
+
+    parallel: int = Field(default=10, ge=1, description="How many nodes at once")
+
+
+class Restart(Section):
+    """How the service is restarted. Exactly one driver: command or systemd."""
+
+    model_config = _exactly_one("command", "systemd")
+
+    command: Text | None = Field(default=None, description="A shell line that ends when the restart is done")
+    systemd: Word | None = Field(default=None, description="A unit, such as shop.service")
+    timeout: Timeout = Field(default=120.0, description="How long it may take")
+
+
+class ReportedRelease(Section):
+    """Where the health page says which release it runs: exactly one of json and header."""
+
+    model_config = _exactly_one("json", "header")
+
+    json_key: Text | None = Field(
+        default=None, alias="json", description="A key of its JSON, such as version"
+    )
+    header: Word | None = Field(default=None, description="A header, such as X-Release")
+
+
+class Health(Section):
+    """How a node proves that it is healthy."""
+
+    http: HttpUrl = Field(
+        description="The node's own health page; {host}, {node} and {release} are filled in"
+    )
+    interval: Timeout = Field(default=0.25, description="Between two questions")
+    timeout: Timeout = Field(default=60.0, description="How long it may take to become healthy")
+    successes: int = Field(default=2, ge=1, description="Right answers in a row")
+    status: int = Field(default=200, ge=100, le=599, description="The HTTP status of a right answer")
+    body: Text | None = Field(default=None, description="Text that the answer must contain")
+    release: ReportedRelease | None = Field(
+        default=None, description="Where the page says which release it runs, which must be the new one"
+    )
+
+
+class Strategy(Section):
+    """In which order and how many at once, and what a failure means."""
+
+    canary: int = Field(default=0, ge=0, description="Nodes that are rolled first, before any other")
+    window: Amount = Field(
+        default=Amount(count=1),
+        description="How many nodes may be out at once: a count, or a share of all, rounded down",
+        json_schema_extra={"default": 1},
+    )
+    bake: Duration = Field(default=0.0, description="How long a node must stay healthy after it is ready")
+    max_failures: int = Field(default=0, ge=0, description="Failed nodes that do not yet end the deployment")
+    on_failure: Literal["halt", "rollback"] = Field(
+        default="halt",
+        description="halt starts no further node; rollback also puts the old release back",
+    )
+
+
+class Inventory(Section):
+    """The service, its load balancers, its nodes, and how to deploy it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["load_balancers"], "properties": {"load_balancers": {"minProperties": 1}}},
+                {"required": ["drain"], "properties": {"drain": {"required": ["health_page"]}}},
+            ]
+        }
+    )
+
+    service: Name = Field(description="Its name")
+    load_balancers: dict[Name, LoadBalancer] = Field(
+        default_factory=dict, description="Every HAProxy that sends traffic to the nodes, each under a name"
+    )
+    nodes: dict[Name, Node] = Field(
+        min_length=1,
+        description="The machines that run the service, each under a name, in the order of the deploy",
+    )
+    ssh: SshSetting = Field(
+        default_factory=Ssh, description="SSH settings of all nodes and ssh:// load balancers; or local"
+    )
+    drain: Drain = Field(default_factory=Drain, description="How a node leaves the load balancers")
+    prepare: Prepare | None = Field(default=None, description="On every node, before the first is drained")
+    release: Command | None = Field(default=None, description="Puts the new release on a drained node")
+    restart: Restart = Field(description="How the service is restarted, by exactly one driver")
+    health: Health | None = Field(default=None, description="How a node proves that it is healthy")
+    strategy: Strategy = Field(
+        default_factory=Strategy, description="How many at once, and what a failure means"
+    )
+
+    _path: Path = PrivateAttr(default=Path())
+    _variables: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """The file that it was loaded from."""
+        return self._path
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Every `${NAME}` of the file with its value. Shell lines find them in their environment; none of
+        the values may be shown."""
+        return self._variables
+
+    def ssh_target(self, node: str) -> SshTarget | None:
+        """How to reach a node: its own settings over the inventory's; `None` for this machine."""
+        own = self.nodes[node].ssh
+        if own == "local" or (own is None and self.ssh == "local"):
+            return None
+        return self._target(SshTarget(self.nodes[node].host), own if isinstance(own, Ssh) else Ssh())
+
+    def runtime_socket(self, load_balancer: str) -> RuntimeSocket:
+        """Where HAProxy's runtime API is, with the inventory's SSH settings filled in."""
+        socket = parse_runtime_socket(self.load_balancers[load_balancer].haproxy)
+        if isinstance(socket, SshSocket):
+            return SshSocket(self._target(socket.target, Ssh()), socket.path)
+        return socket
+
+    def _target(self, target: SshTarget, own: Ssh) -> SshTarget:
+        shared = self.ssh if isinstance(self.ssh, Ssh) else Ssh()
+        return SshTarget(
+            host=target.host,
+            user=target.user or own.user or shared.user,
+            port=target.port or own.port or shared.port,
+            identity_file=own.identity_file or shared.identity_file,
+            known_hosts=own.known_hosts or shared.known_hosts,
+            jump=own.jump or shared.jump,
+        )

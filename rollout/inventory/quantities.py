@@ -1,0 +1,103 @@
+"""Durations and amounts, as an inventory writes them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema, core_schema
+
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_COUNT = re.compile(r"[0-9]{1,9}")
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%")
+
+
+def parse_duration(value: Any) -> float:
+    """Seconds. `30s`, `500ms`, `2m`, `1h`; a bare `0` needs no unit. Raises ValueError."""
+    text = str(value)
+    if text == "0":
+        return 0.0
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError("expected a duration such as 30s, 500ms or 2m")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _positive(value: float) -> float:
+    if value <= 0:
+        raise ValueError("expected a duration above zero, such as 30s, 500ms or 2m")
+    return value
+
+
+def format_duration(seconds: float) -> str:
+    """As an inventory writes it: `30s`, `500ms`, `2m`."""
+    if seconds and seconds < 1:
+        return f"{seconds * 1000:g}ms"
+    return f"{seconds / 60:g}m" if seconds and seconds % 60 == 0 else f"{seconds:g}s"
+
+
+_WITH_UNIT = {
+    "type": "string",
+    "pattern": r"^[0-9]{1,9}(\.[0-9]{1,9})?(ms|s|m|h)$",
+    "examples": ["30s", "500ms"],
+}
+
+Duration = Annotated[
+    float, BeforeValidator(parse_duration), WithJsonSchema({"anyOf": [_WITH_UNIT, {"enum": [0, "0"]}]})
+]
+"""Seconds, zero or more."""
+
+Timeout = Annotated[
+    float, BeforeValidator(lambda value: _positive(parse_duration(value))), WithJsonSchema(_WITH_UNIT)
+]
+"""Seconds, above zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number of nodes: a count, or a share of them in percent."""
+
+    count: int | None = None
+    percent: float | None = None
+
+    def of(self, total: int) -> int:
+        """The number among `total` nodes; a share is rounded down, and at least one."""
+        if self.count is not None:
+            return self.count
+        assert self.percent is not None  # noqa: S101 - one of the two is always set
+        return max(1, int(round(total * self.percent / 100, 6)))
+
+    def __str__(self) -> str:
+        return str(self.count) if self.count is not None else f"{self.percent:g}%"
+
+    @classmethod
+    def parse(cls, value: Any) -> Amount:
+        """`3` or `25%`. Raises ValueError."""
+        text = str(value)
+        if _COUNT.fullmatch(text) and int(text) >= 1:
+            return cls(count=int(text))
+        share = _SHARE.fullmatch(text)
+        if share and 0 < float(share[1]) <= 100:
+            return cls(percent=float(share[1]))
+        raise ValueError("expected a count from 1 up, such as 2, or a share up to 100%, such as 25%")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            lambda value: value if isinstance(value, cls) else cls.parse(value)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": r"^([1-9][0-9]{0,8}|[0-9]{1,2}(\.[0-9]{1,3})?%|100%)$"},
+            ],
+            "examples": [1, "25%"],
+        }

@@ -1,0 +1,89 @@
+"""What must hold between keys. Checked on the plain data, so that other mistakes do not hide it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from rollout.inventory.document import Document
+from rollout.inventory.mistakes import KeyPath, Mistake, quoted
+
+_EXACTLY_ONE: tuple[tuple[KeyPath, tuple[str, str]], ...] = (
+    (("restart",), ("command", "systemd")),
+    (("drain", "health_page"), ("file", "request")),
+    (("health", "release"), ("json", "header")),
+)
+
+
+def broken_rules(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:
+    """The rules that `document` breaks. Keys that mistyped ones are `meant` to be count as given."""
+    for path, keys in _EXACTLY_ONE:
+        yield from _exactly_one(document, path, keys, meant)
+    yield from _a_way_to_drain(document, meant)
+    yield from _distinct_servers(document)
+    yield from _distinct_load_balancers(document)
+    yield from _distinct_backends(document)
+
+
+def _exactly_one(
+    document: Document, path: KeyPath, keys: tuple[str, str], meant: Collection[KeyPath]
+) -> Iterator[Mistake]:
+    section = document.at(path)
+    if not isinstance(section, dict):
+        return
+    given = [key for key in section if key in keys and section[key] is not None]
+    if len(given) > 1:
+        first, second = given
+        line = document.keys[(*path, first)].line
+        message = f"found beside {first} (line {line}), expected exactly one of {' and '.join(keys)}"
+        yield document.mistake((*path, second), message, document.keys[(*path, second)])
+    if not given and not any((*path, key) in meant for key in keys):
+        message = f"expected exactly one of {' and '.join(keys)}"
+        yield document.mistake(path, message, document.keys[path])
+
+
+def _a_way_to_drain(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:
+    ways: tuple[KeyPath, ...] = (("load_balancers",), ("drain", "health_page"))
+    drain = document.at(("drain",))
+    unclear = ("drain",) in meant or any(way in meant for way in ways) or not isinstance(drain, dict | None)
+    if not unclear and document.at(ways[0]) in (None, {}) and document.at(ways[1]) is None:
+        message = "nothing can drain a node: list each HAProxy here, or describe drain.health_page"
+        yield document.mistake(ways[0], message, document.keys.get(ways[0]))
+
+
+def _distinct_servers(document: Document) -> Iterator[Mistake]:
+    """Two nodes of one name would be drained together and thought of as two."""
+    names: dict[str, str] = {}
+    for node, settings in _mappings(document, "nodes"):
+        server = settings.get("server") or node
+        if isinstance(server, str) and names.setdefault(server, node) != node:
+            path: KeyPath = ("nodes", node, "server")
+            message = f"the same server as node {quoted(names[server])}"
+            yield document.mistake(path if path in document.keys else path[:-1], message)
+
+
+def _distinct_load_balancers(document: Document) -> Iterator[Mistake]:
+    """A second one that is a copy of the first would leave the real second one sending requests."""
+    sockets: dict[str, str] = {}
+    for name, settings in _mappings(document, "load_balancers"):
+        socket = settings.get("haproxy")
+        if isinstance(socket, str) and socket and sockets.setdefault(socket, name) != name:
+            message = f"the same socket as load balancer {quoted(sockets[socket])}"
+            yield document.mistake(("load_balancers", name, "haproxy"), message)
+
+
+def _distinct_backends(document: Document) -> Iterator[Mistake]:
+    for name, settings in _mappings(document, "load_balancers"):
+        backends: Any = settings.get("backends")
+        for index, backend in enumerate(backends if isinstance(backends, list) else []):
+            if isinstance(backend, str) and backend and backend in backends[:index]:
+                path = ("load_balancers", name, "backends", index)
+                yield document.mistake(path, f"duplicate, it is entry {backends.index(backend) + 1} already")
+
+
+def _mappings(document: Document, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The entries of a mapping of mappings; what has another shape is somebody else's mistake."""
+    entries = document.at((key,))
+    for name, entry in (entries if isinstance(entries, dict) else {}).items():
+        if isinstance(entry, dict):
+            yield name, entry

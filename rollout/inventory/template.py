@@ -1,0 +1,13 @@
+"""`{host}`, `{node}` and `{release}` in URLs and file paths."""
+
+from __future__ import annotations
+
+import re
+
+_PLACEHOLDER = re.compile(r"\{(host|node|release)\}")
+
+
+def fill(text: str, *, host: str, node: str, release: str | None) -> str:
+    """`text` with its placeholders filled; other braces stay. Without a release, `{release}` is empty."""
+    values = {"host": f"[{host}]" if ":" in host else host, "node": node, "release": release or ""}
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], text)

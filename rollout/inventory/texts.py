@@ -1,0 +1,67 @@
+"""The kinds of single values in an inventory that are text or a port."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+
+from rollout.domain import RuntimeSocket, SshSocket, SshTarget, TcpSocket, UnixSocket
+
+NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.:-]*$"
+WORD = r"^\S+$"
+Name = Annotated[str, StringConstraints(pattern=NAME, max_length=100)]
+Word = Annotated[str, StringConstraints(pattern=WORD)]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _pattern(pattern: str) -> WithJsonSchema:
+    """What JSON Schema can say of a text that a validator reads closely."""
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
+def _http_url(value: str) -> str:
+    try:
+        parts = urlsplit(value.replace("{", "").replace("}", ""))
+        right = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # its text would show a value that may come from a variable
+        right = False
+    if not right or re.search(r"\s", value):
+        raise ValueError("expected a URL such as http://{host}:8000/_status")
+    return value
+
+
+def _absolute(value: str) -> str:
+    if not value.startswith("/"):
+        raise ValueError("expected an absolute path such as /run/shop/draining")
+    return value
+
+
+def _runtime_url(value: str) -> str:
+    parse_runtime_socket(value)
+    return value
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url), _pattern("^https?://")]
+AbsolutePath = Annotated[str, AfterValidator(_absolute), _pattern("^/")]
+RuntimeUrl = Annotated[str, AfterValidator(_runtime_url), _pattern("^(unix|tcp|ssh)://")]
+
+
+def parse_runtime_socket(url: str) -> RuntimeSocket:
+    """`unix:///path`, `tcp://host:port` or `ssh://[user@]host[:port]/path`. Raises ValueError."""
+    expected = "expected unix:///path, tcp://host:port or ssh://user@host/path"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # its text would show a value that may come from a variable
+        raise ValueError(expected) from None
+    if parts.scheme == "unix" and not parts.netloc and len(parts.path) > 1:
+        return UnixSocket(parts.path)
+    if parts.scheme == "tcp" and parts.hostname and port and parts.path in ("", "/"):
+        return TcpSocket(parts.hostname, port)
+    if parts.scheme == "ssh" and parts.hostname and len(parts.path) > 1:
+        return SshSocket(SshTarget(parts.hostname, user=parts.username, port=port), parts.path)
+    raise ValueError(expected)

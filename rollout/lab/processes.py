@@ -1,0 +1,95 @@
+"""The processes of a lab: known by a mark that each of them carries, not by files that may be stale.
+
+The mark is in the environment or on the command line of whatever `up`, a restart script or a login
+started, so those of a half-failed `up` are found too, and no process that merely got a recycled id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rollout.errors import RolloutError
+
+MARK = "ROLLOUT_LAB"
+_POLL = 0.02
+
+
+def mark_of(directory: Path) -> str:
+    """The value of the mark: it follows from the folder alone, so it cannot be lost."""
+    return hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """`started` in clock ticks since boot: together with the id it names one process for good."""
+
+    pid: int
+    parent: int
+    started: int
+
+
+def marked(mark: str) -> list[Process]:
+    """Every living process that carries the mark, and what these have started."""
+    text = f"{MARK}={mark}".encode()
+    living = [process for entry in os.listdir("/proc") if entry.isdigit() if (process := _look(int(entry)))]
+    found = {process.pid for process in living if _carries(process.pid, text)}
+    while more := {process.pid for process in living if process.parent in found} - found:
+        found |= more
+    return [process for process in living if process.pid in found and process.pid != os.getpid()]
+
+
+def end(mark: str, patience: float = 3.0) -> bool:
+    """End them all, by TERM and after `patience` seconds by KILL, and wait until they are gone.
+
+    False if there was none. Raises RolloutError if some are still there.
+    """
+    begin = time.monotonic()
+    asked: set[Process] = set()
+    while left := marked(mark):
+        waited = time.monotonic() - begin
+        if waited > 2 * patience:
+            raise RolloutError(f"The lab's processes do not end: {', '.join(str(one.pid) for one in left)}")
+        for process in left:
+            if waited > patience:
+                _signal(process, signal.SIGKILL)
+            elif process not in asked:
+                _signal(process, signal.SIGTERM)
+                asked.add(process)
+        time.sleep(_POLL)
+    return bool(asked)
+
+
+def _look(pid: int) -> Process | None:
+    """`None` if it is gone or a zombie."""
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return None
+    return None if state in "ZX" else Process(pid, parent=int(fields[0]), started=int(fields[18]))
+
+
+def _carries(pid: int, text: bytes) -> bool:
+    try:
+        return text in Path(f"/proc/{pid}/environ").read_bytes() + Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # gone, or somebody else's
+        return False
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    try:
+        handle = os.pidfd_open(process.pid)
+    except OSError:
+        return
+    try:
+        now = _look(process.pid)
+        if now and now.started == process.started:
+            signal.pidfd_send_signal(handle, number)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(handle)

@@ -1,0 +1,31 @@
+"""The application that the lab deploys: it says its release, and takes its time where it is asked to."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from rollout.app.wsgi import HealthPage
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+def start() -> WSGIApplication:
+    """The application of the node whose folder is the current one; takes `START` seconds."""
+    home = Path.cwd()
+    release = (home / "current" / "VERSION").read_text().strip()
+    text = f"shop {release} {os.environ['NODE']}\n".encode()
+
+    def shop(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"].endswith("/slow"):
+            time.sleep(float(parse_qs(environ["QUERY_STRING"])["seconds"][0]))
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(text)))])
+        return [text]
+
+    time.sleep(float(os.environ["START"]))
+    return HealthPage(shop, file=str(home / "draining"), release=release)

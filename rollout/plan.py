@@ -1,0 +1,224 @@
+"""What a deployment will do, decided before anything is touched. Values in, values out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rollout import page, runtime
+from rollout.domain import Reading, Server, ServerState, Step
+from rollout.errors import Refused, UsageError
+from rollout.inventory.model import Inventory
+from rollout.inventory.template import fill
+from rollout.restart import restarting
+
+Placement = Mapping[str, tuple[Server, ...]]
+"""Every server that a node is, by the node's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that will be sent to `target`: a load balancer or a node."""
+
+    step: Step
+    target: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many servers of a backend take traffic now, and the fewest that will while nodes are out."""
+
+    load_balancer: str
+    backend: str
+    now: int
+    least: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    service: str
+    release: str | None
+    nodes: tuple[str, ...]
+    """In the order in which they are rolled."""
+    skipped: Mapping[str, str]
+    """Nodes that somebody else took out of rotation, with the reason."""
+    canary: int
+    window: int
+    placement: Placement
+    capacity: tuple[Capacity, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def select(inventory: Inventory, limit: Sequence[str]) -> tuple[str, ...]:
+    """The nodes that `--limit` names, in the inventory's order; all without it. Raises UsageError."""
+    unknown = [name for name in limit if name not in inventory.nodes]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], inventory.nodes, n=1)
+        raise UsageError(
+            f"{inventory.path} has no node {', '.join(map(repr, unknown))}",
+            hint=f"did you mean {near[0]}?" if near else f"its nodes are {', '.join(inventory.nodes)}",
+        )
+    return tuple(name for name in inventory.nodes if not limit or name in limit)
+
+
+def place(
+    inventory: Inventory, readings: Sequence[Reading], addresses: Mapping[str, frozenset[str]]
+) -> Placement:
+    """Find the servers that each node is, by name or by address.
+
+    `addresses` are the IP addresses of each node. A server that bears a node's name is that node's, whatever
+    its address; any other one belongs to the node at its address. Raises Refused, with all that is wrong.
+    """
+    names = {node.server or name: name for name, node in inventory.nodes.items()}
+    by_name_only = {name for name, node in inventory.nodes.items() if node.server}
+    found: dict[str, list[Server]] = {name: [] for name in inventory.nodes}
+    problems = []
+    for reading in readings:
+        wanted = inventory.load_balancers[reading.load_balancer].backends
+        known = {state.server.backend for state in reading.servers}
+        problems += [
+            _no_backend(reading.load_balancer, name, known) for name in wanted or () if name not in known
+        ]
+        for state in reading.servers:
+            if wanted is not None and state.server.backend not in wanted:
+                continue
+            if state.server.name in names:
+                found[names[state.server.name]].append(state.server)
+                continue
+            here = [name for name in inventory.nodes if state.address in addresses.get(name, ())]
+            here = [name for name in here if name not in by_name_only]
+            if len(here) > 1:
+                problems.append(
+                    f"{state.server} at {state.address}:{state.port} may be any of {', '.join(here)}: "
+                    "give each its `server:` name"
+                )
+            elif here:
+                found[here[0]].append(state.server)
+    if problems:
+        raise Refused("\n".join(problems))
+    return {name: tuple(servers) for name, servers in found.items()}
+
+
+def _no_backend(load_balancer: str, backend: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(backend, known, n=1)
+    other = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(known)) or 'none'}"
+    return f"{load_balancer} has no backend {backend} with servers; {other}"
+
+
+def require_found(inventory: Inventory, nodes: Iterable[str], placement: Placement) -> None:
+    """Raises Refused for nodes that are on no load balancer."""
+    lost = [name for name in nodes if not placement[name]]
+    if lost:
+        where = ", ".join(inventory.load_balancers)
+        raise Refused(
+            "\n".join(
+                f"{name} ({inventory.nodes[name].host}) is no server on {where}, by name or by address"
+                for name in lost
+            ),
+            hint="`server:` gives HAProxy's name for a node, `backends:` where to look",
+        )
+
+
+def out_of_rotation(states: Iterable[ServerState]) -> str:
+    """Why somebody's decision keeps these servers out of rotation; empty if none does."""
+    for state in states:
+        if state.admin.in_maintenance:
+            return f"{state.server} is in maintenance"
+        if state.admin.in_drain:
+            return f"{state.server} is drained"
+        if state.weight == 0:
+            return f"{state.server} has weight 0"
+    return ""
+
+
+def last_of_backend(states: Iterable[ServerState], own: Collection[Server]) -> str:
+    """Which backend would be left without an active server if `own` were taken out; empty if none would."""
+    states = tuple(states)
+    for state in states:
+        if state.server not in own or not state.in_rotation or state.backup:
+            continue
+        peers = [
+            peer
+            for peer in states
+            if (peer.server.load_balancer, peer.server.backend)
+            == (state.server.load_balancer, state.server.backend)
+            and peer.server not in own
+            and peer.in_rotation
+            and not peer.backup
+        ]
+        if not peers:
+            return f"{state.server} is the last server that takes traffic in its backend"
+    return ""
+
+
+def capacity(
+    readings: Iterable[Reading], nodes: Sequence[str], placement: Placement, window: int
+) -> tuple[Capacity, ...]:
+    """For each backend that the nodes are in, the fewest active servers while any `window` nodes are out."""
+    result = []
+    for reading in readings:
+        active = {state.server for state in reading.servers if state.in_rotation and not state.backup}
+        backends = {
+            server.backend
+            for name in nodes
+            for server in placement[name]
+            if server.load_balancer == reading.load_balancer
+        }
+        for backend in sorted(backends):
+            here = {server for server in active if server.backend == backend}
+            taken = sorted((len(here.intersection(placement[name])) for name in nodes), reverse=True)
+            least = len(here) - sum(taken[:window])
+            result.append(Capacity(reading.load_balancer, backend, len(here), least))
+    return tuple(result)
+
+
+def lines(
+    inventory: Inventory,
+    release: str | None,
+    node: str,
+    servers: Sequence[Server],
+    checked: Collection[Server],
+) -> tuple[Line, ...]:
+    """Every line that rolling `node` sends, in order. `checked` are the servers that HAProxy checks."""
+    by_balancer: dict[str, list[Server]] = {}
+    for server in servers:
+        by_balancer.setdefault(server.load_balancer, []).append(server)
+
+    def to_balancers(step: Step, commands: Mapping[str, list[str]]) -> list[Line]:
+        return [Line(step, name, "; ".join(texts)) for name, texts in commands.items()]
+
+    settings = inventory.nodes[node]
+    health_page = inventory.drain.health_page
+    down: list[Line] = []
+    up: list[Line] = []
+    if health_page is None:
+        down += to_balancers(Step.DRAIN, {name: runtime.leave(own) for name, own in by_balancer.items()})
+        down += to_balancers(Step.DRAIN, {name: runtime.hold(own) for name, own in by_balancer.items()})
+        up += to_balancers(
+            Step.READY, {name: runtime.check(own, checked) for name, own in by_balancer.items()}
+        )
+        up += to_balancers(
+            Step.READY, {name: runtime.enter(own, checked) for name, own in by_balancer.items()}
+        )
+    elif health_page.file is not None:
+        file = fill(health_page.file, host=settings.host, node=node, release=release)
+        down.append(Line(Step.DRAIN, node, page.create(file)))
+        up.append(Line(Step.READY, node, page.remove(file)))
+    elif health_page.request is not None:
+        for step, request, into in (
+            (Step.DRAIN, health_page.request.down, down),
+            (Step.READY, health_page.request.up, up),
+        ):
+            url = fill(request.url, host=settings.host, node=node, release=release)
+            into.append(Line(step, node, f"{request.method} {url}"))
+
+    work: list[Line] = []
+    if release is not None and inventory.release is not None:
+        work.append(Line(Step.RELEASE, node, inventory.release.command))
+    work.append(Line(Step.RESTART, node, restarting(inventory.restart).command))
+    if inventory.health is not None:
+        url = fill(inventory.health.http, host=settings.host, node=node, release=release)
+        work.append(Line(Step.VERIFY, node, f"GET {url}"))
+    return (*down, *work, *up)

@@ -1,0 +1,99 @@
+"""What the engine asks of the world. Adapters implement these; simulations may too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from rollout.domain import Answer, Completed, Reading
+from rollout.events import Event, Record
+
+
+class LoadBalancer(Protocol):
+    """One HAProxy, by its runtime socket."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def read(self) -> Reading:
+        """A reading begun after this call. Waiters at the same time share one.
+
+        Raises LoadBalancerUnreachable, NotHAProxy, CommandRefused.
+        """
+        ...
+
+    async def send(self, commands: Sequence[str]) -> None:
+        """Run commands that change something, in order and as one line.
+
+        Raises LoadBalancerUnreachable, NotHAProxy, CommandRefused.
+        """
+        ...
+
+    async def level(self) -> str:
+        """The socket's permission level: `user`, `operator` or `admin`."""
+        ...
+
+    def focus(self, backends: Iterable[str]) -> None:
+        """Read only these backends from now on."""
+        ...
+
+
+class Host(Protocol):
+    """A machine that runs shell lines: over SSH, or this one."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def connect(self) -> None:
+        """Open the connection, if it is not open.
+
+        Raises HostUnreachable, AuthenticationFailed, HostKeyUnknown, HostKeyChanged.
+        """
+        ...
+
+    async def run(
+        self,
+        line: str,
+        *,
+        environment: Mapping[str, str],
+        timeout: float,
+        output: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """Run a line of `sh` with nothing on its standard input, and wait for its end.
+
+        `output` gets each printed line, of both streams, as it comes. `timeout` is in seconds. Neither
+        `line` nor `environment` shows in a process list. Raises CommandTimedOut, AnswerLost, and what
+        `connect` raises. An exit status other than 0 is no error here.
+        """
+        ...
+
+
+class Probe(Protocol):
+    """HTTP, as health pages are asked."""
+
+    async def request(self, method: str, url: str, *, timeout: float) -> Answer:
+        """One request on a connection of its own; redirects are not followed. Raises ProbeFailed."""
+        ...
+
+
+class Journal(Protocol):
+    """Where deployments are kept, as events."""
+
+    def begin(self, service: str) -> int:
+        """Open a deployment and give its number. Raises JournalError."""
+        ...
+
+    def append(self, deployment: int, event: Event) -> Record:
+        """Write one event; it is on disk when this returns, output lines a moment later.
+
+        Raises JournalError.
+        """
+        ...
+
+    def deployments(self, service: str) -> Sequence[int]:
+        """The service's deployments, oldest first."""
+        ...
+
+    def records(self, deployment: int) -> Sequence[Record]:
+        """All that is known of a deployment, in order."""
+        ...

@@ -1,0 +1,236 @@
+"""What happened to a deployment and to each of its nodes: the one fold over its events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from rollout.domain import Outcome, Step
+from rollout.events import (
+    DeploymentFinished,
+    DeploymentStarted,
+    Halted,
+    NodeFailed,
+    NodeFinished,
+    NodeReturned,
+    OutputSeen,
+    Progressed,
+    Record,
+    ReleaseNoted,
+    ServerNoted,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    Warned,
+)
+
+
+class Phase(StrEnum):
+    """How far a node is."""
+
+    WAITING = "waiting"
+    """Its turn has not come; it may have been prepared."""
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeProgress:
+    """What happened to one node. Times are Unix time, durations seconds."""
+
+    name: str
+    phase: Phase = Phase.WAITING
+    servers: tuple[ServerNoted, ...] = ()
+    """As they were before anything was touched."""
+    previous_release: str | None = None
+    started: float | None = None
+    """When its turn came; preparing does not count."""
+    seconds: float | None = None
+    """From the start of its turn until it was done."""
+    step: Step | None = None
+    """The one that runs, or ran last."""
+    step_started: float | None = None
+    step_seconds: Mapping[Step, float] = field(default_factory=dict)
+    """How long each finished step took, in the order in which they finished."""
+    detail: str = ""
+    """What was last said of the step: what it waits for, or the last line that it printed."""
+    sessions: int | None = None
+    """Left over all load balancers, while that is waited for."""
+    failure: StepFailed | None = None
+    left_out: bool | None = None
+    """It failed, and takes no traffic until it is put back by hand; `None` while that is not known."""
+
+    def begun(self, step: Step, time: float) -> NodeProgress:
+        started = self.started if self.started is not None or step is Step.PREPARE else time
+        return replace(
+            self,
+            phase=Phase.RUNNING,
+            started=started,
+            step=step,
+            step_started=time,
+            detail="",
+            sessions=None,
+            failure=None,
+        )
+
+    def finished(self, event: StepFinished) -> NodeProgress:
+        return replace(
+            self,
+            phase=Phase.WAITING if event.step is Step.PREPARE else Phase.RUNNING,
+            step_seconds={**self.step_seconds, event.step: event.seconds},
+            detail=event.detail,
+            sessions=None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What happened to one deployment. Times are Unix time, durations seconds.
+
+    A deployment that was killed looks `running` for ever: whether its process still lives is for others
+    to find out, by `host` and `pid`.
+    """
+
+    deployment: int = 0
+    started: float | None = None
+    service: str = ""
+    release: str | None = None
+    """`None` is a rolling restart."""
+    load_balancers: tuple[str, ...] = ()
+    window: int = 1
+    canary: int = 0
+    inventory: str = ""
+    user: str = ""
+    host: str = ""
+    pid: int = 0
+    nodes: Mapping[str, NodeProgress] = field(default_factory=dict)
+    """In the order in which they are rolled; the skipped ones come last."""
+    warnings: tuple[Warned, ...] = ()
+    halted: str | None = None
+    outcome: Outcome | None = None
+    reason: str = ""
+    seconds: float | None = None
+
+    @classmethod
+    def fold(cls, records: Iterable[Record]) -> Progress:
+        """The progress after all `records` of one deployment, in order."""
+        progress = cls()
+        for record in records:
+            progress = progress.after(record)
+        return progress
+
+    @property
+    def running(self) -> bool:
+        """It was started, and nothing says that it ended."""
+        return self.started is not None and self.outcome is None
+
+    def names(self, phase: Phase) -> tuple[str, ...]:
+        """The nodes in `phase`, in order."""
+        return tuple(node.name for node in self.nodes.values() if node.phase is phase)
+
+    @property
+    def done(self) -> int:
+        return len(self.names(Phase.DONE))
+
+    @property
+    def failed(self) -> int:
+        return len(self.names(Phase.FAILED))
+
+    @property
+    def total(self) -> int:
+        """How many nodes are to be rolled; the skipped ones are not."""
+        return len(self.nodes) - len(self.names(Phase.SKIPPED))
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The nodes that failed and take no traffic, in order."""
+        return tuple(node.name for node in self.nodes.values() if node.left_out)
+
+    @property
+    def in_doubt(self) -> tuple[str, ...]:
+        """The nodes whose turn began and whose end was not told, in order: they may take no traffic."""
+        return tuple(
+            node.name
+            for node in self.nodes.values()
+            if node.started is not None
+            and node.left_out is None
+            and node.phase in (Phase.RUNNING, Phase.FAILED)
+        )
+
+    def seconds_left(self, now: float) -> float | None:
+        """A guess from the nodes that are done; `None` while there is none to judge by."""
+        taken = [node.seconds for node in self.nodes.values() if node.seconds is not None]
+        if not taken:
+            return None
+        usual = sum(taken) / len(taken)
+        left = [
+            max(0.0, usual - (now - node.started)) if node.started is not None else usual
+            for node in self.nodes.values()
+            if node.phase is Phase.RUNNING or (node.phase is Phase.WAITING and self.halted is None)
+        ]
+        return sum(left) / min(self.window, len(left)) if left else 0.0
+
+    def after(self, record: Record) -> Progress:
+        """The progress once `record` is known, too."""
+        match record.event:
+            case DeploymentStarted() as event:
+                return self._begun(record, event)
+            case ServerNoted(node=name) as event:
+                return self._with(name, servers=(*self._node(name).servers, event))
+            case ReleaseNoted(node=name, release=release):
+                return self._with(name, previous_release=release)
+            case StepStarted(node=name, step=step):
+                return self._set(self._node(name).begun(step, record.time))
+            case Progressed(node=name, detail=detail, sessions=sessions):
+                return self._with(name, detail=detail, sessions=sessions)
+            case OutputSeen(node=name, text=text):
+                return self._with(name, detail=text)
+            case StepFinished(node=name) as event:
+                return self._set(self._node(name).finished(event))
+            case StepFailed(node=name, step=step) as event:
+                return self._with(name, phase=Phase.FAILED, step=step, failure=event, sessions=None)
+            case NodeFinished(node=name, seconds=seconds):
+                return self._with(name, phase=Phase.DONE, seconds=seconds, left_out=False)
+            case NodeFailed(node=name, left_out=left_out):
+                return self._with(name, phase=Phase.FAILED, left_out=left_out)
+            case NodeReturned(node=name):
+                return self._with(name, left_out=False)
+            case Warned() as event:
+                return replace(self, warnings=(*self.warnings, event))
+            case Halted(reason=reason):
+                return replace(self, halted=reason)
+            case DeploymentFinished(outcome=outcome, seconds=seconds, reason=reason):
+                return replace(self, outcome=outcome, seconds=seconds, reason=reason)
+        return self
+
+    def _begun(self, record: Record, event: DeploymentStarted) -> Progress:
+        nodes = {name: self._node(name) for name in event.nodes}
+        skipped = {name: replace(self._node(name), phase=Phase.SKIPPED) for name in event.skipped}
+        return replace(
+            self,
+            deployment=record.deployment,
+            started=record.time,
+            service=event.service,
+            release=event.release,
+            load_balancers=event.load_balancers,
+            window=event.window,
+            canary=event.canary,
+            inventory=event.inventory,
+            user=event.user,
+            host=event.host,
+            pid=event.pid,
+            nodes=nodes | skipped,
+        )
+
+    def _node(self, name: str) -> NodeProgress:
+        return self.nodes.get(name) or NodeProgress(name)
+
+    def _set(self, node: NodeProgress) -> Progress:
+        return replace(self, nodes={**self.nodes, node.name: node})
+
+    def _with(self, name: str, **changes: Any) -> Progress:
+        return self._set(replace(self._node(name), **changes))

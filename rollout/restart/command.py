@@ -1,0 +1,9 @@
+"""`restart.command`: a shell line of the inventory. Its exit status is all that is known of it."""
+
+from __future__ import annotations
+
+from rollout.restart.driver import Restarting
+
+
+def restarting(line: str, timeout: float) -> Restarting:
+    return Restarting(command=line, timeout=timeout)

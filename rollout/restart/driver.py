@@ -1,0 +1,58 @@
+"""What every restart driver is: the commands of a restart, and a proof that it happened.
+
+"The command ended well" is no proof: a driver that can look before and after does, and judges what it saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Settings(Protocol):
+    """The inventory's `restart:`. Exactly one driver is set; `timeout` is in seconds."""
+
+    @property
+    def command(self) -> str | None: ...
+    @property
+    def systemd(self) -> str | None: ...
+    @property
+    def timeout(self) -> float: ...
+
+
+class Verdict(StrEnum):
+    DONE = "done"
+    WAIT = "wait"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the proof says now; `detail` says it in words."""
+
+    verdict: Verdict
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A shell line that is run before the restart and again after it, until `judge` is satisfied.
+
+    `judge` gets what the line printed before and after. `explain` is a shell line whose output tells a
+    person why the restart failed.
+    """
+
+    observe: str
+    judge: Callable[[str, str], Judgement]
+    explain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restarting:
+    """One way to restart an application, ready to be carried out. `timeout` is in seconds, for all of it."""
+
+    command: str
+    timeout: float
+    proof: Proof | None = None

@@ -1,0 +1,109 @@
+"""Plain lines with the time of day, for logs and for terminals that can do no more."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TextIO
+
+from rollout.events import (
+    CommandSent,
+    DeploymentFinished,
+    DeploymentStarted,
+    Halted,
+    NodeFailed,
+    NodeFinished,
+    NodeReturned,
+    OutputSeen,
+    Progressed,
+    Record,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    Warned,
+)
+from rollout.progress import Phase, Progress
+from rollout.views.text import Lines, change, count, duration, ending, fate, few, headline, waits_for
+
+TICK = 5.0
+"""Seconds between two lines about what one step waits for: a log is no ticker."""
+
+TAIL = 100
+"""Printed lines of a node that are remembered, so that a failure does not repeat them."""
+
+
+class PlainView:
+    """Writes a line for each fact that matters to a person."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._lines = Lines(stream)
+        self._progress = Progress()
+        self._ticked: dict[str, float] = {}
+        self._printed: dict[str, deque[str]] = {}
+
+    def show(self, record: Record) -> None:
+        self._progress = self._progress.after(record)
+        time = datetime.fromtimestamp(record.time).strftime("%H:%M:%S")
+        for line in self._told(record):
+            self._lines.write(f"{time} {line}")
+        if isinstance(record.event, DeploymentFinished):
+            for line in ("", *ending(self._progress)):
+                self._lines.write(line)
+
+    def _told(self, record: Record) -> Iterator[str]:
+        match record.event:
+            case DeploymentStarted():
+                yield headline(self._progress)
+                if skipped := self._progress.names(Phase.SKIPPED):
+                    yield f"{count(len(skipped), 'node')} skipped: {few(skipped)}"
+            case StepStarted(node=node, step=step):
+                self._ticked.pop(node, None)
+                self._printed[node] = deque(maxlen=TAIL)
+                yield self._of(node, step, "…")
+            case CommandSent(node=node, step=step, target=target, line=line):
+                prompt = "$" if target == node else f"{target}>"
+                for part in line.strip().split("\n"):
+                    yield self._of(node, step, f"{prompt} {part}")
+            case OutputSeen(node=node, step=step, text=text):
+                self._printed.setdefault(node, deque(maxlen=TAIL)).append(text)
+                yield self._of(node, step, f"| {text}")
+            case Progressed(node=node, step=step, detail=detail, sessions=sessions):
+                if record.time - self._ticked.get(node, 0.0) >= TICK:
+                    self._ticked[node] = record.time
+                    yield self._of(node, step, waits_for(detail, sessions))
+            case StepFinished(node=node, step=step, seconds=seconds, detail=detail):
+                more = f" · {detail}" if detail else ""
+                yield self._of(node, step, f"done in {duration(seconds)}{more}")
+            case StepFailed() as failed:
+                yield from self._failed(failed)
+            case NodeFinished(node=node, seconds=seconds):
+                changed = change(self._progress.nodes[node], self._progress.release)
+                yield self._of(node, "done", f"{changed} in {duration(seconds)} · {self._done()}")
+            case NodeFailed(node=node, left_out=left_out):
+                yield self._of(node, "FAILED", fate(left_out))
+            case NodeReturned(node=node):
+                yield self._of(node, "ready", "takes traffic again, by hand")
+            case Warned(node=None, message=message):
+                yield f"warning: {message}"
+            case Warned(node=str(node), message=message):
+                yield self._of(node, "warning", message)
+            case Halted(reason=reason):
+                yield f"halted, no further node starts: {reason}"
+
+    def _failed(self, failed: StepFailed) -> Iterator[str]:
+        reason = f"FAILED after {duration(failed.seconds)}: {failed.reason}"
+        yield self._of(failed.node, failed.step, reason)
+        printed = self._printed.get(failed.node, ())
+        for line in failed.tail:
+            if line not in printed:
+                yield self._of(failed.node, failed.step, f"| {line}")
+        if failed.hint:
+            yield self._of(failed.node, failed.step, f"hint: {failed.hint}")
+
+    def _of(self, node: str, word: str, text: str) -> str:
+        width = max(map(len, self._progress.nodes), default=0)
+        return f"{node:{width}}  {word:7}  {text}"
+
+    def _done(self) -> str:
+        return f"{self._progress.done} of {self._progress.total}"

@@ -1,0 +1,157 @@
+"""The status of a service: as a table for people, as a document for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from rollout.domain import AdminState, ServerState
+from rollout.progress import Progress
+from rollout.state import HealthSeen, NodeStatus, SiteStatus
+from rollout.views.text import count, duration
+
+_HEADER = ("node", "state", "release", "health", "server", "status", "admin", "check", "sessions", "weight")
+_NODE_CELLS = 4
+
+
+def table(service: str, status: SiteStatus, deployment: str) -> Iterator[str]:
+    """Lines: what the deployment is about, then a row for each server of each node."""
+    yield f"{service} · {deployment}"
+    rows: list[tuple[str, ...]] = [_HEADER]
+    for node in status.nodes:
+        about = (node.name, node.state.value, _release(node.health), _health(node.health))
+        servers = [_server(state) for state in node.servers]
+        servers += [(name, "unreachable", "", "", "", "") for name in status.unreachable]
+        for index, cells in enumerate(servers or [("none found", "", "", "", "", "")]):
+            rows.append((*(("",) * _NODE_CELLS if index else about), *cells))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  " + "  ".join(map(str.ljust, row, widths)).rstrip()
+    for reason in status.unreachable.values():
+        yield f"unreachable: {reason}"
+
+
+def deployment_line(deployment: Progress | None, state: str, now: float) -> str:
+    """`deployment 17 (1.4.2) done 4 min ago: 6 of 6 nodes`."""
+    if deployment is None:
+        return "not deployed from here yet"
+    ago = duration(now - (deployment.started or now) - (deployment.seconds or 0.0))
+    begun = "began" if deployment.seconds is None else "ended"
+    line = (
+        f"deployment {deployment.deployment} ({deployment.release or 'restart'}) {state}, {begun} {ago} ago"
+        f": {deployment.done} of {count(deployment.total, 'node')}"
+    )
+    out = (*deployment.left_out, *deployment.in_doubt)
+    return f"{line}; left out: {', '.join(out)}" if out and state != "running" else line
+
+
+def document(service: str, status: SiteStatus, deployment: Progress | None, state: str) -> dict[str, Any]:
+    """The same for programs. `sessions` of a server counts running and queued requests."""
+    return {
+        "service": service,
+        "nodes": [_node_document(node, status) for node in status.nodes],
+        "load_balancers": [
+            *(
+                {
+                    "name": r.load_balancer,
+                    "reachable": True,
+                    "version": r.version,
+                    "pid": r.pid,
+                    "error": None,
+                }
+                for r in status.readings
+            ),
+            *(
+                {"name": name, "reachable": False, "version": None, "pid": None, "error": reason}
+                for name, reason in status.unreachable.items()
+            ),
+        ],
+        "deployment": None if deployment is None else _deployment_document(deployment, state),
+    }
+
+
+def _node_document(node: NodeStatus, status: SiteStatus) -> dict[str, Any]:
+    health = node.health
+    return {
+        "name": node.name,
+        "host": node.host,
+        "state": node.state.value,
+        "healthy": None if health is None else health.healthy,
+        "health": None if health is None else _health(health),
+        "release": None if health is None else health.release,
+        "servers": [
+            *(_server_document(state) for state in node.servers),
+            *(
+                {
+                    "load_balancer": name,
+                    "backend": None,
+                    "server": None,
+                    "status": "unreachable",
+                    "sessions": None,
+                }
+                for name in status.unreachable
+            ),
+        ],
+    }
+
+
+def _server_document(state: ServerState) -> dict[str, Any]:
+    return {
+        "load_balancer": state.server.load_balancer,
+        "backend": state.server.backend,
+        "server": state.server.name,
+        "status": state.status,
+        "sessions": state.sessions,
+        "queued": state.queued,
+        "admin": _admin(state.admin),
+        "check": state.check_status or None,
+        "weight": state.weight,
+    }
+
+
+def _deployment_document(deployment: Progress, state: str) -> dict[str, Any]:
+    return {
+        "id": deployment.deployment,
+        "release": deployment.release,
+        "state": state,
+        "started": datetime.fromtimestamp(deployment.started or 0.0, UTC).isoformat(),
+        "seconds": deployment.seconds,
+        "nodes": deployment.total,
+        "done": deployment.done,
+        "failed": deployment.failed,
+        "left_out": [*deployment.left_out, *deployment.in_doubt],
+        "user": deployment.user,
+        "host": deployment.host,
+    }
+
+
+def _server(state: ServerState) -> tuple[str, str, str, str, str, str]:
+    queued = f" +{state.queued} queued" if state.queued else ""
+    return (
+        f"{state.server.load_balancer} {state.server.path}",
+        state.status,
+        _admin(state.admin),
+        (state.check_status or "none") if state.checked else "none",
+        f"{state.sessions}{queued}",
+        str(state.weight),
+    )
+
+
+def _admin(admin: AdminState) -> str:
+    if admin.in_maintenance:
+        return "maint"
+    return "drain" if admin.in_drain else "ready"
+
+
+def _release(health: HealthSeen | None) -> str:
+    return (health and health.release) or "–"
+
+
+def _health(health: HealthSeen | None) -> str:
+    """The page's status, or why there is none; what is wrong with an answer that came."""
+    if health is None:
+        return "–"
+    if health.status is None:
+        return health.detail
+    return str(health.status) if health.healthy else f"{health.status} ({health.detail})"

@@ -1,0 +1,176 @@
+"""How things are written for people, on a terminal and in a log alike."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any, TextIO
+
+from rollout.domain import Outcome
+from rollout.progress import NodeProgress, Phase, Progress
+
+
+def printable(text: str) -> str:
+    """`text` as one line that no terminal takes for an instruction: whatever does not show (control
+    characters, bidirectional overrides, broken encoding) is written as `\\x1b`, and tabs as spaces."""
+    text = text.expandtabs()
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def duration(seconds: float) -> str:
+    """`0.3 s`, `12 s`, `1 min 5 s`, `2 h 10 min`."""
+    tenths = max(0.0, round(seconds, 1))
+    if tenths < 10:
+        return f"{tenths:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    large, small, units = (minutes, rest, "min s") if minutes < 60 else (*divmod(minutes, 60), "h min")
+    unit, smaller = units.split()
+    return f"{large} {unit} {small} {smaller}" if small else f"{large} {unit}"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 node`, `6 nodes`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def few(names: Sequence[str]) -> str:
+    """The names, or the first and the last of more than eight."""
+    return " ".join(names) if len(names) <= 8 else f"{names[0]} … {names[-1]}"
+
+
+def change(node: NodeProgress, release: str | None) -> str:
+    """`1.4.1 → 1.4.2` of a node that is done, or as much of it as is known."""
+    if release is None:
+        return "restarted"
+    return f"{node.previous_release} → {release}" if node.previous_release else release
+
+
+def waits_for(detail: str, sessions: int | None) -> str:
+    """What a running step waits for."""
+    left = [] if sessions is None else [f"{count(sessions, 'session')} left"]
+    return " · ".join([detail, *left] if detail else left)
+
+
+def headline(progress: Progress) -> str:
+    """`shop 1.4.2 → 6 nodes behind lb1, lb2 · one at a time, canary web1 (deployment 17)`."""
+    nodes = [node.name for node in progress.nodes.values() if node.phase is not Phase.SKIPPED]
+    behind = f" behind {', '.join(progress.load_balancers)}" if progress.load_balancers else ""
+    pace = "one at a time" if progress.window == 1 else f"{progress.window} at a time"
+    canary = f", canary {few(nodes[: progress.canary])}" if progress.canary else ""
+    return printable(
+        f"{progress.service} {progress.release or 'restart'} → {count(len(nodes), 'node')}{behind}"
+        f" · {pace}{canary} (deployment {progress.deployment})"
+    )
+
+
+def ending(progress: Progress) -> list[str]:
+    """What a person reads last: how it went, what failed and why, and what to run next."""
+    return [printable(line) for line in (*_summary(progress), *_failures(progress), *_next(progress))]
+
+
+def _summary(progress: Progress) -> Iterator[str]:
+    what = f"{progress.service} {progress.release or 'restart'}"
+    took = duration(progress.seconds or 0.0)
+    reason = f": {progress.reason}" if progress.reason else ""
+    match progress.outcome:
+        case Outcome.DONE:
+            yield f"{what} done on {progress.done} of {count(progress.total, 'node')} in {took}{reason}"
+        case Outcome.INTERRUPTED:
+            yield f"{what} was interrupted after {took}{reason}"
+        case _:
+            yield f"{what} failed after {took}{reason}"
+    groups = {
+        "done": Phase.DONE,
+        "failed": Phase.FAILED,
+        "unfinished": Phase.RUNNING,
+        "untouched": Phase.WAITING,
+        "skipped": Phase.SKIPPED,
+    }
+    if progress.done < len(progress.nodes):
+        for word, phase in groups.items():
+            if names := progress.names(phase):
+                yield f"  {len(names)} {word}: {few(names)}"
+
+
+def _failures(progress: Progress) -> Iterator[str]:
+    for node in progress.nodes.values():
+        if node.phase is Phase.RUNNING:
+            yield ""
+            yield f"{node.name} was interrupted at {node.step}"
+            yield f"  {fate(None if node.name in progress.in_doubt else False)}"
+        if node.phase is not Phase.FAILED:
+            continue
+        yield ""
+        if failure := node.failure:
+            yield f"{node.name} failed at {failure.step} after {duration(failure.seconds)}: {failure.reason}"
+            yield from (f"  | {line}" for line in failure.tail)
+            if failure.unknown:
+                yield f"  the answer of {failure.step} was lost: whether it worked is unknown"
+        else:
+            yield f"{node.name} failed"
+        yield f"  {fate(node.left_out)}"
+        if failure and failure.hint:
+            yield f"  hint: {failure.hint}"
+
+
+def fate(left_out: bool | None) -> str:
+    """What became of a node that failed."""
+    if left_out is None:
+        return "it may take no traffic"
+    return "left out: it takes no traffic" if left_out else "it takes traffic as before, untouched"
+
+
+def _next(progress: Progress) -> Iterator[str]:
+    if progress.outcome is Outcome.DONE and not progress.failed:
+        return
+    commands = [(shlex.join(["rollout", "status", "-i", progress.inventory]), "where every node stands")]
+    commands += [
+        (shlex.join(["rollout", "ready", name, "-i", progress.inventory]), f"once {name} is healthy")
+        for name in (*progress.left_out, *progress.in_doubt)
+    ]
+    width = max(len(command) for command, _ in commands)
+    yield ""
+    yield "what to run next, or deploy again once it is mended:"
+    for command, purpose in commands:
+        yield f"  {command:{width}}  # {purpose}"
+
+
+class Lasting:
+    """A stream whose reader may go away: what is written then is dropped.
+
+    A closed pipe or a lost login must not end a deployment halfway, and the journal has it all. What the
+    stream's encoding lacks is written as an escape.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._encoding = stream.encoding or "utf-8"
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text.encode(self._encoding, "backslashreplace").decode(self._encoding))
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class Lines:
+    """Writes whole lines to a stream, each at once, and nothing but what `printable` lets through."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = Lasting(stream)
+
+    def write(self, line: str) -> None:
+        """One line, without its line end."""
+        self._stream.write(f"{printable(line)}\n")
+        self._stream.flush()

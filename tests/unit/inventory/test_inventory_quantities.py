@@ -1,0 +1,67 @@
+"""Durations and amounts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollout.inventory.quantities import Amount, format_duration, parse_duration
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("30s", 30),
+        ("500ms", 0.5),
+        ("2m", 120),
+        ("1h", 3600),
+        ("0", 0),
+        ("0s", 0),
+        ("1.5s", 1.5),
+        ("250ms", 0.25),
+    ],
+)
+def test_durations(text: str, seconds: float) -> None:
+    """A number and a unit are seconds."""
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "30", "s", "-1s", "1 s", "1d", "1s2", ".5s", "1e3s", "٣s", "inf", None, ["1s"]]
+)
+def test_what_is_no_duration(text: object) -> None:
+    """Anything else is told with examples."""
+    with pytest.raises(ValueError, match="expected a duration such as 30s"):
+        parse_duration(text)
+
+
+@given(st.integers(0, 100_000))
+def test_durations_round_trip(milliseconds: int) -> None:
+    """A duration that is written is read as the same."""
+    assert parse_duration(format_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
+
+
+@given(
+    st.one_of(st.integers(1, 999_999_999).map(str), st.integers(1, 100_000).map(lambda n: f"{n / 1000:g}%"))
+)
+def test_amounts_round_trip(text: str) -> None:
+    """An amount is written as it was read."""
+    assert str(Amount.parse(text)) == text
+
+
+@given(st.integers(1, 10_000), st.integers(1, 100))
+def test_a_share_is_rounded_down_and_at_least_one(total: int, percent: int) -> None:
+    """Of any number of nodes, with no fault of floating point."""
+    assert Amount.parse(f"{percent}%").of(total) == max(1, total * percent // 100)
+
+
+@given(st.integers(1, 1000), st.integers(1, 1000))
+def test_a_share_may_have_decimals(total: int, permille: int) -> None:
+    """Also where a share is no whole percent."""
+    assert Amount.parse(f"{permille / 10}%").of(total) == max(1, total * permille // 1000)
+
+
+def test_a_count_is_itself() -> None:
+    """However many nodes there are."""
+    assert Amount.parse("3").of(2) == 3

@@ -1,0 +1,110 @@
+"""What must hold between keys, whatever else is wrong."""
+
+from __future__ import annotations
+
+import pytest
+from inventory_support import Compose, Loads, Mistakes
+
+ONE_OF = [
+    ("restart", "{%s}", "", "command", "systemd"),
+    ("drain", "{health_page: {%s}}", ".health_page", "file", "request"),
+    ("health", "{http: 'http://a', release: {%s}}", ".release", "json", "header"),
+]
+VALUES = {
+    "command": "x",
+    "systemd": "x",
+    "file": "/x",
+    "request": "{down: {url: 'http://a'}, up: {url: 'http://a'}}",
+    "json": "x",
+    "header": "x",
+}
+
+
+@pytest.mark.parametrize(("section", "form", "below", "one", "other"), ONE_OF)
+def test_exactly_one(
+    loads: Loads,
+    mistakes: Mistakes,
+    compose: Compose,
+    section: str,
+    form: str,
+    below: str,
+    one: str,
+    other: str,
+) -> None:
+    """Either alone is right; both, or none, is a mistake that names the two."""
+
+    def text(*keys: str) -> str:
+        return compose(**{section: form % ", ".join(f"{key}: {VALUES[key]}" for key in keys)})
+
+    assert loads(text(one))
+    assert loads(text(other))
+    (both,) = mistakes(text(other, one))
+    assert f"{section}{below}.{one}: found beside {other} (line " in both
+    assert both.endswith(f"expected exactly one of {one} and {other}")
+    (none,) = mistakes(text())
+    assert none.endswith(f"{section}{below}: expected exactly one of {one} and {other}")
+
+
+def test_a_null_driver_does_not_count(loads: Loads, compose: Compose) -> None:
+    """JSON that is written by programs says null for what is not there."""
+    assert loads(compose(restart="{command: null, systemd: x}")).restart.systemd == "x"
+
+
+def test_a_mistyped_driver_is_one_mistake(mistakes: Mistakes, compose: Compose) -> None:
+    """What a mistyped key stands for counts as given."""
+    assert mistakes(compose(restart="{sytemd: x}")) == [
+        "prod.yml:4:11: restart.sytemd: unknown key; did you mean systemd?"
+    ]
+
+
+@pytest.mark.parametrize("load_balancers", [None, "{}"])
+def test_no_way_to_drain(mistakes: Mistakes, compose: Compose, load_balancers: str | None) -> None:
+    """Without load balancers and health page, requests would be lost: both ways are named."""
+    (line,) = mistakes(compose(load_balancers=load_balancers, drain="{timeout: 1s}"))
+    assert line.endswith(
+        "load_balancers: nothing can drain a node: list each HAProxy here, or describe drain.health_page"
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"load_balancer": "{lb1: {haproxy: 'unix:///s'}}"},
+        {"drain": "{healthpage: {file: /x}}"},
+        {"drain": "[health_page]"},
+        {"drian": "{health_page: {file: /x}}"},
+    ],
+)
+def test_a_mistyped_way_to_drain_is_one_mistake(
+    mistakes: Mistakes, compose: Compose, changes: dict[str, str]
+) -> None:
+    """The way was there, only wrong: that is told alone."""
+    assert len(mistakes(compose(load_balancers=None, **changes))) == 1
+
+
+def test_the_health_page_alone_is_a_way_to_drain(loads: Loads, compose: Compose) -> None:
+    """It needs no load balancer, and has a time to settle by default."""
+    inventory = loads(compose(load_balancers=None, drain="{health_page: {file: /x}}"))
+    assert inventory.drain.health_page
+    assert inventory.drain.health_page.settle == 10
+
+
+def test_nodes_are_different_servers(mistakes: Mistakes, compose: Compose) -> None:
+    """By `server` or by name, no two nodes may be the same server."""
+    nodes = "{web1: {host: a}, web2: {host: b, server: s}, web3: {host: c, server: s}, s: {host: d}}"
+    assert mistakes(compose(nodes=nodes)) == [
+        "prod.yml:3:78: nodes.web3.server: the same server as node 'web2'",
+        "prod.yml:3:85: nodes.s: the same server as node 'web2'",
+    ]
+
+
+def test_load_balancers_are_different_sockets(mistakes: Mistakes, compose: Compose) -> None:
+    """A copy that was forgotten to be changed would leave one that still sends requests."""
+    (line,) = mistakes(compose(load_balancers="{a: {haproxy: 'unix:///s'}, b: {haproxy: 'unix:///s'}}"))
+    assert line == "prod.yml:2:58: load_balancers.b.haproxy: the same socket as load balancer 'a'"
+
+
+def test_rules_hold_beside_other_mistakes(mistakes: Mistakes, compose: Compose) -> None:
+    """A wrong value elsewhere hides none of them."""
+    told = mistakes(compose(service="a b", restart="{systemd: x, command: y}"))
+    assert [line.split(": ")[1] for line in told] == ["service", "restart.command"]

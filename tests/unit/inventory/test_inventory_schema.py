@@ -1,0 +1,131 @@
+"""The JSON Schema says what the loader says."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from inventory_support import EXAMPLES, SECTIONS, Loads, Mistakes
+
+from rollout.cli import schema as verb
+from rollout.inventory.schema import json_schema
+
+VALIDATOR = jsonschema.Draft202012Validator(json_schema())
+
+
+def _changed(**changes: str | None) -> dict[str, Any]:
+    sections = {**SECTIONS, **changes}
+    return {key: yaml.safe_load(value) for key, value in sections.items() if value is not None}
+
+
+def test_it_is_a_schema() -> None:
+    """Its own dialect accepts it."""
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_the_examples_are_valid(path: Path) -> None:
+    """As editors see them, with YAML's own types."""
+    VALIDATOR.validate(yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"ssh": "local"},
+        {"ssh": "'${SSH}'"},
+        {"ssh": "{port: '${PORT}'}"},
+        {"strategy": "{window: 2, canary: '${CANARY}', bake: 0, on_failure: '${WHAT}'}"},
+        {"strategy": "{window: 25%, bake: '${BAKE}'}"},
+        {"health": "{http: '${URL}', release: {json: version}}"},
+        {"load_balancers": None, "drain": "{health_page: {file: '/x'}}"},
+        {"restart": "{command: null, systemd: x}"},
+    ],
+)
+def test_what_is_right(loads: Loads, changes: dict[str, str | None]) -> None:
+    """What loads is valid."""
+    data = _changed(**changes)
+    VALIDATOR.validate(data)
+    environment = {
+        "SSH": "local",
+        "PORT": "1",
+        "CANARY": "1",
+        "WHAT": "halt",
+        "BAKE": "1s",
+        "URL": "http://a/",
+    }
+    assert loads(json.dumps(data), environment)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"service": None},
+        {"nodes": None},
+        {"nodes": "{}"},
+        {"nodes": "{bad name: {host: a}}"},
+        {"nodes": "{web1: {hots: a}}"},
+        {"restart": None},
+        {"restart": "{}"},
+        {"restart": "{command: x, systemd: y}"},
+        {"load_balancers": None},
+        {"load_balancers": "{}"},
+        {"load_balancers": "{lb1: {haproxy: /run/s}}"},
+        {"drain": "{timeout: 30}"},
+        {"drain": "{on_timeout: abrot}"},
+        {"drain": "{health_page: {}}"},
+        {"drain": "{health_page: {file: run/x}}"},
+        {"drain": "{health_page: {file: /x, port: 70000}}"},
+        {"health": "{http: 'ftp://a'}"},
+        {"health": "{http: 'http://a', release: {}}"},
+        {"strategy": "{window: 0}"},
+        {"strategy": "{window: 300%}"},
+        {"strategy": "{canary: -1}"},
+        {"ssh": "lokal"},
+        {"servce": "x"},
+    ],
+)
+def test_what_is_wrong(mistakes: Mistakes, changes: dict[str, str | None]) -> None:
+    """What is not valid does not load either."""
+    data = _changed(**changes)
+    assert not VALIDATOR.is_valid(data)
+    assert mistakes(json.dumps(data))
+
+
+def test_every_key_is_described() -> None:
+    """Editors show the description while a file is written."""
+    schema = json_schema()
+    sections = [schema, *(each for each in schema["$defs"].values() if "properties" in each)]
+    assert len(sections) > 10
+    for section in sections:
+        assert section["description"]
+        assert section["additionalProperties"] is False
+        assert [key for key, value in section["properties"].items() if not value.get("description")] == []
+
+
+def test_defaults_are_written_as_a_file_writes_them() -> None:
+    """An editor that inserts a default inserts something that loads."""
+    properties = {
+        (name, key): value.get("default")
+        for name, section in json_schema()["$defs"].items()
+        for key, value in section.get("properties", {}).items()
+    }
+    assert properties["Drain", "timeout"] == "30s"
+    assert properties["Health", "interval"] == "250ms"
+    assert properties["Strategy", "window"] == 1
+
+
+def test_the_verb_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """`rollout schema` prints the schema alone, beginning with what it is."""
+    parser = argparse.ArgumentParser()
+    verb.add_arguments(parser)
+    assert verb.run(parser.parse_args([])) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json_schema()
+    assert list(printed)[:3] == ["$schema", "title", "description"]

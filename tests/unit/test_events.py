@@ -1,0 +1,61 @@
+"""Events survive being JSON, whatever kind they are and whatever they hold."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollout import events as events_module
+from rollout.domain import Step
+from rollout.events import KINDS, Event, StepFailed, Warned, from_fields, to_fields
+
+EVERY_KIND = [
+    kind
+    for kind in vars(events_module).values()
+    if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
+]
+
+
+def events(kind: type[Event]) -> st.SearchStrategy[Event]:
+    return st.builds(kind, **{name: values(hint) for name, hint in get_type_hints(kind).items()})
+
+
+def values(hint: Any) -> st.SearchStrategy[Any]:
+    return st.floats(allow_nan=False) if hint is float else st.from_type(hint)
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+@given(data=st.data())
+def test_every_kind_comes_back_equal_from_json(kind: type[Event], data: st.DataObject) -> None:
+    """Any event, written as a line of JSON and read again, is the same event."""
+    event = data.draw(events(kind))
+    line = json.dumps(to_fields(event))
+    back = from_fields(kind.__name__, json.loads(line))
+    assert back == event
+    assert [type(getattr(back, name)) for name in to_fields(event)] == [*map(type, to_fields(event).values())]
+
+
+def test_kinds_are_all_there_is() -> None:
+    """Every class of event can be read back by its name."""
+    assert sorted(KINDS) == sorted(kind.__name__ for kind in EVERY_KIND)
+    assert set(KINDS.values()) == set(EVERY_KIND)
+
+
+def test_a_kind_of_a_newer_version_is_passed_over() -> None:
+    """A journal that a newer version wrote can be read, without what is not known here."""
+    assert from_fields("MoonLanded", {"node": "web1"}) is None
+
+
+def test_a_field_of_a_newer_version_is_passed_over() -> None:
+    """A field that is not known here does not keep the event from being read."""
+    assert from_fields("Warned", {"message": "hot", "degrees": 90}) == Warned("hot")
+
+
+def test_fields_of_an_older_version_get_their_defaults() -> None:
+    """An event that was written before a field existed has that field's default."""
+    fields = {"node": "web1", "step": "verify", "seconds": 1.5, "reason": "no answer"}
+    assert from_fields("StepFailed", fields) == StepFailed("web1", Step.VERIFY, 1.5, "no answer")

@@ -1,0 +1,188 @@
+"""What happened to each node, derived from events."""
+
+from __future__ import annotations
+
+import pytest
+
+from rollout.domain import Outcome, Step
+from rollout.events import (
+    DeploymentFinished,
+    DeploymentStarted,
+    Event,
+    Halted,
+    NodeFailed,
+    NodeFinished,
+    NodeReturned,
+    OutputSeen,
+    Progressed,
+    Record,
+    ReleaseNoted,
+    ServerNoted,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    Warned,
+)
+from rollout.progress import Phase, Progress
+
+STARTED = DeploymentStarted(
+    service="shop",
+    release="1.4.2",
+    nodes=("web1", "web2", "web3"),
+    skipped=("web4",),
+    load_balancers=("lb1",),
+    window=2,
+    canary=1,
+    inventory="prod.yml",
+    user="anna",
+    host="laptop",
+    pid=42,
+)
+FAILURE = StepFailed("web1", Step.RESTART, 3.0, "exit status 1", "look there", ("boom",))
+
+
+def after(*events: Event) -> Progress:
+    """The progress after `events`, the first at 100 and then one each second."""
+    records = [Record(17, number, 99.0 + number, event) for number, event in enumerate(events, 1)]
+    return Progress.fold(records)
+
+
+def test_a_deployment_that_has_begun() -> None:
+    """The plan of the deployment is known from its first event, and every node waits."""
+    progress = after(STARTED)
+    assert (progress.deployment, progress.started, progress.running) == (17, 100.0, True)
+    assert (progress.service, progress.release, progress.window, progress.canary) == ("shop", "1.4.2", 2, 1)
+    assert (progress.user, progress.host, progress.pid) == ("anna", "laptop", 42)
+    assert (progress.inventory, progress.load_balancers) == ("prod.yml", ("lb1",))
+    assert progress.names(Phase.WAITING) == ("web1", "web2", "web3")
+    assert progress.names(Phase.SKIPPED) == ("web4",)
+    assert (progress.done, progress.failed, progress.total) == (0, 0, 3)
+
+
+def test_nothing_known_is_not_running() -> None:
+    """A deployment without events has not begun."""
+    assert not Progress.fold([]).running
+
+
+def test_a_fold_can_be_continued() -> None:
+    """A fold is the same as taking the records in one by one, and leaves what it started from as it was."""
+    before = after(STARTED)
+    later = before.after(Record(17, 2, 101.0, StepStarted("web1", Step.DRAIN)))
+    assert later == after(STARTED, StepStarted("web1", Step.DRAIN))
+    assert before == after(STARTED)
+
+
+def test_what_a_node_was_before() -> None:
+    """What was noted of a node before it was touched is kept, also when it is noted before the start."""
+    servers = (
+        ServerNoted("web1", "lb1", "shop", "s1", 0, 1, "UP"),
+        ServerNoted("web1", "lb2", "shop", "s1", 0, 1, "UP"),
+    )
+    node = after(servers[0], STARTED, servers[1], ReleaseNoted("web1", "1.4.1")).nodes["web1"]
+    assert node.servers == servers
+    assert node.previous_release == "1.4.1"
+
+
+def test_a_running_step() -> None:
+    """A step in progress says since when it runs and what it waits for."""
+    drain = after(STARTED, StepStarted("web1", Step.DRAIN), Progressed("web1", Step.DRAIN, "lb1 drains", 3))
+    node = drain.nodes["web1"]
+    assert (node.phase, node.step, node.step_started) == (Phase.RUNNING, Step.DRAIN, 101.0)
+    assert (node.detail, node.sessions) == ("lb1 drains", 3)
+
+
+def test_the_next_step_forgets_what_the_last_one_waited_for() -> None:
+    """Detail and sessions belong to one step, the start of the node's turn to all of them."""
+    node = after(
+        STARTED,
+        StepStarted("web1", Step.DRAIN),
+        Progressed("web1", Step.DRAIN, "lb1 drains", 3),
+        StepFinished("web1", Step.DRAIN, 2.0),
+        StepStarted("web1", Step.RESTART),
+    ).nodes["web1"]
+    assert (node.step, node.step_started, node.started) == (Step.RESTART, 104.0, 101.0)
+    assert (node.detail, node.sessions) == ("", None)
+    assert node.step_seconds == {Step.DRAIN: 2.0}
+
+
+def test_the_last_line_of_output_is_the_detail() -> None:
+    """While a command runs, its newest line tells how far it is."""
+    progress = after(
+        STARTED, StepStarted("web1", Step.RELEASE), OutputSeen("web1", Step.RELEASE, "unpacking")
+    )
+    assert progress.nodes["web1"].detail == "unpacking"
+
+
+def test_a_prepared_node_waits_for_its_turn() -> None:
+    """Preparing does not begin a node's turn."""
+    node = after(STARTED, StepStarted("web1", Step.PREPARE), StepFinished("web1", Step.PREPARE, 1.0)).nodes[
+        "web1"
+    ]
+    assert (node.phase, node.started) == (Phase.WAITING, None)
+
+
+def test_a_node_that_is_done() -> None:
+    """A finished node counts, with its time."""
+    progress = after(STARTED, StepStarted("web1", Step.DRAIN), NodeFinished("web1", 4.5))
+    assert progress.nodes["web1"].phase is Phase.DONE
+    assert progress.nodes["web1"].seconds == 4.5
+    assert (progress.done, progress.failed, progress.total) == (1, 0, 3)
+
+
+def test_a_failure_keeps_why() -> None:
+    """The reason, the hint and the last lines of a failed step stay with its node."""
+    progress = after(STARTED, StepStarted("web1", Step.RESTART), FAILURE, NodeFailed("web1", left_out=True))
+    node = progress.nodes["web1"]
+    assert (node.phase, node.step, node.failure) == (Phase.FAILED, Step.RESTART, FAILURE)
+    assert (progress.failed, progress.left_out, progress.in_doubt) == (1, ("web1",), ())
+
+
+@pytest.mark.parametrize("mending", [NodeReturned("web1"), NodeFinished("web1", 1.0)])
+def test_a_node_that_came_back_is_not_left_out(mending: Event) -> None:
+    """Put back by hand or rolled after all, a node is no longer left out."""
+    assert after(STARTED, FAILURE, NodeFailed("web1", left_out=True), mending).left_out == ()
+
+
+def test_a_node_that_was_put_back_is_not_left_out() -> None:
+    """A node that failed before its application was touched takes traffic."""
+    progress = after(STARTED, StepStarted("web1", Step.DRAIN), FAILURE, NodeFailed("web1", left_out=False))
+    assert (progress.left_out, progress.in_doubt, progress.failed) == ((), (), 1)
+
+
+def test_nodes_whose_end_was_not_told_are_in_doubt() -> None:
+    """After a kill, a node in the middle of its turn may take no traffic; one that was prepared does."""
+    progress = after(
+        STARTED,
+        StepStarted("web1", Step.RESTART),
+        FAILURE,
+        StepStarted("web2", Step.DRAIN),
+        StepStarted("web3", Step.PREPARE),
+    )
+    assert progress.in_doubt == ("web1", "web2")
+    assert progress.running
+
+
+def test_the_end() -> None:
+    """Warnings, the halt and the outcome are kept, and an ended deployment does not run."""
+    warning = Warned("no redispatch")
+    progress = after(STARTED, warning, Halted("web1 failed"), DeploymentFinished(Outcome.FAILED, 9.0, "why"))
+    assert (progress.warnings, progress.halted) == ((warning,), "web1 failed")
+    assert (progress.outcome, progress.seconds, progress.reason) == (Outcome.FAILED, 9.0, "why")
+    assert not progress.running
+
+
+def test_time_left_is_judged_by_the_nodes_that_are_done() -> None:
+    """Two nodes of 10 s are left, one of them since 4 s, and two may be out at once."""
+    nothing_done = after(STARTED, StepStarted("web1", Step.DRAIN))
+    assert nothing_done.seconds_left(now=104.0) is None
+    one_done = after(STARTED, NodeFinished("web1", 10.0), StepStarted("web2", Step.DRAIN))
+    assert one_done.seconds_left(now=106.0) == pytest.approx((6 + 10) / 2)
+
+
+def test_a_halted_deployment_only_ends_what_it_began() -> None:
+    """After a halt, nodes that wait take no more time."""
+    halted = after(
+        STARTED, NodeFinished("web1", 10.0), StepStarted("web2", Step.DRAIN), Halted("web9 failed")
+    )
+    assert halted.seconds_left(now=106.0) == pytest.approx(6)
+    assert after(STARTED, NodeFinished("web1", 10.0), Halted("x")).seconds_left(now=106.0) == 0.0

@@ -1,0 +1,191 @@
+"""The live table, as a terminal shows it."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import sys
+from contextlib import suppress
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from rollout.domain import Step
+from rollout.events import (
+    DeploymentStarted,
+    Event,
+    NodeFinished,
+    OutputSeen,
+    Progressed,
+    Record,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    Warned,
+)
+from rollout.views.live import LiveView
+
+
+class Screen:
+    """A terminal of some size, and a view on it that is not started: what it would draw can be asked."""
+
+    def __init__(self, records: list[Record], *, nodes: int = 3, width: int = 80, height: int = 24) -> None:
+        self.out = io.StringIO()
+        self.console = Console(
+            file=self.out, width=width, height=height, force_terminal=True, color_system=None
+        )
+        self.now = records[0].time
+        self.view = LiveView(self.console, clock=lambda: self.now)
+        start = records[0].event
+        assert isinstance(start, DeploymentStarted)
+        names = tuple(f"web{number}" for number in range(1, nodes + 1))
+        self.show(dataclasses.replace(start, nodes=names, skipped=()))
+
+    def show(self, *events: Event) -> None:
+        for event in events:
+            self.view.show(Record(17, 1, self.now, event))
+
+    def lines(self) -> list[str]:
+        rows = self.console.render_lines(self.view.render(), pad=False)
+        return ["".join(segment.text for segment in row if not segment.control).rstrip() for row in rows]
+
+
+def rolled(node: str) -> list[Event]:
+    return [
+        StepStarted(node, Step.DRAIN),
+        StepFinished(node, Step.DRAIN, 0.3),
+        StepStarted(node, Step.RESTART),
+        StepFinished(node, Step.RESTART, 1.1),
+        NodeFinished(node, 20.0),
+    ]
+
+
+def failed(node: str) -> list[Event]:
+    return [StepStarted(node, Step.VERIFY), StepFailed(node, Step.VERIFY, 3.2, "no answer")]
+
+
+def test_three_nodes_on_eighty_columns(records: list[Record]) -> None:
+    """A done node, one that runs since 2.1 s, one that waits, and how far it all is."""
+    screen = Screen(records)
+    screen.show(
+        *rolled("web1"), StepStarted("web2", Step.DRAIN), Progressed("web2", Step.DRAIN, "lb1 drained", 3)
+    )
+    screen.now += 2.1
+    assert screen.lines() == [
+        "",
+        "  ✓ web1  1.4.2  drained 0.3 s · restarted 1.1 s                            20 s",
+        "  ● web2  drain  lb1 drained · 3 sessions left                             2.1 s",
+        "  · web3 (1 waiting)",
+        "  ━━━━━━━━━━╸                       1 of 3 · about 40 s left",
+    ]
+
+
+def test_a_failed_node_says_why(records: list[Record]) -> None:
+    """A failed node keeps its row, with the step and the reason."""
+    screen = Screen(records, nodes=1)
+    screen.show(*failed("web1"))
+    assert screen.lines()[1] == (
+        "  ✗ web1  verify failed  no answer · it may take no traffic                3.2 s"
+    )
+
+
+def test_fifty_nodes_fit_the_screen(records: list[Record]) -> None:
+    """Waiting and older done nodes are collapsed; those in flight and those that failed have their rows."""
+    screen = Screen(records, nodes=50)
+    for number in range(1, 31):
+        screen.show(*(failed if number == 4 else rolled)(f"web{number}"))
+    screen.show(*(StepStarted(f"web{number}", Step.DRAIN) for number in range(31, 36)))
+    lines = screen.lines()
+    assert len(lines) < 24
+    assert lines[1] == "  ✓ 18 done"
+    assert lines[2].startswith("  ✗ web4 ")
+    assert [line.split()[1] for line in lines[3:19]] == [f"web{number}" for number in range(20, 36)]
+    assert lines[19] == "  · web36 … web50 (15 waiting)"
+    assert lines[20].endswith("29 of 50 · 1 failed · about 7 min left")
+
+
+def test_more_nodes_in_flight_than_lines(records: list[Record]) -> None:
+    """When even the nodes in flight are too many, failed ones come first and the rest is counted."""
+    screen = Screen(records, nodes=50)
+    screen.show(*(StepStarted(f"web{number}", Step.PREPARE) for number in range(1, 50)), *failed("web50"))
+    lines = screen.lines()
+    assert len(lines) < 24
+    assert any(line.startswith("  ✗ web50 ") for line in lines)
+    assert "  ● 33 more in flight or failed" in lines
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_no_line_is_wider_than_the_terminal(records: list[Record], width: int) -> None:
+    """Long names and long details are cut, and the time stays in sight."""
+    screen = Screen(records, width=width)
+    node = "shop-frontend-0001.eu-central-1.example.com"
+    screen.show(StepStarted(node, Step.DRAIN), Progressed(node, Step.DRAIN, "日本 lb1 drains " * 20, 3))
+    lines = screen.lines()
+    assert max(map(cell_len, lines)) <= width
+    assert lines[1].endswith("… 0.0 s") or lines[1].endswith("…  0.0 s")
+
+
+def test_what_nodes_print_is_neither_obeyed_nor_marked_up(records: list[Record]) -> None:
+    """Escape sequences are written out, and square brackets are only square brackets."""
+    screen = Screen(records)
+    hostile = "\x1b[2J\u202e[bold]x[/bold] [/]"
+    screen.show(
+        StepStarted("web1", Step.RELEASE),
+        OutputSeen("web1", Step.RELEASE, hostile),
+        Warned(hostile, node="web1"),
+    )
+    shown = r"\x1b[2J\u202e[bold]x[/bold] [/]"
+    assert shown in screen.lines()[1]
+    written = screen.out.getvalue()
+    assert f"warning: web1: {shown}" in written
+    assert "\x1b[2J" not in written
+    assert "\u202e" not in written
+
+
+def test_a_whole_deployment_on_a_terminal(records: list[Record]) -> None:
+    """Started, shown and ended for real: warnings and the end stay readable, and the cursor comes back."""
+    out = io.StringIO()
+    console = Console(file=out, width=80, height=24, force_terminal=True, color_system=None, _environ={})
+    with LiveView(console) as view:
+        for record in records:
+            view.show(record)
+    written = out.getvalue()
+    assert "warning: backend shop has no option redispatch" in written
+    assert "shop 1.4.2 failed after 1 min 15 s: web2 failed\n" in written
+    assert written.rstrip().endswith("rollout ready web2 -i 'my prod.yml'  # once web2 is healthy")
+    assert written.count("\x1b[?25l") == written.count("\x1b[?25h") == 1
+
+
+def test_no_color_is_honoured(records: list[Record]) -> None:
+    """With NO_COLOR in the environment, no colour is written."""
+
+    def written(environment: dict[str, str]) -> str:
+        out = io.StringIO()
+        environment = {"TERM": "xterm-256color", **environment}
+        console = Console(file=out, width=80, height=24, force_terminal=True, _environ=environment)
+        with LiveView(console) as view:
+            for record in records:
+                view.show(record)
+        return out.getvalue()
+
+    red = "\x1b[1;31m"
+    assert red in written({})
+    assert red not in written({"NO_COLOR": "1"})
+
+
+def test_a_terminal_that_goes_away_is_no_error(
+    records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deployment goes on when its terminal is gone, as after a lost login."""
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "w", encoding="utf-8") as terminal:
+        monkeypatch.setattr(sys, "stdout", terminal)
+        with LiveView() as view:
+            view.show(records[0])
+            os.close(ours)
+            for record in records[1:]:
+                view.show(record)
+        with suppress(OSError):
+            terminal.close()

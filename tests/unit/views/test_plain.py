@@ -1,0 +1,90 @@
+"""Plain lines, as a log keeps them."""
+
+from __future__ import annotations
+
+import io
+
+from rollout.domain import Step
+from rollout.events import NodeReturned, OutputSeen, Record, Warned
+from rollout.views.plain import PlainView
+
+EXPECTED = """\
+12:00:00 shop 1.4.2 → 3 nodes behind lb1, lb2 · one at a time, canary web1 (deployment 17)
+12:00:00 1 node skipped: web4
+12:00:00 warning: backend shop has no option redispatch
+12:00:01 web1  drain    …
+12:00:01 web1  drain    lb1> set server shop/web1 state drain
+12:00:01 web1  drain    lb1 drains · 3 sessions left
+12:00:07 web1  drain    lb1 drains · 1 session left
+12:00:07 web1  drain    done in 6.5 s · no session left
+12:00:07 web1  restart  …
+12:00:07 web1  restart  $ sudo systemctl restart shop
+12:00:07 web1  restart  $ sleep 1
+12:00:09 web1  restart  done in 1.5 s
+12:00:09 web1  done     1.4.1 → 1.4.2 in 8.0 s · 1 of 3
+12:00:09 web2  restart  …
+12:00:09 web2  restart  | starting shop
+12:00:10 web2  restart  FAILED after 1.2 s: exit status 1
+12:00:10 web2  restart  | ImportError: no module named shop
+12:00:10 web2  restart  hint: ssh web2 journalctl -u shop
+12:00:10 web2  FAILED   left out: it takes no traffic
+12:00:10 web2  warning  it is warm
+12:00:10 halted, no further node starts: web2 failed
+
+shop 1.4.2 failed after 1 min 15 s: web2 failed
+  1 done: web1
+  1 failed: web2
+  1 untouched: web3
+  1 skipped: web4
+
+web2 failed at restart after 1.2 s: exit status 1
+  | starting shop
+  | ImportError: no module named shop
+  left out: it takes no traffic
+  hint: ssh web2 journalctl -u shop
+
+what to run next, or deploy again once it is mended:
+  rollout status -i 'my prod.yml'      # where every node stands
+  rollout ready web2 -i 'my prod.yml'  # once web2 is healthy
+"""
+
+
+def test_a_whole_deployment(records: list[Record]) -> None:
+    """A success, a failure with output, a skip and warnings read like this, down to the last line."""
+    stream = io.StringIO()
+    view = PlainView(stream)
+    for record in records:
+        view.show(record)
+    assert stream.getvalue() == EXPECTED
+
+
+def test_each_line_is_written_at_once(records: list[Record]) -> None:
+    """A line can be read before the next event comes, also from a stream that buffers."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="utf-8")
+    PlainView(stream).show(records[0])
+    assert raw.getvalue().decode() == "".join(EXPECTED.splitlines(keepends=True)[:2])
+
+
+def test_escape_sequences_do_not_get_through(records: list[Record]) -> None:
+    """What a node prints can neither colour the log nor forge a line of it."""
+    stream = io.StringIO()
+    view = PlainView(stream)
+    view.show(records[0])
+    view.show(
+        Record(
+            17, 2, records[0].time, OutputSeen("web1", Step.RESTART, "\x1b[2Jgone\n12:00:00 web9 done\u202e")
+        )
+    )
+    view.show(Record(17, 3, records[0].time, Warned("\x9b31m", node="we\x1bb")))
+    assert stream.getvalue().splitlines()[2:] == [
+        r"12:00:00 web1  restart  | \x1b[2Jgone\n12:00:00 web9 done\u202e",
+        r"12:00:00 we\x1bb  warning  \x9b31m",
+    ]
+
+
+def test_a_node_put_back_by_hand(records: list[Record]) -> None:
+    """A node that was left out and returns has its line."""
+    stream = io.StringIO()
+    PlainView(stream).show(Record(17, 1, records[0].time, NodeReturned("web1")))
+    assert stream.getvalue() == "12:00:00 web1  ready    takes traffic again, by hand\n"

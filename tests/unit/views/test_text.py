@@ -1,0 +1,162 @@
+"""Words, times, endings, and what may reach a terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Sequence
+from typing import TextIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollout.domain import Outcome, Step
+from rollout.events import (
+    DeploymentFinished,
+    Event,
+    NodeFailed,
+    NodeFinished,
+    Record,
+    StepFailed,
+    StepStarted,
+)
+from rollout.progress import Progress
+from rollout.views.text import Lines, duration, ending, few, headline, printable
+
+
+def progress_of(records: Sequence[Record], *events: Event) -> Progress:
+    """The invented deployment's beginning, followed by other events."""
+    start = records[0]
+    later = (dataclasses.replace(start, event=event) for event in events)
+    return Progress.fold([start, *later])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain → übung 日本", "plain → übung 日本"),
+        ("\x1b[31mred", r"\x1b[31mred"),
+        ("\x07\x7f\x9b", r"\x07\x7f\x9b"),
+        ("abc\rdef\nghi", r"abc\rdef\nghi"),
+        ("a\u202eb\u2066c", r"a\u202eb\u2066c"),
+        ("broken \udcff", r"broken \udcff"),
+        ("a\tb", "a       b"),
+    ],
+)
+def test_what_does_not_show_is_made_to_show(text: str, shown: str) -> None:
+    """Control characters and bidirectional overrides are written out, letters of all scripts stay."""
+    assert printable(text) == shown
+
+
+@given(st.text(st.characters(codec=None)))
+def test_nothing_unprintable_is_left(text: str) -> None:
+    """Whatever comes in, what goes out is one harmless line, and escaping it again changes nothing."""
+    shown = printable(text)
+    assert shown.isprintable()
+    assert printable(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (-1, "0.0 s"),
+        (0.26, "0.3 s"),
+        (9.97, "10 s"),
+        (12.4, "12 s"),
+        (59.7, "1 min"),
+        (65, "1 min 5 s"),
+        (3600, "1 h"),
+        (7830, "2 h 10 min"),
+    ],
+)
+def test_durations_are_written_for_people(seconds: float, shown: str) -> None:
+    """Tenths below ten seconds, and two units at most."""
+    assert duration(seconds) == shown
+
+
+def test_many_names_are_cut_short() -> None:
+    """Up to eight names are listed; of more, the first and the last."""
+    names = [f"web{number}" for number in range(1, 10)]
+    assert few(names[:8]) == "web1 web2 web3 web4 web5 web6 web7 web8"
+    assert few(names) == "web1 … web9"
+
+
+def test_the_headline_of_a_rolling_restart(records: list[Record]) -> None:
+    """Without a release it is a restart; without load balancers none are named."""
+    changes = {"release": None, "load_balancers": (), "window": 2, "canary": 0, "nodes": ("web1",)}
+    start = dataclasses.replace(records[0], event=dataclasses.replace(records[0].event, **changes))
+    assert headline(Progress.fold([start])) == "shop restart → 1 node · 2 at a time (deployment 17)"
+
+
+def test_a_good_end_is_one_line(records: list[Record]) -> None:
+    """When all went well there is nothing to run next."""
+    events = [NodeFinished(node, 5.0) for node in ("web1", "web2", "web3")]
+    progress = progress_of(records, *events, DeploymentFinished(Outcome.DONE, 65.0))
+    assert ending(progress) == [
+        "shop 1.4.2 done on 3 of 3 nodes in 1 min 5 s",
+        "  3 done: web1 web2 web3",
+        "  1 skipped: web4",
+    ]
+
+
+def test_an_interruption_names_the_nodes_in_doubt(records: list[Record]) -> None:
+    """A node that was in the middle of its turn may take no traffic: the end says how to put it back."""
+    progress = progress_of(
+        records,
+        StepStarted("web1", Step.RESTART),
+        StepStarted("web2", Step.PREPARE),
+        DeploymentFinished(Outcome.INTERRUPTED, 3.0),
+    )
+    assert ending(progress) == [
+        "shop 1.4.2 was interrupted after 3.0 s",
+        "  2 unfinished: web1 web2",
+        "  1 untouched: web3",
+        "  1 skipped: web4",
+        "",
+        "web1 was interrupted at restart",
+        "  it may take no traffic",
+        "",
+        "web2 was interrupted at prepare",
+        "  it takes traffic as before, untouched",
+        "",
+        "what to run next, or deploy again once it is mended:",
+        "  rollout status -i 'my prod.yml'      # where every node stands",
+        "  rollout ready web1 -i 'my prod.yml'  # once web1 is healthy",
+    ]
+
+
+def test_a_node_that_was_put_back_needs_no_command(records: list[Record]) -> None:
+    """A node that failed before its application was touched serves, and an unknown outcome is said."""
+    failed = StepFailed("web1", Step.DRAIN, 30.0, "1 session left", unknown=True)
+    progress = progress_of(
+        records,
+        StepStarted("web1", Step.DRAIN),
+        failed,
+        NodeFailed("web1", left_out=False),
+        DeploymentFinished(Outcome.FAILED, 31.0, "web1 failed"),
+    )
+    assert ending(progress)[4:] == [
+        "",
+        "web1 failed at drain after 30 s: 1 session left",
+        "  the answer of drain was lost: whether it worked is unknown",
+        "  it takes traffic as before, untouched",
+        "",
+        "what to run next, or deploy again once it is mended:",
+        "  rollout status -i 'my prod.yml'  # where every node stands",
+    ]
+
+
+def test_lines_reach_any_encoding() -> None:
+    """A stream that knows only ASCII gets escapes, not an error."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    Lines(stream).write("shop → web1")
+    assert raw.getvalue() == b"shop \\u2192 web1\n"
+
+
+def test_a_reader_that_goes_away_is_no_error(gone: TextIO) -> None:
+    """After the reading end of a pipe is closed, lines are dropped in silence."""
+    lines = Lines(gone)
+    lines.write("one")
+    lines.write("two")
