@@ -68,8 +68,9 @@ def place(
 ) -> Placement:
     """Find the servers that each node is, by name or by address.
 
-    `addresses` are the IP addresses of each node. A server that bears a node's name is that node's, whatever
-    its address; any other one belongs to the node at its address. Raises Refused, with all that is wrong.
+    `addresses` are the IP addresses of each node. A server that bears a node's name is that node's, unless it
+    is at the address of others alone, and nobody gave the name as `server:`; any other one belongs to the
+    node at its address. Raises Refused, with all that is wrong.
     """
     names = {node.server or name: name for name, node in inventory.nodes.items()}
     by_name_only = {name for name, node in inventory.nodes.items() if node.server}
@@ -84,10 +85,17 @@ def place(
         for state in reading.servers:
             if wanted is not None and state.server.backend not in wanted:
                 continue
-            if state.server.name in names:
-                found[names[state.server.name]].append(state.server)
-                continue
             here = [name for name in inventory.nodes if state.address in addresses.get(name, ())]
+            namesake = names.get(state.server.name)
+            if namesake and here and namesake not in here and namesake not in by_name_only:
+                problems.append(
+                    f"{state.server} is named like {namesake}, but is at the address of {', '.join(here)}: "
+                    "say which it is by `server:`"
+                )
+                continue
+            if namesake:
+                found[namesake].append(state.server)
+                continue
             here = [name for name in here if name not in by_name_only]
             if len(here) > 1:
                 problems.append(
@@ -134,10 +142,13 @@ def out_of_rotation(states: Iterable[ServerState]) -> str:
 
 
 def last_of_backend(states: Iterable[ServerState], own: Collection[Server]) -> str:
-    """Which backend would be left without an active server if `own` were taken out; empty if none would."""
+    """Which backend would be left without an active server if `own` were taken out; empty if none would.
+
+    A backup counts as long as nothing but backups is up.
+    """
     states = tuple(states)
     for state in states:
-        if state.server not in own or not state.in_rotation or state.backup:
+        if state.server not in own or not state.in_rotation:
             continue
         peers = [
             peer
@@ -146,7 +157,7 @@ def last_of_backend(states: Iterable[ServerState], own: Collection[Server]) -> s
             == (state.server.load_balancer, state.server.backend)
             and peer.server not in own
             and peer.in_rotation
-            and not peer.backup
+            and (state.backup or not peer.backup)
         ]
         if not peers:
             return f"{state.server} is the last server that takes traffic in its backend"

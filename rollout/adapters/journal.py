@@ -1,8 +1,8 @@
 """The journal in SQLite: every deployment of every service of this user, as events.
 
 WAL mode lets `status` read while a deployment writes, and a process that is killed in mid-write leaves a
-database that loads. Each fact is synced to disk before `append` returns; printed lines go along with the next
-fact, or after a quarter of a second, since a sync for each would slow a chatty command down.
+database that loads. Each fact is synced to disk before `append` returns; printed lines and what is waited for
+go along with the next fact, or after a quarter of a second: a sync for each would slow a chatty command down.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rollout.errors import JournalError
-from rollout.events import Event, OutputSeen, Record, from_fields, to_fields
+from rollout.events import Event, OutputSeen, Progressed, Record, from_fields, to_fields
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS deployments (
@@ -71,7 +71,7 @@ class SqliteJournal:
         record = Record(deployment, sequence + 1, self._clock(), event)
         self._sequences[deployment] = record.sequence
         self._late.append(record)
-        if not isinstance(event, OutputSeen) or record.time - self._late[0].time > _LAG:
+        if not isinstance(event, OutputSeen | Progressed) or record.time - self._late[0].time > _LAG:
             self._flush()
         return record
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 
 from rollout.errors import UsageError
 
-WRAPPER = 'eval "$(cat)"'
-"""What `sh -c` is given. The script comes on standard input, so that no process list shows it."""
+WRAPPER = 'script=$(cat); case $script in *=complete=) eval "${script%=complete=}"; esac'
+"""What `sh -c` is given. The script comes on standard input, so that no process list shows it; one whose end
+is missing, because the connection broke, is not run."""
 
 QUIET = 0.2
 """Seconds of silence after the exit status: what still holds the streams then is a background process."""
@@ -24,7 +25,7 @@ GRACE = 1.0
 
 CHUNK = 32_768
 
-_BEGIN = "--- rollout: the command begins ---"
+_BEGIN = "--- rollout: the command begins, process"
 _TAIL = 20
 _WIDTH = 4_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -36,8 +37,8 @@ def script(line: str, environment: Mapping[str, str]) -> bytes:
         if not _NAME.fullmatch(name):
             raise UsageError(f"{name!r} cannot be the name of an environment variable")
     exports = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
-    text = "\n".join(["exec </dev/null 2>&1", f"echo '{_BEGIN}'", *exports, line, ""])
-    return text.encode("utf-8", "surrogateescape")
+    text = "\n".join(["unset script; exec </dev/null 2>&1", f"echo '{_BEGIN}' $$", *exports, line, ""])
+    return f"{text}=complete=".encode("utf-8", "surrogateescape")
 
 
 class Printed:
@@ -49,8 +50,9 @@ class Printed:
     """
 
     def __init__(self, output: Callable[[str], None] | None) -> None:
+        self.process: int | None = None
+        """The shell's process number, which is its group's too, once the command has begun."""
         self._output = output
-        self._begun = False
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
         self._tail: deque[str] = deque(maxlen=_TAIL)
@@ -68,9 +70,9 @@ class Printed:
     def _fold(self, text: str) -> None:
         *lines, rest = (self._rest + text).split("\n")
         self._rest = _shown(rest) + ("\r" if rest.endswith("\r") else "")
-        if not self._begun:
+        if self.process is None:
             lines = self._after_beginning(lines)
-        if not self._begun or self._output is None:
+        if self.process is None or self._output is None:
             self._tail.extend(_shown(line) for line in lines[-_TAIL:])
             return
         for line in lines:
@@ -79,8 +81,9 @@ class Printed:
 
     def _after_beginning(self, lines: list[str]) -> list[str]:
         for number, line in enumerate(lines):
-            if line.endswith(_BEGIN):
-                self._begun = True
+            _, begun, process = line.partition(_BEGIN)
+            if begun:
+                self.process = int(process)
                 self._tail.clear()
                 return lines[number + 1 :]
         return lines

@@ -41,9 +41,12 @@ async def _deploy(arguments: argparse.Namespace) -> int:
         journal = open_journal()
         try:
             ours = left_out(journal, inventory.service)
-            plan, seen = await make_plan(site, nodes, arguments.release, ours=ours)
+            (plan, seen), previous, _ = await asyncio.gather(
+                make_plan(site, nodes, arguments.release, ours=ours),
+                previous_releases(site, nodes),
+                site.connect(nodes),
+            )
             await require_safe(site, plan, seen, allow_outage=arguments.allow_outage)
-            previous = await previous_releases(site, plan.nodes)
             number = journal.begin(inventory.service)
             with event_view(arguments.output) as show:
                 record = recorder(journal, number, arguments.redaction, show)
@@ -59,7 +62,9 @@ async def _deploy(arguments: argparse.Namespace) -> int:
             journal.close()
 
 
-def _noted(plan: Plan, seen: Survey, previous: Mapping[str, str]) -> list[ServerNoted | ReleaseNoted | Warned]:
+def _noted(
+    plan: Plan, seen: Survey, previous: Mapping[str, str]
+) -> list[ServerNoted | ReleaseNoted | Warned]:
     """What is as it is before anything is touched."""
     servers = [
         ServerNoted(
@@ -74,7 +79,7 @@ def _noted(plan: Plan, seen: Survey, previous: Mapping[str, str]) -> list[Server
         for name in plan.nodes
         for state in seen.states(name)
     ]
-    releases = [ReleaseNoted(name, release) for name, release in previous.items()]
+    releases = [ReleaseNoted(name, previous[name]) for name in plan.nodes if name in previous]
     skipped = [Warned(f"skipped: {reason}", node=name) for name, reason in plan.skipped.items()]
     return [*servers, *releases, *skipped, *map(Warned, plan.warnings)]
 

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from rollout.errors import UsageError
 
-HELP = "write a commented inventory to start from"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

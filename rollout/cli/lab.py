@@ -79,7 +79,7 @@ def _up(arguments: argparse.Namespace) -> int:
         start=arguments.start,
         drain=arguments.drain,
     )
-    sys.stdout.write(_where(lab) + "\n" + _next(lab, arguments))
+    sys.stdout.write(_where(lab) + "\n" + _next(lab))
     return 0
 
 
@@ -89,17 +89,15 @@ def _where(lab: Lab) -> str:
     return "\n".join([*lines, f"\nThe inventory: {lab.inventory}", ""])
 
 
-def _next(lab: Lab, arguments: argparse.Namespace) -> str:
-    from rollout.lab.settings import default_directory
+def _next(lab: Lab) -> str:
+    from rollout.lab.settings import command
 
     inventory = shlex.quote(str(lab.inventory))
-    chosen = arguments.directory != default_directory()
-    directory = f" --directory {shlex.quote(str(arguments.directory))}" if chosen else ""
     return (
         f"  rollout status -i {inventory}\n"
-        f"  rollout lab traffic{directory}        # in another terminal\n"
+        f"  {command('traffic', lab.directory)}        # in another terminal, while you\n"
         f"  rollout deploy -i {inventory} --release 2\n"
-        f"  rollout lab down{directory}\n"
+        f"  {command('down', lab.directory)}\n"
     )
 
 

@@ -8,8 +8,6 @@ import sys
 
 from rollout.inventory.schema import json_schema
 
-HELP = "print the JSON Schema of inventories, so that editors complete them"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """It has none of its own."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from rollout.domain import Step
+from collections.abc import Sequence
+
+from rollout.domain import ServerState, Step
 from rollout.engine.log import Recorder, step
+from rollout.engine.proof import prove
 from rollout.engine.site import Site, Survey
-from rollout.engine.verify import verify
 from rollout.errors import StepFailure
 from rollout.plan import last_of_backend
 
@@ -30,19 +32,39 @@ async def drain_node(site: Site, name: str, seen: Survey, record: Recorder, *, a
 
 
 async def ready_node(site: Site, name: str, seen: Survey, record: Recorder) -> None:
-    """Put a node back that is healthy; servers of it that take traffic already are left alone.
+    """Put a node back that is healthy; servers of it that nobody took out are left alone.
 
     Raises StepFailure, LoadBalancerError, HostError.
     """
-    health = site.inventory.health
-    by_page = site.inventory.drain.health_page is not None
     states = seen.states(name)
-    out = [state.server for state in states if not state.in_rotation]
-    if health is not None:
+    by_page = site.inventory.drain.health_page is not None
+    out = [s.server for s in states if by_page or s.admin.in_maintenance or s.admin.in_drain]
+    if states and not out:
+        async with step(record, name, Step.READY) as log:
+            log.detail = _require_in_rotation(states)
+        return
+    context = site.context(name, None)
+    rotation = site.rotation(context, out)
+    try:
         async with step(record, name, Step.VERIFY) as log:
-            await verify(site.context(name, None), health, log, draining=by_page)
-    async with step(record, name, Step.READY) as log:
-        if not out and states and not by_page:
-            log.detail = "it was in rotation already"
-            return
-        await site.rotation(site.context(name, None), out).rejoin(log)
+            await prove(context, rotation, log)
+        async with step(record, name, Step.READY) as log:
+            await rotation.enter(log)
+    except BaseException:
+        await rotation.hold(log)
+        raise
+
+
+def _require_in_rotation(states: Sequence[ServerState]) -> str:
+    """What to say of a node that nobody took out. Raises StepFailure if it takes no traffic all the same."""
+    down = [
+        f"{state.server} shows {state.status}, weight {state.weight}"
+        for state in states
+        if not state.in_rotation
+    ]
+    if down:
+        raise StepFailure(
+            f"nobody took it out of rotation, but it takes no traffic: {', '.join(down)}",
+            hint="HAProxy's own check decides this, or its weight",
+        )
+    return "it takes traffic already"

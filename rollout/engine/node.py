@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from rollout.domain import Step
 from rollout.engine.context import NodeContext
 from rollout.engine.log import Recorder, StepLog, step
+from rollout.engine.proof import prove
 from rollout.engine.restart import restart
 from rollout.engine.rotation import Rotation
-from rollout.engine.verify import bake, verify
+from rollout.engine.verify import bake
 from rollout.errors import RolloutError, StepFailure
 from rollout.restart import restarting
 
@@ -39,21 +41,21 @@ class NodeRoll:
                 await rotation.leave(log)
             await rotation.drained(log)
 
-        if context.release is not None and inventory.release is not None:
-            async with self._step(Step.RELEASE) as log:
-                await context.run(inventory.release.command, timeout=inventory.release.timeout, log=log)
+        async with self._held_on_failure():
+            if context.release is not None and inventory.release is not None:
+                async with self._step(Step.RELEASE) as log:
+                    await context.run(inventory.release.command, timeout=inventory.release.timeout, log=log)
 
-        async with self._step(Step.RESTART) as log:
-            await rotation.still_out(log)
-            await restart(context, restarting(inventory.restart), log)
+            async with self._step(Step.RESTART) as log:
+                await rotation.still_out(log)
+                await restart(context, restarting(inventory.restart), log)
 
-        if health is not None:
             async with self._step(Step.VERIFY) as log:
-                await verify(context, health, log, draining=inventory.drain.health_page is not None)
+                await prove(context, rotation, log)
 
-        async with self._step(Step.READY) as log:
-            await rotation.rejoin(log)
-            self.out = False
+            async with self._step(Step.READY) as log:
+                await rotation.enter(log)
+                self.out = False
 
         if health is not None and baking > 0:
             async with self._step(Step.BAKE):
@@ -74,4 +76,15 @@ class NodeRoll:
                 except RolloutError as second:
                     raise StepFailure(f"{error}; it could not be put back: {second}") from error
                 self.out = False
+            raise
+
+    @asynccontextmanager
+    async def _held_on_failure(self) -> AsyncIterator[None]:
+        """A node that failed with its application touched stays out, whatever it had come to."""
+        try:
+            yield
+        except BaseException:
+            # Where a load balancer cannot be told, it has not been told to let the node in either.
+            with contextlib.suppress(RolloutError):
+                await self._rotation.hold(StepLog(self._record, self._context.name, Step.READY))
             raise

@@ -77,22 +77,24 @@ class PageRotation:
         elif self._page.request is not None:
             await self._request(self._page.request.up, log)
 
-    async def rejoin(self, log: StepLog) -> None:
+    async def prove(self, log: StepLog) -> None:
+        """Nothing can be: the load balancer's check of a page that answers 404 proves no health."""
+
+    async def enter(self, log: StepLog) -> None:
         await self.give_back(log)
-        try:
-            health = self._context.inventory.health
-            if health is not None:
-                await verify(self._context, health, log)
-            if not self._servers:
-                log.progress(f"the load balancer looks within {self._page.settle:g} s")
-                await asyncio.sleep(self._page.settle)
-            deadline = asyncio.get_running_loop().time() + (health.timeout if health else _REJOIN)
-            await together(
-                self._back(balancer, servers, deadline, log) for balancer, servers in self._servers.items()
-            )
-        except BaseException:
-            await self.leave(log)
-            raise
+        health = self._context.inventory.health
+        if health is not None:
+            await verify(self._context, health, log)
+        if not self._servers:
+            log.progress(f"the load balancer looks within {self._page.settle:g} s")
+            await asyncio.sleep(self._page.settle)
+        deadline = asyncio.get_running_loop().time() + (health.timeout if health else _REJOIN)
+        await together(
+            self._back(balancer, servers, deadline, log) for balancer, servers in self._servers.items()
+        )
+
+    async def hold(self, log: StepLog) -> None:
+        await self.leave(log)
 
     async def _left(
         self, balancer: LoadBalancer, servers: tuple[Server, ...], deadline: float, log: StepLog

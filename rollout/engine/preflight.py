@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 
+from rollout.engine.checks import (
+    balancer_findings,
+    node_findings,
+    outage_findings,
+    refusals,
+    server_findings,
+)
 from rollout.engine.site import Site, Survey, survey
 from rollout.engine.verify import ask
 from rollout.engine.waiting import together
-from rollout.errors import LoadBalancerError, ProbeFailed, Refused, RolloutError
+from rollout.errors import ProbeFailed, Refused
 from rollout.health import reported_release
-from rollout.plan import Plan, capacity, last_of_backend, out_of_rotation, require_found
+from rollout.plan import Plan, capacity, out_of_rotation, require_found
 
 
 async def make_plan(
@@ -51,19 +59,18 @@ async def require_safe(site: Site, plan: Plan, seen: Survey, *, allow_outage: bo
             "there is no node to deploy: " + "; ".join(plan.skipped.values()),
             hint="`rollout ready NODE` puts a node back that is drained or in maintenance",
         )
-    problems: list[RolloutError | str] = []
-    problems += await together(_connects(site, name) for name in plan.nodes)
-    if site.inventory.drain.health_page is None:
-        problems += await together(_is_admin(site, name) for name in site.load_balancers)
-    problems += _unsafe_servers(site, plan, seen)
+    findings = await asyncio.gather(
+        together(node_findings(site, name) for name in plan.nodes),
+        together(balancer_findings(site, name) for name in site.load_balancers),
+    )
+    problems = [problem for group in findings for found in group for problem in refusals(found)]
+    problems += refusals(server_findings(site, plan.nodes, seen))
     if not allow_outage:
-        problems += _outages(site, plan, seen)
-    found = [problem for problem in problems if problem]
-    if found:
+        problems += outage_findings(site, plan.nodes, plan.window, seen)
+    if problems:
         raise Refused(
-            "\n".join(str(problem) for problem in found),
-            hint="\n".join(dict.fromkeys(p.hint for p in found if isinstance(p, RolloutError) and p.hint))
-            or None,
+            "\n".join(f"{problem.subject}: {problem.text}" for problem in problems),
+            hint="\n".join(dict.fromkeys(problem.hint for problem in problems if problem.hint)) or None,
         )
 
 
@@ -81,51 +88,6 @@ async def previous_releases(site: Site, nodes: Sequence[str]) -> Mapping[str, st
 
     found = await together(one(name) for name in nodes)
     return {name: release for name, release in zip(nodes, found, strict=True) if release}
-
-
-async def _connects(site: Site, node: str) -> RolloutError | str:
-    try:
-        await site.hosts[node].connect()
-    except RolloutError as error:
-        return error
-    return ""
-
-
-async def _is_admin(site: Site, name: str) -> RolloutError | str:
-    try:
-        level = await site.load_balancers[name].level()
-    except LoadBalancerError as error:
-        return error
-    if level != "admin":
-        return LoadBalancerError(
-            name,
-            f"its runtime socket has level {level}, and only admin may drain",
-            hint="name a `stats socket … level admin` in `haproxy:`",
-        )
-    return ""
-
-
-def _unsafe_servers(site: Site, plan: Plan, seen: Survey) -> list[str]:
-    problems = []
-    for state in (state for name in plan.nodes for state in seen.states(name)):
-        if state.agent_checked and site.inventory.drain.health_page is None:
-            problems.append(
-                f"{state.server} has an agent check, which can undo a drain at any moment: "
-                f"`disable agent {state.server.path}` on its runtime socket first"
-            )
-        if site.inventory.health is None and not state.checked and not state.tracks:
-            problems.append(
-                f"nothing can prove that {state.server} is healthy: the inventory has no `health:` "
-                "and HAProxy does not check the server"
-            )
-    return problems
-
-
-def _outages(site: Site, plan: Plan, seen: Survey) -> list[str]:
-    if not site.load_balancers and len(site.inventory.nodes) <= plan.window:
-        return ["no node would be left to serve (--allow-outage deploys all the same)"]
-    problems = (last_of_backend(seen.states(), plan.placement[name]) for name in plan.nodes)
-    return [f"{problem} (--allow-outage deploys all the same)" for problem in problems if problem]
 
 
 def _warnings(site: Site, nodes: Sequence[str], seen: Survey) -> list[str]:

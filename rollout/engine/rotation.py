@@ -26,9 +26,17 @@ class Rotation(Protocol):
         """Put a node whose application was not touched back as it was."""
         ...
 
-    async def rejoin(self, log: StepLog) -> None:
-        """Put a node whose application is proven healthy back, and wait until it takes traffic.
+    async def prove(self, log: StepLog) -> None:
+        """Wait until every load balancer's own check finds the node healthy again; still no new requests.
 
-        Raises StepFailure, and then it takes none, on any load balancer.
+        To be begun only once the node's own page was right. Raises StepFailure.
         """
+        ...
+
+    async def enter(self, log: StepLog) -> None:
+        """Put a proven node back, and wait until it takes traffic everywhere. Raises StepFailure."""
+        ...
+
+    async def hold(self, log: StepLog) -> None:
+        """See to it that a node that failed takes no traffic on any load balancer."""
         ...

@@ -8,7 +8,6 @@ drained-and-DOWN, so that only a fresh check of HAProxy's own makes a server eli
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +15,7 @@ from rollout import runtime
 from rollout.domain import CheckResult, Reading, Server, ServerState
 from rollout.engine.log import StepLog
 from rollout.engine.waiting import patiently, together
-from rollout.errors import LoadBalancerError, StepFailure
+from rollout.errors import StepFailure
 from rollout.inventory.model import Drain
 from rollout.ports import LoadBalancer
 
@@ -55,15 +54,14 @@ class RuntimeRotation:
     async def give_back(self, log: StepLog) -> None:
         await together(way.give_back(log) for way in self._ways)
 
-    async def rejoin(self, log: StepLog) -> None:
-        try:
-            await together(way.prove(log) for way in self._ways)
-            await together(way.enter(log) for way in self._ways)
-        except BaseException:
-            for way in self._ways:
-                with contextlib.suppress(LoadBalancerError):
-                    await way.hold(log)
-            raise
+    async def prove(self, log: StepLog) -> None:
+        await together(way.prove(log) for way in self._ways)
+
+    async def enter(self, log: StepLog) -> None:
+        await together(way.enter(log) for way in self._ways)
+
+    async def hold(self, log: StepLog) -> None:
+        await together(way.hold(log) for way in self._ways)
 
 
 class _OneBalancer:
@@ -77,14 +75,11 @@ class _OneBalancer:
         self._drain = drain
         self._rejoin_timeout = rejoin_timeout
         self._pid = 0
+        self._checked: frozenset[Server] = frozenset()
 
     async def leave(self, log: StepLog) -> None:
+        self._pid = (await self._read()).pid
         await self._send(runtime.leave(self._servers), log)
-        reading = await self._read()
-        self._pid = reading.pid
-        for state in reading.servers:
-            if not _is_out(state):
-                raise StepFailure(f"{state.server} did not take the drain: it shows {state.status}")
 
     async def drained(self, log: StepLog) -> None:
         """Each server is held in the moment when it has nothing to do; held, all must be idle."""
@@ -121,8 +116,8 @@ class _OneBalancer:
 
     async def prove(self, log: StepLog) -> None:
         """Wait until HAProxy's own check of every server that has one has passed anew; no traffic yet."""
-        checked = _checked(await self._read())
-        await self._send(runtime.check(self._servers, checked), log)
+        self._checked = _checked(await self._read())
+        await self._send(runtime.check(self._servers, self._checked), log)
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._rejoin_timeout
         while waiting := [state for state in (await self._read()).servers if not _is_proven(state)]:
@@ -135,8 +130,7 @@ class _OneBalancer:
                 )
 
     async def enter(self, log: StepLog) -> None:
-        checked = _checked(await self._read())
-        await self._send(runtime.enter(self._servers, checked), log)
+        await self._send(runtime.enter(self._servers, self._checked), log)
         for state in (await self._read()).servers:
             if not state.running or _is_out(state):
                 raise StepFailure(f"{state.server} is not back in rotation: it shows {state.status}")

@@ -32,6 +32,10 @@ class Site:
     """The machines of load balancers on which shell lines can be run; not those reached by TCP."""
     probe: Probe
 
+    async def connect(self, nodes: Sequence[str]) -> None:
+        """Open the connections to nodes while something else is looked at; who needs one is told why not."""
+        await asyncio.gather(*(self.hosts[name].connect() for name in nodes), return_exceptions=True)
+
     def context(
         self, node: str, release: str | None, *, deployment: int | None = None, previous: str | None = None
     ) -> NodeContext:

@@ -22,8 +22,15 @@ async def ask(context: NodeContext, health: Health) -> Answer:
     return await context.probe.request("GET", context.fill(health.http), timeout=REQUEST_TIMEOUT)
 
 
-async def verify(context: NodeContext, health: Health, log: StepLog, *, draining: bool = False) -> None:
-    """Ask until the page is right `successes` times in a row.
+async def verify(
+    context: NodeContext,
+    health: Health,
+    log: StepLog,
+    *,
+    draining: bool = False,
+    right_once: asyncio.Event | None = None,
+) -> None:
+    """Ask until the page is right `successes` times in a row; `right_once` is set at the first of them.
 
     `draining` says that the page may answer 404, since it was told to. Raises StepFailure after the timeout,
     with what was wrong last.
@@ -45,6 +52,8 @@ async def verify(context: NodeContext, health: Health, log: StepLog, *, draining
         else:
             wrong = fault(answer, health, context.release, draining=draining)
             right = 0 if wrong else right + 1
+            if right and right_once is not None:
+                right_once.set()
         log.progress(wrong or f"right {right} of {health.successes} times")
         if right < health.successes:
             if clock() + pause > deadline:

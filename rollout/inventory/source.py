@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from rollout.inventory.mistakes import InventoryError, Mistake, Position, printable
+from rollout.inventory.mistakes import InventoryError, Mistake, Position, printable, quoted
 
 _LARGEST = 1_000_000
 
@@ -39,6 +39,9 @@ def read_nodes(path: Path) -> yaml.MappingNode:
     if not isinstance(node, yaml.MappingNode):
         kind = "a list" if isinstance(node, yaml.SequenceNode) else "text"
         raise _mistake(path, f"found {kind}, expected a mapping", _position(node.start_mark))
+    if node.tag != loader.DEFAULT_MAPPING_TAG:
+        message = f"found the tag {quoted(node.tag)}, expected a plain mapping"
+        raise _mistake(path, message, _position(node.start_mark))
     return node
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from rollout.errors import Refused, UsageError
 from rollout.lab.addresses import Addresses
 from rollout.lab.layout import Layout
-from rollout.lab.settings import Settings
+from rollout.lab.processes import mark_of
+from rollout.lab.settings import Settings, command
 
 _STATE = "lab.json"
 _PLAIN = re.compile(r"[A-Za-z0-9_./+-]{1,60}")
@@ -22,7 +23,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./+-]{1,60}")
 def claim(directory: Path) -> None:
     """Make the folder for a lab. Raises Refused if a lab is there, UsageError if it cannot be used."""
     if (directory / _STATE).exists():
-        raise Refused(f"A lab is up in {directory} already", hint="rollout lab down")
+        raise Refused(f"A lab is up in {directory} already", hint=command("down", directory))
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()):
@@ -40,13 +41,13 @@ def plain_path(directory: Path) -> Path:
     """The folder, or a link to it where its own path is too long or too odd for sockets and scripts."""
     if _PLAIN.fullmatch(str(directory)):
         return directory
-    link = Path(tempfile.mkdtemp(prefix="rollout-lab-")) / "lab"
+    link = Path(tempfile.mkdtemp(prefix=_link_prefix(directory))) / "lab"
     link.symlink_to(directory)
     return link
 
 
 def save(layout: Layout) -> None:
-    """Remember it, for `load` and `remove`."""
+    """Remember it, for `load`."""
     (layout.directory / _STATE).write_text(json.dumps(asdict(layout), default=str, indent=2))
 
 
@@ -54,21 +55,24 @@ def load(directory: Path) -> Layout:
     """What was saved in this folder. Raises UsageError."""
     try:
         state = json.loads((directory / _STATE).read_text())
-        addresses, settings = Addresses(**state["addresses"]), Settings(**state["settings"])
-        return Layout(directory, Path(state["home"]), addresses, settings)
+        settings = Settings(
+            **state["settings"] | {"backend_lines": tuple(state["settings"]["backend_lines"])}
+        )
+        return Layout(directory, Path(state["home"]), Addresses(**state["addresses"]), settings)
     except (OSError, ValueError, KeyError, TypeError):
-        raise UsageError(f"No lab is up in {directory}", hint="rollout lab up") from None
+        raise UsageError(f"No lab is up in {directory}", hint=command("up", directory)) from None
 
 
 def remove(directory: Path) -> bool:
-    """Remove a lab's folder and the link to it; False, and nothing is removed, if it is no lab's."""
+    """Remove a lab's folder and the link to it; False, and no folder is removed, if it is no lab's."""
+    for link in Path(tempfile.gettempdir()).glob(f"{_link_prefix(directory)}*"):
+        shutil.rmtree(link, ignore_errors=True)
     if not (directory / _STATE).exists():
         return False
-    try:
-        home = load(directory).home
-    except UsageError:  # it was claimed, and no more
-        home = directory
-    if home != directory:
-        shutil.rmtree(home.parent, ignore_errors=True)
     shutil.rmtree(directory)
     return True
+
+
+def _link_prefix(directory: Path) -> str:
+    """It follows from the folder, so that the link is found even when the folder is lost."""
+    return f"rollout-lab-{mark_of(directory)}-"

@@ -10,7 +10,7 @@ import hashlib
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rollout.errors import RolloutError
@@ -29,7 +29,7 @@ class Process:
     """`started` in clock ticks since boot: together with the id it names one process for good."""
 
     pid: int
-    parent: int
+    parent: int = field(compare=False)
     started: int
 
 
@@ -50,7 +50,8 @@ def end(mark: str, patience: float = 3.0) -> bool:
     """
     begin = time.monotonic()
     asked: set[Process] = set()
-    while left := marked(mark):
+    # What was started by something that has ended meanwhile is no longer seen to belong to it: remember it.
+    while left := {*marked(mark), *(process for process in asked if _lives(process))}:
         waited = time.monotonic() - begin
         if waited > 2 * patience:
             raise RolloutError(f"The lab's processes do not end: {', '.join(str(one.pid) for one in left)}")
@@ -73,6 +74,11 @@ def _look(pid: int) -> Process | None:
     return None if state in "ZX" else Process(pid, parent=int(fields[0]), started=int(fields[18]))
 
 
+def _lives(process: Process) -> bool:
+    now = _look(process.pid)
+    return now is not None and now.started == process.started
+
+
 def _carries(pid: int, text: bytes) -> bool:
     try:
         return text in Path(f"/proc/{pid}/environ").read_bytes() + Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -86,8 +92,7 @@ def _signal(process: Process, number: signal.Signals) -> None:
     except OSError:
         return
     try:
-        now = _look(process.pid)
-        if now and now.started == process.started:
+        if _lives(process):
             signal.pidfd_send_signal(handle, number)
     except ProcessLookupError:
         pass

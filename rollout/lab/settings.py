@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -43,3 +44,9 @@ def default_directory() -> Path:
     state = os.environ.get("XDG_STATE_HOME", "")
     base = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
     return base / "rollout" / "lab"
+
+
+def command(action: str, directory: Path) -> str:
+    """`rollout lab ACTION` as it is typed for the lab in that folder."""
+    usual = directory.resolve() == default_directory().resolve()
+    return f"rollout lab {action}" + ("" if usual else f" --directory {shlex.quote(str(directory))}")

@@ -56,3 +56,5 @@ class Restarting:
     command: str
     timeout: float
     proof: Proof | None = None
+    precheck: str | None = None
+    """A shell line that touches nothing, and fails where the restart could not be carried out."""

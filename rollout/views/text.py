@@ -52,7 +52,7 @@ def change(node: NodeProgress, release: str | None) -> str:
 
 def waits_for(detail: str, sessions: int | None) -> str:
     """What a running step waits for."""
-    left = [] if sessions is None else [f"{count(sessions, 'session')} left"]
+    left = [] if not sessions else [f"{count(sessions, 'session')} left"]
     return " · ".join([detail, *left] if detail else left)
 
 

@@ -13,15 +13,15 @@ pytest_plugins = ("tests.support.haproxy",)
 
 
 def ask(path: Path, command: str) -> str:
-    """What the master socket answers; nothing while it is not there."""
+    """What the master socket answers; nothing while it is not there or the master runs itself again."""
     with socket.socket(socket.AF_UNIX) as connection:
         try:
             connection.connect(str(path))
+            connection.sendall(f"{command}\n".encode())
+            connection.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
         except OSError:
             return ""
-        connection.sendall(f"{command}\n".encode())
-        connection.shutdown(socket.SHUT_WR)
-        return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 
 
 def until(true: Callable[[], bool], what: str) -> None:

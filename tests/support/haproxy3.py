@@ -113,4 +113,4 @@ def run(*command: str) -> str:
 
 
 if __name__ == "__main__":
-    print(binary())
+    print(binary())  # noqa: T201 (it is a program here)

@@ -11,8 +11,12 @@ import subprocess
 import tempfile
 import threading
 
+from paramiko import Channel
+
 from rollout.adapters.ssh.refusal import Refusal
 from rollout.errors import HostUnreachable
+
+Stream = socket.socket | Channel
 
 _GIVE_UP = 30_000
 """Milliseconds without an acknowledgement after which a silent peer is given up."""

@@ -15,7 +15,7 @@ from rollout.adapters.ssh.link import Link
 from rollout.adapters.ssh.refusal import Refusal
 from rollout.adapters.ssh.relay import EXPLAIN, RELAY, explained
 from rollout.adapters.ssh.threads import Threads
-from rollout.adapters.ssh.transport import CONNECT_FAILED, Transport
+from rollout.adapters.ssh.transport import CONNECT_FAILED
 from rollout.domain import Completed
 from rollout.errors import AnswerLost, CommandTimedOut, HostError
 
@@ -46,23 +46,23 @@ class SshHost:
         timeout: float,
         output: Callable[[str], None] | None = None,
     ) -> Completed:
-        """As `Host.run`. A command that is given up, by timeout or cancellation, is sent SIGTERM.
+        """As `Host.run`. A command that is given up, by timeout or cancellation, is ended with its group.
 
         `timeout` begins when the session is open: at most eight run at once on a connection.
         """
         text = script(line, environment)
         printed = Printed(output)
         with self._named():
-            async with self._link.session(_SHELL) as (transport, channel):
+            async with self._link.session(_SHELL) as channel:
                 try:
                     async with asyncio.timeout(timeout):
                         await self._threads.run(functools.partial(_send, channel, text))
                         await self._read(channel, printed)
                         await self._threads.run(channel.status_event.wait)
                 except BaseException as error:
-                    await self._end(transport, channel)
+                    await self._end(channel, printed.process)
                     if isinstance(error, TimeoutError):
-                        message = f"the command did not end within {timeout:g} s; it was told to"
+                        message = f"the command did not end within {timeout:g} s; it was ended if it could be"
                         raise CommandTimedOut(self._name, message) from None
                     raise
         if channel.exit_status < 0:
@@ -81,7 +81,7 @@ class SshHost:
                 async with asyncio.timeout(timeout):
                     if not self._sockets_forbidden:
                         try:
-                            _, channel = await self._link.stream(path)
+                            channel = await self._link.stream(path)
                             return await self._ask(channel, request)
                         except ChannelException as error:
                             if error.code == CONNECT_FAILED:
@@ -93,10 +93,8 @@ class SshHost:
                 raise CommandTimedOut(self._name, message) from None
 
     async def _relay(self, path: str, request: bytes) -> bytes:
-        async with self._link.session(f"exec sh -c {shlex.quote(RELAY)} sh {shlex.quote(path)}") as (
-            _,
-            channel,
-        ):
+        command = f"exec sh -c {shlex.quote(RELAY)} sh {shlex.quote(path)}"
+        async with self._link.session(command) as channel:
             channel.set_combine_stderr(False)
             answer = await self._ask(channel, request)
         if channel.exit_status != 0:
@@ -130,10 +128,16 @@ class SshHost:
             if channel.exit_status_ready():
                 patience -= clock() - begun
 
-    async def _end(self, transport: Transport, channel: Channel) -> None:
-        with contextlib.suppress(TimeoutError, SSHException, EOFError, OSError):
-            async with asyncio.timeout(3 * GRACE):
-                await self._threads.run(functools.partial(_kill, transport, channel))
+    async def _end(self, channel: Channel, group: int | None) -> None:
+        """Closing a channel ends nothing, so the command's process group is sent SIGTERM, then SIGKILL."""
+        with contextlib.suppress(TimeoutError, Refusal, SSHException, EOFError, OSError):
+            async with asyncio.timeout(4 * GRACE):
+                for name in ("TERM", "KILL"):
+                    if group is None or channel.closed:
+                        return
+                    await self._link.order(f"exec sh -c 'kill -s {name} -- -{group}'")
+                    if await self._threads.run(functools.partial(channel.status_event.wait, GRACE)):
+                        return
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:
@@ -165,12 +169,3 @@ def _converse(channel: Channel, request: bytes) -> bytes:
     if not channel.eof_received:
         raise EOFError("end of file")
     return answer
-
-
-def _kill(transport: Transport, channel: Channel) -> None:
-    for name in ("TERM", "KILL"):
-        if channel.closed:
-            return
-        transport.send_signal(channel, name)
-        if channel.status_event.wait(GRACE):
-            return

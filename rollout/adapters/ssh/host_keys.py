@@ -73,11 +73,14 @@ class HostKeyCheck(MissingHostKeyPolicy):
             if known.marker == "@revoked" and known.blob == blob:
                 message = f"its host key {fingerprint(blob)} is revoked ({known.file}, line {known.number})"
                 raise Refusal(HostKeyChanged, message)
-        if any(not known.marker and known.blob == blob for known in (*mine, *bare)):
+        expected = [known for known in mine if not known.marker]
+        if any(known.blob == blob for known in expected):
             return
         shown = f"{key.get_name()} {fingerprint(blob)}"
-        if expected := [known for known in mine if not known.marker]:
+        if expected:
             raise self._changed(shown, expected)
+        if any(not known.marker and known.blob == blob for known in bare):
+            return
         message = f"its host key is not known: {shown}"
         if any(known.marker == "@cert-authority" for known in mine):
             message += " (certificates of hosts cannot be checked here; the key itself must be known)"

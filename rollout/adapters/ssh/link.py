@@ -12,7 +12,8 @@ from paramiko import Channel, ChannelException, SSHException
 
 from rollout.adapters.ssh import dialing
 from rollout.adapters.ssh.config import Settings, resolve
-from rollout.adapters.ssh.login import Stream, TooBusy, log_in
+from rollout.adapters.ssh.dialing import Stream
+from rollout.adapters.ssh.login import TooBusy, log_in
 from rollout.adapters.ssh.refusal import Refusal
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import PROHIBITED, Transport
@@ -45,6 +46,7 @@ class Link:
         self._timeout = links.connect_timeout
         self._transport: Transport | None = None
         self._opening: asyncio.Task[Transport] | None = None
+        self._closed = False
         self._slots = asyncio.Semaphore(_SESSIONS)
         self._sessions = 0
 
@@ -52,12 +54,15 @@ class Link:
         """The open connection. All who wait for it share one attempt and its failure. Raises Refusal."""
         if self._transport is not None and self._transport.is_active():
             return self._transport
+        if self._closed:
+            raise Refusal(HostUnreachable, "its connection has been closed")
         if self._opening is None:
             self._opening = asyncio.create_task(self._connect())
             self._opening.add_done_callback(self._opened)
         return await asyncio.shield(self._opening)
 
     async def close(self) -> None:
+        self._closed = True
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.wait([self._opening])
@@ -65,14 +70,14 @@ class Link:
             await self._threads.run(self._transport.close)
 
     @contextlib.asynccontextmanager
-    async def session(self, command: str) -> AsyncIterator[tuple[Transport, Channel]]:
+    async def session(self, command: str) -> AsyncIterator[Channel]:
         """A session in which `command` has been started, its standard input still open.
 
         Waits while too many sessions are open. Raises Refusal.
         """
-        transport, channel = await self._admitted(functools.partial(_start, command))
+        channel = await self._admitted(functools.partial(_start, command))
         try:
-            yield transport, channel
+            yield channel
         finally:
             try:
                 await self._threads.run(channel.close)
@@ -80,7 +85,16 @@ class Link:
                 self._sessions -= 1
                 self._slots.release()
 
-    async def stream(self, path: str) -> tuple[Transport, Channel]:
+    async def order(self, command: str) -> None:
+        """Run a command without waiting for a free session: sshd allows two more than we use."""
+        transport = await self.open()
+        channel = await self._in_time(functools.partial(_start, command, transport, self._timeout))
+        try:
+            await self._threads.run(channel.status_event.wait)
+        finally:
+            self._threads.start(channel.close)
+
+    async def stream(self, path: str) -> Channel:
         """A channel to a UNIX socket on the host. Raises ChannelException, Refusal."""
         return await self._reopening(lambda transport, timeout: transport.open_unix(path, timeout=timeout))
 
@@ -93,7 +107,7 @@ class Link:
         start = functools.partial(transport.open_tcp, host, port, timeout=self._timeout)
         return await self._threads.run(start, discard=Channel.close)
 
-    async def _admitted(self, start: Callable[[Transport, float], Channel]) -> tuple[Transport, Channel]:
+    async def _admitted(self, start: Callable[[Transport, float], Channel]) -> Channel:
         while True:
             await self._slots.acquire()
             self._sessions += 1
@@ -112,12 +126,12 @@ class Link:
                     ) from error
                 raise
 
-    async def _reopening(self, start: Callable[[Transport, float], Channel]) -> tuple[Transport, Channel]:
+    async def _reopening(self, start: Callable[[Transport, float], Channel]) -> Channel:
         """A channel; on a new connection if the one at hand turns out to be dead."""
         for again in (True, False):
             transport = await self.open()
             try:
-                return transport, await self._in_time(functools.partial(start, transport, self._timeout))
+                return await self._in_time(functools.partial(start, transport, self._timeout))
             except ChannelException:
                 raise
             except (SSHException, EOFError, OSError) as error:
@@ -159,7 +173,7 @@ class Link:
         except BaseException as error:
             if stream is not None:
                 self._threads.start(stream.close)
-            if isinstance(error, OSError | SSHException):
+            if isinstance(error, OSError | UnicodeError):
                 raise dialing.explain(error, settings.address, self._timeout) from error
             raise
 
@@ -187,6 +201,8 @@ class Link:
                 raise Refusal(HostUnreachable, message, hint) from error
             message = f"jump host {settings.jump} cannot reach {settings.address}: {error.text}"
             raise Refusal(HostUnreachable, message) from error
+        except SSHException as error:
+            raise TooBusy(f"jump host {settings.jump} hung up ({error})") from error
 
 
 def _start(command: str, transport: Transport, timeout: float) -> Channel:

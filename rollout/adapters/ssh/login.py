@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from fabric import Config, Connection
-from paramiko import Channel, ChannelException, SSHConfig, SSHException
+from paramiko import ChannelException, SSHConfig, SSHException
 from paramiko.ssh_exception import IncompatiblePeer
 
 from rollout.adapters.ssh.authentication import PublicKeys
 from rollout.adapters.ssh.config import Settings
-from rollout.adapters.ssh.dialing import ProxyCommand
+from rollout.adapters.ssh.dialing import ProxyCommand, Stream
 from rollout.adapters.ssh.host_keys import HostKeyCheck
 from rollout.adapters.ssh.refusal import Refusal
 from rollout.adapters.ssh.transport import Transport
 from rollout.errors import HostUnreachable
-
-if TYPE_CHECKING:
-    Stream = socket.socket | Channel
 
 _KEEPALIVE = 10
 """Seconds."""

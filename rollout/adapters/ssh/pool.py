@@ -29,8 +29,9 @@ class SshPool:
 
     async def aclose(self) -> None:
         """Close every connection; commands that still run on them lose their answer."""
-        await asyncio.gather(*(link.close() for link in self._links.values()))
-        self.threads.close()
+        links = list(self._links.values())
+        self._links.clear()
+        await asyncio.gather(*(link.close() for link in links))
 
     async def __aenter__(self) -> SshPool:
         return self

@@ -13,7 +13,7 @@ _WORKERS = 256
 
 
 class Threads:
-    """Made as they are needed, and kept."""
+    """Made as they are needed; they end when this is forgotten."""
 
     def __init__(self) -> None:
         self._executor = concurrent.futures.ThreadPoolExecutor(_WORKERS, thread_name_prefix="ssh")
@@ -35,9 +35,6 @@ class Threads:
     def start(self, work: Callable[[], object]) -> None:
         """Do `work` and do not wait for it."""
         self._executor.submit(work)
-
-    def close(self) -> None:
-        self._executor.shutdown(wait=False)
 
 
 def _hand_over(done: concurrent.futures.Future[T], discard: Callable[[T], object]) -> None:

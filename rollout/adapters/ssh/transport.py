@@ -1,4 +1,4 @@
-"""paramiko's transport, with what it lacks: UNIX sockets, signals, and errors that find their own channel."""
+"""paramiko's transport, with what it lacks: UNIX sockets, ends by signal, errors that find their channel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import paramiko
 from paramiko import Channel, ChannelException, Message, SSHException
-from paramiko.common import MSG_CHANNEL_REQUEST, cMSG_CHANNEL_OPEN, cMSG_CHANNEL_REQUEST
+from paramiko.common import MSG_CHANNEL_REQUEST, cMSG_CHANNEL_OPEN
 
 PROHIBITED, CONNECT_FAILED, UNKNOWN_TYPE = 1, 2, 3
 """Codes of a `ChannelException`, from RFC 4254."""
@@ -83,17 +83,6 @@ class Transport(paramiko.Transport):
 
     def open_tcp(self, host: str, port: int, *, timeout: float) -> Channel:
         return self.open("direct-tcpip", host, port, "127.0.0.1", 0, timeout=timeout)
-
-    def send_signal(self, channel: Channel, name: str) -> None:
-        """Send `TERM`, `KILL`, … to the process group of a session. OpenSSH knows this since 7.9."""
-        message = Message()
-        message.add_byte(cMSG_CHANNEL_REQUEST)
-        message.add_int(channel.remote_chanid)
-        message.add_string("signal")
-        message.add_boolean(False)
-        message.add_string(name)
-        inner: Any = self
-        inner._send_user_message(message)
 
     def _parse_channel_open_failure(self, message: Message) -> None:
         number, code, text = message.get_int(), message.get_int(), message.get_text()

@@ -71,6 +71,7 @@ def test_an_impossible_name() -> None:
         (b"a: 1\nb: \x1b[0m\n", "prod.yml:2:4: found the character U+001B, which YAML does not allow"),
         (b"- a\n", "prod.yml:1:1: found a list, expected a mapping"),
         (b"shop\n", "prod.yml:1:1: found text, expected a mapping"),
+        (b"!ENV {a: 1}\n", "prod.yml:1:1: found the tag '!ENV', expected a plain mapping"),
         (b"a: 1\n---\nb: 2\n", "prod.yml:3:1: found a second document, expected only one"),
         (b"a: b: c\n", "prod.yml:1:5: not valid YAML: mapping values are not allowed here"),
         (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rollout.inventory.quantities import Amount, format_duration, parse_duration
@@ -57,6 +57,7 @@ def test_a_share_is_rounded_down_and_at_least_one(total: int, percent: int) -> N
 
 
 @given(st.integers(1, 1000), st.integers(1, 1000))
+@example(375, 184)
 def test_a_share_may_have_decimals(total: int, permille: int) -> None:
     """Also where a share is no whole percent."""
     assert Amount.parse(f"{permille / 10}%").of(total) == max(1, total * permille // 1000)

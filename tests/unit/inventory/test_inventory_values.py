@@ -119,7 +119,10 @@ def test_a_mistake_in_json_with_tabs_has_its_place(mistakes: Mistakes) -> None:
 
 def test_a_byte_order_mark_is_fine(loads: Loads, compose: Compose) -> None:
     """Some editors write one."""
-    assert loads(b"\xef\xbb\xbf" + compose().encode()).service == "shop"
+    mark = b"\xef\xbb\xbf"
+    assert loads(mark + compose().encode()).service == "shop"
+    data = {key: yaml.safe_load(value) for key, value in SECTIONS.items()}
+    assert loads(mark + json.dumps(data, indent="\t").encode()).service == "shop"
 
 
 def test_the_loaded_inventory_is_in_the_order_of_the_file(loads: Loads, compose: Compose) -> None:

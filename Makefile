@@ -1,0 +1,25 @@
+.PHONY: demo test check format clean
+
+# A release rolled over three nodes behind real HAProxy, under traffic.
+demo:
+	scripts/setup demo
+	.venv/bin/rollout lab demo
+
+# All checks and all tests.
+test: check
+	.venv/bin/pytest -n 2 --dist loadscope
+
+# Style, types, and that imports go down only.
+check:
+	scripts/setup dev
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+format:
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+clean:
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,177 @@
+"""What a deployment needs, each thing asked for itself; nothing is touched.
+
+`rollout deploy` refuses where a requirement does not hold; `rollout check` tells all of it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+from rollout.domain import ServerState
+from rollout.engine.site import Site, Survey
+from rollout.engine.verify import ask
+from rollout.errors import LoadBalancerError, ProbeFailed, RolloutError
+from rollout.health import fault, reported_release
+from rollout.plan import last_of_backend, out_of_rotation
+from rollout.restart import restarting
+
+_LOOK = 30.0
+"""Seconds for one look at a node."""
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+    """A deployment is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `subject` is a node, a load balancer or a file's line."""
+
+    level: Level
+    subject: str
+    text: str
+    hint: str | None = None
+
+
+def refusals(findings: Sequence[Finding]) -> list[Finding]:
+    """Those for which a deployment is refused."""
+    return [finding for finding in findings if finding.level is Level.PROBLEM]
+
+
+async def node_findings(site: Site, name: str) -> list[Finding]:
+    """SSH, and what the restart and the drain need on the node."""
+    context = site.context(name, None)
+    try:
+        await context.host.connect()
+        findings = [Finding(Level.OK, name, "commands can be run")]
+        for needed, line in _needed_on_node(site, name):
+            completed = await context.look(line, timeout=_LOOK)
+            if completed.status == 0:
+                findings.append(Finding(Level.OK, name, needed))
+            else:
+                said = completed.tail[-1] if completed.tail else f"exit status {completed.status}"
+                findings.append(Finding(Level.PROBLEM, name, f"not true: {needed}: {said}"))
+    except RolloutError as error:
+        return [_problem(name, error)]
+    return findings
+
+
+def _needed_on_node(site: Site, name: str) -> Iterator[tuple[str, str]]:
+    """What must hold, with a shell line that exits with 0 if it does."""
+    precheck = restarting(site.inventory.restart).precheck
+    if precheck is not None:
+        yield "the restart may be carried out", precheck
+    page = site.inventory.drain.health_page
+    if page is None:
+        return
+    if page.file is not None:
+        folder = shlex.quote(str(PurePosixPath(site.context(name, None).fill(page.file)).parent))
+        # Where the folder is missing it is made, so its parent must let us.
+        yield (
+            "the health page's file may be created",
+            f'd={folder}; [ -e "$d" ] || d=$(dirname "$d"); test -w "$d"',
+        )
+    if page.port is not None and not site.load_balancers:
+        yield "`ss` is there to count connections", "command -v ss"
+
+
+async def balancer_findings(site: Site, name: str) -> list[Finding]:
+    """The socket answers, and may do what is needed: read, or with the runtime way of draining, all."""
+    try:
+        level = await site.load_balancers[name].level()
+    except LoadBalancerError as error:
+        return [_problem(name, error)]
+    if level != "admin" and site.inventory.drain.health_page is None:
+        return [
+            Finding(
+                Level.PROBLEM,
+                name,
+                f"its runtime socket has level {level}, and only admin may drain",
+                "name a `stats socket … level admin` in `haproxy:`",
+            )
+        ]
+    return [Finding(Level.OK, name, f"the runtime socket answers, with level {level}")]
+
+
+def server_findings(site: Site, nodes: Sequence[str], seen: Survey) -> list[Finding]:
+    """What the load balancers show of the nodes' servers."""
+    return [
+        finding for name in nodes for state in seen.states(name) for finding in _of_server(site, name, state)
+    ]
+
+
+def _of_server(site: Site, name: str, state: ServerState) -> Iterator[Finding]:
+    if state.agent_checked and site.inventory.drain.health_page is None:
+        yield Finding(
+            Level.PROBLEM,
+            name,
+            f"{state.server} has an agent check, which can undo a drain at any moment",
+            f"first send {state.server.load_balancer} the runtime command `disable agent {state.server.path}`",
+        )
+    if not state.checked and not state.tracks:
+        if site.inventory.health is None:
+            yield Finding(
+                Level.PROBLEM,
+                name,
+                f"nothing can prove that {state.server} is healthy: the inventory has no `health:`, "
+                "and HAProxy does not check the server",
+            )
+        else:
+            yield Finding(Level.WARNING, name, f"{state.server} is not checked by HAProxy")
+
+
+def outage_findings(site: Site, nodes: Sequence[str], window: int, seen: Survey) -> list[Finding]:
+    """Nodes without which nobody would serve."""
+    hint = "--allow-outage deploys all the same"
+    if not site.load_balancers and len(site.inventory.nodes) <= window:
+        return [Finding(Level.PROBLEM, "strategy.window", "no node would be left to serve", hint)]
+    found = [(name, last_of_backend(seen.states(), seen.placement[name])) for name in nodes]
+    return [Finding(Level.PROBLEM, name, problem, hint) for name, problem in found if problem]
+
+
+async def health_finding(site: Site, name: str) -> Finding:
+    """What the node's health page answers now."""
+    health = site.inventory.health
+    if health is None:
+        return Finding(Level.WARNING, name, "the inventory has no `health:`; HAProxy's check alone proves it")
+    context = site.context(name, None)
+    url = context.fill(health.http)
+    try:
+        answer = await ask(context, health)
+    except ProbeFailed as error:
+        return Finding(Level.WARNING, name, f"{url}: {error}")
+    if wrong := fault(answer, health, None):
+        return Finding(Level.WARNING, name, f"{url} {wrong}")
+    release = reported_release(answer, health)
+    if health.release is not None and release is None:
+        return Finding(
+            Level.WARNING,
+            name,
+            f"{url} does not report a release: after a deploy it would not be taken as healthy",
+        )
+    return Finding(
+        Level.OK, name, f"{url} answers {answer.status}" + (f", release {release}" if release else "")
+    )
+
+
+def rotation_finding(name: str, seen: Survey) -> Finding:
+    """Which servers the node is, and whether they take traffic."""
+    states = seen.states(name)
+    servers = ", ".join(str(state.server) for state in states)
+    if reason := out_of_rotation(states):
+        return Finding(Level.WARNING, name, f"{reason}: deploy would skip the node", f"rollout ready {name}")
+    down = [str(state.server) for state in states if not state.in_rotation]
+    if down:
+        return Finding(Level.WARNING, name, f"down: {', '.join(down)}")
+    return Finding(Level.OK, name, f"is {servers}")
+
+
+def _problem(subject: str, error: RolloutError) -> Finding:
+    return Finding(Level.PROBLEM, subject, str(error).removeprefix(f"{subject}: "), error.hint)

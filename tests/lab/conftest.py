@@ -1,0 +1,22 @@
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab_support import StartLab
+
+from rollout.lab.lab import Lab
+
+
+@pytest.fixture
+def start_lab(tmp_path: Path) -> Iterator[StartLab]:
+    """Starts a lab, of two nodes whose application starts at once unless told otherwise, and ends it."""
+    with ExitStack() as labs:
+
+        def start(**settings: Any) -> Lab:
+            lab = Lab.up(tmp_path / "lab", **({"nodes": 2, "start": 0.0} | settings))
+            labs.callback(lab.down)
+            return lab
+
+        yield start

@@ -1,0 +1,73 @@
+"""What the lab's tests ask of a lab from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rollout.lab import processes
+from rollout.lab.lab import Lab
+from rollout.lab.machines import LoadBalancer, Machine, Node
+
+StartLab = Callable[..., Lab]
+
+
+def get(machine: Machine, path: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(machine.host, machine.port, timeout=10)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def wait(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def statuses(load_balancer: LoadBalancer) -> dict[str, str]:
+    """HAProxy's word for each server."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(load_balancer.socket("user")))
+        connection.sendall(b"show stat -1 4 -1\n")
+        reply = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+    rows = csv.DictReader(reply.removeprefix("# ").splitlines())
+    return {f"{row['pxname']}/{row['svname']}": row["status"] for row in rows}
+
+
+def restart(node: Node, release: str) -> None:
+    for script in ("release", "restart"):
+        environment = os.environ | {"ROLLOUT_RELEASE": release}
+        subprocess.run(["sh", str(node.folder / script)], env=environment, check=True, timeout=20)
+
+
+def serves(node: Node, release: str) -> bool:
+    try:
+        return get(node, "/") == (200, f"shop {release} {node.name}\n")
+    except OSError:
+        return False
+
+
+def run_cli(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "rollout", "lab", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def nothing_left(directory: Path) -> bool:
+    return not directory.exists() and not processes.marked(processes.mark_of(directory))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    await asyncio.to_thread(wait, condition)

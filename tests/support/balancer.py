@@ -1,0 +1,145 @@
+"""A real HAProxy with a generated configuration, started, reloaded and stopped by a test."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from rollout.adapters.haproxy import HAProxy
+from rollout.adapters.haproxy.transport import UnixTransport
+from rollout.domain import UnixSocket
+from tests.support.loopback import own_address
+from tests.support.until import until_seen
+
+TCP_SOCKET_PORT = 9999
+FIRST_PORT = 8001
+
+Backends = Mapping[str, Sequence[str]]
+"""The lines of each backend."""
+
+
+class Balancer:
+    """Every backend has a frontend of the same name, on a port of its own.
+
+    Its folder is a short one beside pytest's, since the path of a UNIX socket has little room.
+    """
+
+    def __init__(self, binary: Path, name: str, backends: Backends, *, settings: Sequence[str] = ()) -> None:
+        self.name = name
+        self.host = own_address()
+        self.backends = dict(backends)
+        self.settings = tuple(settings)
+        """Further lines of `defaults`."""
+        self.folder = Path(tempfile.mkdtemp(prefix="lb-"))
+        self.pid = 0
+        self._binary = binary
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def socket(self, level: str = "admin") -> UnixSocket:
+        return UnixSocket(f"{self.folder}/{level}.sock")
+
+    def haproxy(self, level: str = "admin") -> HAProxy:
+        return HAProxy(self.name, UnixTransport(self.name, self.socket(level)))
+
+    def port(self, backend: str) -> int:
+        """Where its frontend listens, on `host`."""
+        return FIRST_PORT + list(self.backends).index(backend)
+
+    async def start(self) -> None:
+        await self._run()
+
+    async def reload(self, *, keep_state: bool = False) -> None:
+        """As `systemctl reload`: a new process, and the old one finishes what runs.
+
+        It forgets what was set by the socket, unless `keep_state`.
+        """
+        state = await self.ask("show servers state") if keep_state else ""
+        (self.folder / "state").write_text(state)
+        await self._run("-sf", str(self.pid))
+
+    def stop(self) -> None:
+        """End it, and what an earlier reload left."""
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.wait()
+        self._processes.clear()
+
+    def old_processes(self) -> int:
+        """Processes of before a reload that still finish something."""
+        return sum(process.pid != self.pid and process.poll() is None for process in self._processes)
+
+    def pause(self) -> None:
+        """Answer nothing for a while."""
+        self._processes[-1].send_signal(19)
+
+    def go_on(self) -> None:
+        self._processes[-1].send_signal(18)
+
+    async def ask(self, command: str) -> str:
+        """What HAProxy answers, as an operator at the socket would see it; nothing while it is not there."""
+        try:
+            reader, writer = await asyncio.open_unix_connection(self.socket().path)
+        except OSError:
+            return ""
+        try:
+            writer.write(f"{command}\n".encode())
+            return (await reader.read()).decode()
+        except OSError:
+            return ""
+        finally:
+            writer.close()
+
+    async def _run(self, *arguments: str) -> None:
+        config = self.folder / "haproxy.cfg"
+        config.write_text(self._config())
+        with (self.folder / "log").open("ab") as log:
+            process = subprocess.Popen([self._binary, "-db", "-f", config, *arguments], stdout=log, stderr=log)
+        self._processes.append(process)
+
+        async def answers() -> bool:
+            assert process.poll() is None, (self.folder / "log").read_text()
+            return f"\nPid: {process.pid}\n" in await self.ask("show info")
+
+        await until_seen(answers, "HAProxy")
+        self.pid = process.pid
+
+    def _config(self) -> str:
+        lines = ["global", "  nbthread 2"]
+        for level in ("admin", "operator", "user"):
+            lines.append(f"  stats socket {self.socket(level).path} mode 600 level {level}")
+        lines += [
+            f"  stats socket ipv4@{self.host}:{TCP_SOCKET_PORT} level admin",
+            f"  server-state-file {self.folder}/state",
+            "defaults",
+            "  mode http",
+            "  load-server-state-from-file global",
+            "  timeout connect 2s",
+            "  timeout client 20s",
+            "  timeout server 20s",
+            "  retries 0",
+            *(f"  {line}" for line in self.settings),
+        ]
+        for name, own in self.backends.items():
+            lines += [f"frontend {name}", f"  bind {self.host}:{self.port(name)}", f"  default_backend {name}"]
+            lines += [f"backend {name}", *(f"  {line}" for line in own)]
+        return "\n".join(lines) + "\n"
+
+
+@asynccontextmanager
+async def balancer(
+    binary: Path, backends: Backends, *, name: str = "lb1", settings: Sequence[str] = ()
+) -> AsyncIterator[Balancer]:
+    """A running HAProxy; stopped at the end, whatever happens."""
+    running = Balancer(binary, name, backends, settings=settings)
+    try:
+        await running.start()
+        yield running
+    finally:
+        running.stop()
+        shutil.rmtree(running.folder)

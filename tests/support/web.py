@@ -1,0 +1,149 @@
+"""A small HTTP application in the test's own event loop, which a test can make ill, kill and start again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
+
+from tests.support.loopback import own_address
+
+PORT = 8000
+
+
+@dataclass
+class Page:
+    """What a path answers."""
+
+    status: int = 200
+    body: str = "fine"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class WebApp:
+    """Answers `/` (`/?delay=0.2` later, `/hold` once `let_go` is called) and the `pages`.
+
+    `PUT /_drain` and `DELETE /_drain` make `/_status` answer 404 and 200.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.host = own_address()
+        self.port = PORT
+        self.up = True
+        """Whether it can serve. A request for anything but a page that comes while it cannot is `early`."""
+        self.pages = {"/_status": Page(), "/_check": Page()}
+        self.requests: Counter[str] = Counter()
+        self.early: list[str] = []
+        self.cut = 0
+        """Requests that were being answered when it was stopped."""
+        self.starts = 0
+        self.connections: set[_Connection] = set()
+        self._held = asyncio.Event()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def running(self) -> int:
+        """Requests being answered now, but for those to pages."""
+        return sum(connection.running for connection in self.connections)
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), self.host, self.port)
+        self.starts += 1
+
+    def stop(self) -> None:
+        """As a kill would: no goodbye to anybody."""
+        if self._server is None:
+            return
+        self._server.close()
+        self._server = None
+        self.cut += self.running
+        for connection in list(self.connections):
+            connection.transport.abort()
+        self.connections.clear()
+
+    def let_go(self) -> None:
+        """Let the requests for `/hold` be answered, those that wait and those that come."""
+        self._held.set()
+
+    async def answer(self, method: str, target: str) -> Page:
+        url = urlsplit(target)
+        self.requests[url.path] += 1
+        if url.path == "/_drain":
+            self.pages["/_status"].status = 404 if method == "PUT" else 200
+            return Page()
+        if url.path in self.pages:
+            return self.pages[url.path]
+        if not self.up:
+            self.early.append(target)
+            return Page(503, "not up yet")
+        if url.path == "/hold":
+            await self._held.wait()
+        for delay in parse_qs(url.query).get("delay", []):
+            await asyncio.sleep(float(delay))
+        return Page(200, self.name)
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, app: WebApp) -> None:
+        self._app = app
+        self._data = b""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.running = 0
+        self.transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._app.connections.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._app.connections.discard(self)
+        for task in self._tasks:
+            task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        while b"\r\n\r\n" in self._data:
+            head, _, self._data = self._data.partition(b"\r\n\r\n")
+            task = asyncio.get_running_loop().create_task(self._answer(head.decode()))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, head: str) -> None:
+        method, target, version = head.split("\r\n")[0].split(" ")
+        counted = int(urlsplit(target).path not in self._app.pages)
+        self.running += counted
+        try:
+            page = await self._app.answer(method, target)
+        finally:
+            self.running -= counted
+        last = version == "HTTP/1.0" or "connection: close" in head.lower()
+        headers = {
+            "Content-Length": str(len(page.body.encode())),
+            "Connection": "close" if last else "keep-alive",
+            **page.headers,
+        }
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self.transport.write(f"HTTP/1.1 {page.status} -\r\n{lines}\r\n{page.body}".encode())
+        if last:
+            self.transport.close()
+
+
+@asynccontextmanager
+async def web_app(name: str) -> AsyncIterator[WebApp]:
+    """A running application; stopped at the end."""
+    app = WebApp(name)
+    await app.start()
+    try:
+        yield app
+    finally:
+        app.stop()
