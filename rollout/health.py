@@ -20,12 +20,13 @@ def reported_release(answer: Answer, health: Health) -> str | None:
     if where.header is not None:
         return answer.headers.get(where.header.lower())
     try:
-        value: Any = json.loads(answer.body)
+        # Numbers as they are written: release 1.10 is not 1.1.
+        value: Any = json.loads(answer.body, parse_int=str, parse_float=str)
         for key in (where.json_key or "").split("."):
             value = value[key]
+        return value if isinstance(value, str | None) else json.dumps(value)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def fault(answer: Answer, health: Health, release: str | None, *, draining: bool = False) -> str:

@@ -5,7 +5,9 @@ A kept connection would go on to the old process after a restart.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from collections.abc import Iterator
 
 import httpx
 
@@ -14,6 +16,8 @@ from rollout.errors import ConnectionRefused, ProbeFailed
 
 _LARGEST_BODY = 1_000_000
 """Bytes: more than that is no health page."""
+_FAILURES = (httpx.HTTPError, httpx.InvalidURL, LookupError, ValueError, ExceptionGroup)
+"""The last three come from below httpx: charsets that are none, names that cannot be, ports beyond 65535."""
 
 
 class HttpProbe:
@@ -28,7 +32,11 @@ class HttpProbe:
 
     async def request(self, method: str, url: str, *, timeout: float) -> Answer:
         try:
-            async with self._client.stream(method, url, timeout=timeout) as response:
+            # httpx's own timeout is for each piece: a page that comes in drips would take for ever.
+            async with (
+                asyncio.timeout(timeout),
+                self._client.stream(method, url, timeout=timeout) as response,
+            ):
                 body = b""
                 async for chunk in response.aiter_bytes():
                     body += chunk
@@ -39,9 +47,9 @@ class HttpProbe:
                     body=body.decode(response.encoding or "utf-8", errors="replace"),
                     headers={name.lower(): value for name, value in response.headers.items()},
                 )
-        except httpx.TimeoutException:
+        except (TimeoutError, httpx.TimeoutException):
             raise ProbeFailed(f"no answer within {timeout:g} s") from None
-        except (httpx.HTTPError, httpx.InvalidURL, LookupError) as error:
+        except _FAILURES as error:
             raise _translated(error) from error
 
     async def aclose(self) -> None:
@@ -49,11 +57,19 @@ class HttpProbe:
 
 
 def _translated(error: Exception) -> ProbeFailed:
-    causes: list[BaseException] = [error]
-    while cause := causes[-1].__cause__ or causes[-1].__context__:
-        causes.append(cause)
+    causes = list(_causes(error))
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return ConnectionRefused("connection refused")
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
         return ProbeFailed(f"TLS: {error}")
-    return ProbeFailed(str(error) or type(error).__name__)
+    told = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+    return ProbeFailed(str(told) or type(told).__name__)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that led to it; where a name has several addresses, what each of them said."""
+    yield error
+    for cause in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+        yield from _causes(cause)
+    if cause := error.__cause__ or error.__context__:
+        yield from _causes(cause)

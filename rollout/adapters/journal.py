@@ -39,12 +39,19 @@ _LAG = 0.25
 """Seconds that printed lines may wait for company."""
 _BUSY = 5.0
 """Seconds to wait for another process that is writing."""
+_PAUSE = 0.01
+_ELSEWHERE = "XDG_STATE_HOME chooses another folder for it"
 
 
 def journal_path() -> Path:
-    """`journal.db` in the user's state folder."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "rollout" / "journal.db"
+    """`journal.db` in the user's state folder. Raises JournalError for a user who has no home folder."""
+    state = Path(os.environ.get("XDG_STATE_HOME", ""))
+    if not state.is_absolute():
+        try:
+            state = Path.home() / ".local" / "state"
+        except RuntimeError as error:
+            raise JournalError(f"no folder for the journal: {error}", hint=_ELSEWHERE) from error
+    return state / "rollout" / "journal.db"
 
 
 class SqliteJournal:
@@ -88,7 +95,7 @@ class SqliteJournal:
                 "SELECT sequence, time, kind, fields FROM events WHERE deployment = ? ORDER BY sequence",
                 [deployment],
             ).fetchall()
-        events = ((row, from_fields(row[2], json.loads(row[3]))) for row in rows)
+            events = [(row, from_fields(row[2], json.loads(row[3]))) for row in rows]
         return [Record(deployment, row[0], row[1], event) for row, event in events if event is not None]
 
     def close(self) -> None:
@@ -109,10 +116,24 @@ class SqliteJournal:
                 f"{self._path} was written by a newer rollout (format {version}, this one knows {_VERSION})",
                 hint="upgrade rollout",
             )
-        self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         if version < _VERSION:
-            self._database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+            self._use_wal()
+            self._database.executescript(
+                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;"
+            )
+
+    def _use_wal(self) -> None:
+        """For good. It needs the file for itself, and unlike all else does not wait until it has it."""
+        deadline = time.monotonic() + _BUSY
+        while True:
+            try:
+                self._database.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE)
 
     def _last_sequence(self, deployment: int) -> int:
         with self._translated():
@@ -129,7 +150,7 @@ class SqliteJournal:
                 record.sequence,
                 record.time,
                 type(record.event).__name__,
-                json.dumps(to_fields(record.event), ensure_ascii=False),
+                json.dumps(to_fields(record.event)),
             )
             for record in self._late
         ]
@@ -148,8 +169,8 @@ class SqliteJournal:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, ValueError, sqlite3.Error) as error:
             raise JournalError(
                 f"journal {self._path}: {error}",
-                hint="XDG_STATE_HOME chooses another folder for it",
+                hint=_ELSEWHERE,
             ) from error

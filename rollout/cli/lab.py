@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rollout.lab.lab import Lab
 
-HELP = "try everything on this machine: real HAProxy, sshd and applications on loopback addresses"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from rollout.lab.settings import default_directory

@@ -12,9 +12,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from rollout import runtime
-from rollout.domain import CheckResult, Reading, Server, ServerState
+from rollout.domain import AdminState, CheckResult, Reading, Server, ServerState
 from rollout.engine.log import StepLog
-from rollout.engine.waiting import patiently, together
+from rollout.engine.waiting import each, insist, patiently, together
 from rollout.errors import StepFailure
 from rollout.inventory.model import Drain
 from rollout.ports import LoadBalancer
@@ -47,12 +47,12 @@ class RuntimeRotation:
 
     async def still_out(self, log: StepLog) -> None:
         if not all(await together(way.still_held() for way in self._ways)):
-            # HAProxy was reloaded: it forgets what was set by the socket.
+            # HAProxy was reloaded: it forgets what was set by the socket. Or something came after all.
             await self.leave(log)
             await self.drained(log)
 
     async def give_back(self, log: StepLog) -> None:
-        await together(way.give_back(log) for way in self._ways)
+        await each(way.give_back(log) for way in self._ways)
 
     async def prove(self, log: StepLog) -> None:
         await together(way.prove(log) for way in self._ways)
@@ -61,7 +61,7 @@ class RuntimeRotation:
         await together(way.enter(log) for way in self._ways)
 
     async def hold(self, log: StepLog) -> None:
-        await together(way.hold(log) for way in self._ways)
+        await each(way.hold(log) for way in self._ways)
 
 
 class _OneBalancer:
@@ -78,8 +78,12 @@ class _OneBalancer:
         self._checked: frozenset[Server] = frozenset()
 
     async def leave(self, log: StepLog) -> None:
-        self._pid = (await self._read()).pid
-        await self._send(runtime.leave(self._servers), log)
+        reading = await self._read()
+        self._pid = reading.pid
+        # A drain would end a hold, and pinned clients would reach a node that may not be up.
+        there = [state.server for state in reading.servers if not _is_held(state)]
+        if there:
+            await self._send(runtime.leave(there), log)
 
     async def drained(self, log: StepLog) -> None:
         """Each server is held in the moment when it has nothing to do; held, all must be idle."""
@@ -102,11 +106,10 @@ class _OneBalancer:
     async def still_held(self) -> bool:
         """Whether a fresh reading shows all held and idle. Raises StepFailure if a person is why not."""
         reading = await self._read()
-        if all(_is_held(state) and state.idle for state in reading.servers):
-            return True
-        if reading.pid == self._pid:
-            raise _put_back([state for state in reading.servers if not (_is_held(state) and state.idle)])
-        return False
+        back = [state for state in reading.servers if not _is_held(state)]
+        if back and reading.pid == self._pid:
+            raise _put_back(back)
+        return not back and all(state.idle for state in reading.servers)
 
     async def give_back(self, log: StepLog) -> None:
         await self._send([runtime.ready(server) for server in self._servers], log)
@@ -120,7 +123,7 @@ class _OneBalancer:
         await self._send(runtime.check(self._servers, self._checked), log)
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._rejoin_timeout
-        while waiting := [state for state in (await self._read()).servers if not _is_proven(state)]:
+        while waiting := self._unproven(await self._read()):
             shown = ", ".join(f"{state.server} shows {_check(state)}" for state in waiting)
             log.progress(f"check of {shown}")
             if clock() >= deadline:
@@ -128,6 +131,11 @@ class _OneBalancer:
                     f"HAProxy's own check did not pass within {self._rejoin_timeout:g} s: {shown}",
                     hint="the node answers its health page, but not the check that HAProxy makes",
                 )
+
+    def _unproven(self, reading: Reading) -> list[ServerState]:
+        """A server that tracks another one of the node's is proven with it."""
+        own = {server.path for server in self._servers}
+        return [state for state in reading.servers if not _is_proven(state) and state.tracks not in own]
 
     async def enter(self, log: StepLog) -> None:
         await self._send(runtime.enter(self._servers, self._checked), log)
@@ -146,7 +154,7 @@ class _OneBalancer:
 
     async def _send(self, commands: Sequence[str], log: StepLog) -> None:
         log.sent(self._balancer.name, "; ".join(commands))
-        await self._balancer.send(commands)
+        await insist(self._balancer, commands)
 
     async def _while_out(self, log: StepLog) -> tuple[ServerState, ...]:
         """The servers in a fresh reading, all of them out.
@@ -167,7 +175,8 @@ class _OneBalancer:
         await self.hold(log)
         left = await self._busy_after(_GRACE)
         if left:
-            log.detail = f"{sum(map(_load, left))} sessions ended on {self._balancer.name}"
+            ended = f"{sum(map(_load, left))} sessions ended on {self._balancer.name}"
+            log.detail = f"{log.detail}, {ended}" if log.detail else ended
             await self._send([runtime.shutdown_sessions(state.server) for state in left], log)
             left = await self._busy_after(_CLOSING)
         if left:
@@ -188,7 +197,8 @@ def _is_out(state: ServerState) -> bool:
 
 
 def _is_held(state: ServerState) -> bool:
-    return state.admin.in_maintenance
+    """In maintenance by our command; HAProxy itself may end any other maintenance."""
+    return AdminState.FORCED_MAINT in state.admin
 
 
 def _load(state: ServerState) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from rollout.domain import Reading
@@ -19,15 +19,12 @@ _RETRY = 0.1
 
 async def patiently(load_balancer: LoadBalancer) -> Reading:
     """A fresh reading. Raises LoadBalancerUnreachable once there has been none for longer than PATIENCE."""
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + PATIENCE
-    while True:
-        try:
-            return await load_balancer.read()
-        except LoadBalancerUnreachable:
-            if clock() >= deadline:
-                raise
-            await asyncio.sleep(_RETRY)
+    return await _again(load_balancer.read)
+
+
+async def insist(load_balancer: LoadBalancer, commands: Sequence[str]) -> None:
+    """Send commands that may be sent twice: where the answer was lost, they are. Raises as `patiently`."""
+    await _again(lambda: load_balancer.send(commands))
 
 
 async def together(tasks: Iterable[Awaitable[T]]) -> list[T]:
@@ -42,3 +39,22 @@ async def together(tasks: Iterable[Awaitable[T]]) -> list[T]:
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
     return [task.result() for task in running]
+
+
+async def each(tasks: Iterable[Awaitable[None]]) -> None:
+    """Every one to its end, whatever becomes of the others; then the first error is raised."""
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if result is not None:
+            raise result
+
+
+async def _again(ask: Callable[[], Awaitable[T]]) -> T:
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + PATIENCE
+    while True:
+        try:
+            return await ask()
+        except LoadBalancerUnreachable:
+            if clock() >= deadline:
+                raise
+            await asyncio.sleep(_RETRY)

@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-pytest_plugins = ("tests.support.haproxy",)
-
 
 def ask(path: Path, command: str) -> str:
     """What the master socket answers; nothing while it is not there or the master runs itself again."""

@@ -148,9 +148,8 @@ def test_a_slow_start_is_waited_for(systemd_host: SystemdHost) -> None:
 def test_a_unit_that_is_slow_to_stop_is_waited_for(systemd_host: SystemdHost) -> None:
     """While the old process finishes its work the proof waits, and does not take it for the new one."""
     wait = "while ! [ -e /run/finished ]; do sleep 0.05; done; exit"
-    systemd_host.add_unit(
-        "busy.service", f"""ExecStart=/bin/sh -c "trap '{wait}' TERM; while :; do sleep 0.05; done" """
-    )
+    work = f"trap '{wait}' TERM; systemd-notify --ready; while :; do sleep 0.05; done"
+    systemd_host.add_unit("busy.service", f'Type=notify\nNotifyAccess=all\nExecStart=/bin/sh -c "{work}"')
     systemd_host.run("systemctl restart busy.service")
     no_block = "systemctl restart --no-block busy.service"
     went = restart(systemd_host, "busy.service", command=no_block, meanwhile="touch /run/finished")

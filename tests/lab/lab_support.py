@@ -20,8 +20,8 @@ from rollout.lab.machines import LoadBalancer, Machine, Node
 StartLab = Callable[..., Lab]
 
 
-def get(machine: Machine, path: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection(machine.host, machine.port, timeout=10)
+def get(machine: Machine, path: str, timeout: float = 10.0) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(machine.host, machine.port, timeout=timeout)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

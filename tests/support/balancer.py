@@ -122,6 +122,7 @@ class Balancer:
             "  timeout connect 2s",
             "  timeout client 20s",
             "  timeout server 20s",
+            "  timeout check 5s",
             "  retries 0",
             *(f"  {line}" for line in self.settings),
         ]

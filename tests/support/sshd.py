@@ -121,7 +121,7 @@ class Sshd:
 
     def cut(self) -> None:
         """End every connection and everything that runs in them, at once; it goes on listening."""
-        for pid in reversed(descendants(self.pid)):
+        for pid in descendants(self.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 

@@ -32,7 +32,7 @@ def says(value: Any, status: int = 200) -> Answer:
         ("version", {"version": "1.4.2"}, "1.4.2"),
         ("version", {"version": ""}, ""),
         ("version", {"version": 7}, "7"),
-        ("version", {"version": 1.10}, "1.1"),
+        ("version", {"version": True}, "true"),
         ("version", {"version": None}, None),
         ("version", {}, None),
         ("version", ["1.4.2"], None),
@@ -47,8 +47,14 @@ def says(value: Any, status: int = 200) -> Answer:
     ],
 )
 def test_a_release_in_json(key: str, body: Any, release: str | None) -> None:
-    """Nested keys have dots; a number is taken as written; whatever is not there is not reported."""
+    """Nested keys have dots; whatever is not there is not reported."""
     assert reported_release(says(body), health(release={"json": key})) == release
+
+
+def test_a_release_that_is_a_number_stays_as_it_is_written() -> None:
+    """1.10 is another release than 1.1."""
+    assert reported_release(Answer(200, '{"version": 1.10}'), BY_JSON) == "1.10"
+    assert reported_release(Answer(200, '{"version": ' + "9" * 5000 + "}"), BY_JSON) == "9" * 5000
 
 
 @pytest.mark.parametrize("body", ["", "OK", "<html>", '{"version": "1.4.2"', "\ufeff{}", "[" * 100_000])
@@ -116,7 +122,7 @@ def test_what_is_wrong_with_an_answer(
     ],
 )
 def test_a_page_that_is_made_to_answer_404(answer: Answer, wrong: str) -> None:
-    """While it drains a 404 is right too, unless it reports another release; what else it answers is judged."""
+    """While it drains a 404 is right too, unless it reports another release; all else is judged."""
     settings = health(body="ready", release={"json": "version"})
     assert fault(answer, settings, "2", draining=True) == wrong
 

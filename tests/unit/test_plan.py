@@ -21,9 +21,13 @@ from rollout.plan import (
 )
 from tests.support.states import inventory, reading, server, state
 
-DRAINED = {"admin": AdminState.FORCED_DRAIN, "status": "DRAIN"}
-MAINT = {"admin": AdminState.FORCED_MAINT, "operational": OperationalState.STOPPED, "status": "MAINT"}
-DOWN = {"operational": OperationalState.STOPPED, "status": "DOWN"}
+DRAINED: dict[str, Any] = {"admin": AdminState.FORCED_DRAIN, "status": "DRAIN"}
+MAINT: dict[str, Any] = {
+    "admin": AdminState.FORCED_MAINT,
+    "operational": OperationalState.STOPPED,
+    "status": "MAINT",
+}
+DOWN: dict[str, Any] = {"operational": OperationalState.STOPPED, "status": "DOWN"}
 
 
 def placed(given: Inventory, *readings: Reading, **addresses: str) -> Placement:
@@ -263,7 +267,7 @@ def least(found: tuple[Any, ...]) -> list[tuple[str, str, int, int]]:
 
 @pytest.mark.parametrize(("window", "left"), [(1, 3), (2, 2), (3, 1), (9, 1)])
 def test_capacity_is_what_is_left_while_the_window_is_out(window: int, left: int) -> None:
-    """Four servers of which three nodes are rolled: the window takes one each, and never more than there are."""
+    """Four servers of which three nodes are rolled: the window takes at most those three."""
     states = reading(*(state(f"shop/web{number}") for number in (1, 2, 3, 4)))
     nodes = ("web1", "web2", "web3")
     assert least(capacity([states], nodes, by_name(*nodes), window)) == [("lb1", "shop", 4, left)]
@@ -284,7 +288,7 @@ def test_capacity_counts_only_servers_that_take_traffic() -> None:
 
 
 def test_capacity_supposes_the_nodes_with_the_most_servers_are_out() -> None:
-    """A node may be several servers of a backend: the worst choice of nodes counts, in each backend by itself."""
+    """A node may be several servers of a backend: the worst choice of nodes counts, in each backend."""
     states = reading(
         state("shop/web1"), state("shop/web1-b"), state("shop/web1-c"), state("shop/web2"), state("api/web2")
     )
@@ -311,7 +315,7 @@ def sent(given: Inventory, release: str | None, *servers: Server, checked: bool 
 
 
 def test_the_lines_of_a_node_are_in_the_safe_order() -> None:
-    """Drain, maintenance, the work, then HAProxy's fresh checks, and only then traffic: on every load balancer."""
+    """Drain, maintenance, the work, then HAProxy's fresh checks, and only then traffic."""
     given = inventory(
         release={"command": "install $ROLLOUT_RELEASE"},
         restart={"command": "restart"},

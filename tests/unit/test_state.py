@@ -76,7 +76,7 @@ def test_a_node(servers: list[dict[str, Any]], expected: NodeState) -> None:
 
 
 def test_drained_is_never_said_while_something_runs() -> None:
-    """Whatever mixture of servers: as long as one has a session, or takes traffic, the node is not drained."""
+    """Whatever mixture of servers: with a session, or traffic, on one of them the node is not drained."""
     kinds = [READY, DRAIN, MAINT, DOWN, NOLB, {"weight": 0}]
     for first in kinds:
         for second in kinds:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 
 from rollout.adapters.haproxy.observer import Observer
 from rollout.adapters.haproxy.replies import SEVERITY, judge, parse_level, parse_reading
 from rollout.adapters.haproxy.transport import Transport
 from rollout.domain import Reading
-from rollout.errors import LoadBalancerUnreachable
+from rollout.errors import CommandRefused
 
 _SERVERS_ONLY = 4
 """The object type of `show stat`."""
@@ -45,9 +46,10 @@ class HAProxy:
     async def _read(self) -> Reading:
         """A reading of the focus; of everything, where the process is not the one that numbered them."""
         if self._focus and self._focus <= self._numbers.keys():
-            reading, _ = await self._read_by(sorted(self._focus))
-            if reading.pid == self._pid:
-                return reading
+            with contextlib.suppress(CommandRefused):  # a reload may have removed a backend
+                reading, _ = await self._read_by(sorted(self._focus))
+                if reading.pid == self._pid:
+                    return reading
         reading, self._numbers = await self._read_by(None)
         self._pid = reading.pid
         return reading
@@ -60,11 +62,9 @@ class HAProxy:
             # By number, since a frontend may have the same name.
             commands += [f"show servers state {backend}" for backend in backends]
             commands += [f"show stat {self._numbers[backend]} {_SERVERS_ONLY} -1" for backend in backends]
-        return parse_reading(self._name, await self._ask(";".join(commands)))
+        line = ";".join(commands)
+        return parse_reading(self._name, line, await self._ask(line))
 
     async def _ask(self, line: str) -> str:
         reply = await self._transport.ask(f"{SEVERITY};{line}\n".encode())
-        if not reply.endswith(b"\n"):
-            # HAProxy ends every reply with an empty line: less is a process that went away meanwhile.
-            raise LoadBalancerUnreachable(self._name, "the connection closed before the answer was whole")
         return reply.decode(errors="replace")

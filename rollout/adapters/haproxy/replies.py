@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rollout.domain import AdminState, CheckResult, OperationalState, Reading, Server, ServerState
-from rollout.errors import CommandRefused, NotHAProxy
+from rollout.errors import CommandRefused, LoadBalancerUnreachable, NotHAProxy
 
 SEVERITY = "set severity-output number"
 """Said first, it marks every message with its severity: an error is told from a success by that."""
@@ -19,11 +19,18 @@ _CHECK_CONFIGURED = 0x02
 
 
 def judge(load_balancer: str, command: str, reply: str) -> None:
-    """Raise CommandRefused unless the reply is what success looks like: empty lines."""
-    if not reply.strip():
+    """Raise CommandRefused unless the reply is what success looks like: an empty line for each command.
+
+    Raises LoadBalancerUnreachable for the answer of a process that is on its way out.
+    """
+    if not reply.strip("\n"):
+        if reply.count("\n") < command.count(";") + 2:  # `SEVERITY` has one, too
+            raise _cut_short(load_balancer)
         return
     message = _MESSAGE.search(reply)
     said = (message[1] if message else reply.strip().splitlines()[0])[:200]
+    if said == "Proxy is disabled.":
+        raise _ending(load_balancer)
     hint = None
     if "permission denied" in said.lower():
         hint = "rollout needs a `stats socket … level admin` line in HAProxy's global section"
@@ -34,38 +41,44 @@ def parse_level(load_balancer: str, reply: str) -> str:
     """What `show cli level` says: `user`, `operator` or `admin`."""
     message = _MESSAGE.search(reply)
     level = message[1].strip() if message else reply.strip()
+    if not level:
+        raise _cut_short(load_balancer)
     if level not in ("user", "operator", "admin"):
         raise _not_haproxy(load_balancer, reply)
     return level
 
 
-def parse_reading(load_balancer: str, reply: str) -> tuple[Reading, dict[str, int]]:
-    """What `show info`, `show servers state` and `show stat` say together, in one reply.
+def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading, dict[str, int]]:
+    """What `show info`, `show servers state` and `show stat` say together, in the reply to one `command`.
 
-    Gives the reading, and HAProxy's number of each backend. Raises NotHAProxy, CommandRefused.
+    Gives the reading, and HAProxy's number of each backend. Raises NotHAProxy, CommandRefused, and
+    LoadBalancerUnreachable for a reply that ends too soon or comes from a process that is on its way out.
     """
-    info: dict[str, str] = {}
+    blocks = reply.strip("\n").split("\n\n")
+    if not blocks[0]:
+        raise _cut_short(load_balancer)
+    if not blocks[0].startswith("Name: "):
+        if _MESSAGE.match(blocks[0]):
+            judge(load_balancer, command, blocks[0])
+        raise _not_haproxy(load_balancer, reply)
+    if not reply.endswith("\n\n") or len(blocks) <= command.count(";"):
+        raise _cut_short(load_balancer)
+    info = dict(line.split(": ", 1) for line in blocks[0].split("\n") if ": " in line)
+    if info.get("Stopping", "0") != "0":
+        raise _ending(load_balancer)
     states: dict[tuple[str, str], dict[str, str]] = {}
     rows: list[dict[str, str]] = []
-    for block in reply.strip("\n").split("\n\n"):
-        lines = block.strip("\n").splitlines()
-        if not lines:
-            continue
-        if lines[0].startswith("Name: "):
-            info = dict(line.split(": ", 1) for line in lines if ": " in line)
-        elif lines[0].strip() == "1" and len(lines) > 1 and lines[1].startswith("# be_id "):
-            header = lines[1].removeprefix("# ").split(" ")
-            for line in lines[2:]:
-                state = dict(zip(header, line.split(" "), strict=False))
-                states[state.get("be_name", ""), state.get("srv_name", "")] = state
-        elif lines[0].startswith("# pxname,"):
-            lines[0] = lines[0].removeprefix("# ")
-            rows.extend(csv.DictReader(lines))
-        else:
-            judge(load_balancer, "show", block)
-    if info.get("Name", "").lower() != "haproxy" and "HAProxy" not in info.get("Name", ""):
-        raise _not_haproxy(load_balancer, reply)
     try:
+        for block in blocks[1:]:
+            if block.startswith("1\n# be_id "):
+                header, *lines = block.removeprefix("1\n# ").split("\n")
+                for fields in _table(header.split(" "), (line.split(" ") for line in lines)):
+                    states[fields["be_name"], fields["srv_name"]] = fields
+            elif block.startswith("# pxname,"):
+                header, *lines = block.removeprefix("# ").split("\n")
+                rows += _table(header.split(","), csv.reader(lines))
+            else:
+                judge(load_balancer, command, block)
         servers = tuple(_server_states(load_balancer, rows, states))
         reading = Reading(
             load_balancer=load_balancer,
@@ -75,8 +88,13 @@ def parse_reading(load_balancer: str, reply: str) -> tuple[Reading, dict[str, in
             servers=servers,
         )
         return reading, {row["pxname"]: int(row["iid"]) for row in rows}
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, ValueError, csv.Error) as error:
         raise NotHAProxy(load_balancer, f"HAProxy's statistics could not be read: {error!r}") from error
+
+
+def _table(header: list[str], lines: Iterable[list[str]]) -> Iterator[dict[str, str]]:
+    """Each line by the names of the header. Raises ValueError where a line has more fields, or less."""
+    return (dict(zip(header, line, strict=True)) for line in lines)
 
 
 def _server_states(
@@ -118,10 +136,17 @@ def _number(text: str | None) -> int:
     return int(text) if text else 0
 
 
+def _cut_short(load_balancer: str) -> LoadBalancerUnreachable:
+    return LoadBalancerUnreachable(load_balancer, "the connection closed before the answer was whole")
+
+
+def _ending(load_balancer: str) -> LoadBalancerUnreachable:
+    return LoadBalancerUnreachable(load_balancer, "the HAProxy that answered is being stopped or replaced")
+
+
 def _not_haproxy(load_balancer: str, reply: str) -> NotHAProxy:
-    said = repr(reply.strip()[:80]) if reply.strip() else "nothing"
     return NotHAProxy(
         load_balancer,
-        f"this is not HAProxy's runtime socket: it answered {said}",
+        f"this is not HAProxy's runtime socket: it answered {reply.strip()[:80]!r}",
         hint="`haproxy:` must name the path of a `stats socket` line",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import subprocess
 import sys
@@ -212,6 +213,7 @@ def test_closing_leaves_nothing_behind(sshd: Sshd) -> None:
 
     before = threading.active_count()
     asyncio.run(work())
+    gc.collect()
     wait_until(lambda: threading.active_count() <= before, what="the end of the threads")
 
 

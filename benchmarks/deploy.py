@@ -1,0 +1,143 @@
+"""`rollout deploy` beside the application's own starts and beside Ansible, against the same lab."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import yaml
+from measuring import Run, run, tell, tell_ratio, tell_seconds, wait_until
+from playbook import Ansible, install
+
+from rollout.lab import haproxy
+from rollout.lab.lab import Lab
+from rollout.lab.machines import Node
+
+_ROUNDS = 3
+_ROLLOUT = (sys.executable, "-m", "rollout")
+_HELPS = 15
+
+Way = Callable[[str], Run]
+"""Puts a release on all nodes of a lab."""
+
+
+def main() -> None:
+    install()
+    with tempfile.TemporaryDirectory(prefix="rollout-") as folder:
+        os.environ["XDG_STATE_HOME"] = f"{folder}/state"
+        one_at_a_time(Path(folder, "four"))
+        five_at_a_time(Path(folder, "twenty"))
+    starting()
+
+
+def one_at_a_time(folder: Path) -> None:
+    with lab_of(4, folder) as lab:
+        starts, rollout, ansible = StartsAlone(lab), Rollout(lab, window=1), Ansible(lab, window=1)
+        runs = rounds(
+            lab, {"starts alone": starts.deploy, "rollout": rollout.deploy, "Ansible": ansible.deploy}
+        )
+    print("\n4 nodes, one at a time, an application that takes 1 s to start")
+    tell_seconds(runs)
+    tell_ratio(runs, "rollout", "starts alone", "at most 1.6")
+    tell_ratio(runs, "Ansible", "rollout", "at least 2")
+
+
+def five_at_a_time(folder: Path) -> None:
+    with lab_of(20, folder) as lab:
+        rollout, ansible = Rollout(lab, window=5), Ansible(lab, window=5)
+        runs = rounds(lab, {"rollout": rollout.deploy, "Ansible": ansible.deploy})
+    print("\n20 nodes, five at a time")
+    tell_seconds(runs)
+    tell_ratio(runs, "Ansible", "rollout", "at least 3")
+    peak = max(one.peak for one in runs["rollout"])
+    tell("rollout's memory at most", f"{peak / 1e6:.0f} MB", "below 150 MB")
+
+
+def starting() -> None:
+    print("\nstarting up")
+    helps = [run([*_ROLLOUT, "--help"]).seconds for _ in range(_HELPS)]
+    nothing = [run([sys.executable, "-c", ""]).seconds for _ in range(_HELPS)]
+    tell("Python alone", f"{median(nothing) * 1000:.0f} ms")
+    tell("rollout --help", f"{median(helps) * 1000:.0f} ms", "below 150 ms")
+
+
+@contextmanager
+def lab_of(nodes: int, folder: Path) -> Iterator[Lab]:
+    lab = Lab.up(folder, nodes=nodes, start=1.0, inter="500ms", rise=2)
+    try:
+        yield lab
+    finally:
+        lab.down()
+
+
+def rounds(lab: Lab, ways: dict[str, Way]) -> dict[str, list[Run]]:
+    """The ways in turn, several times over; the first time only warms up."""
+    runs: dict[str, list[Run]] = {name: [] for name in ways}
+    for number in range(_ROUNDS + 1):
+        for name, way in ways.items():
+            wait_until(lambda: all(map(haproxy.all_up, lab.load_balancers)), "all servers are up")
+            release = f"{number}-{name}".replace(" ", "-")
+            one = way(release)
+            if not all(serves(node, release) for node in lab.nodes):
+                raise SystemExit(f"{name} did not put release {release} on all nodes")
+            if number:
+                runs[name].append(one)
+    return runs
+
+
+class StartsAlone:
+    """The application's own restarts, node after node: no SSH, no load balancer is waited for."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._nodes = lab.nodes
+
+    def deploy(self, release: str) -> Run:
+        return Run(sum(_start(node, release) for node in self._nodes))
+
+
+class Rollout:
+    """`rollout deploy`, `window` nodes at a time."""
+
+    def __init__(self, lab: Lab, window: int) -> None:
+        self._inventory = lab.directory / "window.yml"
+        inventory = yaml.safe_load(lab.inventory.read_text()) | {"strategy": {"window": window}}
+        self._inventory.write_text(yaml.safe_dump(inventory))
+
+    def deploy(self, release: str) -> Run:
+        return run([*_ROLLOUT, "deploy", "--inventory", self._inventory, "--release", release])
+
+
+def _start(node: Node, release: str) -> float:
+    """Seconds from the restart until its page shows the release."""
+    environment = os.environ | {"ROLLOUT_RELEASE": release}
+    subprocess.run(["/bin/sh", node.folder / "release"], env=environment, check=True)
+    begin = time.perf_counter()
+    subprocess.run(["/bin/sh", node.folder / "restart"], env=environment, check=True)
+    wait_until(lambda: serves(node, release), f"{node.name} serves {release}")
+    return time.perf_counter() - begin
+
+
+def serves(node: Node, release: str) -> bool:
+    """Whether its health page is right and shows the release."""
+    connection = http.client.HTTPConnection(node.host, node.port, timeout=2)
+    try:
+        connection.request("GET", "/_status")
+        answer = connection.getresponse()
+        return answer.status == http.client.OK and json.load(answer)["release"] == release
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    main()

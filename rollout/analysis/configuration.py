@@ -1,0 +1,144 @@
+"""An haproxy.cfg as sections of lines of words. Only what decides how servers are treated is understood."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+PROXIES = ("frontend", "backend", "listen")
+_SECTIONS = (
+    *PROXIES,
+    *("global", "defaults", "peers", "resolvers", "userlist", "mailers", "program", "http-errors", "cache"),
+    *("ring", "log-forward", "log-profile", "fcgi-app", "crt-store", "acme", "traces"),
+)
+_TIME = re.compile(r"([0-9]{1,9})(us|ms|s|m|h|d)?")
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_FLAGS = ("check", "agent-check")
+_VALUES = ("cookie", "downinter", "fall", "fastinter", "inter", "on-marked-down", "slowstart", "track")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`number` counts from 1. `words` is never empty."""
+
+    number: int
+    words: tuple[str, ...]
+
+    def starts(self, *words: str) -> bool:
+        return self.words[: len(words)] == words
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLine:
+    """A `server` or `server-template`, with what `default-server` adds to it.
+
+    `options` are those that matter here, by name; a flag's value is empty.
+    """
+
+    line: Line
+    name: str
+    options: Mapping[str, str]
+
+    def seconds(self, option: str, otherwise: float) -> float:
+        """A time among its options; `otherwise` if it is not set, or is set by a variable."""
+        found = _TIME.fullmatch(self.options.get(option, ""))
+        return int(found[1]) * _SECONDS[found[2] or "ms"] if found else otherwise
+
+    def count(self, option: str, otherwise: int) -> int:
+        """A number among its options; `otherwise` as with `seconds`."""
+        value = self.options.get(option, "")
+        return int(value) if re.fullmatch("[0-9]{1,9}", value) else otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """`head` is its first line; `lines` are those of its `defaults` and then its own."""
+
+    kind: str
+    name: str
+    head: Line
+    lines: tuple[Line, ...]
+
+    def last(self, *words: str) -> Line | None:
+        """The line that decides a keyword: the last one that begins so."""
+        return next((line for line in reversed(self.lines) if line.starts(*words)), None)
+
+    def option(self, name: str) -> Line | None:
+        """The line that sets `option NAME`, unless a later one takes it back."""
+        endings = [("option", name), ("no", "option", name), ("default", "option", name)]
+        lines = (line for line in reversed(self.lines) if any(line.starts(*words) for words in endings))
+        line = next(lines, None)
+        return line if line is not None and line.starts("option") else None
+
+    def servers(self) -> Iterator[ServerLine]:
+        """Its servers, each with the `default-server` options that stand before it."""
+        common: dict[str, str] = {}
+        for line in self.lines:
+            if line.starts("default-server"):
+                common = _options(line.words[1:], common)
+            elif line.starts("server") and len(line.words) > 2:
+                yield ServerLine(line, line.words[1], _options(line.words[3:], common))
+            elif line.starts("server-template") and len(line.words) > 3:
+                yield ServerLine(line, line.words[1], _options(line.words[4:], common))
+
+
+def read(text: str) -> list[Section]:
+    """The sections of a configuration, in order. Never raises: what is not understood is left out."""
+    sections: list[Section] = []
+    defaults: dict[str, Section] = {}
+    latest: tuple[Line, ...] = ()
+    for head, own in _split(text):
+        kind, base = head.words[0], _after(head, "from")
+        name = head.words[1] if len(head.words) > 1 else ""
+        inherited = defaults[base].lines if base in defaults else latest if kind in PROXIES else ()
+        section = Section(kind, name, head, (*inherited, *own))
+        if kind == "defaults":
+            latest = section.lines
+            defaults[name] = section
+        sections.append(section)
+    return sections
+
+
+def _split(text: str) -> Iterator[tuple[Line, list[Line]]]:
+    """The first line of every section, with the lines below it."""
+    head: Line | None = None
+    own: list[Line] = []
+    for number, raw in enumerate(text.split("\n"), 1):
+        words = _words(raw)
+        if words and words[0] in _SECTIONS:
+            if head:
+                yield head, own
+            head, own = Line(number, words), []
+        elif words:
+            own.append(Line(number, words))
+    if head:
+        yield head, own
+
+
+def _words(line: str) -> tuple[str, ...]:
+    """A line's words, without quotes, escapes and comment."""
+    try:
+        return tuple(shlex.split(line, comments=True))
+    except ValueError:  # a quote that never ends: HAProxy takes no such line either
+        return ()
+
+
+def _after(line: Line, word: str) -> str:
+    """The word that follows `word`, if it is there."""
+    return dict(pairwise(line.words)).get(word, "")
+
+
+def _options(words: tuple[str, ...], common: Mapping[str, str]) -> dict[str, str]:
+    options = dict(common)
+    rest = iter(words)
+    for word in rest:
+        if word in _VALUES:
+            options[word] = next(rest, "")
+        elif word.startswith("no-"):
+            options.pop(word.removeprefix("no-"), None)
+        elif word in _FLAGS:
+            options[word] = ""
+    return options

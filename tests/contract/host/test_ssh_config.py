@@ -1,0 +1,133 @@
+"""ssh_config is understood as OpenSSH users expect, and the inventory goes before it."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rollout.adapters.ssh import SshPool
+from rollout.adapters.ssh.config import resolve
+from rollout.adapters.ssh.refusal import Refusal
+from rollout.domain import Completed, SshTarget
+from rollout.errors import HostUnreachable
+from tests.support.sshd import Sshd, wait_until
+
+FORWARD = """
+import socket, sys, threading
+far = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+def pump():
+    while data := far.recv(65536):
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+threading.Thread(target=pump, daemon=True).start()
+while data := sys.stdin.buffer.raw.read(65536):
+    far.sendall(data)
+"""
+
+
+def write(home: Path, text: str, name: str = "config") -> None:
+    file = home / ".ssh" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def say_hello(target: SshTarget) -> Completed:
+    async def work() -> Completed:
+        async with SshPool(5.0) as pool:
+            return await pool.host("web1", target).run("echo hello", environment={}, timeout=10.0)
+
+    return asyncio.run(work())
+
+
+def test_everything_from_an_alias(sshd: Sshd, home: Path) -> None:
+    """A bare alias is enough if ssh_config knows the rest."""
+    write(
+        home,
+        f"Host shop-*\n  HostName {sshd.address}\n  Port {sshd.port}\n  User {sshd.user}\n"
+        f"  IdentityFile /nowhere/key\n  IdentityFile {sshd.identity_file}\n"
+        f"  UserKnownHostsFile {sshd.known_hosts}\n",
+    )
+    assert say_hello(SshTarget("shop-web1")).tail == ("hello",)
+
+
+def test_inventory_goes_first(home: Path) -> None:
+    """What the inventory says wins; what it does not say comes from ssh_config, then from OpenSSH's defaults."""
+    write(home, "Host *\n  User other\n  Port 1\n  ProxyCommand connect %r %h %p\n  HostName %h.example\n")
+    settings = resolve(SshTarget("web1", user="deploy", port=2222, identity_file="~/k", known_hosts="/kh"))
+    assert (settings.user, settings.port, settings.host) == ("deploy", 2222, "web1.example")
+    assert settings.identity_file == home / "k"
+    assert settings.known_hosts[0] == Path("/kh")
+    assert settings.proxy_command == "connect deploy web1.example 2222"
+    assert resolve(SshTarget("web1")).user == "other"
+    write(home, "")
+    plain = resolve(SshTarget("web1"))
+    assert (plain.user, plain.port, plain.host) == (getpass.getuser(), 22, "web1")
+    assert plain.known_hosts[0] == home / ".ssh/known_hosts"
+
+
+def test_first_value_wins_and_patterns_match(home: Path) -> None:
+    """Sections apply by pattern, negation and `Match`, and the first value found is used."""
+    write(
+        home,
+        "Port=1000\nHost web* !web9\n  User web\n  Port 2000\nMatch host web9 user nine\n  HostName nine\n"
+        "Host *\n  User rest\n",
+    )
+    assert (resolve(SshTarget("web1")).user, resolve(SshTarget("web1")).port) == ("web", 1000)
+    assert resolve(SshTarget("web9")).user == "rest"
+    assert resolve(SshTarget("web9", user="nine")).host == "nine"
+
+
+def test_included_files(home: Path) -> None:
+    """`Include` takes patterns, relative paths and `~`, and the section around it goes on afterwards."""
+    write(home, "Host web1\n  User one\n", "conf.d/10-one")
+    write(home, "Host web2\n  User two\n", "conf.d/20-two")
+    write(home, "Include conf.d/* ~/none\nHost web3\n  Include more\n  Port 3\nHost *\n  User rest\n")
+    write(home, "Port 4\n", "more")
+    assert [resolve(SshTarget(f"web{number}")).user for number in (1, 2, 3)] == ["one", "two", "rest"]
+    assert resolve(SshTarget("web3")).port == 4
+    assert resolve(SshTarget("web1")).port == 22
+    write(home, "Include config\nUser deep\n")
+    assert resolve(SshTarget("web1")).user == "deep"
+
+
+@pytest.mark.parametrize("text", ["Port many\n", "nonsense\n", "Match host\n", "Host *\n  ProxyJump a b\n"])
+def test_broken_configuration(home: Path, text: str) -> None:
+    """A mistake in ssh_config is an error with a reason."""
+    write(home, text)
+    with pytest.raises(Refusal) as caught:
+        resolve(SshTarget("web1"))
+    assert issubclass(caught.value.kind, HostUnreachable)
+
+
+@pytest.mark.parametrize("user", ["a b", "x\nProxyCommand touch /tmp/y"])
+def test_no_way_to_smuggle_settings_in(user: str) -> None:
+    """A value of the inventory stays one value."""
+    with pytest.raises(Refusal, match="white space"):
+        resolve(SshTarget("web1", user=user))
+
+
+def test_proxy_command(sshd: Sshd, home: Path, tmp_path: Path) -> None:
+    """The connection may go through a program, which is ended with the connection."""
+    program = tmp_path / "forward.py"
+    program.write_text(FORWARD)
+    write(home, f"Host *\n  ProxyCommand {sys.executable} {program} %h %p\n")
+    assert say_hello(sshd.target()).tail == ("hello",)
+    wait_until(lambda: not children_of(os.getpid(), str(program)), what="the end of the proxy command")
+
+
+def test_proxy_command_that_fails(sshd: Sshd, home: Path) -> None:
+    """What the program complained about is in the message."""
+    write(home, "Host *\n  ProxyCommand sh -c 'echo no way through >&2; exit 1'\n")
+    with pytest.raises(HostUnreachable, match=r"^web1: ProxyCommand: no way through$"):
+        say_hello(sshd.target())
+
+
+def children_of(pid: int, word: str) -> str:
+    done = subprocess.run(["pgrep", "-P", str(pid), "-f", word], capture_output=True, text=True, check=False)
+    return done.stdout

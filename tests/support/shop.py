@@ -1,0 +1,105 @@
+"""Applications behind real load balancers, all in one test's event loop, and the engine's ways of one node."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rollout.adapters.haproxy import HAProxy
+from rollout.domain import CheckResult, Server, ServerState, Step
+from rollout.engine.log import StepLog
+from rollout.engine.runtime_rotation import RuntimeRotation
+from rollout.events import Event
+from rollout.inventory.model import Drain
+from tests.support.balancer import Backends, Balancer, balancer
+from tests.support.until import until_seen
+from tests.support.web import WebApp, web_app
+
+E = TypeVar("E", bound=Event)
+
+CHECKED = (
+    "option httpchk GET /_check",
+    "default-server check inter 50ms rise 1 fall 2",
+    "server web1 {web1}",
+    "server web2 {web2}",
+)
+"""A backend of two nodes; an application's name in braces stands for its address."""
+
+
+@dataclass
+class Shop:
+    apps: Mapping[str, WebApp]
+    balancers: Sequence[Balancer]
+    haproxies: Mapping[str, HAProxy]
+    events: list[Event] = field(default_factory=list)
+
+    def servers(self, node: str) -> dict[str, tuple[Server, ...]]:
+        """Every server that a node is, by load balancer: those that have its name."""
+        return {
+            lb.name: tuple(
+                Server(lb.name, backend, node)
+                for backend, lines in lb.backends.items()
+                if any(line.startswith(f"server {node} ") for line in lines)
+            )
+            for lb in self.balancers
+        }
+
+    def rotation(self, node: str = "web1", *, rejoin_timeout: float = 5.0, **drain: Any) -> RuntimeRotation:
+        """Its way out and back by the runtime socket. `drain` is as in the inventory."""
+        settings = Drain.model_validate({"timeout": "5s", **drain})
+        return RuntimeRotation(self.servers(node), self.haproxies, settings, rejoin_timeout)
+
+    def log(self, step: Step = Step.DRAIN, node: str = "web1") -> StepLog:
+        return StepLog(self.events.append, node, step)
+
+    def told(self, kind: type[E]) -> list[E]:
+        """The events of a kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    async def states(self, node: str = "web1") -> dict[str, ServerState]:
+        """A node's servers as they are shown now, by `lb1 shop`."""
+        return {
+            f"{state.server.load_balancer} {state.server.backend}": state
+            for haproxy in self.haproxies.values()
+            for state in (await haproxy.read()).servers
+            if state.server.name == node
+        }
+
+    async def statuses(self, node: str = "web1") -> set[str]:
+        return {state.status for state in (await self.states(node)).values()}
+
+
+@asynccontextmanager
+async def shop(
+    binary: Path,
+    backends: Backends | None = None,
+    *,
+    balancers: int = 1,
+    nodes: int = 2,
+    settings: Sequence[str] = (),
+) -> AsyncIterator[Shop]:
+    """Nodes `web1`, `web2`, … behind `lb1`, `lb2`, …, all checks passed once."""
+    async with AsyncExitStack() as stack:
+        names = [f"web{number}" for number in range(1, nodes + 1)]
+        apps = {name: await stack.enter_async_context(web_app(name)) for name in names}
+        addresses = {name: app.address for name, app in apps.items()}
+        filled = {
+            name: [line.format(**addresses) for line in lines]
+            for name, lines in (backends or {"shop": CHECKED}).items()
+        }
+        running = [
+            await stack.enter_async_context(balancer(binary, filled, name=f"lb{number}", settings=settings))
+            for number in range(1, balancers + 1)
+        ]
+        made = Shop(apps, running, {lb.name: lb.haproxy() for lb in running})
+
+        async def checked() -> bool:
+            readings = [await haproxy.read() for haproxy in made.haproxies.values()]
+            states = [state for reading in readings for state in reading.servers if state.checked]
+            return all(state.check_result is CheckResult.PASSED for state in states)
+
+        await until_seen(checked, "the first checks")
+        yield made
