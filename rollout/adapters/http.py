@@ -23,8 +23,9 @@ _FAILURES = (httpx.HTTPError, httpx.InvalidURL, LookupError, ValueError, Excepti
 class HttpProbe:
     """Implements `Probe`. Proxies of the environment are not used: a node is asked directly."""
 
-    def __init__(self) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._client = httpx.AsyncClient(
+            transport=transport,
             limits=httpx.Limits(max_keepalive_connections=0),
             headers={"User-Agent": "rollout", "Connection": "close"},
             trust_env=False,

@@ -2,55 +2,86 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from rollout.adapters.haproxy import HAProxy
-from rollout.adapters.haproxy.transport import SshTransport, TcpTransport, Transport, UnixTransport
+from rollout.adapters.haproxy.transport import SshTransport, TcpTransport, UnixTransport
 from rollout.adapters.http import HttpProbe
 from rollout.adapters.local import LocalHost
-from rollout.adapters.ssh import SshPool
 from rollout.domain import SshSocket, TcpSocket
 from rollout.engine.site import Site
 from rollout.inventory import Inventory
-from rollout.ports import Host
+from rollout.ports import Host, Probe
+
+if TYPE_CHECKING:
+    from rollout.adapters.ssh import SshPool
 
 
 @asynccontextmanager
 async def open_site(inventory: Inventory) -> AsyncIterator[Site]:
     """Everything that the inventory names; connections are opened when used, and closed at the end."""
-    pool = SshPool()
-    probe = HttpProbe()
-    balancers = {name: _balancer(inventory, name, pool) for name in inventory.load_balancers}
+    wiring = _Wiring(inventory)
     try:
         yield Site(
             inventory=inventory,
-            hosts={name: _node_host(inventory, name, pool) for name in inventory.nodes},
-            load_balancers={name: balancer for name, (balancer, _) in balancers.items()},
-            balancer_hosts={name: host for name, (_, host) in balancers.items() if host is not None},
-            probe=probe,
+            hosts={name: wiring.node_host(name) for name in inventory.nodes},
+            probes={name: wiring.probe(name) for name in inventory.nodes},
+            load_balancers={name: wiring.load_balancer(name) for name in inventory.load_balancers},
+            balancer_hosts={
+                name: host
+                for name in inventory.load_balancers
+                if (host := wiring.balancer_host(name)) is not None
+            },
         )
     finally:
-        await probe.aclose()
-        await pool.aclose()
+        await wiring.aclose()
 
 
-def _node_host(inventory: Inventory, name: str, pool: SshPool) -> Host:
-    target = inventory.ssh_target(name)
-    return LocalHost(name) if target is None else pool.host(name, target)
+class _Wiring:
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self._direct = HttpProbe()
+        self._opened: SshPool | None = None
 
+    @functools.cached_property
+    def _ssh(self) -> SshPool:
+        # Imported only where a host is reached by it: fabric takes a tenth of a second.
+        from rollout.adapters.ssh import SshPool
 
-def _balancer(inventory: Inventory, name: str, pool: SshPool) -> tuple[HAProxy, Host | None]:
-    """A load balancer, and the machine that it runs on, where shell lines can be run there."""
-    socket = inventory.runtime_socket(name)
-    transport: Transport
-    host: Host | None
-    match socket:
-        case SshSocket():
-            ssh = pool.host(name, socket.target)
-            transport, host = SshTransport(name, ssh, socket.path), ssh
-        case TcpSocket():
-            transport, host = TcpTransport(name, socket), None
-        case _:
-            transport, host = UnixTransport(name, socket), LocalHost(name)
-    return HAProxy(name, transport), host
+        self._opened = SshPool()
+        return self._opened
+
+    def node_host(self, name: str) -> Host:
+        target = self._inventory.ssh_target(name)
+        return LocalHost(name) if target is None else self._ssh.host(name, target)
+
+    def probe(self, name: str) -> Probe:
+        target = self._inventory.ssh_target(name)
+        return self._direct if target is None else self._ssh.probe(target, self._direct)
+
+    def load_balancer(self, name: str) -> HAProxy:
+        match self._inventory.runtime_socket(name):
+            case SshSocket(target=target, path=path):
+                return HAProxy(name, SshTransport(name, self._ssh.host(name, target), path))
+            case TcpSocket() as address:
+                return HAProxy(name, TcpTransport(name, address))
+            case address:
+                return HAProxy(name, UnixTransport(name, address))
+
+    def balancer_host(self, name: str) -> Host | None:
+        """The machine of a load balancer; `None` where only its socket is reached."""
+        match self._inventory.runtime_socket(name):
+            case SshSocket(target=target):
+                return self._ssh.host(name, target)
+            case TcpSocket():
+                return None
+            case _:
+                return LocalHost(name)
+
+    async def aclose(self) -> None:
+        await self._direct.aclose()
+        if self._opened is not None:
+            await self._opened.aclose()

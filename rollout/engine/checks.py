@@ -113,7 +113,7 @@ def _of_server(site: Site, name: str, state: ServerState) -> Iterator[Finding]:
             Level.PROBLEM,
             name,
             f"{state.server} has an agent check, which can undo a drain at any moment",
-            f"first send {state.server.load_balancer} the runtime command `disable agent {state.server.path}`",
+            f"first send {state.server.load_balancer} the command `disable agent {state.server.path}`",
         )
     if not state.checked and not state.tracks:
         if site.inventory.health is None:

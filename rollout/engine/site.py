@@ -30,7 +30,8 @@ class Site:
     load_balancers: Mapping[str, LoadBalancer]
     balancer_hosts: Mapping[str, Host]
     """The machines of load balancers on which shell lines can be run; not those reached by TCP."""
-    probe: Probe
+    probes: Mapping[str, Probe]
+    """By the node's name: how its pages are reached."""
 
     async def connect(self, nodes: Sequence[str]) -> None:
         """Open the connections to nodes while something else is looked at; who needs one is told why not."""
@@ -44,7 +45,7 @@ class Site:
             inventory=self.inventory,
             release=release,
             host=self.hosts[node],
-            probe=self.probe,
+            probe=self.probes[node],
             environment=environment(self.inventory, node, release, deployment, previous),
         )
 

@@ -44,7 +44,8 @@ async def verify(
             async with asyncio.timeout_at(deadline):
                 answer = await ask(context, health)
         except TimeoutError:
-            raise _unhealthy(context, health, wrong) from None
+            after = f"no answer after it was right {right} of {health.successes} times"
+            raise _unhealthy(context, health, wrong or after) from None
         except ProbeFailed as error:
             right, wrong = 0, str(error)
             if isinstance(error, ConnectionRefused):

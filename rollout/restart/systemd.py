@@ -65,10 +65,11 @@ def _judge(unit: str, before: str, after: str) -> Judgement:
     state = f"{active} ({sub})"
     if sub.startswith("auto-restart"):
         return Judgement(Verdict.FAILED, f"{unit} ended as soon as it had started ({_result(now)})")
+    if now.get("Job") or active not in ("active", "inactive", "failed"):
+        # Between its stop and its start a unit can look failed: an old process that ended badly.
+        return Judgement(Verdict.WAIT, f"{unit} is {state}")
     if active == "failed":
         return Judgement(Verdict.FAILED, f"{unit} failed ({_result(now)})")
-    if active not in ("active", "inactive") or now.get("Job"):
-        return Judgement(Verdict.WAIT, f"{unit} is {state}")
     if active == "inactive":
         return Judgement(Verdict.FAILED, f"{unit} is not running ({_result(now)})")
     then = _properties(before)

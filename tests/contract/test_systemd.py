@@ -146,8 +146,8 @@ def test_a_slow_start_is_waited_for(systemd_host: SystemdHost) -> None:
 
 
 def test_a_unit_that_is_slow_to_stop_is_waited_for(systemd_host: SystemdHost) -> None:
-    """While the old process finishes its work the proof waits, and does not take it for the new one."""
-    wait = "while ! [ -e /run/finished ]; do sleep 0.05; done; exit"
+    """While the old process finishes its work the proof waits; that it then ends badly is no failed restart."""
+    wait = "while ! [ -e /run/finished ]; do sleep 0.05; done; exit 1"
     work = f"trap '{wait}' TERM; systemd-notify --ready; while :; do sleep 0.05; done"
     systemd_host.add_unit("busy.service", f'Type=notify\nNotifyAccess=all\nExecStart=/bin/sh -c "{work}"')
     systemd_host.run("systemctl restart busy.service")

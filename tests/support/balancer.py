@@ -99,7 +99,9 @@ class Balancer:
         config = self.folder / "haproxy.cfg"
         config.write_text(self._config())
         with (self.folder / "log").open("ab") as log:
-            process = subprocess.Popen([self._binary, "-db", "-f", config, *arguments], stdout=log, stderr=log)
+            process = subprocess.Popen(
+                [self._binary, "-db", "-f", config, *arguments], stdout=log, stderr=log
+            )
         self._processes.append(process)
 
         async def answers() -> bool:
@@ -127,7 +129,11 @@ class Balancer:
             *(f"  {line}" for line in self.settings),
         ]
         for name, own in self.backends.items():
-            lines += [f"frontend {name}", f"  bind {self.host}:{self.port(name)}", f"  default_backend {name}"]
+            lines += [
+                f"frontend {name}",
+                f"  bind {self.host}:{self.port(name)}",
+                f"  default_backend {name}",
+            ]
             lines += [f"backend {name}", *(f"  {line}" for line in own)]
         return "\n".join(lines) + "\n"
 

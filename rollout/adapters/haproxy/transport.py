@@ -72,7 +72,7 @@ class TcpTransport:
             async with asyncio.timeout(TIMEOUT):
                 reader, writer = await asyncio.open_connection(self._address.host, self._address.port)
                 return await _exchange(reader, writer, request)
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, UnicodeError) as error:
             raise unreachable(self._load_balancer, str(self._address), error) from error
 
 

@@ -19,7 +19,7 @@ from rollout.errors import HostUnreachable
 _INCLUDE_DEPTH = 16
 _INCLUDE = re.compile(r"\s*include(?:\s*=\s*|\s+)(?P<paths>.+)", re.IGNORECASE)
 _SECTION = re.compile(r"\s*(?:host|match)\b", re.IGNORECASE)
-_JUMP = re.compile(r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?P<host>\[[^]]+\]|[^:/\[\]]+)(?::(?P<port>\d+))?/?")
+_JUMP = re.compile(r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?P<host>\[[^]]+\]|[^:/@\[\]]+)(?::(?P<port>\d+))?/?")
 
 
 @dataclass(frozen=True, slots=True)

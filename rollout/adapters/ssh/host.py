@@ -15,7 +15,7 @@ from rollout.adapters.ssh.link import Link
 from rollout.adapters.ssh.refusal import Refusal
 from rollout.adapters.ssh.relay import EXPLAIN, RELAY, explained
 from rollout.adapters.ssh.threads import Threads
-from rollout.adapters.ssh.transport import CONNECT_FAILED
+from rollout.adapters.ssh.transport import close
 from rollout.domain import Completed
 from rollout.errors import AnswerLost, CommandTimedOut, HostError
 
@@ -79,24 +79,38 @@ class SshHost:
             await self._link.open()
             try:
                 async with asyncio.timeout(timeout):
-                    if not self._sockets_forbidden:
-                        try:
-                            channel = await self._link.stream(path)
-                            return await self._ask(channel, request)
-                        except ChannelException as error:
-                            if error.code == CONNECT_FAILED:
-                                raise await self._explained(path) from error
-                            self._sockets_forbidden = True
-                    return await self._relay(path, request)
+                    return await self._query(path, request)
             except TimeoutError:
                 message = f"{path} did not answer within {timeout:g} s"
                 raise CommandTimedOut(self._name, message) from None
+
+    async def _query(self, path: str, request: bytes) -> bytes:
+        if not self._sockets_forbidden:
+            try:
+                return await self._ask(await self._link.stream(path), request)
+            except ChannelException:
+                # sshd says the same whether it must not connect or cannot: a program's luck tells which.
+                answer = await self._relay(path, request)
+                self._sockets_forbidden = await self._refuses(path)
+                return answer
+        return await self._relay(path, request)
+
+    async def _refuses(self, path: str) -> bool:
+        try:
+            channel = await self._link.stream(path)
+        except ChannelException:
+            return True
+        self._threads.start(functools.partial(close, channel))
+        return False
 
     async def _relay(self, path: str, request: bytes) -> bytes:
         command = f"exec sh -c {shlex.quote(RELAY)} sh {shlex.quote(path)}"
         async with self._link.session(command) as channel:
             channel.set_combine_stderr(False)
             answer = await self._ask(channel, request)
+            await self._threads.run(channel.status_event.wait)
+        if channel.exit_status < 0:
+            raise AnswerLost(self._name, "the connection broke before the answer came")
         if channel.exit_status != 0:
             raise await self._explained(path)
         return answer
@@ -107,7 +121,7 @@ class SshHost:
         except (SSHException, EOFError, OSError) as error:
             raise AnswerLost(self._name, f"the connection broke before the answer came: {error}") from error
         finally:
-            self._threads.start(channel.close)
+            self._threads.start(functools.partial(close, channel))
 
     async def _explained(self, path: str) -> HostError:
         """Why nothing could be asked of `path`, as seen on the host."""

@@ -16,7 +16,7 @@ from rollout.adapters.ssh.dialing import Stream
 from rollout.adapters.ssh.login import TooBusy, log_in
 from rollout.adapters.ssh.refusal import Refusal
 from rollout.adapters.ssh.threads import Threads
-from rollout.adapters.ssh.transport import PROHIBITED, Transport
+from rollout.adapters.ssh.transport import PROHIBITED, Transport, close
 from rollout.domain import SshTarget
 from rollout.errors import HostUnreachable
 
@@ -80,7 +80,7 @@ class Link:
             yield channel
         finally:
             try:
-                await self._threads.run(channel.close)
+                await self._threads.run(functools.partial(close, channel))
             finally:
                 self._sessions -= 1
                 self._slots.release()
@@ -92,7 +92,7 @@ class Link:
         try:
             await self._threads.run(channel.status_event.wait)
         finally:
-            self._threads.start(channel.close)
+            self._threads.start(functools.partial(close, channel))
 
     async def stream(self, path: str) -> Channel:
         """A channel to a UNIX socket on the host. Raises ChannelException, Refusal."""
@@ -105,7 +105,7 @@ class Link:
         """
         transport = await self.open()
         start = functools.partial(transport.open_tcp, host, port, timeout=self._timeout)
-        return await self._threads.run(start, discard=Channel.close)
+        return await self._threads.run(start, discard=close)
 
     async def _admitted(self, start: Callable[[Transport, float], Channel]) -> Channel:
         while True:
@@ -144,7 +144,7 @@ class Link:
 
     async def _in_time(self, start: Callable[[], Channel]) -> Channel:
         async with asyncio.timeout(self._timeout):
-            return await self._threads.run(start, discard=Channel.close)
+            return await self._threads.run(start, discard=close)
 
     def _opened(self, task: asyncio.Task[Transport]) -> None:
         self._opening = None

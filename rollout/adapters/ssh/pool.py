@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from types import TracebackType
 
+from rollout.adapters.http import HttpProbe
 from rollout.adapters.ssh.host import SshHost
 from rollout.adapters.ssh.link import Link
 from rollout.adapters.ssh.threads import Threads
+from rollout.adapters.ssh.tunnel import NodeProbe
 from rollout.domain import SshTarget
 
 
@@ -23,6 +25,10 @@ class SshPool:
     def host(self, name: str, target: SshTarget) -> SshHost:
         """The host at `target`; errors call it `name`. Nothing is opened yet."""
         return SshHost(name, self.link(target), self.threads)
+
+    def probe(self, target: SshTarget, direct: HttpProbe) -> NodeProbe:
+        """HTTP to the host at `target`; `direct` is how others are asked."""
+        return NodeProbe(target, self.link(target), self.threads, direct)
 
     def link(self, target: SshTarget) -> Link:
         return self._links.setdefault(target, Link(target, self))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
@@ -15,6 +16,12 @@ PROHIBITED, CONNECT_FAILED, UNKNOWN_TYPE = 1, 2, 3
 """Codes of a `ChannelException`, from RFC 4254."""
 
 _LOOK_AGAIN = 0.1
+
+
+def close(channel: Channel) -> None:
+    """Also if its connection is gone already."""
+    with contextlib.suppress(SSHException, EOFError, OSError):
+        channel.close()
 
 
 def _request(channel: Channel, message: Message) -> None:
@@ -83,6 +90,11 @@ class Transport(paramiko.Transport):
 
     def open_tcp(self, host: str, port: int, *, timeout: float) -> Channel:
         return self.open("direct-tcpip", host, port, "127.0.0.1", 0, timeout=timeout)
+
+    def close(self) -> None:
+        """Also if what it runs over is gone already."""
+        with contextlib.suppress(SSHException, EOFError, OSError):
+            super().close()
 
     def _parse_channel_open_failure(self, message: Message) -> None:
         number, code, text = message.get_int(), message.get_int(), message.get_text()

@@ -23,7 +23,9 @@ STICKY = (
 )
 
 
-async def drain_with_a_running_request(here: Shop) -> tuple[asyncio.Task[None], asyncio.Task[tuple[int, str]]]:
+async def drain_with_a_running_request(
+    here: Shop,
+) -> tuple[asyncio.Task[None], asyncio.Task[tuple[int, str]]]:
     """A drain that waits for a request, and that request."""
     app, way = here.apps["web1"], here.rotation()
     visitor = Visitor(here.balancers[0], "shop")

@@ -220,7 +220,13 @@ def test_held_servers_are_not_woken(haproxy_binary: Path) -> None:
     """Draining a node that is in maintenance, its application down, lets no pinned client reach it."""
 
     async def scenario() -> None:
-        backends = {"shop": ("cookie S insert indirect", "server web1 {web1} cookie web1", "server web2 {web2} cookie web2")}
+        backends = {
+            "shop": (
+                "cookie S insert indirect",
+                "server web1 {web1} cookie web1",
+                "server web2 {web2} cookie web2",
+            )
+        }
         async with shop(haproxy_binary, backends) as here:
             await here.haproxies["lb1"].send(["set server shop/web1 state maint"])
             way, web1 = here.rotation(), here.apps["web1"]

@@ -66,7 +66,7 @@ def test_status_and_both_streams_in_order(use: Use[Completed]) -> None:
 
 def test_environment_arrives_as_it_is(use: Use[Completed]) -> None:
     """A value may hold quotes, line ends and shell syntax: nothing in it is run or changed."""
-    value = "it's $(echo run) `echo run` \"x\" \\ \n second é"
+    value = 'it\'s $(echo run) `echo run` "x" \\ \n second é'
     done = run(use, 'printf %s "$VALUE"', environment={"VALUE": value})
     assert "\n".join(done.tail) == value
 
@@ -104,7 +104,7 @@ def test_standard_input_is_empty(use: Use[Completed]) -> None:
         ("echo a \\", ("a",)),
         ("echo a \\\n  b # c", ("a b",)),
         ("for i in 1 2; do\n echo $i\ndone", ("1", "2")),
-        ("echo \"$0 ${script-unset} $#\"", ("sh unset 0",)),
+        ('echo "$0 ${script-unset} $#"', ("sh unset 0",)),
         ("printf 'no end'", ("no end",)),
     ],
 )
@@ -146,7 +146,9 @@ def test_every_line_is_seen_and_the_last_twenty_are_kept(use: Use[Completed]) ->
     assert done.tail == tuple(lines[-20:])
 
 
-@pytest.mark.parametrize("make", ["head -c 150000000 /dev/zero | tr '\\0' x", "yes 0123456789 | head -c 150000000"])
+@pytest.mark.parametrize(
+    "make", ["head -c 150000000 /dev/zero | tr '\\0' x", "yes 0123456789 | head -c 150000000"]
+)
 def test_endless_output_takes_no_memory(use: Use[Completed], make: str) -> None:
     """A flood of output, even as one single line, is passed on and forgotten."""
     run(use, "true")
@@ -199,7 +201,9 @@ def test_background_process_does_not_hold_the_command(use: Use[Completed], backg
             os.killpg(int(lines[0]), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("line", ["sleep 60 & echo $$ $!; wait", "trap '' TERM; sh -c 'sleep 60; sleep 60' & echo $$ $!; wait"])
+@pytest.mark.parametrize(
+    "line", ["sleep 60 & echo $$ $!; wait", "trap '' TERM; sh -c 'sleep 60; sleep 60' & echo $$ $!; wait"]
+)
 def test_command_that_takes_too_long_is_ended(use: Use[Completed], line: str) -> None:
     """At its timeout a command is ended with all that it started, even if it ignores SIGTERM."""
     lines: list[str] = []

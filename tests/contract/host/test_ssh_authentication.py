@@ -51,7 +51,9 @@ def refusal(target: SshTarget) -> AuthenticationFailed:
 
 
 def lock(key: Path) -> None:
-    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f", key], check=True, capture_output=True)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f", key], check=True, capture_output=True
+    )
 
 
 def test_wrong_key(sshd: Sshd, tmp_path: Path) -> None:
@@ -70,7 +72,9 @@ def test_no_key_at_all(sshd: Sshd) -> None:
 
 def test_missing_identity_file(sshd: Sshd) -> None:
     """A file that was asked for and is not there is named."""
-    assert "the identity file /nowhere/key does not exist" in str(refusal(sshd.target(identity_file="/nowhere/key")))
+    assert "the identity file /nowhere/key does not exist" in str(
+        refusal(sshd.target(identity_file="/nowhere/key"))
+    )
 
 
 @pytest.mark.parametrize("content", ["", "nonsense", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n"])
@@ -119,9 +123,7 @@ def test_agent_full_of_other_keys(sshd: Sshd, agent: Callable[[Path], None], tmp
     assert "identity_file" in str(error.hint)
 
 
-def test_identities_only(
-    sshd: Sshd, agent: Callable[[Path], None], tmp_path: Path, home: Path
-) -> None:
+def test_identities_only(sshd: Sshd, agent: Callable[[Path], None], tmp_path: Path, home: Path) -> None:
     """With `IdentitiesOnly yes` the agent's other keys are left alone."""
     agent(sshd.identity_file)
     other = tmp_path / "other"

@@ -234,6 +234,8 @@ async def work():
                 print(error)
 asyncio.run(work())
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+    )
     assert "its host key is not known" in done.stdout
     assert done.stderr == ""

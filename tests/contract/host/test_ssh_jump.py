@@ -40,7 +40,9 @@ def say_hello(*targets: SshTarget, connect_timeout: float = 5.0) -> list[Complet
     async def work() -> list[Completed]:
         async with SshPool(connect_timeout) as pool:
             hosts = [pool.host("web1", target) for target in targets]
-            return await asyncio.gather(*(host.run("echo hello", environment={}, timeout=10.0) for host in hosts))
+            return await asyncio.gather(
+                *(host.run("echo hello", environment={}, timeout=10.0) for host in hosts)
+            )
 
     return asyncio.run(work())
 
@@ -77,7 +79,9 @@ def test_two_jump_hosts(start_sshd: StartSshd, sshd: Sshd, bastion: Sshd) -> Non
     assert (logins(bastion), logins(second), logins(sshd)) == (1, 1, 1)
     sshd.known_hosts.write_text(sshd.known_hosts.read_text())
     bastion.stop()
-    with pytest.raises(HostUnreachable, match=f"jump host {spec(second)}: jump host {spec(bastion)}: nothing listens"):
+    with pytest.raises(
+        HostUnreachable, match=f"jump host {spec(second)}: jump host {spec(bastion)}: nothing listens"
+    ):
         say_hello(sshd.target(jump=f"{spec(bastion)},{spec(second)}"))
 
 
@@ -94,7 +98,9 @@ def test_jump_host_of_ssh_config(sshd: Sshd, bastion: Sshd, home: Path) -> None:
 
 def test_unknown_key_of_a_jump_host(sshd: Sshd, bastion: Sshd) -> None:
     """A jump host is not trusted more than others; the hint adds its key."""
-    with pytest.raises(HostKeyUnknown, match=f"^web1: jump host {spec(bastion)}: its host key is not known") as caught:
+    with pytest.raises(
+        HostKeyUnknown, match=f"^web1: jump host {spec(bastion)}: its host key is not known"
+    ) as caught:
         say_hello(sshd.target(jump=spec(bastion)))
     assert f"ssh-keyscan -p {bastion.port} -H {bastion.address}" in str(caught.value.hint)
     assert logins(bastion) == 0

@@ -90,6 +90,7 @@ def test_a_oneshot_that_remains_is_done() -> None:
         ({"ActiveState": "refreshing"}, Verdict.WAIT, "refreshing"),
         ({"ActiveState": "inactive", "SubState": "dead", "Job": "7"}, Verdict.WAIT, "inactive (dead)"),
         ({"ActiveState": "inactive", "SubState": "dead"}, Verdict.FAILED, "is not running (Result=success)"),
+        ({"ActiveState": "failed", "SubState": "failed", "Job": "7"}, Verdict.WAIT, "failed (failed)"),
         ({"ActiveState": "failed", "Result": "oom-kill"}, Verdict.FAILED, "failed (Result=oom-kill)"),
         ({"ActiveState": "activating", "SubState": "auto-restart"}, Verdict.FAILED, "ended as soon as"),
         (

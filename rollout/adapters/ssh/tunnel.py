@@ -1,0 +1,96 @@
+"""HTTP to a node behind a jump host: what the network does not let through goes over the SSH connection.
+
+As with `ssh -L`, a local socket stands for the far end; it is a UNIX socket in a folder of our own, so no
+other user can reach it. The node itself connects to the URL's address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import tempfile
+from pathlib import Path
+
+import httpx
+from paramiko import Channel, ChannelException, SSHException
+
+from rollout.adapters.http import HttpProbe
+from rollout.adapters.shell import CHUNK
+from rollout.adapters.ssh.config import resolve
+from rollout.adapters.ssh.link import Link
+from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.threads import Threads
+from rollout.adapters.ssh.transport import CONNECT_FAILED
+from rollout.domain import Answer, SshTarget
+from rollout.errors import ConnectionRefused, ProbeFailed
+
+_PORTS = {"http": 80, "https": 443}
+
+
+class NodeProbe:
+    """Implements `Probe` for one node: over its SSH connection if that has a jump host, else directly."""
+
+    def __init__(self, target: SshTarget, link: Link, threads: Threads, direct: HttpProbe) -> None:
+        self._target = target
+        self._link = link
+        self._threads = threads
+        self._direct = direct
+        self._tunnelled: bool | None = None
+
+    async def request(self, method: str, url: str, *, timeout: float) -> Answer:
+        try:
+            if self._tunnelled is None:
+                settings = await self._threads.run(functools.partial(resolve, self._target))
+                self._tunnelled = settings.jump is not None
+            if not self._tunnelled:
+                return await self._direct.request(method, url, timeout=timeout)
+            async with asyncio.timeout(timeout):
+                return await self._over_ssh(method, url, timeout)
+        except Refusal as refusal:
+            error = refusal.of(self._target.host)
+            raise ProbeFailed(str(error), hint=error.hint) from refusal
+        except TimeoutError:
+            raise ProbeFailed(f"no answer within {timeout:g} s") from None
+
+    async def _over_ssh(self, method: str, url: str, timeout: float) -> Answer:
+        parts = httpx.URL(url)
+        channel = await self._open(parts.host, parts.port or _PORTS[parts.scheme])
+        with tempfile.TemporaryDirectory(prefix="rollout-") as folder:
+            path = Path(folder) / "node"
+            server = await asyncio.start_unix_server(functools.partial(self._join, channel), path)
+            probe = HttpProbe(httpx.AsyncHTTPTransport(uds=str(path)))
+            try:
+                return await probe.request(method, url, timeout=timeout)
+            finally:
+                server.close()
+                self._threads.start(channel.close)
+                await probe.aclose()
+
+    async def _open(self, host: str, port: int) -> Channel:
+        try:
+            return await self._link.tunnel(host, port)
+        except ChannelException as error:
+            if error.code == CONNECT_FAILED:
+                raise ConnectionRefused(f"connection refused, as seen from the node: {error.text}") from error
+            hint = "look at AllowTcpForwarding and PermitOpen of its sshd_config"
+            raise ProbeFailed(f"the node's sshd does not forward: {error.text}", hint=hint) from error
+        except SSHException as error:
+            raise ProbeFailed(f"the SSH connection broke: {error}") from error
+
+    async def _join(
+        self, channel: Channel, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Carry bytes both ways until the far end has closed."""
+
+        async def send() -> None:
+            while data := await reader.read(CHUNK):
+                await self._threads.run(functools.partial(channel.sendall, data))
+
+        sending = asyncio.create_task(send())
+        with contextlib.suppress(OSError, EOFError, SSHException):
+            while data := await self._threads.run(functools.partial(channel.recv, CHUNK)):
+                writer.write(data)
+                await writer.drain()
+        sending.cancel()
+        writer.close()
