@@ -26,13 +26,21 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         metavar="NODES",
         action="append",
         default=[],
-        type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
+        type=_names,
         help="only these nodes, with commas; may be repeated",
     )
     parser.add_argument(
         "--output", choices=["text", "json"], default="text", help="for people, or JSON for programs"
     )
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+
+
+def _names(text: str) -> list[str]:
+    """An empty list would mean all nodes, and come from a variable that is unset."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError("expected at least one node")
+    return names
 
 
 def limit(arguments: argparse.Namespace) -> list[str]:
@@ -42,7 +50,11 @@ def limit(arguments: argparse.Namespace) -> list[str]:
 
 def load_inventory(arguments: argparse.Namespace) -> Inventory:
     """The inventory that is asked for. From here on its variables are masked. Raises UsageError."""
-    given = arguments.inventory or os.environ.get("ROLLOUT_INVENTORY")
+    given = arguments.inventory
+    if given is None:
+        given = os.environ.get("ROLLOUT_INVENTORY") or None
+    if given == "":
+        raise UsageError("--inventory has no value", hint="is the variable that should hold it set?")
     if given is None and not Path(DEFAULT_INVENTORY).exists():
         raise UsageError(
             f"no inventory: give --inventory FILE, set ROLLOUT_INVENTORY, or have {DEFAULT_INVENTORY} here",

@@ -40,8 +40,9 @@ async def for_each_node(arguments: argparse.Namespace, do: OneNode) -> int:
         if site.load_balancers:
             require_found(inventory, nodes, seen.placement)
         for name in nodes:
+            seen = await survey(site)
             try:
-                await do(site, name, await survey(site), record)
+                await do(site, name, seen, record)
             except RolloutError:
                 # It has been told as the failure of its step.
                 return FAILED

@@ -16,7 +16,7 @@ from rollout.engine.checks import Finding, Level, refusals
 from rollout.plan import select
 from rollout.views.text import count
 
-_MARKS = {Level.OK: "✓", Level.WARNING: "!", Level.PROBLEM: "✗"}
+_MARKS = {Level.OK: "✓", Level.NOTE: "·", Level.WARNING: "!", Level.PROBLEM: "✗"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +47,8 @@ async def _check(arguments: argparse.Namespace) -> list[Finding]:
 def _text(findings: Sequence[Finding]) -> list[str]:
     width = max((len(found.subject) for found in findings), default=0)
     lines = []
-    for found in findings:
+    subjects = list(dict.fromkeys(found.subject for found in findings))
+    for found in sorted(findings, key=lambda found: subjects.index(found.subject)):
         lines.append(f"{_MARKS[found.level]} {found.subject:{width}}  {found.text}")
         if found.hint and found.level is not Level.OK:
             lines.append(f"  {'':{width}}  → {found.hint}")

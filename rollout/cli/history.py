@@ -15,7 +15,7 @@ from rollout.views.text import duration
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
-    parser.add_argument("--last", metavar="N", type=int, default=20, help="how many (20)")
+    parser.add_argument("--last", metavar="N", type=_count, default=20, help="how many (20)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -35,6 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
         for deployment in known:
             sys.stdout.write(arguments.redaction.printable(_line(deployment)) + "\n")
     return 0
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("expected a number from 1 up")
+    return int(text)
 
 
 def _line(deployment: Progress) -> str:

@@ -62,7 +62,15 @@ def started(plan: Plan, inventory: str) -> DeploymentStarted:
         window=plan.window,
         canary=plan.canary,
         inventory=inventory,
-        user=getpass.getuser(),
+        user=_user(),
         host=socket.gethostname(),
         pid=os.getpid(),
     )
+
+
+def _user() -> str:
+    """In a container, a user may have a number only."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

@@ -53,9 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output went away (`rollout status | head`): there is nobody left to tell.
+    except OSError as error:
+        # All others are translated where they come from: this is our output. What is left of it is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # then nobody reads on, as in `rollout status | head`
+            sys.stderr.write(f"rollout: the output could not be written: {error.strerror}\n")
         return FAILED
 
 

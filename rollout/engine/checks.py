@@ -25,6 +25,8 @@ _LOOK = 30.0
 
 class Level(StrEnum):
     OK = "ok"
+    NOTE = "note"
+    """Good to know."""
     WARNING = "warning"
     PROBLEM = "problem"
     """A deployment is refused."""
@@ -32,7 +34,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `subject` is a node, a load balancer or a file's line."""
+    """One thing that was looked at. `subject` is a node or a load balancer."""
 
     level: Level
     subject: str

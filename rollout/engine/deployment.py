@@ -161,10 +161,15 @@ class Deployment:
             yield
 
     async def _last(self, name: str) -> str:
-        """Which backend would be left without a server; empty if none would."""
+        """Which backend would be left without a server; empty if none would.
+
+        Nodes on their way do not count: HAProxy may show one in rotation that has just begun to leave.
+        """
+        leaving = {server for other in self._on_their_way for server in self._plan.placement[other]}
         for balancer in self._site.load_balancers.values():
             reading = await patiently(balancer)
-            problem = last_of_backend(reading.servers, self._plan.placement[name])
+            staying = [state for state in reading.servers if state.server not in leaving]
+            problem = last_of_backend(staying, self._plan.placement[name])
             if problem:
                 return problem
         return ""

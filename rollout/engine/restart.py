@@ -6,7 +6,7 @@ import asyncio
 
 from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
-from rollout.errors import StepFailure
+from rollout.errors import AnswerLost, CommandTimedOut, StepFailure
 from rollout.restart.driver import Restarting, Verdict
 
 _LOOK = 30.0
@@ -27,6 +27,9 @@ async def restart(context: NodeContext, restarting: Restarting, log: StepLog) ->
         await context.run(restarting.command, timeout=restarting.timeout, log=log)
     except StepFailure as failure:
         raise StepFailure(str(failure), hint=failure.hint, tail=await _tail(context, proof.explain)) from None
+    except (AnswerLost, CommandTimedOut) as error:
+        # Whether it worked is not known, so it is observed.
+        log.progress(str(error))
     while True:
         judgement = proof.judge(before, await _output(context, proof.observe))
         if judgement.verdict is Verdict.DONE:

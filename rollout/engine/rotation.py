@@ -11,7 +11,7 @@ class Rotation(Protocol):
     """One node's way out and back."""
 
     async def leave(self, log: StepLog) -> None:
-        """From here on it gets no new requests, as every load balancer confirms. What runs goes on."""
+        """Have it get no new requests. What runs goes on."""
         ...
 
     async def drained(self, log: StepLog) -> None:

@@ -16,6 +16,11 @@ from rollout.restart.driver import Judgement, Proof, Restarting, Verdict
 
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,254}")
 _AS_ROOT = '$([ "$(id -u)" = 0 ] || echo sudo -n)'
+_LOADED = (
+    "systemctl show {name} -p LoadState --value | grep -qx loaded"
+    " || {{ echo there is no usable unit {name}; exit 1; }}"
+)
+_ALLOWED = '[ "$(id -u)" = 0 ] || sudo -n -l systemctl restart {name} >/dev/null'
 _PROPERTIES = (
     "LoadState",
     "ActiveState",
@@ -47,6 +52,7 @@ def restarting(unit: str, timeout: float) -> Restarting:
     return Restarting(
         command=f"{_AS_ROOT} systemctl restart {name}",
         timeout=timeout,
+        precheck=f"{_LOADED.format(name=name)}; {_ALLOWED.format(name=name)}",
         proof=Proof(
             observe=f"systemctl show {name} {properties}",
             judge=partial(_judge, unit),

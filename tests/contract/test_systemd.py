@@ -146,7 +146,7 @@ def test_a_slow_start_is_waited_for(systemd_host: SystemdHost) -> None:
 
 
 def test_a_unit_that_is_slow_to_stop_is_waited_for(systemd_host: SystemdHost) -> None:
-    """While the old process finishes its work the proof waits; that it then ends badly is no failed restart."""
+    """While the old process finishes its work the proof waits; its bad end is no failed restart."""
     wait = "while ! [ -e /run/finished ]; do sleep 0.05; done; exit 1"
     work = f"trap '{wait}' TERM; systemd-notify --ready; while :; do sleep 0.05; done"
     systemd_host.add_unit("busy.service", f'Type=notify\nNotifyAccess=all\nExecStart=/bin/sh -c "{work}"')
@@ -213,3 +213,35 @@ def test_a_host_without_systemd_is_told(systemd_host: SystemdHost) -> None:
     assert proof.judge(said, said) == Judgement(
         Verdict.FAILED, "systemctl: not found: this host has no systemd"
     )
+
+
+def precheck(host: SystemdHost, unit: str, user: str) -> Completed:
+    line = systemd.restarting(unit, timeout=20).precheck
+    assert line is not None
+    return host.run(line, user=user)
+
+
+@pytest.mark.parametrize("user", ["root", "www-data"])
+def test_who_may_restart_the_unit_is_told_so_beforehand(
+    systemd_host: SystemdHost, started: str, user: str
+) -> None:
+    """Root may, and so may a user whom sudo lets; nothing is restarted by asking."""
+    before = systemd_host.run(f"systemctl show {started} -p InvocationID")
+
+    assert precheck(systemd_host, started, user).status == 0
+    assert systemd_host.run(f"systemctl show {started} -p InvocationID") == before
+
+
+def test_who_may_not_restart_the_unit_is_told_so_beforehand(systemd_host: SystemdHost, started: str) -> None:
+    """Sudo's own words are the reason, before a node has been drained."""
+    refused = precheck(systemd_host, started, "nobody")
+
+    assert refused.status != 0
+    assert "password is required" in refused.tail[-1]
+
+
+def test_a_unit_that_is_not_there_is_told_beforehand(systemd_host: SystemdHost) -> None:
+    """By its name."""
+    refused = precheck(systemd_host, "no-such.service", "root")
+
+    assert refused == Completed(1, ("there is no usable unit no-such.service",))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.loopback import own_address
@@ -29,10 +30,13 @@ class WebApp:
     `PUT /_drain` and `DELETE /_drain` make `/_status` answer 404 and 200.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, port: int = PORT) -> None:
         self.name = name
         self.host = own_address()
-        self.port = PORT
+        self.port = port
+        """With 0 it gets one that is free on every address."""
+        self.draining_file: Path | None = None
+        """While it exists, `/_status` answers 404."""
         self.up = True
         """Whether it can serve. A request for anything but a page that comes while it cannot is `early`."""
         self.pages = {"/_status": Page(), "/_check": Page()}
@@ -57,6 +61,7 @@ class WebApp:
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Connection(self), self.host, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
         self.starts += 1
 
     def stop(self) -> None:
@@ -80,6 +85,8 @@ class WebApp:
         if url.path == "/_drain":
             self.pages["/_status"].status = 404 if method == "PUT" else 200
             return Page()
+        if url.path == "/_status" and self.draining_file is not None and self.draining_file.exists():
+            return Page(404, "draining")
         if url.path in self.pages:
             return self.pages[url.path]
         if not self.up:
@@ -139,9 +146,9 @@ class _Connection(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def web_app(name: str) -> AsyncIterator[WebApp]:
+async def web_app(name: str, *, port: int = PORT) -> AsyncIterator[WebApp]:
     """A running application; stopped at the end."""
-    app = WebApp(name)
+    app = WebApp(name, port=port)
     await app.start()
     try:
         yield app

@@ -13,7 +13,7 @@ from paramiko import Channel, ChannelException, SSHException
 from rollout.adapters.shell import CHUNK, GRACE, PATIENCE, QUIET, WRAPPER, Printed, script
 from rollout.adapters.ssh.link import Link
 from rollout.adapters.ssh.refusal import Refusal
-from rollout.adapters.ssh.relay import EXPLAIN, RELAY, explained
+from rollout.adapters.ssh.relay import EXPLAIN, explained, relay
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import close
 from rollout.domain import Completed
@@ -87,12 +87,16 @@ class SshHost:
     async def _query(self, path: str, request: bytes) -> bytes:
         if not self._sockets_forbidden:
             try:
-                return await self._ask(await self._link.stream(path), request)
+                channel = await self._link.stream(path)
             except ChannelException:
                 # sshd says the same whether it must not connect or cannot: a program's luck tells which.
                 answer = await self._relay(path, request)
                 self._sockets_forbidden = await self._refuses(path)
                 return answer
+            try:
+                return await self._ask(channel, request)
+            finally:
+                self._threads.start(functools.partial(close, channel))
         return await self._relay(path, request)
 
     async def _refuses(self, path: str) -> bool:
@@ -104,8 +108,7 @@ class SshHost:
         return False
 
     async def _relay(self, path: str, request: bytes) -> bytes:
-        command = f"exec sh -c {shlex.quote(RELAY)} sh {shlex.quote(path)}"
-        async with self._link.session(command) as channel:
+        async with self._link.session(f"exec {shlex.join(relay(path))}") as channel:
             channel.set_combine_stderr(False)
             answer = await self._ask(channel, request)
             await self._threads.run(channel.status_event.wait)
@@ -120,8 +123,6 @@ class SshHost:
             return await self._threads.run(functools.partial(_converse, channel, request))
         except (SSHException, EOFError, OSError) as error:
             raise AnswerLost(self._name, f"the connection broke before the answer came: {error}") from error
-        finally:
-            self._threads.start(functools.partial(close, channel))
 
     async def _explained(self, path: str) -> HostError:
         """Why nothing could be asked of `path`, as seen on the host."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 _PYTHON = """
@@ -14,14 +15,13 @@ while data := s.recv(65536):
     sys.stdout.buffer.write(data)
 """
 
-RELAY = f"""
-if command -v socat >/dev/null; then exec socat -t 3600 - UNIX-CONNECT:"$1"
+_RELAY = f"""
+if command -v socat >/dev/null; then exec socat -t 3600 - UNIX-CONNECT:"$2"
 elif nc -h 2>&1 | grep -q -e -U; then exec nc -U "$1"
 elif command -v python3 >/dev/null; then exec python3 -c '{_PYTHON}' "$1"
 fi
 exit 127
 """
-"""Standard input goes to the socket `$1`, its answer to standard output."""
 
 EXPLAIN = """
 if ! [ -e "$ROLLOUT_SOCKET" ]; then
@@ -35,6 +35,14 @@ ls -ld "$ROLLOUT_SOCKET" 2>&1
 id
 """
 """Says in one word what is wrong with a socket that could not be connected to, then who may use it."""
+
+
+def relay(path: str) -> list[str]:
+    """Arguments of a shell that carries its standard input to a socket, and the answer to its output.
+
+    socat has a syntax of its own for addresses, in which all but plain characters must be escaped.
+    """
+    return ["sh", "-c", _RELAY, "sh", path, re.sub(r"([^\w./-])", r"\\\1", path)]
 
 
 def explained(path: str, seen: Sequence[str]) -> tuple[str, str | None]:

@@ -218,9 +218,14 @@ def test_cancelling_ends_the_command_and_nothing_else(use: Use[Completed]) -> No
 
     async def work(host: Host) -> Completed:
         line = "sleep 60 & echo $$ $!; wait"
-        task = asyncio.create_task(host.run(line, environment={}, timeout=60.0, output=lines.append))
-        while not lines:
-            await asyncio.sleep(0.01)
+        begun = asyncio.Event()
+
+        def note(line: str) -> None:
+            lines.append(line)
+            begun.set()
+
+        task = asyncio.create_task(host.run(line, environment={}, timeout=60.0, output=note))
+        await asyncio.wait_for(begun.wait(), 10)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

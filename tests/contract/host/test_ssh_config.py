@@ -57,7 +57,7 @@ def test_everything_from_an_alias(sshd: Sshd, home: Path) -> None:
 
 
 def test_inventory_goes_first(home: Path) -> None:
-    """What the inventory says wins; what it does not say comes from ssh_config, then from OpenSSH's defaults."""
+    """What the inventory says wins; the rest comes from ssh_config, then from OpenSSH's defaults."""
     write(home, "Host *\n  User other\n  Port 1\n  HostName %h.example\n  ProxyCommand connect %r %h %p\n")
     settings = resolve(SshTarget("web1", user="deploy", port=2222, identity_file="~/k", known_hosts="/kh"))
     assert (settings.user, settings.port, settings.host) == ("deploy", 2222, "web1.example")

@@ -27,6 +27,16 @@ async def say(host: SshHost, word: str = "hello") -> Completed:
     return await host.run(f"echo {word}", environment={}, timeout=10.0)
 
 
+async def begun(host: SshHost) -> asyncio.Task[Completed]:
+    """A command that certainly runs and does not end by itself soon."""
+    output = asyncio.Event()
+    line = "echo begun; sleep 60"
+    running = host.run(line, environment={}, timeout=60.0, output=lambda _: output.set())
+    task = asyncio.create_task(running)
+    await asyncio.wait_for(output.wait(), 10)
+    return task
+
+
 def logins(sshd: Sshd) -> int:
     return sshd.log.count("Accepted publickey")
 
@@ -75,17 +85,12 @@ def test_answer_that_is_lost(sshd: Sshd) -> None:
     async def work() -> float:
         async with SshPool() as pool:
             host = pool.host("web1", sshd.target())
-            lines: list[str] = []
-            running = asyncio.create_task(
-                host.run("echo begun; sleep 60", environment={}, timeout=60.0, output=lines.append)
-            )
-            while not lines:
-                await asyncio.sleep(0.01)
+            running = await begun(host)
             sshd.cut()
-            begun = time.monotonic()
+            cut = time.monotonic()
             with pytest.raises(AnswerLost, match=r"^web1: "):
                 await running
-            seconds = time.monotonic() - begun
+            seconds = time.monotonic() - cut
             assert (await say(host)).tail == ("hello",)
             return seconds
 
@@ -199,12 +204,7 @@ def test_closing_leaves_nothing_behind(sshd: Sshd) -> None:
     async def work() -> None:
         pool = SshPool()
         host = pool.host("web1", sshd.target())
-        lines: list[str] = []
-        running = asyncio.create_task(
-            host.run("echo begun; sleep 60", environment={}, timeout=60.0, output=lines.append)
-        )
-        while not lines:
-            await asyncio.sleep(0.01)
+        running = await begun(host)
         await pool.aclose()
         with pytest.raises(AnswerLost):
             await running

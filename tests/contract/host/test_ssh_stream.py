@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shlex
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from rollout.adapters.ssh import SshHost, SshPool
-from rollout.adapters.ssh.relay import EXPLAIN, RELAY, explained
+from rollout.adapters.ssh.relay import EXPLAIN, explained, relay
 from rollout.errors import AnswerLost, CommandTimedOut, HostError
 from tests.support.sshd import Sshd
 
@@ -30,7 +30,7 @@ def sshd(request: pytest.FixtureRequest, start_sshd: StartSshd) -> Sshd:
 
 @pytest.fixture
 def path(tmp_path: Path) -> str:
-    return str(tmp_path / "admin's.sock")
+    return str(tmp_path / "admin's, own.sock")
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -77,13 +77,14 @@ def test_many_at_once(sshd: Sshd, path: str) -> None:
     assert ask(sshd, path, work) == [b"<%d>" % number for number in range(40)]
 
 
-def test_server_that_does_not_listen_to_the_end(sshd: Sshd, path: str) -> None:
+def test_server_that_does_not_listen_to_the_end(start_sshd: StartSshd, path: str) -> None:
     """An answer that comes before the question was read is an answer."""
 
     async def hasty(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"busy")
         writer.close()
 
+    sshd = start_sshd()
     assert ask(sshd, path, lambda host: host.stream_query(path, b"?", 10.0), hasty) == b"busy"
 
 
@@ -102,7 +103,7 @@ def test_no_answer_in_time(sshd: Sshd, path: str) -> None:
 
     async def work(host: SshHost) -> bytes:
         await host.connect()
-        with pytest.raises(CommandTimedOut, match="did not answer within 0.5 s"):
+        with pytest.raises(CommandTimedOut, match="did not answer within"):
             await host.stream_query(path, b"?", 0.5)
         return await host.stream_query(path, b"!", 10.0)
 
@@ -120,7 +121,7 @@ def test_connection_that_breaks(sshd: Sshd, path: str) -> None:
 
     async def work(host: SshHost) -> None:
         running = asyncio.create_task(host.stream_query(path, b"set server", 20.0))
-        await begun.wait()
+        await asyncio.wait_for(begun.wait(), 10)
         sshd.cut()
         with pytest.raises(AnswerLost, match=r"^lb1: "):
             await running
@@ -141,7 +142,7 @@ def test_cancelling(sshd: Sshd, path: str) -> None:
 
     async def work(host: SshHost) -> bytes:
         running = asyncio.create_task(host.stream_query(path, b"?", 20.0))
-        await begun.wait()
+        await asyncio.wait_for(begun.wait(), 10)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
@@ -185,22 +186,19 @@ def test_nothing_runs_on_the_host(start_sshd: StartSshd, path: str) -> None:
 @pytest.mark.parametrize("program", ["socat", "nc", "python3"])
 def test_programs_that_reach_a_socket(path: str, tmp_path: Path, program: str) -> None:
     """Each of the three ways past sshd works where it is the only one."""
-    found = shutil.which(program)
+    found = sys.executable if program == "python3" else shutil.which(program)
     if found is None:
         pytest.skip(f"needs {program}")
     only = tmp_path / "bin"
     only.mkdir()
-    for name in ("sh", "grep", program):
-        (only / name).symlink_to(Path(shutil.which(name) or name).resolve())
+    (only / program).symlink_to(Path(found).resolve())
+    for name in ("sh", "grep"):
+        (only / name).symlink_to(f"/bin/{name}")
 
     async def run() -> bytes:
         async with await asyncio.start_unix_server(echo, path):
             process = await asyncio.create_subprocess_exec(
-                only / "sh",
-                "-c",
-                RELAY,
-                "sh",
-                path,
+                *relay(path),
                 env={"PATH": str(only)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -244,8 +242,3 @@ def test_host_without_any_program() -> None:
     message, hint = explained("/run/admin.sock", ["closed", "srw-rw----", "uid=0(root)"])
     assert "socat" in message
     assert "AllowStreamLocalForwarding yes" in str(hint)
-
-
-def test_path_is_quoted() -> None:
-    """A path is never shell syntax."""
-    assert shlex.split(shlex.quote("/run/a'b; touch /x")) == ["/run/a'b; touch /x"]
