@@ -124,9 +124,9 @@ class _OneBalancer:
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._rejoin_timeout
         while waiting := self._unproven(await self._read()):
-            shown = ", ".join(f"{state.server} shows {_check(state)}" for state in waiting)
-            log.progress(f"check of {shown}")
+            log.progress(f"{self._balancer.name} has yet to check {_paths(waiting)}")
             if clock() >= deadline:
+                shown = ", ".join(f"{state.server} shows {_check(state)}" for state in waiting)
                 raise StepFailure(
                     f"HAProxy's own check did not pass within {self._rejoin_timeout:g} s: {shown}",
                     hint="the node answers its health page, but not the check that HAProxy makes",
@@ -214,6 +214,10 @@ def _checked(reading: Reading) -> frozenset[Server]:
 def _is_proven(state: ServerState) -> bool:
     """Its checks made it run again, or the first of them has passed since it was set down."""
     return state.running or (state.check_health > 0 and state.check_result == CheckResult.PASSED)
+
+
+def _paths(states: Sequence[ServerState]) -> str:
+    return ", ".join(state.server.path for state in states)
 
 
 def _check(state: ServerState) -> str:

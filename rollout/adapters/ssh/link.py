@@ -111,11 +111,12 @@ class Link:
         while True:
             await self._slots.acquire()
             self._sessions += 1
+            others = self._sessions > 1
             try:
                 return await self._reopening(start)
             except BaseException as error:
                 self._sessions -= 1
-                if isinstance(error, ChannelException) and self._sessions:
+                if isinstance(error, ChannelException) and others:
                     # sshd allows fewer sessions than we took for granted: this slot is never given back.
                     continue
                 self._slots.release()

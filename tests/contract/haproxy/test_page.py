@@ -13,6 +13,7 @@ from rollout.domain import Step
 from rollout.engine import page_rotation as page_rotation_module
 from rollout.errors import StepFailure
 from rollout.events import Progressed
+from tests.support.balancer import Balancer
 from tests.support.shop import Shop, shop
 from tests.support.site import inventory, page_rotation, site
 from tests.support.until import until, until_seen
@@ -41,6 +42,21 @@ def by_file(here: Shop, folder: Path, **more: Any) -> dict[str, Any]:
     return {"timeout": "5s", "health_page": {"file": f"{folder}/run of {{node}}/draining"}, **more}
 
 
+async def hold(here: Shop, lb: Balancer) -> list[asyncio.Task[tuple[int, str]]]:
+    """Requests for `/hold` through `lb`, the last of which runs on web1."""
+
+    def asked() -> int:
+        return sum(app.requests["/hold"] for app in here.apps.values())
+
+    slow: list[asyncio.Task[tuple[int, str]]] = []
+    on_web1 = here.apps["web1"].requests["/hold"]
+    while here.apps["web1"].requests["/hold"] == on_web1:
+        before = asked()
+        slow.append(asyncio.create_task(Visitor(lb, "shop").get("/hold")))
+        await until(lambda before=before: asked() > before, "the slow request")
+    return slow
+
+
 @pytest.mark.parametrize("way_out", ["file", "request"])
 @pytest.mark.parametrize("backend, left", [(NOLB, "NOLB"), (DOWN, "DOWN")], ids=["NOLB", "DOWN"])
 def test_out_and_back(
@@ -58,8 +74,7 @@ def test_out_and_back(
                 crowd(here.balancers[1], "shop") as two,
             ):
                 way = page_rotation(here, where)
-                slow = [asyncio.create_task(Visitor(lb, "shop").get("/hold")) for lb in here.balancers * 2]
-                await until(lambda: app.requests["/hold"] == 2, "slow requests on both load balancers")
+                slow = [task for lb in here.balancers for task in await hold(here, lb)]
                 await way.leave(log)
                 draining = asyncio.create_task(way.drained(log))
 
@@ -224,7 +239,7 @@ def test_a_request_that_is_refused(haproxy_binary: Path, status: int) -> None:
     asyncio.run(scenario())
 
 
-async def alone(folder: Path, port: int, timeout: str) -> Mapping[str, Any]:
+def alone(folder: Path, port: int, timeout: str) -> Mapping[str, Any]:
     page = {"file": f"{folder}/{{node}}", "settle": "50ms", "port": port}
     return {"timeout": timeout, "health_page": page}
 
@@ -238,7 +253,7 @@ def test_connections_are_counted_where_nobody_can_be_asked(
     async def scenario() -> None:
         async with web_app("web1", port=0) as app:
             here = Shop({"web1": app}, [], {})
-            settings = inventory(here, drain=await alone(tmp_path, app.port, "5s"))
+            settings = inventory(here, drain=alone(tmp_path, app.port, "5s"))
             async with site(here, settings) as where:
                 way = page_rotation(here, where)
                 _, open_connection = await asyncio.open_connection(app.host, app.port)
@@ -269,7 +284,7 @@ def test_a_connection_that_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     async def scenario() -> None:
         async with web_app("web1", port=0) as app:
             here = Shop({"web1": app}, [], {})
-            settings = inventory(here, drain=await alone(tmp_path, app.port, "100ms"))
+            settings = inventory(here, drain=alone(tmp_path, app.port, "100ms"))
             async with site(here, settings) as where:
                 way = page_rotation(here, where)
                 _, open_connection = await asyncio.open_connection(app.host, app.port)

@@ -220,22 +220,32 @@ def test_closing_leaves_nothing_behind(sshd: Sshd) -> None:
 def test_libraries_print_nothing(sshd: Sshd) -> None:
     """Whatever goes wrong inside the SSH library reaches the user as our error alone."""
     program = f"""
-import asyncio, sys
+import asyncio, socket
 from rollout.adapters.ssh import SshPool
 from rollout.domain import SshTarget
 from rollout.errors import HostError
 
 async def work():
-    async with SshPool(2.0) as pool:
-        for port in ({sshd.port}, {sshd.port}):
+    async with SshPool(3.0) as pool:
+        for port in ({sshd.port}, other.getsockname()[1]):
             try:
                 await pool.host("web1", SshTarget("{sshd.address}", port=port)).connect()
             except HostError as error:
                 print(error)
-asyncio.run(work())
+
+async def hang_up(reader, writer):
+    writer.close()
+
+async def main():
+    async with await asyncio.start_server(hang_up, sock=other):
+        await work()
+
+other = socket.create_server(("{sshd.address}", 0))
+asyncio.run(main())
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
     )
     assert "its host key is not known" in done.stdout
+    assert "does not speak SSH" in done.stdout
     assert done.stderr == ""
