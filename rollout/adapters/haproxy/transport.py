@@ -86,7 +86,9 @@ class SshTransport:
         try:
             return await self._host.stream_query(self._path, request, TIMEOUT)
         except HostError as error:
-            raise LoadBalancerUnreachable(self._load_balancer, str(error), hint=error.hint) from error
+            # The host is called what the load balancer is called: once is enough.
+            message = str(error).removeprefix(f"{self._load_balancer}: ")
+            raise LoadBalancerUnreachable(self._load_balancer, message, hint=error.hint) from error
 
 
 async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
