@@ -48,7 +48,9 @@ async def check(site: Site, nodes: Sequence[str]) -> list[Finding]:
 
 async def _of_servers(site: Site, nodes: Sequence[str]) -> list[Finding]:
     if not site.load_balancers:
-        return outage_findings(site, nodes, site.inventory.strategy.window.of(len(nodes)), Survey((), {}))
+        return outage_findings(
+            site, nodes, site.inventory.strategy.window.of(len(nodes)), Survey((), dict.fromkeys(nodes, ()))
+        )
     try:
         seen = await survey(site)
         require_found(site.inventory, nodes, seen.placement)

@@ -28,7 +28,7 @@ def judge(load_balancer: str, command: str, reply: str) -> None:
             raise _cut_short(load_balancer)
         return
     message = _MESSAGE.search(reply)
-    said = (message[1] if message else reply.strip().splitlines()[0])[:200]
+    said = (message[1] if message else reply.strip().partition("\n")[0])[:200]
     if said == "Proxy is disabled.":
         raise _ending(load_balancer)
     hint = None

@@ -94,9 +94,10 @@ class SshHost:
                 self._sockets_forbidden = await self._refuses(path)
                 return answer
             try:
-                return await self._ask(channel, request)
-            finally:
+                return await self._ask(_converse_once, channel, request)
+            except BaseException:
                 self._threads.start(functools.partial(close, channel))
+                raise
         return await self._relay(path, request)
 
     async def _refuses(self, path: str) -> bool:
@@ -110,7 +111,7 @@ class SshHost:
     async def _relay(self, path: str, request: bytes) -> bytes:
         async with self._link.session(f"exec {shlex.join(relay(path))}") as channel:
             channel.set_combine_stderr(False)
-            answer = await self._ask(channel, request)
+            answer = await self._ask(_converse, channel, request)
             await self._threads.run(channel.status_event.wait)
         if channel.exit_status < 0:
             raise AnswerLost(self._name, "the connection broke before the answer came")
@@ -118,9 +119,11 @@ class SshHost:
             raise await self._explained(path)
         return answer
 
-    async def _ask(self, channel: Channel, request: bytes) -> bytes:
+    async def _ask(
+        self, converse: Callable[[Channel, bytes], bytes], channel: Channel, request: bytes
+    ) -> bytes:
         try:
-            return await self._threads.run(functools.partial(_converse, channel, request))
+            return await self._threads.run(functools.partial(converse, channel, request))
         except (SSHException, EOFError, OSError) as error:
             raise AnswerLost(self._name, f"the connection broke before the answer came: {error}") from error
 
@@ -184,3 +187,10 @@ def _converse(channel: Channel, request: bytes) -> bytes:
     if not channel.eof_received:
         raise EOFError("end of file")
     return answer
+
+
+def _converse_once(channel: Channel, request: bytes) -> bytes:
+    try:
+        return _converse(channel, request)
+    finally:
+        close(channel)

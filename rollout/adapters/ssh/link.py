@@ -26,7 +26,7 @@ _SESSIONS = 8
 """At once on one connection; sshd's own limit (`MaxSessions`) is 10 unless it is set."""
 
 _RETRIES = (0.1, 0.3, 1.0)
-"""Seconds to wait before each further try, when an sshd has too many to log in."""
+"""Seconds to wait before each further try, when an sshd has too much to do."""
 
 
 class Links(Protocol):
@@ -108,6 +108,7 @@ class Link:
         return await self._threads.run(start, discard=close)
 
     async def _admitted(self, start: Callable[[Transport, float], Channel]) -> Channel:
+        pauses = iter(_RETRIES)
         while True:
             await self._slots.acquire()
             self._sessions += 1
@@ -117,15 +118,16 @@ class Link:
             except BaseException as error:
                 self._sessions -= 1
                 if isinstance(error, ChannelException) and others:
-                    # sshd allows fewer sessions than we took for granted: this slot is never given back.
-                    continue
+                    continue  # sshd allows fewer sessions than we thought: the slot is not given back
                 self._slots.release()
-                if isinstance(error, ChannelException):
+                if not isinstance(error, ChannelException):
+                    raise
+                pause = next(pauses, None)
+                if pause is None:
                     message = f"it allows no session ({error.text})"
-                    raise Refusal(
-                        HostUnreachable, message, "look at MaxSessions of its sshd_config"
-                    ) from error
-                raise
+                    hint = "look at MaxSessions of its sshd_config"
+                    raise Refusal(HostUnreachable, message, hint) from error
+            await asyncio.sleep(pause)  # a session that was just closed may not yet be forgotten
 
     async def _reopening(self, start: Callable[[Transport, float], Channel]) -> Channel:
         """A channel; on a new connection if the one at hand turns out to be dead."""
