@@ -55,7 +55,7 @@ def load_inventory(arguments: argparse.Namespace) -> Inventory:
         given = os.environ.get("ROLLOUT_INVENTORY") or None
     if given == "":
         raise UsageError("--inventory has no value", hint="is the variable that should hold it set?")
-    if given is None and not Path(DEFAULT_INVENTORY).exists():
+    if given is None and not os.path.exists(DEFAULT_INVENTORY):
         raise UsageError(
             f"no inventory: give --inventory FILE, set ROLLOUT_INVENTORY, or have {DEFAULT_INVENTORY} here",
             hint=f"`rollout init` writes {DEFAULT_INVENTORY} to start from",

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from rollout import __version__
 from rollout.cli.redaction import Redaction
 from rollout.errors import RolloutError, UsageError
+from rollout.views.text import printable
 
 FAILED, USAGE, REFUSED, INTERRUPTED = 1, 2, 3, 130
 """Exit codes; 0 is done."""
@@ -54,10 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
     except OSError as error:
-        # All others are translated where they come from: this is our output. What is left of it is dropped.
+        # Others are translated where they come from: this is our own output. What is left of it is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):  # then nobody reads on, as in `rollout status | head`
-            sys.stderr.write(f"rollout: the output could not be written: {error.strerror}\n")
+            sys.stderr.write(f"rollout: {printable(str(error))}\n")
         return FAILED
 
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from rollout.adapters.haproxy import HAProxy
 from rollout.adapters.haproxy.transport import SshTransport, TcpTransport, UnixTransport
-from rollout.adapters.http import HttpProbe
 from rollout.adapters.local import LocalHost
-from rollout.domain import SshSocket, TcpSocket
+from rollout.domain import Answer, SshSocket, TcpSocket
 from rollout.engine.site import Site
 from rollout.inventory import Inventory
 from rollout.ports import Host, Probe
 
 if TYPE_CHECKING:
+    from rollout.adapters.http import HttpProbe
     from rollout.adapters.ssh import SshPool
 
 
@@ -43,7 +43,7 @@ async def open_site(inventory: Inventory) -> AsyncIterator[Site]:
 class _Wiring:
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
-        self._direct = HttpProbe()
+        self._direct = _LateProbe()
         self._opened: SshPool | None = None
 
     @functools.cached_property
@@ -83,5 +83,23 @@ class _Wiring:
 
     async def aclose(self) -> None:
         await self._direct.aclose()
+        if self._opened is not None:
+            await self._opened.aclose()
+
+
+class _LateProbe:
+    """HTTP whose library is imported with the first question: `plan` asks none, and no `--help` does."""
+
+    def __init__(self) -> None:
+        self._opened: HttpProbe | None = None
+
+    async def request(self, method: str, url: str, *, timeout: float) -> Answer:
+        if self._opened is None:
+            from rollout.adapters.http import HttpProbe
+
+            self._opened = HttpProbe()
+        return await self._opened.request(method, url, timeout=timeout)
+
+    async def aclose(self) -> None:
         if self._opened is not None:
             await self._opened.aclose()

@@ -102,7 +102,7 @@ def test_a_release_is_rolled_and_no_request_is_lost(
     assert code == 0, output
     assert result.losses == {}, output
     assert result.nodes("2") == {"web1", "web2", "web3"}
-    assert states(lab) == {name: ("ready", "2") for name in ("web1", "web2", "web3")}
+    assert states(lab) == dict.fromkeys(("web1", "web2", "web3"), ("ready", "2"))
 
 
 def test_the_same_without_draining_loses_requests(start_lab: StartLab) -> None:
@@ -122,12 +122,12 @@ def test_a_rolling_restart_keeps_the_release(start_lab: StartLab) -> None:
     code, output, result = deploy_under_traffic(lab)
 
     assert (code, result.lost) == (0, 0), output
-    assert states(lab) == {name: ("ready", "1") for name in before}
+    assert states(lab) == dict.fromkeys(before, ("ready", "1"))
     assert all((node.folder / "app.pid").read_text() != before[node.name] for node in lab.nodes)
 
 
 def test_a_failing_release_stops_at_its_node_and_is_mended_by_the_next(start_lab: StartLab) -> None:
-    """The node that failed stays out, no other is touched, nothing is lost; a good release takes it back in."""
+    """The failed node stays out, no other is touched, nothing is lost; a good release takes it back."""
     lab = start_lab(**HARSH)
     good = "command: sh "
     bad = "command: test $ROLLOUT_NODE != web2 || { echo the disk is full; exit 9; }; sh "
@@ -146,7 +146,7 @@ def test_a_failing_release_stops_at_its_node_and_is_mended_by_the_next(start_lab
     code, output, result = deploy_under_traffic(lab, "--release", "3")
 
     assert (code, result.lost) == (0, 0), output
-    assert states(lab) == {name: ("ready", "3") for name in ("web1", "web2", "web3")}
+    assert states(lab) == dict.fromkeys(("web1", "web2", "web3"), ("ready", "3"))
 
 
 def test_an_old_process_that_still_answers_is_not_taken_for_the_new_release(start_lab: StartLab) -> None:
@@ -172,7 +172,7 @@ def test_a_failing_prepare_touches_nothing(start_lab: StartLab) -> None:
     assert (code, result.lost) == (1, 0), output
     assert "no node was touched" in output
     assert "state drain" not in output
-    assert states(lab) == {name: ("ready", "1") for name in ("web1", "web2", "web3")}
+    assert states(lab) == dict.fromkeys(("web1", "web2", "web3"), ("ready", "1"))
 
 
 def test_a_node_in_maintenance_is_somebody_elses_decision(start_lab: StartLab) -> None:
@@ -222,7 +222,7 @@ def test_plan_and_check_touch_nothing(start_lab: StartLab) -> None:
     assert "lb1 shop: 2 of 3 servers stay ready" in plan.stdout
     assert "a deploy can begin: 0 problems" in check.stdout
     assert set(statuses(lab.load_balancers[0]).values()) == {"UP"}
-    assert states(lab) == {name: ("ready", "1") for name in ("web1", "web2", "web3")}
+    assert states(lab) == dict.fromkeys(("web1", "web2", "web3"), ("ready", "1"))
 
 
 def test_status_tells_of_what_cannot_be_reached(start_lab: StartLab) -> None:

@@ -99,7 +99,7 @@ class Balancer:
         config = self.folder / "haproxy.cfg"
         config.write_text(self._config())
         with (self.folder / "log").open("ab") as log:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: ASYNC220 - it does not wait
                 [self._binary, "-db", "-f", config, *arguments], stdout=log, stderr=log
             )
         self._processes.append(process)
@@ -113,8 +113,10 @@ class Balancer:
 
     def _config(self) -> str:
         lines = ["global", "  nbthread 2"]
-        for level in ("admin", "operator", "user"):
-            lines.append(f"  stats socket {self.socket(level).path} mode 600 level {level}")
+        lines += [
+            f"  stats socket {self.socket(level).path} mode 600 level {level}"
+            for level in ("admin", "operator", "user")
+        ]
         lines += [
             f"  stats socket ipv4@{self.host}:{TCP_SOCKET_PORT} level admin",
             f"  server-state-file {self.folder}/state",

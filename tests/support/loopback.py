@@ -1,4 +1,4 @@
-"""Loopback addresses of one's own, so that a port is free whoever else runs, even while nobody listens on it."""
+"""Loopback addresses of one's own: a port is free there, even while nobody listens on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Applications behind real load balancers, all in one test's event loop, and the engine's ways of one node."""
+"""Applications behind real load balancers, and the engine's ways of one node out and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine's `Site` over a test's shop: real load balancers, real probes, and hosts as the test wants them."""
+"""The engine's `Site` over a test's shop: real load balancers, real probes, hosts as the test wants them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Action = Callable[[], Awaitable[Completed]]
 
 
 class AppHost:
-    """The machine of an application: `restart` restarts it, other lines do what the test gave, or just end well."""
+    """The machine of an application: `restart` restarts it, other lines do what a test gave, or end well."""
 
     def __init__(self, app: WebApp) -> None:
         self.name = app.name
@@ -62,7 +62,9 @@ def inventory(here: Shop, *, listed: bool = True, **sections: Any) -> Inventory:
 
 
 @asynccontextmanager
-async def site(here: Shop, inventory: Inventory, hosts: Mapping[str, Host] | None = None) -> AsyncIterator[Site]:
+async def site(
+    here: Shop, inventory: Inventory, hosts: Mapping[str, Host] | None = None
+) -> AsyncIterator[Site]:
     """The site of an inventory. Without `hosts` every node is this machine."""
     probe = HttpProbe()
     try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from types import TracebackType
 
-from rollout.adapters.http import HttpProbe
 from rollout.adapters.ssh.host import SshHost
 from rollout.adapters.ssh.link import Link
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.tunnel import NodeProbe
 from rollout.domain import SshTarget
+from rollout.ports import Probe
 
 
 class SshPool:
@@ -26,7 +26,7 @@ class SshPool:
         """The host at `target`; errors call it `name`. Nothing is opened yet."""
         return SshHost(name, self.link(target), self.threads)
 
-    def probe(self, target: SshTarget, direct: HttpProbe) -> NodeProbe:
+    def probe(self, target: SshTarget, direct: Probe) -> NodeProbe:
         """HTTP to the host at `target`; `direct` is how others are asked."""
         return NodeProbe(target, self.link(target), self.threads, direct)
 

@@ -24,6 +24,7 @@ from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import CONNECT_FAILED
 from rollout.domain import Answer, SshTarget
 from rollout.errors import ConnectionRefused, ProbeFailed
+from rollout.ports import Probe
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -31,7 +32,7 @@ _PORTS = {"http": 80, "https": 443}
 class NodeProbe:
     """Implements `Probe` for one node: over its SSH connection if that has a jump host, else directly."""
 
-    def __init__(self, target: SshTarget, link: Link, threads: Threads, direct: HttpProbe) -> None:
+    def __init__(self, target: SshTarget, link: Link, threads: Threads, direct: Probe) -> None:
         self._target = target
         self._link = link
         self._threads = threads

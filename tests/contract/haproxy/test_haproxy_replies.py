@@ -117,6 +117,14 @@ def test_a_missing_counter_is_not_zero() -> None:
             parse_reading("lb1", COMMAND, reply.replace(",scur,", ",other,"))
 
 
+@pytest.mark.parametrize("status", ["no,check", "no\rcheck", "x" * 200_000])
+def test_a_row_that_is_no_row(status: str) -> None:
+    """A row whose fields are shifted, broken, or endless is an error, not a server in some other state."""
+    for reply in REPLIES.values():
+        with pytest.raises(LoadBalancerError, match="could not be read"):
+            parse_reading("lb1", COMMAND, reply.replace("no check", status))
+
+
 def test_a_dying_process_is_no_refusal() -> None:
     """What a process says that was replaced by a reload means: ask again."""
     with pytest.raises(LoadBalancerUnreachable, match="stopped or replaced"):

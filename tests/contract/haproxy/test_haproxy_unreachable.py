@@ -81,7 +81,7 @@ def test_a_web_server_answers() -> None:
 
         async with web_app("web1") as app, await asyncio.start_server(bad_request, app.host, PORT + 1):
             lb = HAProxy("lb1", TcpTransport("lb1", TcpSocket(app.host, PORT + 1)))
-            with pytest.raises(NotHAProxy, match="it answered 'HTTP/1.0 400 Bad request") as raised:
+            with pytest.raises(NotHAProxy, match=r"it answered 'HTTP/1\.0 400 Bad request") as raised:
                 await lb.read()
             assert raised.value.hint == "`haproxy:` must name the path of a `stats socket` line"
 
@@ -207,7 +207,7 @@ def test_a_tcp_port_that_is_closed(host: str) -> None:
 
 
 def test_a_full_backlog_is_waited_for(haproxy_binary: Path) -> None:
-    """While HAProxy accepts nobody and its backlog is full, a query waits, and is answered when it goes on."""
+    """While HAProxy accepts nobody and its backlog is full, a query waits, and is answered in the end."""
 
     async def scenario() -> None:
         async with balancer(haproxy_binary, {"shop": ["server web1 127.0.0.1:1"]}) as lb:

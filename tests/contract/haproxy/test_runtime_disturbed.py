@@ -10,7 +10,7 @@ import pytest
 from rollout.domain import Step
 from rollout.errors import StepFailure
 from rollout.events import CommandSent
-from tests.support.shop import CHECKED, Shop, shop
+from tests.support.shop import Shop, shop
 from tests.support.until import until, until_seen
 from tests.support.visitors import Visitor, crowd
 
@@ -55,6 +55,8 @@ def test_a_reload_during_the_drain_is_made_good(haproxy_binary: Path, keep_state
                 assert await slow == (200, "web1")
                 await draining
                 assert await here.statuses() == {"MAINT"}
+                drains = [event for event in here.told(CommandSent) if event.line.endswith("state drain")]
+                assert len(drains) == (1 if keep_state else 2)
             assert [line for line in seen.lost if not line.startswith("ConnectionRe")] == []
 
     asyncio.run(scenario())
@@ -138,7 +140,7 @@ def test_an_operator_who_puts_it_back_is_respected(haproxy_binary: Path) -> None
         async with shop(haproxy_binary, {"shop": STICKY}) as here:
             draining, slow = await drain_with_a_running_request(here)
             await here.balancers[0].ask("set server shop/web1 state ready")
-            with pytest.raises(StepFailure, match="someone else changed it .* shop/web1 on lb1 shows UP"):
+            with pytest.raises(StepFailure, match=r"someone else changed it .* shop/web1 on lb1 shows UP"):
                 await draining
             here.apps["web1"].let_go()
             assert await slow == (200, "web1")
@@ -156,14 +158,14 @@ def test_an_operator_who_ends_the_hold_is_noticed(haproxy_binary: Path, state: s
             await way.leave(here.log())
             await way.drained(here.log())
             await here.balancers[0].ask(f"set server shop/web1 state {state}")
-            with pytest.raises(StepFailure, match="someone else changed it .* shop/web1 on lb1"):
+            with pytest.raises(StepFailure, match=r"someone else changed it .* shop/web1 on lb1"):
                 await way.still_out(here.log())
 
     asyncio.run(scenario())
 
 
 def test_pinned_clients_lose_nothing(haproxy_binary: Path) -> None:
-    """Clients with a cookie for the node ask on while it is drained, killed, started and put back: all get 200."""
+    """Clients pinned to the node ask on while it is drained, killed, started and put back: all get 200."""
 
     async def scenario() -> None:
         async with shop(haproxy_binary, {"shop": STICKY}) as here:
@@ -200,10 +202,12 @@ def test_without_a_drain_pinned_clients_do_lose(haproxy_binary: Path) -> None:
     """The same traffic loses requests when the node is just killed: the loss would be seen."""
 
     async def scenario() -> None:
-        async with shop(haproxy_binary, {"shop": STICKY}) as here:
-            async with crowd(here.balancers[0], "shop", size=6, target="/?delay=0.004", pause=0.01) as seen:
-                await until(lambda: seen.answers["web1"] > 20, "pinned clients")
-                here.apps["web1"].stop()
-                await until(lambda: seen.lost != [], "a lost request")
+        async with (
+            shop(haproxy_binary, {"shop": STICKY}) as here,
+            crowd(here.balancers[0], "shop", size=6, target="/?delay=0.004", pause=0.01) as seen,
+        ):
+            await until(lambda: seen.answers["web1"] > 20, "pinned clients")
+            here.apps["web1"].stop()
+            await until(lambda: seen.lost != [], "a lost request")
 
     asyncio.run(scenario())

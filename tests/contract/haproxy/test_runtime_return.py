@@ -66,7 +66,7 @@ def test_nothing_comes_before_the_check_has_passed(haproxy_binary: Path) -> None
 
 
 def test_an_application_that_stays_down_stays_out(haproxy_binary: Path) -> None:
-    """HAProxy's check failing on one load balancer is a failure that names it; held, the node is out on all."""
+    """HAProxy's check failing on a load balancer is a failure that names it; held, the node is out on all."""
 
     async def scenario() -> None:
         async with shop(haproxy_binary, balancers=2) as here, crowd(here.balancers[0], "shop") as seen:
@@ -143,7 +143,7 @@ def test_a_tracker_does_not_wait_for_rise(haproxy_binary: Path) -> None:
 
 
 def test_a_server_without_a_check_is_put_back(haproxy_binary: Path) -> None:
-    """A server that HAProxy does not check is out while the node is, and takes traffic once it is put back."""
+    """A server that HAProxy does not check is out while the node is, and takes traffic when it is back."""
 
     async def scenario() -> None:
         backends = {"shop": ("server web1 {web1}", "server web2 {web2}")}
@@ -168,7 +168,7 @@ def test_a_server_without_a_check_is_put_back(haproxy_binary: Path) -> None:
 
 
 def test_weight_and_slow_start_are_kept(haproxy_binary: Path) -> None:
-    """A weight that was set by the socket is still there after the way out and back; slow start is no failure."""
+    """A weight that was set by the socket survives the way out and back; slow start is no failure."""
 
     async def scenario() -> None:
         backend = (
@@ -206,7 +206,7 @@ def test_a_check_of_another_kind_that_fails_is_no_proof(haproxy_binary: Path) ->
 
 def test_who_can_be_held_is(haproxy_binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When one load balancer is gone, the failed node is still held on the other one."""
-    monkeypatch.setattr(waiting, "PATIENCE", 0.2)
+    monkeypatch.setattr(waiting, "PATIENCE", 0)
 
     async def scenario() -> None:
         async with shop(haproxy_binary, balancers=2) as here:

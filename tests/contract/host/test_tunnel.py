@@ -75,7 +75,7 @@ def test_a_page_behind_a_jump_host_is_asked_over_ssh(sshd: Sshd, bastion: Sshd, 
 
 
 def test_it_is_the_node_that_connects(start_sshd: StartSshd, bastion: Sshd, page: str) -> None:
-    """A node whose sshd forwards nothing is the reason that the page cannot be asked, and the hint says so."""
+    """A node whose sshd forwards nothing is why the page cannot be asked, and the hint says so."""
     node = start_sshd(address="127.0.0.5", options=("AllowTcpForwarding no",))
 
     with pytest.raises(ProbeFailed, match="does not forward") as failure:

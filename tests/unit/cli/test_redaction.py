@@ -90,7 +90,7 @@ def test_words_of_our_own_are_not_masked_in_events() -> None:
 
 
 def test_names_of_the_inventory_stay() -> None:
-    """With `${STAGE}` = prod, the node prod-web1 must be found again in the journal, and its inventory too."""
+    """With `${STAGE}` = prod, the node prod-web1 must be found again in the journal, and so its file."""
     masks = Redaction(["prod", "laptop", "deploy"])
     started = DeploymentStarted(
         service="shop",

@@ -1,0 +1,100 @@
+"""A deployment over real load balancers, with commands that a test can hold or fail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from rollout.domain import Completed, Step
+from rollout.engine.deployment import Deployment
+from rollout.engine.preflight import make_plan, require_safe
+from rollout.events import NodeFailed, NodeFinished, StepStarted
+from tests.support.shop import Shop, shop
+from tests.support.site import AppHost, inventory, site
+
+CHECK = ("option httpchk GET /_status", "default-server check inter 50ms rise 2 fall 2")
+
+
+def backend(nodes: int) -> dict[str, tuple[str, ...]]:
+    servers = [f"server web{number} {{web{number}}}" for number in range(1, nodes + 1)]
+    return {"shop": (*CHECK, *servers)}
+
+
+class Rolling:
+    """A deployment over a shop, about to run."""
+
+    def __init__(self, here: Shop, hosts: dict[str, AppHost]) -> None:
+        self.here = here
+        self.hosts = hosts
+        self.deployment: Deployment
+
+    def finished(self) -> list[str]:
+        return [event.node for event in self.here.told(NodeFinished)]
+
+    def drained_from(self) -> list[str]:
+        return [event.node for event in self.here.told(StepStarted) if event.step is Step.DRAIN]
+
+    def failed(self) -> dict[str, bool]:
+        """Whether each failed node was left out."""
+        return {event.node: event.left_out for event in self.here.told(NodeFailed)}
+
+    async def status(self, node: str) -> str:
+        return (await self.here.states(node))["lb1 shop"].status
+
+    def fail(self, node: str, line: str = "restart") -> None:
+        """Have a command on a node exit with 1."""
+
+        async def failing() -> Completed:
+            return Completed(1, ("no", "such", "thing"))
+
+        self.hosts[node].actions[line] = failing
+
+    def hold(self, node: str) -> asyncio.Event:
+        """Have the restart of a node take until the event is set."""
+        release = asyncio.Event()
+
+        async def held() -> Completed:
+            await release.wait()
+            return await self.hosts[node].restart()
+
+        self.hosts[node].actions["restart"] = held
+        return release
+
+    def most_out(self) -> int:
+        """The most nodes that were on their way at the same time, as the events tell."""
+        on_their_way: set[str] = set()
+        most = 0
+        for event in self.here.events:
+            if isinstance(event, StepStarted):
+                on_their_way.add(event.node)
+            elif isinstance(event, NodeFinished | NodeFailed):
+                on_their_way.discard(event.node)
+            most = max(most, len(on_their_way))
+        return most
+
+    def restarting(self, node: str) -> bool:
+        return "restart" in self.hosts[node].lines
+
+
+@asynccontextmanager
+async def rolling(
+    binary: Path,
+    nodes: int = 3,
+    *,
+    backends: dict[str, tuple[str, ...]] | None = None,
+    balancers: int = 1,
+    new_release: str | None = None,
+    **sections: Any,
+) -> AsyncIterator[Rolling]:
+    """A shop whose nodes are about to be rolled; `sections` are the inventory's."""
+    async with shop(binary, backends or backend(nodes), nodes=nodes, balancers=balancers) as here:
+        hosts = {name: AppHost(app) for name, app in here.apps.items()}
+        async with site(here, inventory(here, **sections), hosts) as where:
+            plan, seen = await make_plan(where, list(here.apps), new_release, ours=())
+            await require_safe(where, plan, seen, allow_outage=False)
+            made = Rolling(here, hosts)
+            made.deployment = Deployment(where, plan, 1, {}, here.events.append, allow_outage=False)
+            yield made
