@@ -7,7 +7,7 @@ demo:
 
 # All checks and all tests.
 test: check
-	.venv/bin/pytest -n 2 --dist loadscope
+	.venv/bin/pytest -n 2 --dist worksteal
 
 # Style, types, and that imports go down only.
 check:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import signal
 from collections.abc import Mapping
 
 from rollout.cli.arguments import add_common, limit, load_inventory
-from rollout.cli.journals import left_out, open_journal, recorder, started
+from rollout.cli.journals import Recorder, left_out, open_journal, started
 from rollout.cli.main import FAILED, INTERRUPTED
 from rollout.cli.showing import event_view
 from rollout.cli.wiring import open_site
@@ -16,6 +17,7 @@ from rollout.domain import Outcome
 from rollout.engine.deployment import Deployment
 from rollout.engine.preflight import make_plan, previous_releases, require_safe
 from rollout.engine.site import Survey
+from rollout.errors import JournalError
 from rollout.events import ReleaseNoted, ServerNoted, Warned
 from rollout.plan import Plan, select
 
@@ -49,17 +51,19 @@ async def _deploy(arguments: argparse.Namespace) -> int:
             await require_safe(site, plan, seen, allow_outage=arguments.allow_outage)
             number = journal.begin(inventory.service)
             with event_view(arguments.output) as show:
-                record = recorder(journal, number, arguments.redaction, show)
+                record = Recorder(journal, number, arguments.redaction, show)
                 record(started(plan, str(inventory.path)))
                 for event in _noted(plan, seen, previous):
                     record(event)
                 deployment = Deployment(
                     site, plan, number, previous, record, allow_outage=arguments.allow_outage
                 )
+                record.on_failure = lambda error: deployment.halt(str(error))
                 outcome = await _until_stopped(deployment)
-            return _EXIT_CODES[outcome]
+            return FAILED if record.failed else _EXIT_CODES[outcome]
         finally:
-            journal.close()
+            with contextlib.suppress(JournalError):  # an event that was not written has been told
+                journal.close()
 
 
 def _noted(

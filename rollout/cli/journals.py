@@ -5,11 +5,13 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+import time
 from collections.abc import Callable
 
 from rollout.adapters.journal import SqliteJournal, journal_path
 from rollout.cli.redaction import Redaction
-from rollout.events import DeploymentStarted, Event, Record
+from rollout.errors import JournalError
+from rollout.events import DeploymentStarted, Event, OutputSeen, Record
 from rollout.plan import Plan
 from rollout.ports import Journal
 from rollout.progress import Progress
@@ -25,13 +27,37 @@ def open_journal() -> SqliteJournal:
     return SqliteJournal(journal_path())
 
 
-def recorder(journal: Journal, number: int, redaction: Redaction, show: Show) -> Callable[[Event], None]:
-    """Writes each event to the journal, then shows it; what came from variables is masked before."""
+class Recorder:
+    """Writes each event to the journal, then shows it; what came from variables is masked before.
 
-    def record(event: Event) -> None:
-        show(journal.append(number, redaction.event(event)))
+    A journal that fails is no reason to leave a node halfway: once `on_failure` is set, an event that cannot
+    be written is shown all the same (with 0 for its sequence), and `on_failure` is told once. Facts are tried
+    again with the next one; printed lines are not.
+    """
 
-    return record
+    def __init__(self, journal: Journal, number: int, redaction: Redaction, show: Show) -> None:
+        self._journal = journal
+        self._number = number
+        self._redaction = redaction
+        self._show = show
+        self.on_failure: Callable[[JournalError], None] | None = None
+        self.failed = False
+
+    def __call__(self, event: Event) -> None:
+        masked = self._redaction.event(event)
+        shown_only = Record(self._number, 0, time.time(), masked)
+        if self.failed and isinstance(event, OutputSeen):
+            self._show(shown_only)
+            return
+        try:
+            self._show(self._journal.append(self._number, masked))
+        except JournalError as error:
+            if self.on_failure is None:
+                raise
+            self._show(shown_only)
+            if not self.failed:
+                self.failed = True
+                self.on_failure(error)
 
 
 def last_deployment(journal: Journal, service: str) -> Progress | None:

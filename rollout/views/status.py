@@ -9,7 +9,7 @@ from typing import Any
 from rollout.domain import AdminState, ServerState
 from rollout.progress import Progress
 from rollout.state import HealthSeen, NodeStatus, SiteStatus
-from rollout.views.text import count, duration
+from rollout.views.text import count, duration, printable
 
 _HEADER = ("node", "state", "release", "health", "server", "status", "admin", "check", "sessions", "weight")
 _NODE_CELLS = 4
@@ -17,19 +17,20 @@ _NODE_CELLS = 4
 
 def table(service: str, status: SiteStatus, deployment: str) -> Iterator[str]:
     """Lines: what the deployment is about, then a row for each server of each node."""
-    yield f"{service} · {deployment}"
+    yield printable(f"{service} · {deployment}")
     rows: list[tuple[str, ...]] = [_HEADER]
+    nothing = ("none found" if status.readings else "–", "", "", "", "", "")
     for node in status.nodes:
         about = (node.name, node.state.value, _release(node.health), _health(node.health))
         servers = [_server(state) for state in node.servers]
         servers += [(name, "unreachable", "", "", "", "") for name in status.unreachable]
-        for index, cells in enumerate(servers or [("none found", "", "", "", "", "")]):
-            rows.append((*(("",) * _NODE_CELLS if index else about), *cells))
+        for index, cells in enumerate(servers or [nothing]):
+            rows.append(tuple(map(printable, (*(("",) * _NODE_CELLS if index else about), *cells))))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  " + "  ".join(map(str.ljust, row, widths)).rstrip()
     for reason in status.unreachable.values():
-        yield f"unreachable: {reason}"
+        yield printable(f"unreachable: {reason}")
 
 
 def deployment_line(deployment: Progress | None, state: str, now: float) -> str:
@@ -47,7 +48,7 @@ def deployment_line(deployment: Progress | None, state: str, now: float) -> str:
 
 
 def document(service: str, status: SiteStatus, deployment: Progress | None, state: str) -> dict[str, Any]:
-    """The same for programs. `sessions` of a server counts running and queued requests."""
+    """The same for programs. `sessions` of a server are those that run, `queued` those that wait."""
     return {
         "service": service,
         "nodes": [_node_document(node, status) for node in status.nodes],

@@ -17,7 +17,7 @@ while data := s.recv(65536):
 
 _RELAY = f"""
 if command -v socat >/dev/null; then exec socat -t 3600 - UNIX-CONNECT:"$2"
-elif nc -h 2>&1 | grep -q -e -U; then exec nc -U "$1"
+elif nc -h 2>&1 | grep -q -e -U; then nc -h 2>&1 | grep -q -e -N && exec nc -N -U "$1"; exec nc -U "$1"
 elif command -v python3 >/dev/null; then exec python3 -c '{_PYTHON}' "$1"
 fi
 exit 127

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -136,6 +137,20 @@ def test_a_journal_that_cannot_be_written(shell: Shell) -> None:
     shell.environment["XDG_STATE_HOME"] = "/proc/nowhere"
     refused(shell.run("deploy"), 3, "journal /proc/nowhere/rollout/journal.db: ", "XDG_STATE_HOME chooses")
     assert shell.restarted == []
+
+
+def test_a_journal_that_fills_its_disk_leaves_no_node_halfway(shell: Shell) -> None:
+    """The node in flight is finished and put back, no other starts, and that is told."""
+    node = f"{shell.folder}/restarted"
+    shell.write(restart={"command": f'seq 1 9999; sleep 0.3; seq 1 9999; echo "$ROLLOUT_NODE" >> {node}'})
+    full = (200_000, resource.RLIM_INFINITY)
+    ran = shell.run("deploy", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, full))
+    assert (ran.code, ran.error) == (1, "")
+    assert shell.restarted == ["web1"]
+    assert list((shell.folder / "draining").iterdir()) == []
+    assert ran.out.count("halted, no further node starts: journal ") == 1
+    assert "1 done: web1" in ran.out
+    assert "1 untouched: web2" in ran.out
 
 
 def test_output_that_cannot_be_written(shell: Shell) -> None:
