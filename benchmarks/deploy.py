@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,9 +16,9 @@ from pathlib import Path
 from statistics import median
 
 import yaml
-from measuring import Run, run, tell, tell_ratio, tell_seconds, wait_until
-from playbook import Ansible, install
 
+from benchmarks.measuring import Run, run, tell, tell_ratio, tell_seconds, wait_until
+from benchmarks.playbook import Ansible, install
 from rollout.lab import haproxy
 from rollout.lab.lab import Lab
 from rollout.lab.machines import Node
@@ -31,6 +32,7 @@ Way = Callable[[str], Run]
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the lab goes down
     install()
     with tempfile.TemporaryDirectory(prefix="rollout-") as folder:
         os.environ["XDG_STATE_HOME"] = f"{folder}/state"

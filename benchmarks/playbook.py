@@ -9,8 +9,7 @@ import sys
 import venv
 from pathlib import Path
 
-from measuring import Run, run
-
+from benchmarks.measuring import Run, run
 from rollout.lab import sshd
 from rollout.lab.lab import Lab
 
@@ -25,8 +24,8 @@ def install() -> None:
     if not installed.exists():
         print(f"installing Ansible into {_HOME}", flush=True)
         venv.create(_HOME, with_pip=True, clear=True)
-        pip = [_HOME / "bin" / "pip", "--disable-pip-version-check", "install"]
-        subprocess.run([*pip, "--quiet", "--no-compile", "ansible"], check=True)
+        pip = f"{_HOME}/bin/pip"
+        subprocess.run([pip, "install", "--quiet", "--no-compile", "ansible"], check=True)
         installed.touch()
 
 
@@ -35,7 +34,7 @@ class Ansible:
 
     def __init__(self, lab: Lab, window: int) -> None:
         self._window = window
-        folder = lab.directory / "ansible"
+        folder = lab.home / "ansible"
         folder.mkdir()
         self._sockets = folder / "ssh"
         self._inventory = folder / "hosts.json"
@@ -50,9 +49,9 @@ class Ansible:
     def deploy(self, release: str) -> Run:
         """The whole process, from no connection on, as with rollout."""
         variables = json.dumps({"release": release, "window": self._window})
-        command = [_HOME / "bin" / "ansible-playbook", "-i", self._inventory, "-e", variables, _PLAYBOOK]
+        program = _HOME / "bin" / "ansible-playbook"
         try:
-            return run(command, self._environment)
+            return run([program, _PLAYBOOK, "-i", self._inventory, "-e", variables], self._environment)
         finally:
             for socket in self._sockets.glob("*"):
                 end = ["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "ignored"]

@@ -17,6 +17,7 @@ from rollout.domain import Outcome
 from rollout.engine.deployment import Deployment
 from rollout.engine.preflight import make_plan, previous_releases, require_safe
 from rollout.engine.site import Survey
+from rollout.engine.waiting import both
 from rollout.errors import JournalError
 from rollout.events import ReleaseNoted, ServerNoted, Warned
 from rollout.plan import Plan, select
@@ -43,10 +44,9 @@ async def _deploy(arguments: argparse.Namespace) -> int:
         journal = open_journal()
         try:
             ours = left_out(journal, inventory.service)
-            (plan, seen), previous, _ = await asyncio.gather(
+            (plan, seen), (previous, _) = await both(
                 make_plan(site, nodes, arguments.release, ours=ours),
-                previous_releases(site, nodes),
-                site.connect(nodes),
+                both(previous_releases(site, nodes), site.connect(nodes)),
             )
             await require_safe(site, plan, seen, allow_outage=arguments.allow_outage)
             number = journal.begin(inventory.service)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 from collections.abc import Sequence
 from itertools import chain
@@ -19,7 +18,7 @@ from rollout.engine.checks import (
     server_findings,
 )
 from rollout.engine.site import Site, Survey, survey
-from rollout.engine.waiting import together
+from rollout.engine.waiting import both, together
 from rollout.errors import HostError, LoadBalancerError, Refused
 from rollout.plan import require_found
 from rollout.ports import Host
@@ -36,13 +35,13 @@ _LEVELS = {Severity.WARNING: Level.WARNING, Severity.NOTE: Level.NOTE}
 
 async def check(site: Site, nodes: Sequence[str]) -> list[Finding]:
     """All findings, problems included: a part that cannot be looked at does not hide the others."""
-    parts = await asyncio.gather(
-        together(balancer_findings(site, name) for name in site.load_balancers),
-        together(node_findings(site, name) for name in nodes),
-        together(health_finding(site, name) for name in nodes),
-        _of_servers(site, nodes),
+    (balancers, hosts), (pages, servers) = await both(
+        both(
+            together(balancer_findings(site, name) for name in site.load_balancers),
+            together(node_findings(site, name) for name in nodes),
+        ),
+        both(together(health_finding(site, name) for name in nodes), _of_servers(site, nodes)),
     )
-    balancers, hosts, pages, servers = parts
     return [*chain(*balancers), *chain(*hosts), *pages, *servers]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 
 from rollout.engine.checks import (
@@ -14,7 +13,7 @@ from rollout.engine.checks import (
 )
 from rollout.engine.site import Site, Survey, survey
 from rollout.engine.verify import ask
-from rollout.engine.waiting import together
+from rollout.engine.waiting import both, together
 from rollout.errors import ProbeFailed, Refused
 from rollout.health import reported_release
 from rollout.plan import Plan, capacity, out_of_rotation, require_found
@@ -59,7 +58,7 @@ async def require_safe(site: Site, plan: Plan, seen: Survey, *, allow_outage: bo
             "there is no node to deploy: " + "; ".join(plan.skipped.values()),
             hint="`rollout ready NODE` puts a node back that is drained or in maintenance",
         )
-    findings = await asyncio.gather(
+    findings = await both(
         together(node_findings(site, name) for name in plan.nodes),
         together(balancer_findings(site, name) for name in site.load_balancers),
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 from rollout.domain import NodeState, Reading, ServerState
 from rollout.engine.site import Site, addresses
 from rollout.engine.verify import ask
-from rollout.engine.waiting import together
+from rollout.engine.waiting import both, together
 from rollout.errors import LoadBalancerError, ProbeFailed
 from rollout.health import DRAINING, fault, reported_release
 from rollout.plan import place
@@ -17,7 +16,7 @@ from rollout.state import HealthSeen, NodeStatus, SiteStatus, node_state
 
 async def site_status(site: Site, nodes: Sequence[str]) -> SiteStatus:
     """Ask every load balancer and every health page once, all at the same time. Raises Refused."""
-    seen, pages = await asyncio.gather(
+    seen, pages = await both(
         together(_read(site, name) for name in site.load_balancers),
         together(_page(site, name) for name in nodes),
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from rollout.domain import Reading
 from rollout.errors import LoadBalancerUnreachable
 from rollout.ports import LoadBalancer
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 PATIENCE = 10.0
 """Seconds for which a load balancer that does not answer is waited for: it may be reloading."""
@@ -58,3 +59,13 @@ async def _again(ask: Callable[[], Awaitable[T]]) -> T:
             if clock() >= deadline:
                 raise
             await asyncio.sleep(_RETRY)
+
+
+async def both(one: Awaitable[T], other: Awaitable[U]) -> tuple[T, U]:
+    """The results of two tasks of different kinds; the first error ends the other and is raised as it is."""
+    first, second = await together([_boxed(one), _boxed(other)])
+    return cast(T, first), cast(U, second)
+
+
+async def _boxed(task: Awaitable[object]) -> object:
+    return await task

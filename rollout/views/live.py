@@ -131,7 +131,11 @@ class LiveView:
             steps = " · ".join(f"{PAST[step]} {duration(took)}" for step, took in node.step_seconds.items())
             return change(node, self._progress.release), steps, node.seconds
         if failure := node.failure:
-            return f"{failure.step} failed", f"{failure.reason} · {fate(node.left_out)}", failure.seconds
+            return (
+                f"{failure.step} failed",
+                f"{failure.reason} · {fate(node.left_out, node.step)}",
+                failure.seconds,
+            )
         since = None if node.step_started is None else self._clock() - node.step_started
         return str(node.step or node.phase), waits_for(node.detail, node.sessions), since
 

@@ -81,7 +81,7 @@ class PlainView:
                 changed = change(self._progress.nodes[node], self._progress.release)
                 yield self._of(node, "done", f"{changed} in {duration(seconds)} · {self._done()}")
             case NodeFailed(node=node, left_out=left_out):
-                yield self._of(node, "FAILED", fate(left_out))
+                yield self._of(node, "FAILED", fate(left_out, self._progress.nodes[node].step))
             case NodeReturned(node=node):
                 yield self._of(node, "ready", "takes traffic again, by hand")
             case Warned(node=None, message=message):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, TextIO
 
-from rollout.domain import Outcome
+from rollout.domain import Outcome, Step
 from rollout.progress import NodeProgress, Phase, Progress
 
 
@@ -113,16 +113,18 @@ def _failures(progress: Progress) -> Iterator[str]:
                 yield f"  the answer of {failure.step} was lost: whether it worked is unknown"
         else:
             yield f"{node.name} failed"
-        yield f"  {fate(node.left_out)}"
+        yield f"  {fate(node.left_out, node.step)}"
         if failure and failure.hint:
             yield f"  hint: {failure.hint}"
 
 
-def fate(left_out: bool | None) -> str:
-    """What became of a node that failed."""
+def fate(left_out: bool | None, step: Step | None = None) -> str:
+    """What became of a node that failed at `step`."""
     if left_out is None:
         return "it may take no traffic"
-    return "left out: it takes no traffic" if left_out else "it takes traffic as before, untouched"
+    if left_out:
+        return "left out: it takes no traffic"
+    return "it takes traffic, as it is now" if step is Step.BAKE else "it takes traffic as before, untouched"
 
 
 def _next(progress: Progress) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from rollout.adapters.haproxy import HAProxy
 from rollout.adapters.haproxy.transport import UnixTransport
 from rollout.domain import UnixSocket
 from tests.support.loopback import own_address
-from tests.support.until import until_seen
+from tests.support.until import until, until_seen
 
 TCP_SOCKET_PORT = 9999
 FIRST_PORT = 8001
@@ -74,12 +75,16 @@ class Balancer:
         """Processes of before a reload that still finish something."""
         return sum(process.pid != self.pid and process.poll() is None for process in self._processes)
 
-    def pause(self) -> None:
-        """Answer nothing for a while."""
-        self._processes[-1].send_signal(19)
+    async def pause(self) -> None:
+        """Answer nothing until `go_on`."""
+        self._processes[-1].send_signal(signal.SIGSTOP)
+        await until(self._stopped, "all threads to stop")
 
     def go_on(self) -> None:
-        self._processes[-1].send_signal(18)
+        self._processes[-1].send_signal(signal.SIGCONT)
+
+    def _stopped(self) -> bool:
+        return all(") T " in thread.read_text() for thread in Path(f"/proc/{self.pid}/task").glob("*/stat"))
 
     async def ask(self, command: str) -> str:
         """What HAProxy answers, as an operator at the socket would see it; nothing while it is not there."""

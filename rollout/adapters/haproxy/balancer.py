@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterable, Sequence
 
@@ -38,7 +39,14 @@ class HAProxy:
 
     async def send(self, commands: Sequence[str]) -> None:
         line = ";".join(commands)
-        judge(self._name, line, await self._ask(line))
+        answer = asyncio.ensure_future(self._ask(line))
+        try:
+            reply = await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            # Until HAProxy has answered it may still carry this out, after what is sent next.
+            await asyncio.gather(answer, return_exceptions=True)
+            raise
+        judge(self._name, line, reply)
 
     async def level(self) -> str:
         return parse_level(self._name, await self._ask("show cli level"))

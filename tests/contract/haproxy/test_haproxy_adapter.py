@@ -9,8 +9,17 @@ from pathlib import Path
 import pytest
 
 from rollout.adapters.haproxy import HAProxy
-from rollout.adapters.haproxy.transport import TcpTransport
-from rollout.domain import AdminState, CheckResult, OperationalState, Reading, Server, ServerState, TcpSocket
+from rollout.adapters.haproxy.transport import TcpTransport, UnixTransport
+from rollout.domain import (
+    AdminState,
+    CheckResult,
+    OperationalState,
+    Reading,
+    Server,
+    ServerState,
+    TcpSocket,
+    UnixSocket,
+)
 from rollout.engine.waiting import patiently
 from rollout.errors import CommandRefused
 from tests.support.balancer import TCP_SOCKET_PORT, Balancer, balancer
@@ -112,6 +121,40 @@ def test_many_commands_are_one_line(haproxy_binary: Path) -> None:
             assert (seen["shop/web1"].status, seen["shop/web2"].status) == ("DRAIN", "MAINT")
             await haproxy.send([f"set server shop/web1 weight {weight}" for weight in range(200, 0, -1)] * 5)
             assert (await servers(haproxy))["shop/web1"].weight == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_cancelled_command_is_not_overtaken(haproxy_binary: Path, tmp_path: Path) -> None:
+    """A command that was sent and is given up is carried out before the next one, or not at all."""
+
+    async def scenario() -> None:
+        async with balancer(haproxy_binary, PLAIN) as lb:
+            come, go_on = asyncio.Event(), asyncio.Event()
+
+            async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                command = (await reader.readline()).decode().strip()
+                come.set()
+                await go_on.wait()
+                writer.write((await lb.ask(command)).encode())
+                writer.close()
+
+            async with await asyncio.start_unix_server(slow, tmp_path / "s"):
+                haproxy = HAProxy("lb1", UnixTransport("lb1", UnixSocket(f"{tmp_path}/s")))
+
+                async def give_up() -> None:
+                    await haproxy.send(["set server shop/web1 state maint"])
+
+                given_up = asyncio.create_task(give_up())
+                await come.wait()
+                given_up.cancel()
+                await asyncio.wait([given_up], timeout=0.05)
+                assert not given_up.done()
+                go_on.set()
+                with pytest.raises(asyncio.CancelledError):
+                    await given_up
+                await haproxy.send(["set server shop/web1 state ready"])
+                assert (await servers(haproxy))["shop/web1"].in_rotation
 
     asyncio.run(scenario())
 

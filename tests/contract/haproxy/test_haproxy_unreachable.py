@@ -109,7 +109,7 @@ def test_a_paused_haproxy_is_given_up(haproxy_binary: Path, monkeypatch: pytest.
 
     async def scenario() -> None:
         async with balancer(haproxy_binary, {"shop": ["server web1 127.0.0.1:1"]}) as lb:
-            lb.pause()
+            await lb.pause()
             try:
                 with pytest.raises(LoadBalancerUnreachable, match="did not answer within"):
                     await lb.haproxy().read()
@@ -211,7 +211,7 @@ def test_a_full_backlog_is_waited_for(haproxy_binary: Path) -> None:
 
     async def scenario() -> None:
         async with balancer(haproxy_binary, {"shop": ["server web1 127.0.0.1:1"]}) as lb:
-            lb.pause()
+            await lb.pause()
             crowd: list[socket.socket] = []
             try:
                 full = False

@@ -1,0 +1,190 @@
+"""A journal that cannot be read or written is a JournalError, and what is in it stays."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from rollout.adapters.journal import SqliteJournal
+from rollout.errors import JournalError
+from rollout.events import (
+    Warned,
+)
+from tests.support.journals import ended, opened, run_python
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "rollout" / "journal.db"
+
+
+def test_a_journal_of_a_newer_rollout_is_refused(path: Path) -> None:
+    """It is not touched, and the way out is named."""
+    with opened(path):
+        pass
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match=r"written by a newer rollout \(format 99") as caught:
+        SqliteJournal(path)
+    assert caught.value.hint == "upgrade rollout"
+    assert path.read_bytes() == before
+
+
+def test_events_of_a_newer_rollout_are_passed_over(path: Path) -> None:
+    """A kind that is not known here does not hide the others."""
+    with opened(path) as journal:
+        number = journal.begin("shop")
+        journal.append(number, Warned("known"))
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute("INSERT INTO events VALUES (?, 2, 0, 'MoonLanded', '{}')", [number])
+        journal.append(number + 1, Warned("elsewhere"))
+        assert [record.event for record in journal.records(number)] == [Warned("known")]
+
+
+@pytest.mark.parametrize("content", [b"this is no database, but long enough to be one\n" * 50, b"\0" * 4096])
+def test_a_file_that_is_no_database_is_an_error(path: Path, content: bytes) -> None:
+    """It is left as it is."""
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match=r"journal .*journal\.db: ") as caught:
+        SqliteJournal(path)
+    assert caught.value.hint == "XDG_STATE_HOME chooses another folder for it"
+    assert path.read_bytes() == content
+
+
+def test_a_database_of_something_else_is_an_error(path: Path) -> None:
+    """A table of the same name with other columns cannot be written to; what is in it stays."""
+    path.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE deployments (id INTEGER)")
+    with pytest.raises(JournalError):
+        SqliteJournal(path).begin("shop")
+
+
+def test_a_damaged_journal_is_an_error(path: Path) -> None:
+    """Fields that are no JSON, and pages that are overwritten, are told as such."""
+    with opened(path) as journal:
+        number = journal.begin("shop")
+        for _ in range(50):
+            journal.append(number, Warned("x" * 500))
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute("UPDATE events SET fields = '{' WHERE sequence = 3")
+        with pytest.raises(JournalError):
+            journal.records(number)
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+    with pytest.raises(JournalError), opened(path) as journal:
+        journal.records(number)
+
+
+def test_a_folder_where_the_file_should_be_is_an_error(path: Path) -> None:
+    """And so is a file where the folder should be."""
+    path.mkdir(parents=True)
+    with pytest.raises(JournalError, match=r"journal\.db"):
+        SqliteJournal(path)
+    file = path.parent / "file"
+    file.touch()
+    with pytest.raises(JournalError):
+        SqliteJournal(file / "rollout" / "journal.db")
+
+
+FAILS = """
+import os, resource, sys
+from pathlib import Path
+from rollout.adapters.journal import SqliteJournal
+from rollout.errors import JournalError
+from rollout.events import Warned
+path, user, largest = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+os.setuid(user)
+try:
+    journal = SqliteJournal(path)
+    number = journal.begin("shop")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
+    for count in range(5000):
+        journal.append(number, Warned("x" * 1000))
+except JournalError as error:
+    print(error)
+    print(error.hint)
+"""
+
+
+UNLIMITED = 10**12
+
+
+def ordinary_user(path: Path) -> int:
+    """root may write everywhere: somebody else, who can reach the folder."""
+    if os.geteuid() != 0:
+        return os.geteuid()
+    for folder in path.parents[:3]:
+        folder.chmod(folder.stat().st_mode | 0o055)
+    return NOBODY
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_that_may_not_be_written_is_an_error(tmp_path: Path, there: bool) -> None:
+    """Before the journal is made, and when it is there but another user's."""
+    path = tmp_path / "journal.db"
+    if there:
+        SqliteJournal(path).close()
+        path.chmod(0o444)
+    tmp_path.chmod(0o555)
+    try:
+        printed = ended(run_python(FAILS, path, ordinary_user(path), UNLIMITED)).splitlines()
+    finally:
+        tmp_path.chmod(0o755)
+    assert printed[0].startswith(f"journal {path}: ")
+    assert printed[1] == "XDG_STATE_HOME chooses another folder for it"
+
+
+def test_a_full_disk_is_an_error_and_loses_nothing_before_it(path: Path) -> None:
+    """What was appended before stays, and once there is room the journal goes on."""
+    printed = ended(run_python(FAILS, path, os.geteuid(), 300_000))
+    assert printed.startswith(f"journal {path}: ")
+    with opened(path) as journal:
+        (number,) = journal.deployments("shop")
+        assert len(journal.records(number)) > 5
+        journal.append(number, Warned("room again"))
+
+
+def test_a_disk_that_was_full_for_a_while_loses_nothing(path: Path) -> None:
+    """A fact that could not be written is written with the next one that can."""
+    with opened(path) as journal:
+        number = journal.begin("shop")
+        journal.append(number, Warned("1"))
+        (pages,) = journal._database.execute("PRAGMA page_count").fetchone()
+        journal._database.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(JournalError, match="full"):
+            journal.append(number, Warned("2" * 20_000))
+        journal._database.execute("PRAGMA max_page_count = 100000")
+        journal.append(number, Warned("3"))
+        found = [record.event for record in journal.records(number)]
+    assert found == [Warned("1"), Warned("2" * 20_000), Warned("3")]
+
+
+HOMELESS = """
+import os
+from rollout.adapters.journal import journal_path
+from rollout.errors import JournalError
+os.setuid(54321)
+try:
+    journal_path()
+except JournalError as error:
+    print(error.hint)
+"""
+
+
+def test_a_user_without_a_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container a user may have neither a name nor a home."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become a user without a name")
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    assert ended(run_python(HOMELESS)) == "XDG_STATE_HOME chooses another folder for it\n"
