@@ -91,6 +91,10 @@ class StepFailure(RolloutError):
         self.tail = tuple(tail)
 
 
+class ChangedByOthers(StepFailure):
+    """Somebody else changed a server while it was out: what they set is theirs and stays."""
+
+
 class ProbeFailed(RolloutError):
     """An HTTP request got no answer."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import shlex
 
 
@@ -21,6 +22,18 @@ def exists(file: str) -> str:
     return f"test -e {shlex.quote(file)}"
 
 
-def connections(port: int) -> str:
-    """Print a line for each established connection to `port` of the node."""
-    return f"ss -Htn state established '( sport = :{port} )'"
+def connections(port: int, host: str) -> str:
+    """Print a line for each established connection to `port` of the node.
+
+    Where `host` is a loopback address, others of the same machine are other nodes, and do not count. Any
+    other address may be translated on its way, so the node may not know it.
+    """
+    own = f" and src {host}" if _is_loopback(host) else ""
+    return f"ss -Htn state established '( sport = :{port}{own} )'"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

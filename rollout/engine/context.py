@@ -29,10 +29,13 @@ class NodeContext:
     probe: Probe
     environment: Mapping[str, str]
 
+    @property
+    def address(self) -> str:
+        return self.inventory.nodes[self.name].host
+
     def fill(self, text: str) -> str:
         """`text` with `{host}`, `{node}` and `{release}` filled in."""
-        address = self.inventory.nodes[self.name].host
-        return fill(text, host=address, node=self.name, release=self.release)
+        return fill(text, host=self.address, node=self.name, release=self.release)
 
     async def run(self, line: str, *, timeout: float, log: StepLog) -> None:
         """Run a shell line that must succeed. Raises StepFailure with what it printed last, and HostError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -13,7 +14,7 @@ from rollout.engine.proof import prove
 from rollout.engine.restart import restart
 from rollout.engine.rotation import Rotation
 from rollout.engine.verify import bake
-from rollout.errors import RolloutError, StepFailure
+from rollout.errors import ChangedByOthers, RolloutError, StepFailure
 from rollout.restart import restarting
 
 Gate = Callable[[], AbstractAsyncContextManager[None]]
@@ -41,7 +42,7 @@ class NodeRoll:
                 await rotation.leave(log)
             await rotation.drained(log)
 
-        async with self._held_on_failure():
+        async with self._held_on_failure(), self._guarded():
             if context.release is not None and inventory.release is not None:
                 async with self._step(Step.RELEASE) as log:
                     await context.run(inventory.release.command, timeout=inventory.release.timeout, log=log)
@@ -79,10 +80,25 @@ class NodeRoll:
             raise
 
     @asynccontextmanager
-    async def _held_on_failure(self) -> AsyncIterator[None]:
-        """A node that failed with its application touched stays out, whatever it had come to."""
+    async def _guarded(self) -> AsyncIterator[None]:
+        """While this node is worked on, no load balancer may forget that it is out."""
+        log = StepLog(self._record, self._context.name, Step.RESTART)
+        guard = asyncio.create_task(self._rotation.guard(log))
         try:
             yield
+        finally:
+            guard.cancel()
+            # What the guard could not see, the steps' own looks will tell.
+            await asyncio.gather(guard, return_exceptions=True)
+
+    @asynccontextmanager
+    async def _held_on_failure(self) -> AsyncIterator[None]:
+        """A node that failed with its application touched stays out, unless others decided otherwise."""
+        try:
+            yield
+        except ChangedByOthers:
+            self.out = False
+            raise
         except BaseException:
             # Where a load balancer cannot be told, it has not been told to let the node in either.
             with contextlib.suppress(RolloutError):

@@ -71,6 +71,9 @@ class PageRotation:
             if (await self._context.look(page.exists(file), timeout=_COMMAND)).status != 0:
                 raise StepFailure(f"{file} was removed by someone else")
 
+    async def guard(self, log: StepLog) -> None:
+        """The page itself keeps the node out: nothing can be forgotten."""
+
     async def give_back(self, log: StepLog) -> None:
         if self._page.file is not None:
             await self._run(page.remove(self._context.fill(self._page.file)), log)
@@ -141,7 +144,7 @@ class PageRotation:
     async def _connections_gone(self, port: int, deadline: float, log: StepLog) -> None:
         clock = asyncio.get_running_loop().time
         while True:
-            seen = await self._context.look(page.connections(port), timeout=_COMMAND)
+            seen = await self._context.look(page.connections(port, self._context.address), timeout=_COMMAND)
             if seen.status != 0:
                 raise StepFailure(
                     f"the connections to port {port} could not be counted: "

@@ -22,6 +22,13 @@ class Rotation(Protocol):
         """Look once more, right before the application is touched. Raises StepFailure if it came back."""
         ...
 
+    async def guard(self, log: StepLog) -> None:
+        """See to it that a drained node stays out whatever a load balancer forgets, until `prove` begins.
+
+        Runs beside the steps until it is cancelled.
+        """
+        ...
+
     async def give_back(self, log: StepLog) -> None:
         """Put a node whose application was not touched back as it was."""
         ...

@@ -15,12 +15,14 @@ from rollout import runtime
 from rollout.domain import AdminState, CheckResult, Reading, Server, ServerState
 from rollout.engine.log import StepLog
 from rollout.engine.waiting import each, insist, patiently, together
-from rollout.errors import StepFailure
+from rollout.errors import ChangedByOthers, StepFailure
 from rollout.inventory.model import Drain
 from rollout.ports import LoadBalancer
 
 _GRACE = 1.0
 """Seconds between moving pinned clients away and ending what they still run (`on_timeout: close`)."""
+_WATCH = 0.1
+"""Seconds between two looks at a node that is out."""
 _CLOSING = 5.0
 """Seconds in which HAProxy ends the sessions that it was told to end."""
 
@@ -51,6 +53,9 @@ class RuntimeRotation:
             await self.leave(log)
             await self.drained(log)
 
+    async def guard(self, log: StepLog) -> None:
+        await together(way.guard(log) for way in self._ways)
+
     async def give_back(self, log: StepLog) -> None:
         await each(way.give_back(log) for way in self._ways)
 
@@ -76,6 +81,7 @@ class _OneBalancer:
         self._rejoin_timeout = rejoin_timeout
         self._pid = 0
         self._checked: frozenset[Server] = frozenset()
+        self._proving = False
 
     async def leave(self, log: StepLog) -> None:
         reading = await self._read()
@@ -111,6 +117,16 @@ class _OneBalancer:
             raise _put_back(back)
         return not back and all(state.idle for state in reading.servers)
 
+    async def guard(self, log: StepLog) -> None:
+        """A reload forgets what was set by the socket: hold again what it brought back."""
+        while not self._proving:
+            reading = await self._read()
+            back = [state.server for state in reading.servers if not _is_held(state)]
+            if back and reading.pid != self._pid and not self._proving:
+                await self._send(runtime.hold(back), log)
+                self._pid = reading.pid
+            await asyncio.sleep(_WATCH)
+
     async def give_back(self, log: StepLog) -> None:
         await self._send([runtime.ready(server) for server in self._servers], log)
 
@@ -119,6 +135,7 @@ class _OneBalancer:
 
     async def prove(self, log: StepLog) -> None:
         """Wait until HAProxy's own check of every server that has one has passed anew; no traffic yet."""
+        self._proving = True
         self._checked = _checked(await self._read())
         await self._send(runtime.check(self._servers, self._checked), log)
         clock = asyncio.get_running_loop().time
@@ -224,9 +241,9 @@ def _check(state: ServerState) -> str:
     return state.check_status or state.status
 
 
-def _put_back(states: Sequence[ServerState]) -> StepFailure:
+def _put_back(states: Sequence[ServerState]) -> ChangedByOthers:
     shown = ", ".join(f"{state.server} shows {state.status}" for state in states)
-    return StepFailure(f"someone else changed it while it was out: {shown}")
+    return ChangedByOthers(f"someone else changed it while it was out: {shown}")
 
 
 def _too_slow(busy: Sequence[ServerState], timeout: float) -> StepFailure:

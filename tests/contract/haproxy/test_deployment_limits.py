@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.domain import Outcome
+from rollout.domain import Completed, Outcome
 from rollout.errors import Refused
 from rollout.events import DeploymentFinished, StepFailed
 from tests.support.rolling import backend, rolling
@@ -135,5 +135,47 @@ def test_cancelling_a_restart_leaves_the_node_out(haproxy_binary: Path) -> None:
             assert await it.here.statuses("web1") == {"MAINT"}
             assert it.failed() == {"web1": True}
             assert it.here.told(StepFailed)[-1].unknown
+
+    asyncio.run(scenario())
+
+
+def test_a_reload_while_the_application_is_down_brings_no_request_to_it(haproxy_binary: Path) -> None:
+    """The new process has forgotten the hold: it is held again at once, and then comes back as usual."""
+
+    async def scenario() -> None:
+        async with rolling(haproxy_binary, 2) as it:
+            restart = it.hold("web1")
+            running = asyncio.create_task(it.deployment.run())
+            await until(lambda: it.restarting("web1"), "the first node's restart")
+            await it.here.balancers[0].reload()
+
+            async def held() -> bool:
+                return await it.status("web1") == "MAINT"
+
+            await until_seen(held, "the hold after the reload")
+            restart.set()
+            assert await running is Outcome.DONE
+            assert it.finished() == ["web1", "web2"]
+
+    asyncio.run(scenario())
+
+
+def test_what_an_operator_sets_meanwhile_stays(haproxy_binary: Path) -> None:
+    """A `ready` by hand while the release is put on the node ends its roll, and it stays in rotation."""
+
+    async def scenario() -> None:
+        release = {"command": "release"}
+        async with rolling(haproxy_binary, 2, new_release="2", release=release) as it:
+
+            async def put_back() -> Completed:
+                await it.here.haproxies["lb1"].send(["set server shop/web1 state ready"])
+                return Completed(0)
+
+            it.hosts["web1"].actions["release"] = put_back
+            assert await it.deployment.run() is Outcome.FAILED
+            assert (await it.status("web1")).startswith("UP")
+            assert not it.restarting("web1")
+            assert it.failed() == {"web1": False}
+            assert "someone else changed it" in it.here.told(StepFailed)[-1].reason
 
     asyncio.run(scenario())
