@@ -38,6 +38,18 @@ class DeploymentStarted(Event):
 
 
 @dataclass(frozen=True)
+class DeploymentResumed(Event):
+    """An interrupted or halted deployment goes on. Other nodes of it are finished, and not touched again."""
+
+    nodes: tuple[str, ...]
+    """In the order in which they will be rolled."""
+    skipped: tuple[str, ...]
+    user: str
+    host: str
+    pid: int
+
+
+@dataclass(frozen=True)
 class ServerNoted(Event):
     """One of a node's servers as it was before anything was touched."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from rollout.domain import Outcome, Step
 from rollout.events import (
     DeploymentFinished,
+    DeploymentResumed,
     DeploymentStarted,
     Halted,
     NodeFailed,
@@ -25,6 +26,9 @@ from rollout.events import (
     StepStarted,
     Warned,
 )
+
+_LASTING = frozenset({Step.PREPARE, Step.RELEASE, Step.RESTART})
+"""What a finished step did stays done; the others prove a state, which may have changed since."""
 
 
 class Phase(StrEnum):
@@ -64,10 +68,25 @@ class NodeProgress:
     left_out: bool | None = None
     """It failed, and takes no traffic until it is put back by hand; `None` while that is not known."""
 
+    @property
+    def settled(self) -> frozenset[Step]:
+        """The steps that need not be done again to take the node up where it stands.
+
+        Of a node that was interrupted, those that finished; of one that failed, none: what made it fail may
+        lie in any of them.
+        """
+        interrupted = self.failure is None or self.failure.unknown
+        return frozenset(self.step_seconds) & _LASTING if interrupted else frozenset()
+
     def begun(self, step: Step, time: float) -> NodeProgress:
         started = self.started if self.started is not None or step is Step.PREPARE else time
+        order = list(Step)
+        earlier = {
+            done: took for done, took in self.step_seconds.items() if order.index(done) < order.index(step)
+        }
         return replace(
             self,
+            step_seconds=earlier,
             phase=Phase.RUNNING,
             started=started,
             step=step,
@@ -133,6 +152,12 @@ class Progress:
         return tuple(node.name for node in self.nodes.values() if node.phase is phase)
 
     @property
+    def unfinished(self) -> tuple[str, ...]:
+        """The nodes that were to be rolled and are not done, in order."""
+        ended = (Phase.DONE, Phase.SKIPPED)
+        return tuple(node.name for node in self.nodes.values() if node.phase not in ended)
+
+    @property
     def done(self) -> int:
         return len(self.names(Phase.DONE))
 
@@ -179,6 +204,8 @@ class Progress:
         match record.event:
             case DeploymentStarted() as event:
                 return self._begun(record, event)
+            case DeploymentResumed() as event:
+                return self._resumed(event)
             case ServerNoted(node=name) as event:
                 return self._with(name, servers=(*self._node(name).servers, event))
             case ReleaseNoted(node=name, release=release):
@@ -224,6 +251,33 @@ class Progress:
             host=event.host,
             pid=event.pid,
             nodes=nodes | skipped,
+        )
+
+    def _resumed(self, event: DeploymentResumed) -> Progress:
+        phases = {**dict.fromkeys(event.nodes, Phase.WAITING), **dict.fromkeys(event.skipped, Phase.SKIPPED)}
+        again = {
+            name: replace(
+                node,
+                phase=phases[name],
+                started=None,
+                # What may be out stays known as out until it is told to be in.
+                left_out=True if node.left_out or name in self.in_doubt else None,
+                failure=None,
+                detail="",
+            )
+            for name, node in self.nodes.items()
+            if name in phases
+        }
+        return replace(
+            self,
+            user=event.user,
+            host=event.host,
+            pid=event.pid,
+            nodes={**self.nodes, **again},
+            halted=None,
+            outcome=None,
+            reason="",
+            seconds=None,
         )
 
     def _node(self, name: str) -> NodeProgress:

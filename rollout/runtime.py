@@ -32,6 +32,11 @@ def health_up(server: Server) -> str:
     return f"set server {server.path} health up"
 
 
+def weight(server: Server, value: int) -> str:
+    """Its share of the traffic, in the units of the configuration."""
+    return f"set server {server.path} weight {value}"
+
+
 def shutdown_sessions(server: Server) -> str:
     """End the sessions that it still has; their clients see an error."""
     return f"shutdown sessions server {server.path}"

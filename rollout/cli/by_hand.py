@@ -34,7 +34,7 @@ async def for_each_node(arguments: argparse.Namespace, do: OneNode) -> int:
     if not named:
         raise UsageError(f"name at least one node: {', '.join(inventory.nodes)}")
     nodes = select(inventory, named)
-    record = _shower(arguments)
+    record = event_printer(arguments)
     async with open_site(inventory) as site:
         seen = await survey(site)
         if site.load_balancers:
@@ -49,7 +49,7 @@ async def for_each_node(arguments: argparse.Namespace, do: OneNode) -> int:
     return 0
 
 
-def _shower(arguments: argparse.Namespace) -> Recorder:
+def event_printer(arguments: argparse.Namespace) -> Recorder:
     """Shows events that belong to no deployment."""
     view = JsonView(sys.stdout) if arguments.output == "json" else PlainView(sys.stdout)
     count = itertools.count(1)

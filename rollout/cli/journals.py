@@ -10,11 +10,18 @@ from collections.abc import Callable
 
 from rollout.adapters.journal import SqliteJournal, journal_path
 from rollout.cli.redaction import Redaction
-from rollout.errors import JournalError
-from rollout.events import DeploymentStarted, Event, OutputSeen, Record
+from rollout.errors import JournalError, Refused
+from rollout.events import (
+    DeploymentResumed,
+    DeploymentStarted,
+    Event,
+    NodeReturned,
+    OutputSeen,
+    Record,
+)
 from rollout.plan import Plan
 from rollout.ports import Journal
-from rollout.progress import Progress
+from rollout.progress import NodeProgress, Progress
 
 _REMEMBERED = 20
 """Deployments that are looked through for nodes that were left out."""
@@ -66,15 +73,76 @@ def last_deployment(journal: Journal, service: str) -> Progress | None:
     return Progress.fold(journal.records(numbers[-1])) if numbers else None
 
 
-def left_out(journal: Journal, service: str) -> frozenset[str]:
-    """The nodes that deployments left out, or may have, and that none brought back since."""
-    out: set[str] = set()
-    for number in journal.deployments(service)[-_REMEMBERED:]:
-        progress = Progress.fold(journal.records(number))
-        still = {*progress.left_out, *progress.in_doubt}
-        touched = {node.name for node in progress.nodes.values() if node.started is not None}
-        out = (out - touched) | still
-    return frozenset(out)
+def last_ended(journal: Journal, service: str) -> Progress:
+    """The last deployment, which does not run any more. Raises Refused."""
+    refuse_while_one_runs(journal, service)
+    last = last_deployment(journal, service)
+    if last is None or last.started is None:
+        raise Refused(f"{service} has not been deployed from here", hint="rollout deploy")
+    return last
+
+
+def refuse_while_one_runs(journal: Journal, service: str) -> None:
+    """Raises Refused if the service's last deployment, by this journal, still runs."""
+    last = last_deployment(journal, service)
+    if last is not None and is_alive(last):
+        raise Refused(
+            f"deployment {last.deployment} of {service} runs: {last.user} on {last.host}, process {last.pid}",
+            hint="`rollout status` shows how far it is",
+        )
+
+
+def is_alive(deployment: Progress) -> bool:
+    """Whether a deployment without an end still runs; on another machine, that is taken for granted."""
+    if not deployment.running:
+        return False
+    if deployment.host != socket.gethostname():
+        return True
+    try:
+        os.kill(deployment.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def remembered(journal: Journal, service: str) -> list[Progress]:
+    """The latest deployments, oldest first."""
+    return [Progress.fold(journal.records(number)) for number in journal.deployments(service)[-_REMEMBERED:]]
+
+
+def left_out(journal: Journal, service: str) -> dict[str, NodeProgress]:
+    """The nodes that deployments left out, or may have, and that none brought back since.
+
+    Each as the deployment that left it out knows it.
+    """
+    out: dict[str, NodeProgress] = {}
+    for deployment in remembered(journal, service):
+        for node in deployment.nodes.values():
+            if node.name in (*deployment.left_out, *deployment.in_doubt):
+                out.setdefault(node.name, node)
+            elif node.started is not None:
+                out.pop(node.name, None)
+    return out
+
+
+def mark_returned(journal: Journal, service: str, name: str) -> None:
+    """A node that deployments left out serves again."""
+    for deployment in remembered(journal, service):
+        if name in (*deployment.left_out, *deployment.in_doubt) and not is_alive(deployment):
+            journal.append(deployment.deployment, NodeReturned(name))
+
+
+def resumed(plan: Plan) -> DeploymentResumed:
+    """A deployment goes on: what will be done, and who does it from where."""
+    return DeploymentResumed(
+        nodes=plan.nodes,
+        skipped=tuple(plan.skipped),
+        user=_user(),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+    )
 
 
 def started(plan: Plan, inventory: str) -> DeploymentStarted:

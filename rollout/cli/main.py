@@ -25,6 +25,8 @@ VERBS = {
     "check": "prove beforehand that a deploy has all that it needs",
     "drain": "take nodes out of rotation by hand, and prove that they are drained",
     "ready": "put nodes that are healthy back into rotation by hand",
+    "resume": "go on with a deployment that was interrupted or halted",
+    "restore": "bring every node that deployments left out back, if it is healthy",
     "history": "list the deployments of the service",
     "init": "write a commented inventory to start from",
     "schema": "print the inventory's JSON Schema, for editors",

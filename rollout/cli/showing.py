@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rollout.cli.journals import Show
+from rollout.progress import Progress
 
 
 @contextmanager
-def event_view(output: str) -> Iterator[Show]:
-    """What shows records as they come, on standard output."""
+def event_view(output: str, before: Progress | None = None) -> Iterator[Show]:
+    """What shows records as they come, on standard output; `before` is a deployment that goes on."""
+    progress = before or Progress()
     if output == "json":
         from rollout.views.jsonlines import JsonView
 
@@ -20,9 +22,9 @@ def event_view(output: str) -> Iterator[Show]:
     elif sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
         from rollout.views.live import LiveView
 
-        with LiveView() as live:
+        with LiveView(progress=progress) as live:
             yield live.show
     else:
         from rollout.views.plain import PlainView
 
-        yield PlainView(sys.stdout).show
+        yield PlainView(sys.stdout, progress).show

@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import socket
 import sys
 import time
 
 from rollout.cli.arguments import add_common, limit, load_inventory
-from rollout.cli.journals import last_deployment, open_journal
+from rollout.cli.journals import is_alive, last_deployment, open_journal
 from rollout.cli.redaction import Redaction
 from rollout.cli.wiring import open_site
 from rollout.engine.site import Site
@@ -19,7 +17,7 @@ from rollout.engine.status import site_status
 from rollout.plan import select
 from rollout.ports import Journal
 from rollout.progress import Progress
-from rollout.views.status import deployment_line, document, table
+from rollout.views.status import advice, deployment_line, document, table
 
 _PACE = 1.0
 """Seconds between two looks of `--watch`."""
@@ -63,8 +61,11 @@ async def _look(
     state = _state(deployment)
     if output == "json":
         return json.dumps(redaction.value(document(service, status, deployment, state)))
-    line = deployment_line(deployment, state, time.time())
-    return "\n".join(map(redaction.printable, table(service, status, line)))
+    lines = [
+        *table(service, status, deployment_line(deployment, state, time.time())),
+        *advice(deployment, state, str(site.inventory.path)),
+    ]
+    return "\n".join(map(redaction.printable, lines))
 
 
 def _state(deployment: Progress | None) -> str:
@@ -73,12 +74,4 @@ def _state(deployment: Progress | None) -> str:
         return ""
     if deployment.outcome is not None:
         return deployment.outcome.value
-    if deployment.host != socket.gethostname():
-        return f"running or interrupted, on {deployment.host}"
-    try:
-        os.kill(deployment.pid, 0)
-    except ProcessLookupError:
-        return "interrupted"
-    except PermissionError:
-        pass
-    return "running"
+    return "running" if is_alive(deployment) else "interrupted"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from rollout.domain import ServerState, Step
+from rollout.domain import Server, ServerState, Step
 from rollout.engine.log import Recorder, step
 from rollout.engine.proof import prove
 from rollout.engine.site import Site, Survey
@@ -31,12 +31,15 @@ async def drain_node(site: Site, name: str, seen: Survey, record: Recorder, *, a
             raise
 
 
-async def ready_node(site: Site, name: str, seen: Survey, record: Recorder) -> None:
+async def ready_node(
+    site: Site, name: str, seen: Survey, record: Recorder, *, keep: Collection[Server] = ()
+) -> None:
     """Put a node back that is healthy; servers of it that nobody took out are left alone.
 
-    Raises StepFailure, LoadBalancerError, HostError.
+    So are those in `keep`: it was somebody's decision that they are out. Raises StepFailure,
+    LoadBalancerError, HostError.
     """
-    states = seen.states(name)
+    states = [state for state in seen.states(name) if state.server not in keep]
     by_page = site.inventory.drain.health_page is not None
     out = [s.server for s in states if by_page or s.admin.in_maintenance or s.admin.in_drain]
     if states and not out:

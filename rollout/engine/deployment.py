@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from rollout.domain import Outcome, Step
@@ -28,11 +28,14 @@ class Deployment:
         record: Recorder,
         *,
         allow_outage: bool,
+        settled: Mapping[str, Collection[Step]] | None = None,
     ) -> None:
+        """`settled` are the steps of each node that were done before the deployment was interrupted."""
         self._site = site
         self._plan = plan
         self._record = record
         self._allow_outage = allow_outage
+        self._settled = settled or {}
         self._contexts = {
             name: site.context(name, plan.release, deployment=number, previous=previous.get(name))
             for name in plan.nodes
@@ -44,6 +47,11 @@ class Deployment:
         self._failed: list[str] = []
         self._done: list[str] = []
         self._halted = ""
+
+    @property
+    def halted(self) -> str:
+        """Why no further node starts; empty while they do."""
+        return self._halted
 
     def halt(self, reason: str) -> None:
         """No further node starts; those in flight finish."""
@@ -92,7 +100,8 @@ class Deployment:
                     self._record(NodeFailed(name, left_out=False))
                     self.halt(f"prepare failed on {name}; no node was touched")
 
-        await together(one(name) for name in self._plan.nodes)
+        unprepared = [n for n in self._plan.nodes if Step.PREPARE not in self._settled.get(n, ())]
+        await together(one(name) for name in unprepared)
         return not self._halted
 
     async def _roll(self, nodes: Sequence[str]) -> None:
@@ -122,7 +131,7 @@ class Deployment:
         rotation = self._site.rotation(context, self._plan.placement[name])
         node = NodeRoll(context, rotation, self._record, lambda: self._gate(name))
         try:
-            await node.roll()
+            await node.roll(self._settled.get(name, ()))
         except (RolloutError, asyncio.CancelledError) as error:
             self._failed.append(name)
             if node.out:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from rollout.domain import Step
@@ -31,8 +31,11 @@ class NodeRoll:
         self._gate = gate
         self.out = False
 
-    async def roll(self) -> None:
-        """Drain, release, restart, verify, ready, bake. Raises RolloutError from the step that failed."""
+    async def roll(self, settled: Collection[Step] = ()) -> None:
+        """Drain, release, restart, verify, ready, bake. Raises RolloutError from the step that failed.
+
+        `settled` steps were done in an earlier try, and are not done again.
+        """
         context, rotation, inventory = self._context, self._rotation, self._context.inventory
         health, baking = inventory.health, inventory.strategy.bake
 
@@ -43,13 +46,14 @@ class NodeRoll:
             await rotation.drained(log)
 
         async with self._held_on_failure(), self._guarded():
-            if context.release is not None and inventory.release is not None:
+            if context.release is not None and inventory.release is not None and Step.RELEASE not in settled:
                 async with self._step(Step.RELEASE) as log:
                     await context.run(inventory.release.command, timeout=inventory.release.timeout, log=log)
 
-            async with self._step(Step.RESTART) as log:
-                await rotation.still_out(log)
-                await restart(context, restarting(inventory.restart), log)
+            if Step.RESTART not in settled:
+                async with self._step(Step.RESTART) as log:
+                    await rotation.still_out(log)
+                    await restart(context, restarting(inventory.restart), log)
 
             async with self._step(Step.VERIFY) as log:
                 await prove(context, rotation, log)

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rollout.domain import Outcome, Step
-from rollout.events import DeploymentFinished, DeploymentStarted, Halted, Record, Warned
+from rollout.events import DeploymentFinished, DeploymentResumed, DeploymentStarted, Halted, Record, Warned
 from rollout.progress import NodeProgress, Phase, Progress
 from rollout.views.text import (
     Lasting,
@@ -27,6 +27,7 @@ from rollout.views.text import (
     few,
     headline,
     printable,
+    resumption,
     waits_for,
 )
 
@@ -55,10 +56,17 @@ AROUND_ROWS = 7
 class LiveView:
     """A table that is drawn anew a few times a second, until the deployment ends."""
 
-    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.time,
+        *,
+        progress: Progress | None = None,
+    ) -> None:
+        """`progress` is that of a deployment which goes on."""
         self._console = console or Console(file=cast(TextIO, Lasting(sys.stdout)), highlight=False)
         self._clock = clock
-        self._progress = Progress()
+        self._progress = progress or Progress()
         self._live = Live(console=self._console, get_renderable=self.render, refresh_per_second=5)
 
     def __enter__(self) -> LiveView:
@@ -75,6 +83,8 @@ class LiveView:
         match record.event:
             case DeploymentStarted():
                 self._print(headline(self._progress), "bold")
+            case DeploymentResumed(nodes=nodes):
+                self._print(resumption(self._progress, nodes), "bold")
             case Warned(node=node, message=message):
                 self._print(f"warning: {node + ': ' if node else ''}{message}", "yellow")
             case Halted(reason=reason):

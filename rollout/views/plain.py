@@ -10,6 +10,7 @@ from typing import TextIO
 from rollout.events import (
     CommandSent,
     DeploymentFinished,
+    DeploymentResumed,
     DeploymentStarted,
     Halted,
     NodeFailed,
@@ -24,7 +25,18 @@ from rollout.events import (
     Warned,
 )
 from rollout.progress import Phase, Progress
-from rollout.views.text import Lines, change, count, duration, ending, fate, few, headline, waits_for
+from rollout.views.text import (
+    Lines,
+    change,
+    count,
+    duration,
+    ending,
+    fate,
+    few,
+    headline,
+    resumption,
+    waits_for,
+)
 
 TICK = 5.0
 """Seconds between two lines about what one step waits for: a log is no ticker."""
@@ -36,9 +48,10 @@ TAIL = 100
 class PlainView:
     """Writes a line for each fact that matters to a person."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, progress: Progress | None = None) -> None:
+        """`progress` is that of a deployment which goes on."""
         self._lines = Lines(stream)
-        self._progress = Progress()
+        self._progress = progress or Progress()
         self._ticked: dict[str, float] = {}
         self._printed: dict[str, deque[str]] = {}
 
@@ -53,6 +66,8 @@ class PlainView:
 
     def _told(self, record: Record) -> Iterator[str]:
         match record.event:
+            case DeploymentResumed(nodes=nodes):
+                yield resumption(self._progress, nodes)
             case DeploymentStarted():
                 yield headline(self._progress)
                 if skipped := self._progress.names(Phase.SKIPPED):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -39,12 +40,23 @@ def deployment_line(deployment: Progress | None, state: str, now: float) -> str:
         return "not deployed from here yet"
     ago = duration(now - (deployment.started or now) - (deployment.seconds or 0.0))
     begun = "began" if deployment.seconds is None else "ended"
+    how = f"{state} ({deployment.reason or 'killed'})" if state == "interrupted" else state
     line = (
-        f"deployment {deployment.deployment} ({deployment.release or 'restart'}) {state}, {begun} {ago} ago"
+        f"deployment {deployment.deployment} ({deployment.release or 'restart'}) {how}, {begun} {ago} ago"
         f": {deployment.done} of {count(deployment.total, 'node')}"
     )
     out = (*deployment.left_out, *deployment.in_doubt)
     return f"{line}; left out: {', '.join(out)}" if out and state != "running" else line
+
+
+def advice(deployment: Progress | None, state: str, inventory: str) -> Iterator[str]:
+    """What to run next, where a deployment did not come to its end."""
+    if deployment is None or state in ("running", "done"):
+        return
+    if deployment.unfinished:
+        yield f"go on: {shlex.join(['rollout', 'resume', '-i', inventory])}"
+    if out := (*deployment.left_out, *deployment.in_doubt):
+        yield f"put {', '.join(out)} back: {shlex.join(['rollout', 'restore', '-i', inventory])}"
 
 
 def document(service: str, status: SiteStatus, deployment: Progress | None, state: str) -> dict[str, Any]:

@@ -68,6 +68,14 @@ def headline(progress: Progress) -> str:
     )
 
 
+def resumption(progress: Progress, nodes: Sequence[str]) -> str:
+    """`shop 1.4.2 goes on → 2 nodes left of 6 (deployment 17)`."""
+    return printable(
+        f"{progress.service} {progress.release or 'restart'} goes on → {count(len(nodes), 'node')} left"
+        f" of {progress.total} (deployment {progress.deployment})"
+    )
+
+
 def ending(progress: Progress) -> list[str]:
     """What a person reads last: how it went, what failed and why, and what to run next."""
     return [printable(line) for line in (*_summary(progress), *_failures(progress), *_next(progress))]
@@ -131,10 +139,10 @@ def _next(progress: Progress) -> Iterator[str]:
     if progress.outcome is Outcome.DONE and not progress.failed:
         return
     commands = [(shlex.join(["rollout", "status", "-i", progress.inventory]), "where every node stands")]
-    commands += [
-        (shlex.join(["rollout", "ready", name, "-i", progress.inventory]), f"once {name} is healthy")
-        for name in (*progress.left_out, *progress.in_doubt)
-    ]
+    commands.append((shlex.join(["rollout", "resume", "-i", progress.inventory]), "go on where it stopped"))
+    if out := (*progress.left_out, *progress.in_doubt):
+        restore = shlex.join(["rollout", "restore", "-i", progress.inventory])
+        commands.append((restore, f"put {few(out)} back as it was, if it is healthy"))
     width = max(len(command) for command, _ in commands)
     yield ""
     yield "what to run next, or deploy again once it is mended:"

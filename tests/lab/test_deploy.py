@@ -138,7 +138,7 @@ def test_a_failing_release_stops_at_its_node_and_is_mended_by_the_next(start_lab
     assert (code, result.lost) == (1, 0), output
     assert "web2 failed at release" in output
     assert "the disk is full" in output
-    assert f"rollout ready web2 -i {lab.inventory}" in output
+    assert f"rollout restore -i {lab.inventory}" in output
     assert states(lab) == {"web1": ("ready", "2"), "web2": ("maint", "1"), "web3": ("ready", "1")}
     assert status(lab)["deployment"]["left_out"] == ["web2"]
 

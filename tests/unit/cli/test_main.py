@@ -33,7 +33,7 @@ def test_a_deployment_that_failed_exits_with_1(shell: Shell) -> None:
     assert "web1 failed at restart" in ran.out
     assert "exited with 7" in ran.out
     assert "  | no luck" in ran.out
-    assert "rollout ready web1 -i rollout.yml" in ran.out
+    assert "rollout restore -i rollout.yml" in ran.out
 
 
 def test_a_deployment_that_is_interrupted_exits_with_130(shell: Shell) -> None:

@@ -154,7 +154,9 @@ def test_a_whole_deployment_on_a_terminal(records: list[Record]) -> None:
     written = out.getvalue()
     assert "warning: backend shop has no option redispatch" in written
     assert "shop 1.4.2 failed after 1 min 15 s: web2 failed\n" in written
-    assert written.rstrip().endswith("rollout ready web2 -i 'my prod.yml'  # once web2 is healthy")
+    assert written.rstrip().endswith(
+        "rollout restore -i 'my prod.yml'  # put web2 back as it was, if it is healthy"
+    )
     assert written.count("\x1b[?25l") == written.count("\x1b[?25h") == 1
 
 

@@ -231,7 +231,7 @@ def test_the_line_of_a_deployment(progress: Progress, records: list[Record]) -> 
         "deployment 17 (1.4.2) running, began 30 s ago: 1 of 3 nodes"
     )
     assert deployment_line(half, "interrupted", noon + 30) == (
-        "deployment 17 (1.4.2) interrupted, began 30 s ago: 1 of 3 nodes; left out: web2"
+        "deployment 17 (1.4.2) interrupted (killed), began 30 s ago: 1 of 3 nodes; left out: web2"
     )
 
 

@@ -121,8 +121,9 @@ def test_an_interruption_names_the_nodes_in_doubt(records: list[Record]) -> None
         "  it takes traffic as before, untouched",
         "",
         "what to run next, or deploy again once it is mended:",
-        "  rollout status -i 'my prod.yml'      # where every node stands",
-        "  rollout ready web1 -i 'my prod.yml'  # once web1 is healthy",
+        "  rollout status -i 'my prod.yml'   # where every node stands",
+        "  rollout resume -i 'my prod.yml'   # go on where it stopped",
+        "  rollout restore -i 'my prod.yml'  # put web1 back as it was, if it is healthy",
     ]
 
 
@@ -144,6 +145,7 @@ def test_a_node_that_was_put_back_needs_no_command(records: list[Record]) -> Non
         "",
         "what to run next, or deploy again once it is mended:",
         "  rollout status -i 'my prod.yml'  # where every node stands",
+        "  rollout resume -i 'my prod.yml'  # go on where it stopped",
     ]
 
 

@@ -1,0 +1,59 @@
+"""What `deploy` and `resume` share: from a plan that was looked at to the end of the deployment."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Collection, Mapping
+
+from rollout.cli.journals import Recorder
+from rollout.cli.main import FAILED, INTERRUPTED
+from rollout.domain import Outcome, Step
+from rollout.engine.deployment import Deployment
+from rollout.engine.site import Site
+from rollout.plan import Plan
+
+_EXIT_CODES = {Outcome.DONE: 0, Outcome.FAILED: FAILED, Outcome.INTERRUPTED: INTERRUPTED}
+
+
+async def carry_out(
+    site: Site,
+    plan: Plan,
+    number: int,
+    record: Recorder,
+    *,
+    previous: Mapping[str, str],
+    settled: Mapping[str, Collection[Step]],
+    allow_outage: bool,
+) -> int:
+    """Roll the nodes of the plan, and give the exit code. Its first events are recorded already."""
+    deployment = Deployment(site, plan, number, previous, record, allow_outage=allow_outage, settled=settled)
+    record.on_failure = lambda error: deployment.halt(str(error))
+    outcome = await _until_stopped(deployment)
+    return FAILED if record.failed else _EXIT_CODES[outcome]
+
+
+async def _until_stopped(deployment: Deployment) -> Outcome:
+    """Run it. The first Ctrl-C or SIGTERM lets the nodes in flight finish, the second ends them too."""
+    running = asyncio.ensure_future(deployment.run())
+    loop = asyncio.get_running_loop()
+    stops = (signal.SIGINT, signal.SIGTERM)
+    for which in stops:
+        loop.add_signal_handler(which, _stopper(deployment, running, which.name))
+    try:
+        return await running
+    except asyncio.CancelledError:
+        return Outcome.INTERRUPTED
+    finally:
+        for which in stops:
+            loop.remove_signal_handler(which)
+
+
+def _stopper(deployment: Deployment, running: asyncio.Future[Outcome], name: str) -> Callable[[], None]:
+    def stop() -> None:
+        if deployment.halted:
+            running.cancel()
+        else:
+            deployment.halt(f"{name}: the nodes in flight finish; again to end them at once")
+
+    return stop

@@ -1,0 +1,52 @@
+"""`rollout restore`: bring every node that deployments left out back, if it is healthy."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from rollout.cli.arguments import add_common, limit, load_inventory
+from rollout.cli.by_hand import event_printer
+from rollout.cli.journals import left_out, mark_returned, open_journal, refuse_while_one_runs
+from rollout.cli.main import FAILED
+from rollout.cli.wiring import open_site
+from rollout.engine.restoring import restore_node
+from rollout.engine.site import survey
+from rollout.errors import RolloutError
+from rollout.plan import select
+from rollout.views.text import count
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_common(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    return asyncio.run(_restore(arguments))
+
+
+async def _restore(arguments: argparse.Namespace) -> int:
+    inventory = load_inventory(arguments)
+    chosen = select(inventory, limit(arguments))
+    record = event_printer(arguments)
+    journal = open_journal()
+    try:
+        refuse_while_one_runs(journal, inventory.service)
+        nodes = {name: node for name, node in left_out(journal, inventory.service).items() if name in chosen}
+        out = []
+        async with open_site(inventory) as site:
+            for name, node in nodes.items():
+                try:
+                    await restore_node(site, name, await survey(site), node.servers, record)
+                except RolloutError as error:
+                    out.append(f"{name} stays out: {error}")
+                else:
+                    mark_returned(journal, inventory.service, name)
+    finally:
+        journal.close()
+    if arguments.output == "text":
+        back = len(nodes) - len(out)
+        told = [f"{count(back, 'node')} back in rotation" if nodes else "no node was left out", *out]
+        sys.stdout.writelines(f"{arguments.redaction.printable(line)}\n" for line in told)
+    return FAILED if out else 0

@@ -1,0 +1,80 @@
+"""`rollout resume`: go on with a deployment that was interrupted or halted."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import dataclasses
+import sys
+
+from rollout.cli.arguments import add_common, limit, load_inventory
+from rollout.cli.carrying_out import carry_out
+from rollout.cli.deploy import add_outage, warned
+from rollout.cli.journals import Recorder, last_ended, left_out, open_journal, resumed
+from rollout.cli.showing import event_view
+from rollout.cli.wiring import open_site
+from rollout.engine.preflight import make_plan, require_safe
+from rollout.engine.waiting import both
+from rollout.errors import JournalError, Refused
+from rollout.inventory import Inventory
+from rollout.plan import select
+from rollout.progress import Progress
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_common(parser)
+    add_outage(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    return asyncio.run(_resume(arguments))
+
+
+async def _resume(arguments: argparse.Namespace) -> int:
+    inventory = load_inventory(arguments)
+    chosen = select(inventory, limit(arguments))
+    async with open_site(inventory) as site:
+        journal = open_journal()
+        try:
+            last = last_ended(journal, inventory.service)
+            nodes = [name for name in _known(inventory, last) if name in chosen]
+            if not nodes:
+                sys.stdout.write(f"deployment {last.deployment} is done: there is nothing to resume\n")
+                return 0
+            (plan, seen), _ = await both(
+                make_plan(site, nodes, last.release, ours=left_out(journal, inventory.service)),
+                site.connect(nodes),
+            )
+            await require_safe(site, plan, seen, allow_outage=arguments.allow_outage)
+            if last.done:
+                plan = dataclasses.replace(plan, canary=0)
+            with event_view(arguments.output, last) as show:
+                record = Recorder(journal, last.deployment, arguments.redaction, show)
+                record(resumed(plan))
+                for event in warned(plan):
+                    record(event)
+                before = {name: node.previous_release for name, node in last.nodes.items()}
+                return await carry_out(
+                    site,
+                    plan,
+                    last.deployment,
+                    record,
+                    previous={name: release for name, release in before.items() if release},
+                    settled={name: last.nodes[name].settled for name in plan.nodes},
+                    allow_outage=arguments.allow_outage,
+                )
+        finally:
+            with contextlib.suppress(JournalError):  # an event that was not written has been told
+                journal.close()
+
+
+def _known(inventory: Inventory, last: Progress) -> tuple[str, ...]:
+    """The nodes that are not done. Raises Refused if the inventory has lost one."""
+    lost = [name for name in last.unfinished if name not in inventory.nodes]
+    if lost:
+        raise Refused(
+            f"deployment {last.deployment} is not done on {', '.join(lost)}, "
+            f"which {inventory.path} does not have any more"
+        )
+    return last.unfinished

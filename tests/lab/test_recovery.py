@@ -1,0 +1,102 @@
+"""A deployment that is killed leaves nothing in doubt: `resume` and `restore`, under live traffic."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+import pytest
+from lab_support import StartLab
+from test_deploy import HARSH, RATE, change_inventory, rollout, states, status
+
+from rollout.lab.lab import Lab
+from rollout.lab.result import Result
+from rollout.lab.traffic import Traffic
+
+STEPS = ["drain", "release", "restart", "verify", "ready"]
+
+
+async def killed_at(lab: Lab, step: str, node: str) -> None:
+    """Run a deployment of release 2, and end it with SIGKILL as soon as it says that the step begins."""
+    command = [sys.executable, "-m", "rollout", "deploy", "--release", "2", "--output", "json"]
+    process = await asyncio.create_subprocess_exec(
+        *command, "-i", str(lab.inventory), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(60):
+            async for line in process.stdout:
+                event: dict[str, Any] = json.loads(line)
+                if (event["event"], event.get("step"), event.get("node")) == ("step_started", step, node):
+                    return
+        raise AssertionError(f"{step} of {node} was never begun")
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def killed_then(lab: Lab, step: str, verb: str) -> tuple[str, str, Result]:
+    """What `status` says after the kill, what the command prints that is run then, and the traffic's fate."""
+    async with Traffic([balancer.url for balancer in lab.load_balancers], RATE) as traffic:
+        await traffic.flowing()
+        await killed_at(lab, step, "web2")
+        told = await asyncio.to_thread(rollout, lab, "status")
+        done = await asyncio.to_thread(rollout, lab, verb)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return told.stdout, done.stdout, traffic.result
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_killed_deployment_is_resumed(start_lab: StartLab, step: str) -> None:
+    """Killed at a step of the second of three nodes: the first is not touched again, all end up upgraded."""
+    lab = start_lab(**HARSH)
+
+    told, output, result = asyncio.run(killed_then(lab, step, "resume"))
+
+    assert "interrupted (killed)" in told
+    assert f"rollout resume -i {lab.inventory}" in told
+    assert f"rollout restore -i {lab.inventory}" in told
+    assert result.losses == {}, output
+    assert "web1  drain" not in output
+    assert states(lab) == dict.fromkeys(("web1", "web2", "web3"), ("ready", "2"))
+    assert "nothing to resume" in rollout(lab, "resume").stdout
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_killed_deployment_is_restored(start_lab: StartLab, step: str) -> None:
+    """Killed at a step of the second of three nodes: it is brought back, and nothing is deployed."""
+    lab = start_lab(**HARSH)
+
+    _, output, result = asyncio.run(killed_then(lab, step, "restore"))
+
+    assert result.losses == {}, output
+    shown = states(lab)
+    assert {state for state, _ in shown.values()} == {"ready"}
+    assert (shown["web1"][1], shown["web3"][1]) == ("2", "1")
+    assert status(lab)["deployment"]["left_out"] == []
+    assert "no node was left out" in rollout(lab, "restore").stdout
+
+
+def test_a_node_that_is_not_healthy_stays_out_and_is_named(start_lab: StartLab) -> None:
+    """Restoring does not put a node back whose application does not answer; it may be tried again."""
+    lab = start_lab(**HARSH)
+    change_inventory(lab, "timeout: 30s", "timeout: 1s")
+    restart = "restart:\n  command: sh "
+    change_inventory(lab, restart, "restart:\n  command: kill -9 $(cat $OLDPWD/app.pid); true ")
+    change_inventory(lab, "$OLDPWD", str(lab.nodes[0].folder))
+
+    assert rollout(lab, "deploy", "--release", "2").returncode == 1
+    restored = rollout(lab, "restore")
+
+    assert restored.returncode == 1
+    assert "web1 stays out: " in restored.stdout
+    assert states(lab)["web1"] == ("maint", None)
+
+    change_inventory(
+        lab, f"restart:\n  command: kill -9 $(cat {lab.nodes[0].folder}/app.pid); true ", restart
+    )
+    change_inventory(lab, "timeout: 1s", "timeout: 30s")
+    assert rollout(lab, "resume").returncode == 0
+    assert states(lab) == dict.fromkeys(("web1", "web2", "web3"), ("ready", "2"))
