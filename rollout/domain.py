@@ -215,6 +215,29 @@ RuntimeSocket = UnixSocket | TcpSocket | SshSocket
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the lock of a service. `since` is Unix time, by the holder's clock."""
+
+    token: str
+    user: str
+    host: str
+    pid: int
+    since: float
+    purpose: str
+
+    def __str__(self) -> str:
+        return f"{self.user} on {self.host} ({self.purpose}, process {self.pid})"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lock that is taken. `silent` is how many seconds ago its holder last gave a sign of life."""
+
+    holder: Holder
+    silent: float
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
     """A command that ended: its exit status and the last lines that it printed, oldest first."""
 

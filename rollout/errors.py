@@ -103,5 +103,9 @@ class ConnectionRefused(ProbeFailed):
     """Nothing listens there (yet): asking again costs nothing."""
 
 
+class LockLost(RolloutError):
+    """Somebody else took the lock away while we held it."""
+
+
 class JournalError(RolloutError):
     """The journal could not be written or read."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from rollout.domain import Answer, Completed, Reading
+from rollout.domain import Answer, Completed, Held, Holder, Reading
 from rollout.events import Event, Record
 
 
@@ -73,6 +73,33 @@ class Probe(Protocol):
 
     async def request(self, method: str, url: str, *, timeout: float) -> Answer:
         """One request on a connection of its own; redirects are not followed. Raises ProbeFailed."""
+        ...
+
+
+class Lock(Protocol):
+    """Lets one deployer at a time touch a service. Its methods raise HostError where it cannot be reached."""
+
+    @property
+    def where(self) -> str: ...
+
+    async def take(self, holder: Holder) -> bool:
+        """Take it, if nobody holds it."""
+        ...
+
+    async def held(self) -> Held | None:
+        """Who holds it."""
+        ...
+
+    async def beat(self, holder: Holder) -> str:
+        """Give a sign of life; who asked the holder to halt, if anybody did. Raises LockLost."""
+        ...
+
+    async def ask_to_halt(self, who: str) -> bool:
+        """Ask the holder to halt; False if nobody holds it."""
+        ...
+
+    async def drop(self, holder: Holder) -> None:
+        """Give it up, or take it from a holder that is gone. Does nothing if another one holds it by now."""
         ...
 
 

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Collection, Mapping
 
 from rollout.cli.journals import Recorder
+from rollout.cli.locks import Brake
 from rollout.cli.main import FAILED, INTERRUPTED
 from rollout.domain import Outcome, Step
 from rollout.engine.deployment import Deployment
@@ -25,9 +26,11 @@ async def carry_out(
     previous: Mapping[str, str],
     settled: Mapping[str, Collection[Step]],
     allow_outage: bool,
+    brake: Brake,
 ) -> int:
     """Roll the nodes of the plan, and give the exit code. Its first events are recorded already."""
     deployment = Deployment(site, plan, number, previous, record, allow_outage=allow_outage, settled=settled)
+    brake.attach(deployment)
     record.on_failure = lambda error: deployment.halt(str(error))
     outcome = await _until_stopped(deployment)
     return FAILED if record.failed else _EXIT_CODES[outcome]

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 from collections.abc import Mapping
 
 from rollout.cli.arguments import add_common, limit, load_inventory
 from rollout.cli.carrying_out import carry_out
-from rollout.cli.journals import Recorder, left_out, open_journal, refuse_while_one_runs, started
+from rollout.cli.journals import Recorder, journal_of_user, left_out, started
+from rollout.cli.locks import Brake, add_wait, hold_lock
 from rollout.cli.showing import event_view
 from rollout.cli.wiring import open_site
 from rollout.engine.preflight import make_plan, previous_releases, require_safe
 from rollout.engine.site import Survey
 from rollout.engine.waiting import both
-from rollout.errors import JournalError
 from rollout.events import ReleaseNoted, ServerNoted, Warned
 from rollout.plan import Plan, select
 
@@ -24,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
     parser.add_argument("--release", metavar="RELEASE", help="without it, this is a rolling restart")
     add_outage(parser)
+    add_wait(parser)
 
 
 def add_outage(parser: argparse.ArgumentParser) -> None:
@@ -39,10 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
 async def _deploy(arguments: argparse.Namespace) -> int:
     inventory = load_inventory(arguments)
     nodes = select(inventory, limit(arguments))
-    async with open_site(inventory) as site:
-        journal = open_journal()
-        try:
-            refuse_while_one_runs(journal, inventory.service)
+    purpose = f"deploy {arguments.release}" if arguments.release else "restart"
+    brake = Brake()
+    with journal_of_user() as journal:
+        async with open_site(inventory) as site, hold_lock(site, purpose, arguments.wait, brake):
             ours = left_out(journal, inventory.service)
             (plan, seen), (previous, _) = await both(
                 make_plan(site, nodes, arguments.release, ours=ours),
@@ -63,10 +63,8 @@ async def _deploy(arguments: argparse.Namespace) -> int:
                     previous=previous,
                     settled={},
                     allow_outage=arguments.allow_outage,
+                    brake=brake,
                 )
-        finally:
-            with contextlib.suppress(JournalError):  # an event that was not written has been told
-                journal.close()
 
 
 def _noted(

@@ -6,7 +6,8 @@ import getpass
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from rollout.adapters.journal import SqliteJournal, journal_path
 from rollout.cli.redaction import Redaction
@@ -32,6 +33,17 @@ Show = Callable[[Record], None]
 def open_journal() -> SqliteJournal:
     """The user's journal. Raises JournalError."""
     return SqliteJournal(journal_path())
+
+
+@contextmanager
+def journal_of_user() -> Iterator[SqliteJournal]:
+    """The user's journal, closed at the end. Raises JournalError."""
+    journal = open_journal()
+    try:
+        yield journal
+    finally:
+        with suppress(JournalError):  # an event that was not written has been told
+            journal.close()
 
 
 class Recorder:
@@ -73,23 +85,12 @@ def last_deployment(journal: Journal, service: str) -> Progress | None:
     return Progress.fold(journal.records(numbers[-1])) if numbers else None
 
 
-def last_ended(journal: Journal, service: str) -> Progress:
-    """The last deployment, which does not run any more. Raises Refused."""
-    refuse_while_one_runs(journal, service)
+def last_started(journal: Journal, service: str) -> Progress:
+    """The last deployment. Raises Refused if there was none."""
     last = last_deployment(journal, service)
     if last is None or last.started is None:
         raise Refused(f"{service} has not been deployed from here", hint="rollout deploy")
     return last
-
-
-def refuse_while_one_runs(journal: Journal, service: str) -> None:
-    """Raises Refused if the service's last deployment, by this journal, still runs."""
-    last = last_deployment(journal, service)
-    if last is not None and is_alive(last):
-        raise Refused(
-            f"deployment {last.deployment} of {service} runs: {last.user} on {last.host}, process {last.pid}",
-            hint="`rollout status` shows how far it is",
-        )
 
 
 def is_alive(deployment: Progress) -> bool:
@@ -139,7 +140,7 @@ def resumed(plan: Plan) -> DeploymentResumed:
     return DeploymentResumed(
         nodes=plan.nodes,
         skipped=tuple(plan.skipped),
-        user=_user(),
+        user=user(),
         host=socket.gethostname(),
         pid=os.getpid(),
     )
@@ -156,13 +157,13 @@ def started(plan: Plan, inventory: str) -> DeploymentStarted:
         window=plan.window,
         canary=plan.canary,
         inventory=inventory,
-        user=_user(),
+        user=user(),
         host=socket.gethostname(),
         pid=os.getpid(),
     )
 
 
-def _user() -> str:
+def user() -> str:
     """In a container, a user may have a number only."""
     try:
         return getpass.getuser()

@@ -27,6 +27,8 @@ VERBS = {
     "ready": "put nodes that are healthy back into rotation by hand",
     "resume": "go on with a deployment that was interrupted or halted",
     "restore": "bring every node that deployments left out back, if it is healthy",
+    "halt": "let the running deployment finish the nodes in flight and start no other",
+    "lock": "show who deploys the service now, or break a lock that was left",
     "history": "list the deployments of the service",
     "init": "write a commented inventory to start from",
     "schema": "print the inventory's JSON Schema, for editors",

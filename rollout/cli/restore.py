@@ -8,7 +8,8 @@ import sys
 
 from rollout.cli.arguments import add_common, limit, load_inventory
 from rollout.cli.by_hand import event_printer
-from rollout.cli.journals import left_out, mark_returned, open_journal, refuse_while_one_runs
+from rollout.cli.journals import journal_of_user, left_out, mark_returned
+from rollout.cli.locks import Brake, add_wait, hold_lock
 from rollout.cli.main import FAILED
 from rollout.cli.wiring import open_site
 from rollout.engine.restoring import restore_node
@@ -20,6 +21,7 @@ from rollout.views.text import count
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
+    add_wait(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -30,12 +32,12 @@ async def _restore(arguments: argparse.Namespace) -> int:
     inventory = load_inventory(arguments)
     chosen = select(inventory, limit(arguments))
     record = event_printer(arguments)
-    journal = open_journal()
-    try:
-        refuse_while_one_runs(journal, inventory.service)
-        nodes = {name: node for name, node in left_out(journal, inventory.service).items() if name in chosen}
-        out = []
-        async with open_site(inventory) as site:
+    out = []
+    with journal_of_user() as journal:
+        async with open_site(inventory) as site, hold_lock(site, "restore", arguments.wait, Brake()):
+            nodes = {
+                name: node for name, node in left_out(journal, inventory.service).items() if name in chosen
+            }
             for name, node in nodes.items():
                 try:
                     await restore_node(site, name, await survey(site), node.servers, record)
@@ -43,8 +45,6 @@ async def _restore(arguments: argparse.Namespace) -> int:
                     out.append(f"{name} stays out: {error}")
                 else:
                     mark_returned(journal, inventory.service, name)
-    finally:
-        journal.close()
     if arguments.output == "text":
         back = len(nodes) - len(out)
         told = [f"{count(back, 'node')} back in rotation" if nodes else "no node was left out", *out]

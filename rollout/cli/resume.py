@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import dataclasses
 import sys
 
 from rollout.cli.arguments import add_common, limit, load_inventory
 from rollout.cli.carrying_out import carry_out
 from rollout.cli.deploy import add_outage, warned
-from rollout.cli.journals import Recorder, last_ended, left_out, open_journal, resumed
+from rollout.cli.journals import Recorder, journal_of_user, last_started, left_out, resumed
+from rollout.cli.locks import Brake, add_wait, hold_lock
 from rollout.cli.showing import event_view
 from rollout.cli.wiring import open_site
 from rollout.engine.preflight import make_plan, require_safe
 from rollout.engine.waiting import both
-from rollout.errors import JournalError, Refused
+from rollout.errors import Refused
 from rollout.inventory import Inventory
 from rollout.plan import select
 from rollout.progress import Progress
@@ -25,6 +25,7 @@ from rollout.progress import Progress
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
     add_outage(parser)
+    add_wait(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,10 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
 async def _resume(arguments: argparse.Namespace) -> int:
     inventory = load_inventory(arguments)
     chosen = select(inventory, limit(arguments))
-    async with open_site(inventory) as site:
-        journal = open_journal()
-        try:
-            last = last_ended(journal, inventory.service)
+    brake = Brake()
+    with journal_of_user() as journal:
+        async with open_site(inventory) as site, hold_lock(site, "resume", arguments.wait, brake):
+            last = last_started(journal, inventory.service)
             nodes = [name for name in _known(inventory, last) if name in chosen]
             if not nodes:
                 sys.stdout.write(f"deployment {last.deployment} is done: there is nothing to resume\n")
@@ -63,10 +64,8 @@ async def _resume(arguments: argparse.Namespace) -> int:
                     previous={name: release for name, release in before.items() if release},
                     settled={name: last.nodes[name].settled for name in plan.nodes},
                     allow_outage=arguments.allow_outage,
+                    brake=brake,
                 )
-        finally:
-            with contextlib.suppress(JournalError):  # an event that was not written has been told
-                journal.close()
 
 
 def _known(inventory: Inventory, last: Progress) -> tuple[str, ...]:

@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollout.adapters.haproxy import HAProxy
 from rollout.adapters.haproxy.transport import SshTransport, TcpTransport, UnixTransport
+from rollout.adapters.journal import journal_path
 from rollout.adapters.local import LocalHost
+from rollout.adapters.lock import FolderLock
 from rollout.domain import Answer, SshSocket, TcpSocket
 from rollout.engine.site import Site
 from rollout.inventory import Inventory
-from rollout.ports import Host, Probe
+from rollout.ports import Host, Lock, Probe
 
 if TYPE_CHECKING:
     from rollout.adapters.http import HttpProbe
     from rollout.adapters.ssh import SshPool
 
 
+@dataclass(frozen=True, slots=True)
+class OpenSite(Site):
+    """A site with the lock that a verb may have to hold."""
+
+    lock: Lock
+
+
 @asynccontextmanager
-async def open_site(inventory: Inventory) -> AsyncIterator[Site]:
+async def open_site(inventory: Inventory) -> AsyncIterator[OpenSite]:
     """Everything that the inventory names; connections are opened when used, and closed at the end."""
     wiring = _Wiring(inventory)
     try:
-        yield Site(
+        yield OpenSite(
             inventory=inventory,
             hosts={name: wiring.node_host(name) for name in inventory.nodes},
             probes={name: wiring.probe(name) for name in inventory.nodes},
+            lock=wiring.lock(),
             load_balancers={name: wiring.load_balancer(name) for name in inventory.load_balancers},
             balancer_hosts={
                 name: host
@@ -80,6 +92,22 @@ class _Wiring:
                 return None
             case _:
                 return LocalHost(name)
+
+    def lock(self) -> FolderLock:
+        """On the first load balancer reached by SSH, where all deployers meet; else beside the journal.
+
+        Its name has the first socket in it: several HAProxy of one machine may serve a service of this name.
+        """
+        sockets = {name: self._inventory.runtime_socket(name) for name in self._inventory.load_balancers}
+        by_ssh = {name: socket for name, socket in sockets.items() if isinstance(socket, SshSocket)}
+        for balancer, socket in by_ssh.items():
+            path = f"/tmp/{self._lock_name(socket.path)}"  # noqa: S108 - any user can make a folder there
+            return FolderLock(self._ssh.host(balancer, socket.target), path)
+        first = str(next(iter(sockets.values()), ""))
+        return FolderLock(LocalHost("this machine"), str(journal_path().parent / self._lock_name(first)))
+
+    def _lock_name(self, socket: str) -> str:
+        return f"rollout-{self._inventory.service}-{hashlib.sha256(socket.encode()).hexdigest()[:8]}.lock"
 
     async def aclose(self) -> None:
         await self._direct.aclose()

@@ -100,3 +100,67 @@ def test_a_node_that_is_not_healthy_stays_out_and_is_named(start_lab: StartLab) 
     change_inventory(lab, "timeout: 1s", "timeout: 30s")
     assert rollout(lab, "resume").returncode == 0
     assert states(lab) == dict.fromkeys(("web1", "web2", "web3"), ("ready", "2"))
+
+
+async def two_at_once(lab: Lab) -> list[tuple[int, str]]:
+    """Two deployments that begin together: the exit code and the output of each."""
+
+    async def one(release: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "rollout", "deploy", "--release", release, "-i", str(lab.inventory)]
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        output, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, output.decode()
+
+    async with asyncio.timeout(90):
+        return await asyncio.gather(one("2"), one("3"))
+
+
+def test_of_two_deployments_at_once_one_is_refused(start_lab: StartLab) -> None:
+    """It exits with 3 and the holder's name, having touched nothing; the lock is free afterwards."""
+    lab = start_lab(**HARSH)
+
+    (done, refused) = sorted(asyncio.run(two_at_once(lab)))
+
+    assert (done[0], refused[0]) == (0, 3), done[1] + refused[1]
+    assert "holds the lock" in refused[1]
+    assert "deploy " in refused[1]
+    assert len({release for _, release in states(lab).values()}) == 1
+    assert "nobody holds the lock" in rollout(lab, "lock").stdout
+
+
+async def halted(lab: Lab) -> tuple[int, str]:
+    """A deployment that is halted from another terminal while its first node is restarted."""
+    command = [sys.executable, "-m", "rollout", "deploy", "--release", "2", "--output", "json"]
+    process = await asyncio.create_subprocess_exec(
+        *command, "-i", str(lab.inventory), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    lines = []
+    async with asyncio.timeout(90):
+        async for line in process.stdout:
+            lines.append(line.decode())
+            event = json.loads(line)
+            if (event["event"], event.get("step")) == ("step_started", "drain") and event["node"] == "web1":
+                assert "deploy 2" in (await asyncio.to_thread(rollout, lab, "lock")).stdout
+                assert (await asyncio.to_thread(rollout, lab, "halt")).returncode == 0
+        return await process.wait(), "".join(lines)
+
+
+def test_a_deployment_is_halted_from_another_terminal(start_lab: StartLab) -> None:
+    """The node in flight finishes, no other one starts, and `resume` goes on from there."""
+    lab = start_lab(**{**HARSH, "start": 3.0})
+
+    code, output = asyncio.run(halted(lab))
+
+    assert code == 130, output
+    assert "asked to halt" in output
+    assert states(lab) == {"web1": ("ready", "2"), "web2": ("ready", "1"), "web3": ("ready", "1")}
+    told = rollout(lab, "status").stdout
+    assert "interrupted (" in told
+    assert "asked to halt" in told
+    assert rollout(lab, "resume").returncode == 0
+    assert {release for _, release in states(lab).values()} == {"2"}
+    assert rollout(lab, "halt").returncode == 3
