@@ -29,7 +29,7 @@ echo "$ROLLOUT_LOCK cannot be made"; exit 1
 _HELD = """
 [ -d "$ROLLOUT_LOCK" ] || exit 18
 cat "$ROLLOUT_LOCK/holder"
-echo $(( $(date +%s) - $(stat -c %Y "$ROLLOUT_LOCK/beat") ))
+echo $(( $(date +%s) - $(stat -c %Y "$ROLLOUT_LOCK/beat" 2>/dev/null || echo 0) ))
 """
 _BEAT = """
 grep -qsF "$ROLLOUT_TOKEN" "$ROLLOUT_LOCK/holder" || exit 18

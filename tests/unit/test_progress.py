@@ -7,6 +7,7 @@ import pytest
 from rollout.domain import Outcome, Step
 from rollout.events import (
     DeploymentFinished,
+    DeploymentResumed,
     DeploymentStarted,
     Event,
     Halted,
@@ -186,3 +187,55 @@ def test_a_halted_deployment_only_ends_what_it_began() -> None:
     )
     assert halted.seconds_left(now=106.0) == pytest.approx(6)
     assert after(STARTED, NodeFinished("web1", 10.0), Halted("x")).seconds_left(now=106.0) == 0.0
+
+
+def told(*events: Event) -> Progress:
+    return Progress.fold(Record(17, number, 1000.0 + number, event) for number, event in enumerate(events, 1))
+
+
+BEGUN = DeploymentStarted("shop", "2", ("web1", "web2"), (), ("lb1",), 1, 0, "prod.yml", "ann", "laptop", 17)
+
+
+def test_what_finished_before_an_interruption_is_settled() -> None:
+    """A release that was put on the node stays there; a drain has to be proven again."""
+    done = (Step.PREPARE, Step.DRAIN, Step.RELEASE)
+    steps = [event for step in done for event in (StepStarted("web1", step), StepFinished("web1", step, 1.0))]
+
+    interrupted = told(BEGUN, *steps, StepStarted("web1", Step.RESTART))
+
+    assert interrupted.nodes["web1"].settled == {Step.PREPARE, Step.RELEASE}
+    assert interrupted.unfinished == ("web1", "web2")
+
+
+def test_nothing_is_settled_on_a_node_that_failed() -> None:
+    """What made it fail may lie in any step, so all are done again."""
+    steps = (StepStarted("web1", Step.RELEASE), StepFinished("web1", Step.RELEASE, 1.0))
+    failed = told(BEGUN, *steps, StepStarted("web1", Step.VERIFY), StepFailed("web1", Step.VERIFY, 1.0, "no"))
+
+    assert failed.nodes["web1"].settled == frozenset()
+
+
+def test_a_step_that_begins_again_unsettles_what_came_after_it() -> None:
+    """A restart of an earlier try says nothing about a release that was put there since."""
+    first = [
+        event
+        for step in (Step.RELEASE, Step.RESTART)
+        for event in (StepStarted("web1", step), StepFinished("web1", step, 1.0))
+    ]
+
+    again = told(BEGUN, *first, StepStarted("web1", Step.RELEASE), StepFinished("web1", Step.RELEASE, 1.0))
+
+    assert again.nodes["web1"].settled == {Step.RELEASE}
+
+
+def test_a_deployment_that_goes_on_forgets_no_node_that_is_out() -> None:
+    """Until a node is told to be back it counts as left out, even if the second try is killed at once."""
+    before = (BEGUN, StepStarted("web1", Step.DRAIN), NodeFailed("web1", left_out=True))
+    resumed = DeploymentResumed(("web1", "web2"), (), "bob", "desk", 18)
+
+    goes_on = told(*before, resumed)
+    back = told(*before, resumed, StepStarted("web1", Step.DRAIN), NodeFinished("web1", 2.0))
+
+    assert (goes_on.left_out, goes_on.running, goes_on.user) == (("web1",), True, "bob")
+    assert goes_on.names(Phase.WAITING) == ("web1", "web2")
+    assert (back.left_out, back.unfinished) == ((), ("web2",))

@@ -1,0 +1,179 @@
+"""The lock as a folder, on a real file system, by real shell lines."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from rollout.adapters.local import LocalHost
+from rollout.adapters.lock import FolderLock
+from rollout.domain import Holder
+from rollout.engine.locking import locked
+from rollout.errors import HostError, LockLost, Refused
+
+ONE = Holder("1" * 32, "ann", "laptop", 17, 1_700_000_000.0, "deploy 1.4.2")
+OTHER = dataclasses.replace(ONE, token="2" * 32, user="bob", purpose="restart")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "shop.lock"
+
+
+@pytest.fixture
+def lock(folder: Path) -> FolderLock:
+    return FolderLock(LocalHost("here"), str(folder))
+
+
+def alive(_: Holder) -> bool:
+    return False
+
+
+def test_one_takes_it_and_the_other_sees_who_holds_it(lock: FolderLock) -> None:
+    """Until it is dropped; then the other one may have it."""
+
+    async def scenario() -> None:
+        assert await lock.held() is None
+        assert await lock.take(ONE)
+        assert not await lock.take(OTHER)
+        held = await lock.held()
+        assert held is not None
+        assert held.holder == ONE
+        assert 0 <= held.silent < 5
+        await lock.drop(ONE)
+        assert await lock.take(OTHER)
+
+    asyncio.run(scenario())
+
+
+def test_of_many_at_once_one_gets_it(lock: FolderLock, folder: Path) -> None:
+    """However they meet, and nothing of the others is left behind."""
+
+    async def scenario() -> None:
+        many = [dataclasses.replace(ONE, token=f"{number:032}") for number in range(20)]
+        taken = await asyncio.gather(*(lock.take(holder) for holder in many))
+        held = await lock.held()
+        assert taken.count(True) == 1
+        assert held is not None
+        assert held.holder == many[taken.index(True)]
+
+    asyncio.run(scenario())
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_only_its_holder_drops_it_and_learns_that_it_is_lost(lock: FolderLock) -> None:
+    """Who lost the lock to another one cannot take it away again."""
+
+    async def scenario() -> None:
+        await lock.take(ONE)
+        await lock.drop(OTHER)
+        assert await lock.beat(ONE) == ""
+        await lock.drop(ONE)
+        await lock.take(OTHER)
+        with pytest.raises(LockLost):
+            await lock.beat(ONE)
+        await lock.drop(ONE)
+        assert await lock.beat(OTHER) == ""
+
+    asyncio.run(scenario())
+
+
+def test_a_holder_is_asked_to_halt(lock: FolderLock) -> None:
+    """At its next sign of life it learns who asked; nobody can be asked where nobody holds the lock."""
+
+    async def scenario() -> None:
+        assert not await lock.ask_to_halt("bob on desk")
+        await lock.take(ONE)
+        assert await lock.ask_to_halt("bob on desk")
+        assert await lock.beat(ONE) == "bob on desk"
+
+    asyncio.run(scenario())
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    """With what the host said, and no lock is taken for granted."""
+    (tmp_path / "file").touch()
+    lock = FolderLock(LocalHost("here"), str(tmp_path / "file" / "shop.lock"))
+
+    with pytest.raises(HostError, match="could not be used"):
+        asyncio.run(lock.take(ONE))
+
+
+def test_a_folder_that_is_no_lock_is_left_alone(lock: FolderLock, folder: Path) -> None:
+    """Somebody else's folder of that name is said to be none of ours."""
+    folder.mkdir(parents=True)
+    (folder / "holder").write_text("precious\n")
+
+    with pytest.raises(HostError, match="is no lock of rollout"):
+        asyncio.run(lock.held())
+    assert (folder / "holder").read_text() == "precious\n"
+
+
+def test_the_lock_is_held_for_as_long_as_the_work_takes(lock: FolderLock) -> None:
+    """A second one is refused with the first one's name, and gets it afterwards."""
+
+    async def scenario() -> None:
+        async with locked(lock, ONE, wait=0, is_gone=alive, halt=print):
+            with pytest.raises(Refused, match=r"ann on laptop \(deploy 1.4.2, process 17\) holds the lock"):
+                async with locked(lock, OTHER, wait=0, is_gone=alive, halt=print):
+                    pass
+        async with locked(lock, OTHER, wait=0, is_gone=alive, halt=print):
+            pass
+        assert await lock.held() is None
+
+    asyncio.run(scenario())
+
+
+def test_who_waits_gets_it_when_it_is_free(lock: FolderLock) -> None:
+    """Without being refused meanwhile."""
+
+    async def scenario() -> None:
+        await lock.take(ONE)
+
+        async def wait() -> None:
+            async with locked(lock, OTHER, wait=30, is_gone=alive, halt=print):
+                pass
+
+        waiting = asyncio.create_task(wait())
+        await asyncio.sleep(0)
+        await lock.drop(ONE)
+        async with asyncio.timeout(10):
+            await waiting
+
+    asyncio.run(scenario())
+
+
+def silent(lock: FolderLock, folder: Path) -> Awaitable[bool]:
+    long_ago = time.time() - 3600
+    os.utime(folder / "beat", (long_ago, long_ago))
+    return _takes(lock, alive)
+
+
+def gone(lock: FolderLock, folder: Path) -> Awaitable[bool]:
+    return _takes(lock, lambda holder: holder == ONE)
+
+
+async def _takes(lock: FolderLock, is_gone: Callable[[Holder], bool]) -> bool:
+    async with locked(lock, OTHER, wait=0, is_gone=is_gone, halt=print):
+        held = await lock.held()
+        return held is not None and held.holder == OTHER
+
+
+@pytest.mark.parametrize("left", [silent, gone])
+def test_a_lock_that_a_crash_left_is_taken_over(
+    lock: FolderLock, folder: Path, left: Callable[[FolderLock, Path], Awaitable[bool]]
+) -> None:
+    """One whose holder gives no sign of life, or is a process of this machine that is dead."""
+    asyncio.run(lock.take(ONE))
+
+    assert asyncio.run(_awaited(left(lock, folder)))
+
+
+async def _awaited(work: Awaitable[bool]) -> bool:
+    return await work
