@@ -65,14 +65,13 @@ def log_in(settings: Settings, stream: Stream, timeout: float) -> Transport:
 
 
 def _warm_up(transport: Transport, timeout: float) -> None:
-    """sshd turns no-delay on with the first command; until then each answer takes 44 ms.
-
-    Its end is not waited for: start-up files of the login shell may take long.
-    """
+    """sshd turns no-delay on with the first session; until then each answer takes 44 ms."""
     with contextlib.suppress(ChannelException, TimeoutError):
         session = transport.open("session", timeout=timeout)
         session.settimeout(timeout)
         session.exec_command("exit 0")
+        session.shutdown_write()
+        session.status_event.wait(timeout)
         session.close()
 
 
