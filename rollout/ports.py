@@ -51,6 +51,10 @@ class Host(Protocol):
         """
         ...
 
+    def expect(self, lines: int) -> None:
+        """Be ready: so many lines will have to be run soon. Whether that is possible, `run` tells."""
+        ...
+
     async def run(
         self,
         line: str,

@@ -28,6 +28,9 @@ class LocalHost:
     async def connect(self) -> None:
         """There is nothing to connect to."""
 
+    def expect(self, lines: int) -> None:
+        """A shell starts at once here."""
+
     async def run(
         self,
         line: str,

@@ -42,11 +42,14 @@ async def _deploy(arguments: argparse.Namespace) -> int:
     purpose = f"deploy {arguments.release}" if arguments.release else "restart"
     brake = Brake()
     with journal_of_user() as journal:
-        async with open_site(inventory) as site, hold_lock(site, purpose, arguments.wait, brake):
+        async with (
+            open_site(inventory) as site,
+            site.connecting(nodes),
+            hold_lock(site, purpose, arguments.wait, brake),
+        ):
             ours = left_out(journal, inventory.service)
-            (plan, seen), (previous, _) = await both(
-                make_plan(site, nodes, arguments.release, ours=ours),
-                both(previous_releases(site, nodes), site.connect(nodes)),
+            (plan, seen), previous = await both(
+                make_plan(site, nodes, arguments.release, ours=ours), previous_releases(site, nodes)
             )
             await require_safe(site, plan, seen, allow_outage=arguments.allow_outage)
             number = journal.begin(inventory.service)

@@ -15,7 +15,6 @@ from rollout.cli.locks import Brake, add_wait, hold_lock
 from rollout.cli.showing import event_view
 from rollout.cli.wiring import open_site
 from rollout.engine.preflight import make_plan, require_safe
-from rollout.engine.waiting import both
 from rollout.errors import Refused
 from rollout.inventory import Inventory
 from rollout.plan import select
@@ -43,10 +42,8 @@ async def _resume(arguments: argparse.Namespace) -> int:
             if not nodes:
                 sys.stdout.write(f"deployment {last.deployment} is done: there is nothing to resume\n")
                 return 0
-            (plan, seen), _ = await both(
-                make_plan(site, nodes, last.release, ours=left_out(journal, inventory.service)),
-                site.connect(nodes),
-            )
+            ours = left_out(journal, inventory.service)
+            plan, seen = await make_plan(site, nodes, last.release, ours=ours)
             await require_safe(site, plan, seen, allow_outage=arguments.allow_outage)
             if last.done:
                 plan = dataclasses.replace(plan, canary=0)

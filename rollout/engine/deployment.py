@@ -112,6 +112,8 @@ class Deployment:
             while flying or (waiting and not self._halted):
                 while waiting and not self._halted and len(flying) < self._window():
                     flying.add(asyncio.create_task(self._one(waiting.pop(0))))
+                for name in waiting[:1]:
+                    self._contexts[name].host.expect(2)  # its release and its restart
                 ended, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
                 for task in ended:
                     task.result()

@@ -102,20 +102,25 @@ class PageRotation:
     async def _left(
         self, balancer: LoadBalancer, servers: tuple[Server, ...], deadline: float, log: StepLog
     ) -> None:
-        """Wait until HAProxy shows that all `servers` have left and have nothing to do."""
+        """Wait until HAProxy shows that all `servers` have left and have nothing to do.
+
+        It must show so twice: one of its threads may have chosen a server and not yet counted the session.
+        """
         clock = asyncio.get_running_loop().time
+        shown_gone = 0
         while True:
             states = (await patiently(balancer)).of(servers)
             there = [state for state in states if not _has_left(state)]
             busy = [state for state in states if not state.idle]
-            if len(states) == len(servers) and not there and not busy:
+            shown_gone = 0 if there or busy or len(states) < len(servers) else shown_gone + 1
+            if shown_gone == 2:
                 log.sessions(balancer.name, 0)
                 return
             if there:
                 log.progress(f"{balancer.name} still sends to it")
-            else:
+            elif busy:
                 log.sessions(balancer.name, sum(state.sessions for state in busy))
-            if clock() >= deadline:
+            if clock() >= deadline and not shown_gone:
                 shown = ", ".join(
                     f"{state.server} shows {state.status} with {state.sessions} sessions"
                     for state in states

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from rollout.domain import Reading, Server, ServerState
@@ -33,9 +34,16 @@ class Site:
     probes: Mapping[str, Probe]
     """By the node's name: how its pages are reached."""
 
-    async def connect(self, nodes: Sequence[str]) -> None:
+    @asynccontextmanager
+    async def connecting(self, nodes: Sequence[str]) -> AsyncIterator[None]:
         """Open the connections to nodes while something else is looked at; who needs one is told why not."""
-        await asyncio.gather(*(self.hosts[name].connect() for name in nodes), return_exceptions=True)
+        tasks = [asyncio.create_task(self.hosts[name].connect()) for name in nodes]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def context(
         self, node: str, release: str | None, *, deployment: int | None = None, previous: str | None = None

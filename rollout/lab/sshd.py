@@ -52,10 +52,10 @@ def start(sshd: str, home: Path, machine: Machine, port: int, mark: str, environ
         )
     )
     # sshd overwrites its environment with its title; logins get one of their own: so the mark is an option.
+    # With that SHLVL, bash reads no ~/.bashrc: what this user has in it is not the lab's business.
+    told = f"SetEnv={MARK}={mark} SHLVL=2"
     log = machine.folder / "sshd.log"
-    subprocess.run(
-        [sshd, "-f", config, "-E", log, "-o", f"SetEnv={MARK}={mark}"], env=environment, check=True
-    )
+    subprocess.run([sshd, "-f", config, "-E", log, "-o", told], env=environment, check=True)
 
 
 def answers(machine: Machine, port: int) -> bool:

@@ -31,6 +31,9 @@ class AppHost:
     async def connect(self) -> None:
         """There is nothing to connect to."""
 
+    def expect(self, lines: int) -> None:
+        """Nothing has to start."""
+
     async def run(
         self,
         line: str,

@@ -47,6 +47,7 @@ class HAProxy:
             await asyncio.gather(answer, return_exceptions=True)
             raise
         judge(self._name, line, reply)
+        self._observer.hurry()
 
     async def level(self) -> str:
         return parse_level(self._name, await self._ask("show cli level"))

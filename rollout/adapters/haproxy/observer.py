@@ -32,6 +32,10 @@ class Observer:
             self._task = loop.create_task(self._serve())
         return await reading
 
+    def hurry(self) -> None:
+        """Something was changed: the next reading need not keep the pace."""
+        self._next = 0.0
+
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         try:

@@ -38,6 +38,10 @@ class SshHost:
         with self._named():
             await self._link.open()
 
+    def expect(self, lines: int) -> None:
+        """As `Host.expect`."""
+        self._link.sessions.expect(_SHELL, lines)
+
     async def run(
         self,
         line: str,
@@ -53,7 +57,7 @@ class SshHost:
         text = script(line, environment)
         printed = Printed(output)
         with self._named():
-            async with self._link.session(_SHELL) as channel:
+            async with self._link.sessions.run(_SHELL) as channel:
                 try:
                     async with asyncio.timeout(timeout):
                         await self._threads.run(functools.partial(_send, channel, text))
@@ -109,7 +113,7 @@ class SshHost:
         return False
 
     async def _relay(self, path: str, request: bytes) -> bytes:
-        async with self._link.session(f"exec {shlex.join(relay(path))}") as channel:
+        async with self._link.sessions.run(f"exec {shlex.join(relay(path))}") as channel:
             channel.set_combine_stderr(False)
             answer = await self._ask(_converse, channel, request)
             await self._threads.run(channel.status_event.wait)

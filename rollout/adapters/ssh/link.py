@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from paramiko import Channel, ChannelException, SSHException
@@ -15,15 +15,13 @@ from rollout.adapters.ssh.config import Settings, resolve
 from rollout.adapters.ssh.dialing import Stream
 from rollout.adapters.ssh.login import TooBusy, log_in
 from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.sessions import Sessions, Start, start_command
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import PROHIBITED, Transport, close
 from rollout.domain import SshTarget
 from rollout.errors import HostUnreachable
 
 T = TypeVar("T")
-
-_SESSIONS = 8
-"""At once on one connection; sshd's own limit (`MaxSessions`) is 10 unless it is set."""
 
 _RETRIES = (0.1, 0.3, 1.0)
 """Seconds to wait before each further try, when an sshd has too much to do."""
@@ -47,8 +45,7 @@ class Link:
         self._transport: Transport | None = None
         self._opening: asyncio.Task[Transport] | None = None
         self._closed = False
-        self._slots = asyncio.Semaphore(_SESSIONS)
-        self._sessions = 0
+        self.sessions = Sessions(self.channel, links.threads)
 
     async def open(self) -> Transport:
         """The open connection. All who wait for it share one attempt and its failure. Raises Refusal."""
@@ -63,74 +60,18 @@ class Link:
 
     async def close(self) -> None:
         self._closed = True
+        await self.sessions.close()
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.wait([self._opening])
         if self._transport is not None:
             await self._threads.run(self._transport.close)
 
-    @contextlib.asynccontextmanager
-    async def session(self, command: str) -> AsyncIterator[Channel]:
-        """A session in which `command` has been started, its standard input still open.
+    async def channel(self, start: Start) -> Channel:
+        """What `start` opens; on a new connection if the one at hand turns out to be dead.
 
-        Waits while too many sessions are open. Raises Refusal.
+        Raises ChannelException if the host says no, Refusal.
         """
-        channel = await self._admitted(functools.partial(_start, command))
-        try:
-            yield channel
-        finally:
-            try:
-                await self._threads.run(functools.partial(close, channel))
-            finally:
-                self._sessions -= 1
-                self._slots.release()
-
-    async def order(self, command: str) -> None:
-        """Run a command without waiting for a free session: sshd allows two more than we use."""
-        transport = await self.open()
-        channel = await self._in_time(functools.partial(_start, command, transport, self._timeout))
-        try:
-            await self._threads.run(channel.status_event.wait)
-        finally:
-            self._threads.start(functools.partial(close, channel))
-
-    async def stream(self, path: str) -> Channel:
-        """A channel to a UNIX socket on the host. Raises ChannelException, Refusal."""
-        return await self._reopening(lambda transport, timeout: transport.open_unix(path, timeout=timeout))
-
-    async def tunnel(self, host: str, port: int) -> Channel:
-        """A channel to a TCP address as seen from the host.
-
-        Raises ChannelException, SSHException, TimeoutError: no answer is that address's fault here.
-        """
-        transport = await self.open()
-        start = functools.partial(transport.open_tcp, host, port, timeout=self._timeout)
-        return await self._threads.run(start, discard=close)
-
-    async def _admitted(self, start: Callable[[Transport, float], Channel]) -> Channel:
-        pauses = iter(_RETRIES)
-        while True:
-            await self._slots.acquire()
-            self._sessions += 1
-            others = self._sessions > 1
-            try:
-                return await self._reopening(start)
-            except BaseException as error:
-                self._sessions -= 1
-                if isinstance(error, ChannelException) and others:
-                    continue  # sshd allows fewer sessions than we thought: the slot is not given back
-                self._slots.release()
-                if not isinstance(error, ChannelException):
-                    raise
-                pause = next(pauses, None)
-                if pause is None:
-                    message = f"it allows no session ({error.text})"
-                    hint = "look at MaxSessions of its sshd_config"
-                    raise Refusal(HostUnreachable, message, hint) from error
-            await asyncio.sleep(pause)  # a session that was just closed may not yet be forgotten
-
-    async def _reopening(self, start: Callable[[Transport, float], Channel]) -> Channel:
-        """A channel; on a new connection if the one at hand turns out to be dead."""
         for again in (True, False):
             transport = await self.open()
             try:
@@ -144,6 +85,28 @@ class Link:
                 if not again:
                     raise Refusal(HostUnreachable, f"the connection broke: {error}") from error
         raise AssertionError
+
+    async def order(self, command: str) -> None:
+        """Run a command without waiting for a free session: sshd allows two more than we use."""
+        transport = await self.open()
+        channel = await self._in_time(functools.partial(start_command, command, transport, self._timeout))
+        try:
+            await self._threads.run(channel.status_event.wait)
+        finally:
+            self._threads.start(functools.partial(close, channel))
+
+    async def stream(self, path: str) -> Channel:
+        """A channel to a UNIX socket on the host. Raises ChannelException, Refusal."""
+        return await self.channel(lambda transport, timeout: transport.open_unix(path, timeout=timeout))
+
+    async def tunnel(self, host: str, port: int) -> Channel:
+        """A channel to a TCP address as seen from the host.
+
+        Raises ChannelException, SSHException, TimeoutError: no answer is that address's fault here.
+        """
+        transport = await self.open()
+        start = functools.partial(transport.open_tcp, host, port, timeout=self._timeout)
+        return await self._threads.run(start, discard=close)
 
     async def _in_time(self, start: Callable[[], Channel]) -> Channel:
         async with asyncio.timeout(self._timeout):
@@ -206,10 +169,3 @@ class Link:
             raise Refusal(HostUnreachable, message) from error
         except SSHException as error:
             raise TooBusy(f"jump host {settings.jump} hung up ({error})") from error
-
-
-def _start(command: str, transport: Transport, timeout: float) -> Channel:
-    channel = transport.open("session", timeout=timeout)
-    channel.set_combine_stderr(True)
-    channel.exec_command(command)
-    return channel

@@ -11,7 +11,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 
 from rollout.adapters.ssh.authentication import PublicKeys
 from rollout.adapters.ssh.config import Settings
-from rollout.adapters.ssh.dialing import ProxyCommand, Stream
+from rollout.adapters.ssh.dialing import ProxyCommand, Stream, TcpSocket
 from rollout.adapters.ssh.host_keys import HostKeyCheck
 from rollout.adapters.ssh.refusal import Refusal
 from rollout.adapters.ssh.transport import Transport
@@ -60,19 +60,22 @@ def log_in(settings: Settings, stream: Stream, timeout: float) -> Transport:
         raise _explained(error, settings, stream) from error
     opened = cast(Transport, connection.transport)
     opened.set_keepalive(_KEEPALIVE)
-    _warm_up(opened, timeout)
+    if not (isinstance(stream, TcpSocket) and stream.quick):
+        _warm_up(opened, timeout)
     return opened
 
 
 def _warm_up(transport: Transport, timeout: float) -> None:
-    """sshd turns no-delay on with the first session; until then each answer takes 44 ms."""
+    """sshd turns no-delay on with the first command; until then each answer may take 44 ms.
+
+    The command's end is not waited for: a login shell's start-up files may take long.
+    """
     with contextlib.suppress(ChannelException, TimeoutError):
         session = transport.open("session", timeout=timeout)
         session.settimeout(timeout)
         session.exec_command("exit 0")
         session.shutdown_write()
-        session.status_event.wait(timeout)
-        session.close()
+        transport.warm_up = session
 
 
 def _explained(error: Exception, settings: Settings, stream: Stream) -> Exception:

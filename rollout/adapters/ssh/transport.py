@@ -17,6 +17,9 @@ PROHIBITED, CONNECT_FAILED, UNKNOWN_TYPE = 1, 2, 3
 
 _LOOK_AGAIN = 0.1
 
+_WARM_UP = 2.0
+"""Seconds that a login shell may take, before the connection is closed under it."""
+
 
 def close(channel: Channel) -> None:
     """Also if its connection is gone already."""
@@ -49,6 +52,8 @@ class Transport(paramiko.Transport):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._refused: dict[int, ChannelException] = {}
+        self.warm_up: Channel | None = None
+        """The session of the first command, kept until it ends by itself."""
 
     def open(self, kind: str, *fields: str | int, timeout: float) -> Channel:
         """Open a channel of any kind; `fields` follow the common part of the message.
@@ -92,7 +97,12 @@ class Transport(paramiko.Transport):
         return self.open("direct-tcpip", host, port, "127.0.0.1", 0, timeout=timeout)
 
     def close(self) -> None:
-        """Also if what it runs over is gone already."""
+        """Also if what it runs over is gone already.
+
+        A login shell that is cut off in its start-up files may leave locks there, which hinder the next one.
+        """
+        if self.warm_up is not None and self.is_active():
+            self.warm_up.status_event.wait(_WARM_UP)
         with contextlib.suppress(SSHException, EOFError, OSError):
             super().close()
 

@@ -60,7 +60,7 @@ class NodeProbe:
         with tempfile.TemporaryDirectory(prefix="rollout-") as folder:
             path = Path(folder) / "node"
             server = await asyncio.start_unix_server(functools.partial(self._join, channel), path)
-            probe = HttpProbe(httpx.AsyncHTTPTransport(uds=str(path)))
+            probe = HttpProbe(path)
             try:
                 return await probe.request(method, url, timeout=timeout)
             finally:

@@ -1,0 +1,134 @@
+"""The sessions of one connection: as many at once as its sshd allows, some of them ahead of their use."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from paramiko import Channel, ChannelException
+
+from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.threads import Threads
+from rollout.adapters.ssh.transport import Transport, close
+from rollout.errors import HostUnreachable
+
+_SESSIONS = 8
+"""At once on one connection; sshd's own limit (`MaxSessions`) is 10 unless it is set."""
+
+_RETRIES = (0.1, 0.3, 1.0)
+"""Seconds to wait before each further try, where sshd allows no session at all."""
+
+_FRESH = 10.0
+"""Seconds for which a session that was started ahead is used: an older one's connection may have died."""
+
+Start = Callable[[Transport, float], Channel]
+"""Opens a channel within a time in seconds. Blocks."""
+
+
+class Sessions:
+    def __init__(self, channel: Callable[[Start], Awaitable[Channel]], threads: Threads) -> None:
+        """`channel` opens one on the connection; raises ChannelException, Refusal."""
+        self._channel = channel
+        self._threads = threads
+        self._slots = asyncio.Semaphore(_SESSIONS)
+        self._open = 0
+        self._ahead: list[_Ahead] = []
+
+    @contextlib.asynccontextmanager
+    async def run(self, command: str) -> AsyncIterator[Channel]:
+        """A session in which `command` has been started, its standard input still open.
+
+        Waits while too many sessions are open. Raises Refusal.
+        """
+        channel = await self._started(command)
+        try:
+            yield channel
+        finally:
+            await self._close(channel)
+
+    def expect(self, command: str, times: int) -> None:
+        """Start `command` now for those who ask for it next: a login shell may take long to start."""
+        while len(self._ahead) < times and not self._slots.locked():
+            self._ahead.append(_Ahead(command, asyncio.create_task(self._admitted(command))))
+
+    async def close(self) -> None:
+        """End what was started ahead and not asked for."""
+        while self._ahead:
+            ahead = self._ahead.pop()
+            ahead.starting.cancel()
+            await asyncio.wait([ahead.starting])
+            if ahead.succeeded:
+                await self._close(ahead.starting.result())
+
+    async def _started(self, command: str) -> Channel:
+        if not self._ahead or not self._ahead[0].suits(command):
+            await self.close()
+            return await self._admitted(command)
+        ahead = self._ahead.pop(0)
+        try:
+            await asyncio.wait([ahead.starting])
+        except asyncio.CancelledError:
+            self._ahead.append(ahead)  # so that it is ended with the others
+            raise
+        return ahead.starting.result() if ahead.succeeded else await self._admitted(command)
+
+    async def _admitted(self, command: str) -> Channel:
+        start = functools.partial(start_command, command)
+        pauses = iter(_RETRIES)
+        while True:
+            await self._slots.acquire()
+            self._open += 1
+            others = self._open > 1
+            try:
+                return await self._channel(start)
+            except BaseException as error:
+                self._open -= 1
+                if isinstance(error, ChannelException) and others:
+                    continue  # sshd allows fewer sessions than we thought: the slot is not given back
+                self._slots.release()
+                if not isinstance(error, ChannelException):
+                    raise
+                pause = next(pauses, None)
+                if pause is None:
+                    message = f"it allows no session ({error.text})"
+                    hint = "look at MaxSessions of its sshd_config"
+                    raise Refusal(HostUnreachable, message, hint) from error
+            await asyncio.sleep(pause)  # a session that was just closed may not yet be forgotten
+
+    async def _close(self, channel: Channel) -> None:
+        try:
+            await self._threads.run(functools.partial(close, channel))
+        finally:
+            self._open -= 1
+            self._slots.release()
+
+
+class _Ahead:
+    """A session that was started before it is asked for."""
+
+    def __init__(self, command: str, starting: asyncio.Task[Channel]) -> None:
+        self._command = command
+        self.starting = starting
+        self._clock = asyncio.get_running_loop().time
+        self._since = self._clock()
+
+    def suits(self, command: str) -> bool:
+        return self._command == command and self._clock() < self._since + _FRESH
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it is there, and has not ended."""
+        task = self.starting
+        if task.cancelled() or task.exception() is not None:
+            return False
+        return not task.result().closed
+
+
+def start_command(command: str, transport: Transport, timeout: float) -> Channel:
+    """A session in which `command` runs, its streams as one. Raises ChannelException, SSHException."""
+    channel = transport.open("session", timeout=timeout)
+    channel.set_combine_stderr(True)
+    channel.exec_command(command)
+    return channel
