@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab_support import StartLab, statuses
+from lab_support import StartLab, statuses, until
 
 from rollout.lab.lab import Lab
 from rollout.lab.result import Result
@@ -82,6 +82,8 @@ async def under_traffic(lab: Lab, program: list[str], *words: str) -> tuple[int,
         except BaseException:
             process.kill()
             raise
+        answered = len(traffic.result.latencies)
+        await until(lambda: len(traffic.result.latencies) > answered + 100)  # the last node has its share
     assert process.returncode is not None
     return process.returncode, output.decode(), traffic.result
 

@@ -170,7 +170,7 @@ class SshHost:
 
 
 def _send(channel: Channel, text: bytes) -> None:
-    with contextlib.suppress(OSError):  # it has ended already; its status will tell
+    with contextlib.suppress(OSError, EOFError, SSHException):  # it has ended already; its status will tell
         channel.sendall(text)
         channel.shutdown_write()
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import cast
 
 from paramiko import Channel, ChannelException
 
@@ -20,8 +21,8 @@ _SESSIONS = 8
 _RETRIES = (0.1, 0.3, 1.0)
 """Seconds to wait before each further try, where sshd allows no session at all."""
 
-_FRESH = 10.0
-"""Seconds for which a session that was started ahead is used: an older one's connection may have died."""
+_ANSWER = 5.0
+"""Seconds in which a connection must show that it lives, before a session started ahead is used."""
 
 Start = Callable[[Transport, float], Channel]
 """Opens a channel within a time in seconds. Blocks."""
@@ -63,16 +64,21 @@ class Sessions:
                 await self._close(ahead.starting.result())
 
     async def _started(self, command: str) -> Channel:
-        if not self._ahead or not self._ahead[0].suits(command):
+        if not self._ahead or self._ahead[0].command != command:
             await self.close()
             return await self._admitted(command)
         ahead = self._ahead.pop(0)
         try:
             await asyncio.wait([ahead.starting])
+            alive = ahead.succeeded and await self._threads.run(ahead.lives)
         except asyncio.CancelledError:
             self._ahead.append(ahead)  # so that it is ended with the others
             raise
-        return ahead.starting.result() if ahead.succeeded else await self._admitted(command)
+        if alive:
+            return ahead.starting.result()
+        if ahead.succeeded:
+            await self._close(ahead.starting.result())
+        return await self._admitted(command)
 
     async def _admitted(self, command: str) -> Channel:
         start = functools.partial(start_command, command)
@@ -109,21 +115,18 @@ class _Ahead:
     """A session that was started before it is asked for."""
 
     def __init__(self, command: str, starting: asyncio.Task[Channel]) -> None:
-        self._command = command
+        self.command = command
         self.starting = starting
-        self._clock = asyncio.get_running_loop().time
-        self._since = self._clock()
-
-    def suits(self, command: str) -> bool:
-        return self._command == command and self._clock() < self._since + _FRESH
 
     @property
     def succeeded(self) -> bool:
-        """Whether it is there, and has not ended."""
-        task = self.starting
-        if task.cancelled() or task.exception() is not None:
-            return False
-        return not task.result().closed
+        return not self.starting.cancelled() and self.starting.exception() is None
+
+    def lives(self) -> bool:
+        """Whether it has not ended, and its connection neither. Blocks for a round trip."""
+        channel = self.starting.result()
+        transport = cast(Transport, channel.get_transport())
+        return not channel.closed and transport.answers(_ANSWER) and not channel.closed
 
 
 def start_command(command: str, transport: Transport, timeout: float) -> Channel:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import paramiko
 from paramiko import Channel, ChannelException, Message, SSHException
-from paramiko.common import MSG_CHANNEL_REQUEST, cMSG_CHANNEL_OPEN
+from paramiko.common import MSG_CHANNEL_REQUEST, cMSG_CHANNEL_OPEN, cMSG_GLOBAL_REQUEST
 
 PROHIBITED, CONNECT_FAILED, UNKNOWN_TYPE = 1, 2, 3
 """Codes of a `ChannelException`, from RFC 4254."""
@@ -52,6 +52,7 @@ class Transport(paramiko.Transport):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._refused: dict[int, ChannelException] = {}
+        self._asking = threading.Lock()
         self.warm_up: Channel | None = None
         """The session of the first command, kept until it ends by itself."""
 
@@ -95,6 +96,18 @@ class Transport(paramiko.Transport):
 
     def open_tcp(self, host: str, port: int, *, timeout: float) -> Channel:
         return self.open("direct-tcpip", host, port, "127.0.0.1", 0, timeout=timeout)
+
+    def answers(self, timeout: float) -> bool:
+        """Whether the other side is still there."""
+        message = Message()
+        message.add_byte(cMSG_GLOBAL_REQUEST)
+        message.add_string("keepalive@openssh.com")
+        message.add_boolean(True)
+        inner: Any = self
+        with self._asking:
+            self.completion_event = answered = threading.Event()
+            inner._send_user_message(message)
+            return answered.wait(timeout) and self.is_active()
 
     def close(self) -> None:
         """Also if what it runs over is gone already.
