@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
 from rollout.domain import Outcome, Step
@@ -35,6 +35,12 @@ class DeploymentStarted(Event):
     user: str
     host: str
     pid: int
+    releases: dict[str, str] = field(default_factory=dict)
+    """What a node gets where that is not `release`."""
+    rollback_of: int | None = None
+    """The deployment whose nodes go back to what they ran before it."""
+    on_failure: str = "halt"
+    """Or `rollback`."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class ServerNoted(Event):
 
 @dataclass(frozen=True)
 class ReleaseNoted(Event):
-    """What a node ran before anything was touched, as far as its health page told."""
+    """What a node ran before anything was touched: its health page told, or an earlier deployment did."""
 
     node: str
     release: str
@@ -156,6 +162,8 @@ class Halted(Event):
     """No further node starts; those in flight finish."""
 
     reason: str
+    gave_up: bool = False
+    """Because of failures, and not because somebody asked."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rollout import page, runtime
 from rollout.domain import Reading, Server, ServerState, Step
@@ -49,6 +49,12 @@ class Plan:
     placement: Placement
     capacity: tuple[Capacity, ...]
     warnings: tuple[str, ...] = ()
+    releases: Mapping[str, str] = field(default_factory=dict)
+    """What a node gets where that is not `release`."""
+
+    def release_of(self, node: str) -> str | None:
+        """What `node` gets; `None` is a restart."""
+        return self.releases.get(node, self.release)
 
 
 def select(inventory: Inventory, limit: Sequence[str]) -> tuple[str, ...]:

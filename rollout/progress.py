@@ -27,7 +27,10 @@ from rollout.events import (
     Warned,
 )
 
-_LASTING = frozenset({Step.PREPARE, Step.RELEASE, Step.RESTART})
+_TOUCHING = frozenset({Step.RELEASE, Step.RESTART})
+"""Once one of them began, the node may no longer run what it ran."""
+
+_LASTING = frozenset({Step.PREPARE, *_TOUCHING})
 """What a finished step did stays done; the others prove a state, which may have changed since."""
 
 
@@ -55,6 +58,8 @@ class NodeProgress:
     """When its turn came; preparing does not count."""
     seconds: float | None = None
     """From the start of its turn until it was done."""
+    touched: bool = False
+    """It may no longer run what it ran before."""
     step: Step | None = None
     """The one that runs, or ran last."""
     step_started: float | None = None
@@ -89,6 +94,7 @@ class NodeProgress:
             step_seconds=earlier,
             phase=Phase.RUNNING,
             started=started,
+            touched=self.touched or step in _TOUCHING,
             step=step,
             step_started=time,
             detail="",
@@ -119,6 +125,11 @@ class Progress:
     service: str = ""
     release: str | None = None
     """`None` is a rolling restart."""
+    releases: Mapping[str, str] = field(default_factory=dict)
+    """What a node gets where that is not `release`."""
+    rollback_of: int | None = None
+    """The deployment that it takes back."""
+    on_failure: str = "halt"
     load_balancers: tuple[str, ...] = ()
     window: int = 1
     canary: int = 0
@@ -130,6 +141,8 @@ class Progress:
     """In the order in which they are rolled; the skipped ones come last."""
     warnings: tuple[Warned, ...] = ()
     halted: str | None = None
+    gave_up: bool = False
+    """It was halted by failures, and not because somebody asked."""
     outcome: Outcome | None = None
     reason: str = ""
     seconds: float | None = None
@@ -186,6 +199,23 @@ class Progress:
             and node.phase in (Phase.RUNNING, Phase.FAILED)
         )
 
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """The nodes that may no longer run what they ran before: those that take no traffic first."""
+        out = (*self.left_out, *self.in_doubt)
+        touched = [node.name for node in self.nodes.values() if node.touched]
+        return tuple(sorted(touched, key=lambda name: name not in out))
+
+    @property
+    def to_be_rolled_back(self) -> bool:
+        """It failed, and its inventory asks for a rollback then."""
+        failed = self.outcome is Outcome.FAILED and self.gave_up and self.on_failure == "rollback"
+        return failed and self.release is not None and bool(self.touched)
+
+    def release_of(self, node: str) -> str | None:
+        """What `node` gets; `None` is a restart."""
+        return self.releases.get(node, self.release)
+
     def seconds_left(self, now: float) -> float | None:
         """A guess from the nodes that are done; `None` while there is none to judge by."""
         taken = [node.seconds for node in self.nodes.values() if node.seconds is not None]
@@ -228,8 +258,8 @@ class Progress:
                 return self._with(name, left_out=False)
             case Warned() as event:
                 return replace(self, warnings=(*self.warnings, event))
-            case Halted(reason=reason):
-                return replace(self, halted=reason)
+            case Halted(reason=reason, gave_up=gave_up):
+                return replace(self, halted=reason, gave_up=gave_up)
             case DeploymentFinished(outcome=outcome, seconds=seconds, reason=reason):
                 return replace(self, outcome=outcome, seconds=seconds, reason=reason)
         return self
@@ -243,6 +273,9 @@ class Progress:
             started=record.time,
             service=event.service,
             release=event.release,
+            releases=event.releases,
+            rollback_of=event.rollback_of,
+            on_failure=event.on_failure,
             load_balancers=event.load_balancers,
             window=event.window,
             canary=event.canary,
@@ -275,6 +308,7 @@ class Progress:
             pid=event.pid,
             nodes={**self.nodes, **again},
             halted=None,
+            gave_up=False,
             outcome=None,
             reason="",
             seconds=None,

@@ -35,6 +35,13 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
 
+def add_outage(parser: argparse.ArgumentParser) -> None:
+    """`--allow-outage`."""
+    parser.add_argument(
+        "--allow-outage", action="store_true", help="take even the last server of a backend out of rotation"
+    )
+
+
 def _names(text: str) -> list[str]:
     """An empty list would mean all nodes, and come from a variable that is unset."""
     names = [name.strip() for name in text.split(",") if name.strip()]

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Mapping
 
-from rollout.cli.arguments import add_common, limit, load_inventory
+from rollout.cli.arguments import add_common, add_outage, limit, load_inventory
+from rollout.cli.beginning import begun
 from rollout.cli.carrying_out import carry_out
-from rollout.cli.journals import Recorder, journal_of_user, left_out, started
+from rollout.cli.journals import Recorder, journal_of_user, known_releases, left_out
 from rollout.cli.locks import Brake, add_wait, hold_lock
+from rollout.cli.rolling_back import roll_back_if_failed, without_way_back
 from rollout.cli.showing import event_view
 from rollout.cli.wiring import open_site
 from rollout.engine.preflight import make_plan, previous_releases, require_safe
-from rollout.engine.site import Survey
 from rollout.engine.waiting import both
-from rollout.events import ReleaseNoted, ServerNoted, Warned
-from rollout.plan import Plan, select
+from rollout.plan import select
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--release", metavar="RELEASE", help="without it, this is a rolling restart")
     add_outage(parser)
     add_wait(parser)
-
-
-def add_outage(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--allow-outage", action="store_true", help="take even the last server of a backend out of rotation"
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -48,17 +41,20 @@ async def _deploy(arguments: argparse.Namespace) -> int:
             hold_lock(site, purpose, arguments.wait, brake),
         ):
             ours = left_out(journal, inventory.service)
-            (plan, seen), previous = await both(
+            (plan, seen), reported = await both(
                 make_plan(site, nodes, arguments.release, ours=ours), previous_releases(site, nodes)
             )
             await require_safe(site, plan, seen, allow_outage=arguments.allow_outage)
+            previous = {**known_releases(journal, inventory.service), **reported}
             number = journal.begin(inventory.service)
             with event_view(arguments.output) as show:
                 record = Recorder(journal, number, arguments.redaction, show)
-                record(started(plan, str(inventory.path)))
-                for event in _noted(plan, seen, previous):
+                for event in (
+                    *begun(inventory, plan, seen, previous),
+                    *without_way_back(plan, inventory, previous),
+                ):
                     record(event)
-                return await carry_out(
+                code = await carry_out(
                     site,
                     plan,
                     number,
@@ -68,30 +64,5 @@ async def _deploy(arguments: argparse.Namespace) -> int:
                     allow_outage=arguments.allow_outage,
                     brake=brake,
                 )
-
-
-def _noted(
-    plan: Plan, seen: Survey, previous: Mapping[str, str]
-) -> list[ServerNoted | ReleaseNoted | Warned]:
-    """What is as it is before anything is touched."""
-    servers = [
-        ServerNoted(
-            node=name,
-            load_balancer=state.server.load_balancer,
-            backend=state.server.backend,
-            server=state.server.name,
-            admin=int(state.admin),
-            weight=state.weight,
-            status=state.status,
-        )
-        for name in plan.nodes
-        for state in seen.states(name)
-    ]
-    releases = [ReleaseNoted(name, previous[name]) for name in plan.nodes if name in previous]
-    return [*servers, *releases, *warned(plan)]
-
-
-def warned(plan: Plan) -> list[Warned]:
-    """What should be known of a plan before it is carried out."""
-    skipped = [Warned(f"skipped: {reason}", node=name) for name, reason in plan.skipped.items()]
-    return [*skipped, *map(Warned, plan.warnings)]
+            await roll_back_if_failed(site, journal, number, arguments, brake)
+            return code

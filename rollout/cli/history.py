@@ -47,10 +47,11 @@ def _line(deployment: Progress) -> str:
     begun = datetime.fromtimestamp(deployment.started or 0).strftime("%Y-%m-%d %H:%M")
     took = duration(deployment.seconds) if deployment.seconds is not None else "–"
     nodes = f"{deployment.done} of {deployment.total}"
+    back = f" · rollback of {deployment.rollback_of}" if deployment.rollback_of else ""
     out = f" · left out: {', '.join(deployment.left_out)}" if deployment.left_out else ""
     return (
         f"{deployment.deployment:5}  {begun}  {deployment.release or 'restart':20} "
-        f"{outcome(deployment):12} {nodes:>9}  {took:>8}  {deployment.user}@{deployment.host}{out}"
+        f"{outcome(deployment):12} {nodes:>9}  {took:>8}  {deployment.user}@{deployment.host}{back}{out}"
     )
 
 
@@ -64,6 +65,7 @@ def _document(deployment: Progress) -> dict[str, object]:
         "deployment": deployment.deployment,
         "started": datetime.fromtimestamp(deployment.started or 0, UTC).isoformat(),
         "release": deployment.release,
+        "rollback_of": deployment.rollback_of,
         "outcome": outcome(deployment),
         "seconds": deployment.seconds,
         "nodes": deployment.total,

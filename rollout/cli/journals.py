@@ -12,17 +12,9 @@ from contextlib import contextmanager, suppress
 from rollout.adapters.journal import SqliteJournal, journal_path
 from rollout.cli.redaction import Redaction
 from rollout.errors import JournalError, Refused
-from rollout.events import (
-    DeploymentResumed,
-    DeploymentStarted,
-    Event,
-    NodeReturned,
-    OutputSeen,
-    Record,
-)
-from rollout.plan import Plan
+from rollout.events import Event, NodeReturned, OutputSeen, Record
 from rollout.ports import Journal
-from rollout.progress import NodeProgress, Progress
+from rollout.progress import NodeProgress, Phase, Progress
 
 _REMEMBERED = 20
 """Deployments that are looked through for nodes that were left out."""
@@ -135,32 +127,14 @@ def mark_returned(journal: Journal, service: str, name: str) -> None:
             journal.append(deployment.deployment, NodeReturned(name))
 
 
-def resumed(plan: Plan) -> DeploymentResumed:
-    """A deployment goes on: what will be done, and who does it from where."""
-    return DeploymentResumed(
-        nodes=plan.nodes,
-        skipped=tuple(plan.skipped),
-        user=user(),
-        host=socket.gethostname(),
-        pid=os.getpid(),
-    )
-
-
-def started(plan: Plan, inventory: str) -> DeploymentStarted:
-    """The first event of a deployment: what will be done, and who does it from where."""
-    return DeploymentStarted(
-        service=plan.service,
-        release=plan.release,
-        nodes=plan.nodes,
-        skipped=tuple(plan.skipped),
-        load_balancers=tuple(sorted({c.load_balancer for c in plan.capacity})),
-        window=plan.window,
-        canary=plan.canary,
-        inventory=inventory,
-        user=user(),
-        host=socket.gethostname(),
-        pid=os.getpid(),
-    )
+def known_releases(journal: Journal, service: str) -> dict[str, str]:
+    """The release that a deployment last finished with, by node."""
+    return {
+        node.name: release
+        for deployment in remembered(journal, service)
+        for node in deployment.nodes.values()
+        if node.phase is Phase.DONE and (release := deployment.release_of(node.name))
+    }
 
 
 def user() -> str:

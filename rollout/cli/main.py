@@ -28,6 +28,7 @@ VERBS = {
     "ready": "put nodes that are healthy back into rotation by hand",
     "resume": "go on with a deployment that was interrupted or halted",
     "restore": "bring every node that deployments left out back, if it is healthy",
+    "rollback": "put back the release that the nodes had before the last deployment",
     "halt": "let the running deployment finish the nodes in flight and start no other",
     "lock": "show who deploys the service now, or break a lock that was left",
     "history": "list the deployments of the service",
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         gc.freeze()
         return code
     except RolloutError as error:
-        _tell(error, getattr(arguments, "redaction", Redaction()))
+        tell(error, getattr(arguments, "redaction", Redaction()))
         return _exit_code(error)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
@@ -82,7 +83,8 @@ def _parser(verb: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _tell(error: RolloutError, redaction: Redaction) -> None:
+def tell(error: RolloutError, redaction: Redaction) -> None:
+    """An error and what to do about it, on standard error."""
     sys.stderr.write(f"rollout: {redaction.printable(str(error))}\n")
     if error.hint:
         sys.stderr.write(f"hint: {redaction.printable(error.hint)}\n")

@@ -65,6 +65,11 @@ class Redaction:
         return dataclasses.replace(event, **fields)
 
 
+def is_masked(text: str | None) -> bool:
+    """Whether some of what was written is not there any more."""
+    return text is not None and _MASK in text
+
+
 def _is_text(value: Any) -> bool:
     """A text, or a sequence of nothing else."""
     return isinstance(value, str) or (

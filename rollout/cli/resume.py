@@ -7,11 +7,13 @@ import asyncio
 import dataclasses
 import sys
 
-from rollout.cli.arguments import add_common, limit, load_inventory
+from rollout.cli.arguments import add_common, add_outage, limit, load_inventory
+from rollout.cli.beginning import resumed
 from rollout.cli.carrying_out import carry_out
-from rollout.cli.deploy import add_outage, warned
-from rollout.cli.journals import Recorder, journal_of_user, last_started, left_out, resumed
+from rollout.cli.journals import Recorder, journal_of_user, last_started, left_out
 from rollout.cli.locks import Brake, add_wait, hold_lock
+from rollout.cli.redaction import is_masked
+from rollout.cli.rolling_back import roll_back_if_failed
 from rollout.cli.showing import event_view
 from rollout.cli.wiring import open_site
 from rollout.engine.preflight import make_plan, require_safe
@@ -45,15 +47,15 @@ async def _resume(arguments: argparse.Namespace) -> int:
             ours = left_out(journal, inventory.service)
             plan, seen = await make_plan(site, nodes, last.release, ours=ours)
             await require_safe(site, plan, seen, allow_outage=arguments.allow_outage)
-            if last.done:
-                plan = dataclasses.replace(plan, canary=0)
+            plan = dataclasses.replace(
+                plan, releases=last.releases, canary=0 if last.done or last.rollback_of else plan.canary
+            )
             with event_view(arguments.output, last) as show:
                 record = Recorder(journal, last.deployment, arguments.redaction, show)
-                record(resumed(plan))
-                for event in warned(plan):
+                for event in resumed(plan):
                     record(event)
                 before = {name: node.previous_release for name, node in last.nodes.items()}
-                return await carry_out(
+                code = await carry_out(
                     site,
                     plan,
                     last.deployment,
@@ -63,10 +65,18 @@ async def _resume(arguments: argparse.Namespace) -> int:
                     allow_outage=arguments.allow_outage,
                     brake=brake,
                 )
+            await roll_back_if_failed(site, journal, last.deployment, arguments, brake)
+            return code
 
 
 def _known(inventory: Inventory, last: Progress) -> tuple[str, ...]:
-    """The nodes that are not done. Raises Refused if the inventory has lost one."""
+    """The nodes that are not done. Raises Refused if the inventory lacks one, or the release is masked."""
+    if any(map(is_masked, (last.release, *last.releases.values()))):
+        raise Refused(
+            f"the release of deployment {last.deployment} is also the value of a variable, "
+            "which the journal does not keep",
+            hint="rollout deploy --release RELEASE",
+        )
     lost = [name for name in last.unfinished if name not in inventory.nodes]
     if lost:
         raise Refused(

@@ -37,7 +37,7 @@ class Deployment:
         self._allow_outage = allow_outage
         self._settled = settled or {}
         self._contexts = {
-            name: site.context(name, plan.release, deployment=number, previous=previous.get(name))
+            name: site.context(name, plan.release_of(name), deployment=number, previous=previous.get(name))
             for name in plan.nodes
         }
         self._leaving = asyncio.Lock()
@@ -55,9 +55,7 @@ class Deployment:
 
     def halt(self, reason: str) -> None:
         """No further node starts; those in flight finish."""
-        if not self._halted:
-            self._halted = reason
-            self._record(Halted(reason))
+        self._halt(reason, gave_up=False)
 
     async def run(self) -> Outcome:
         clock = asyncio.get_running_loop().time
@@ -67,7 +65,7 @@ class Deployment:
             if await self._prepare():
                 await self._roll(canaries)
                 if self._failed:
-                    self.halt(f"the canary {', '.join(self._failed)} failed")
+                    self._halt(f"the canary {', '.join(self._failed)} failed", gave_up=True)
                 await self._roll(others)
         except asyncio.CancelledError:
             self._record(DeploymentFinished(Outcome.INTERRUPTED, clock() - begun, "interrupted"))
@@ -75,6 +73,11 @@ class Deployment:
         outcome = self._outcome()
         self._record(DeploymentFinished(outcome, clock() - begun, self._halted))
         return outcome
+
+    def _halt(self, reason: str, *, gave_up: bool) -> None:
+        if not self._halted:
+            self._halted = reason
+            self._record(Halted(reason, gave_up))
 
     def _outcome(self) -> Outcome:
         if self._failed:
@@ -98,7 +101,7 @@ class Deployment:
                 except RolloutError:
                     self._failed.append(name)
                     self._record(NodeFailed(name, left_out=False))
-                    self.halt(f"prepare failed on {name}; no node was touched")
+                    self._halt(f"prepare failed on {name}; no node was touched", gave_up=True)
 
         unprepared = [n for n in self._plan.nodes if Step.PREPARE not in self._settled.get(n, ())]
         await together(one(name) for name in unprepared)
@@ -142,7 +145,7 @@ class Deployment:
             if isinstance(error, asyncio.CancelledError):
                 raise
             if len(self._failed) > self._site.inventory.strategy.max_failures:
-                self.halt(f"{name} failed")
+                self._halt(f"{name} failed", gave_up=True)
         else:
             self._done.append(name)
             self._record(NodeFinished(name, clock() - begun))

@@ -97,6 +97,4 @@ def _warnings(site: Site, nodes: Sequence[str], seen: Survey) -> list[str]:
         away = [balancer for balancer in site.load_balancers if balancer not in there]
         if there and away:
             warnings.append(f"{name} is no server on {', '.join(away)}")
-    if site.inventory.strategy.on_failure == "rollback":
-        warnings.append("strategy.on_failure: rollback is not there yet; a failure halts the deployment")
     return warnings

@@ -139,7 +139,7 @@ class LiveView:
         """What it does or did, more about it, and how long that took."""
         if node.phase is Phase.DONE:
             steps = " · ".join(f"{PAST[step]} {duration(took)}" for step, took in node.step_seconds.items())
-            return change(node, self._progress.release), steps, node.seconds
+            return change(node, self._progress.release_of(node.name)), steps, node.seconds
         if failure := node.failure:
             return (
                 f"{failure.step} failed",

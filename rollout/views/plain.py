@@ -93,7 +93,7 @@ class PlainView:
             case StepFailed() as failed:
                 yield from self._failed(failed)
             case NodeFinished(node=node, seconds=seconds):
-                changed = change(self._progress.nodes[node], self._progress.release)
+                changed = change(self._progress.nodes[node], self._progress.release_of(node))
                 yield self._of(node, "done", f"{changed} in {duration(seconds)} · {self._done()}")
             case NodeFailed(node=node, left_out=left_out):
                 yield self._of(node, "FAILED", fate(left_out, self._progress.nodes[node].step))

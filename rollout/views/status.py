@@ -57,6 +57,8 @@ def advice(deployment: Progress | None, state: str, inventory: str) -> Iterator[
         yield f"go on: {shlex.join(['rollout', 'resume', '-i', inventory])}"
     if out := (*deployment.left_out, *deployment.in_doubt):
         yield f"put {', '.join(out)} back: {shlex.join(['rollout', 'restore', '-i', inventory])}"
+    if deployment.touched and deployment.release is not None and deployment.rollback_of is None:
+        yield f"put the old release back: {shlex.join(['rollout', 'rollback', '-i', inventory])}"
 
 
 def document(service: str, status: SiteStatus, deployment: Progress | None, state: str) -> dict[str, Any]:

@@ -62,9 +62,10 @@ def headline(progress: Progress) -> str:
     behind = f" behind {', '.join(progress.load_balancers)}" if progress.load_balancers else ""
     pace = "one at a time" if progress.window == 1 else f"{progress.window} at a time"
     canary = f", canary {few(nodes[: progress.canary])}" if progress.canary else ""
+    back = f" · rollback of deployment {progress.rollback_of}" if progress.rollback_of else ""
     return printable(
         f"{progress.service} {progress.release or 'restart'} → {count(len(nodes), 'node')}{behind}"
-        f" · {pace}{canary} (deployment {progress.deployment})"
+        f" · {pace}{canary}{back} (deployment {progress.deployment})"
     )
 
 
@@ -138,11 +139,18 @@ def fate(left_out: bool | None, step: Step | None = None) -> str:
 def _next(progress: Progress) -> Iterator[str]:
     if progress.outcome is Outcome.DONE and not progress.failed:
         return
+    if progress.to_be_rolled_back:
+        yield ""
+        yield f"rolled back now: {few(progress.touched)}"
+        return
     commands = [(shlex.join(["rollout", "status", "-i", progress.inventory]), "where every node stands")]
     commands.append((shlex.join(["rollout", "resume", "-i", progress.inventory]), "go on where it stopped"))
     if out := (*progress.left_out, *progress.in_doubt):
         restore = shlex.join(["rollout", "restore", "-i", progress.inventory])
         commands.append((restore, f"put {few(out)} back as it was, if it is healthy"))
+    if progress.touched and progress.release is not None and progress.rollback_of is None:
+        rollback = shlex.join(["rollout", "rollback", "-i", progress.inventory])
+        commands.append((rollback, f"put the old release back on {few(progress.touched)}"))
     width = max(len(command) for command, _ in commands)
     yield ""
     yield "what to run next, or deploy again once it is mended:"

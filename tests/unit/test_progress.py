@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import pytest
 
 from rollout.domain import Outcome, Step
@@ -239,3 +242,38 @@ def test_a_deployment_that_goes_on_forgets_no_node_that_is_out() -> None:
     assert (goes_on.left_out, goes_on.running, goes_on.user) == (("web1",), True, "bob")
     assert goes_on.names(Phase.WAITING) == ("web1", "web2")
     assert (back.left_out, back.unfinished) == ((), ("web2",))
+
+
+GIVEN_UP = (Halted("web1 failed", gave_up=True), DeploymentFinished(Outcome.FAILED, 5.0))
+
+
+def test_touched_nodes_are_those_whose_release_began() -> None:
+    """One that failed in its drain runs what it ran; of the others, those that take no traffic come first."""
+    progress = told(
+        BEGUN,
+        StepStarted("web1", Step.RELEASE),
+        NodeFinished("web1", 1.0),
+        StepStarted("web2", Step.RESTART),
+        NodeFailed("web2", left_out=True),
+        StepStarted("web3", Step.DRAIN),
+        NodeFailed("web3", left_out=False),
+    )
+    assert progress.touched == ("web2", "web1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "end", "wanted"),
+    [
+        ({}, GIVEN_UP, True),
+        ({"on_failure": "halt"}, GIVEN_UP, False),
+        ({"release": None}, GIVEN_UP, False),
+        ({}, (Halted("SIGINT"), GIVEN_UP[1]), False),
+        ({}, (GIVEN_UP[0],), False),
+    ],
+)
+def test_when_a_rollback_is_wanted(changes: dict[str, Any], end: tuple[Event, ...], wanted: bool) -> None:
+    """Where the inventory asks for it and a release failed on its own, not where a person stopped it."""
+    begun = dataclasses.replace(BEGUN, **{"on_failure": "rollback", **changes})
+    touched = StepStarted("web1", Step.RESTART), NodeFailed("web1", left_out=True)
+    assert told(begun, *touched, *end).to_be_rolled_back is wanted
+    assert not told(begun, *end).to_be_rolled_back

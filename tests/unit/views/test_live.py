@@ -155,7 +155,7 @@ def test_a_whole_deployment_on_a_terminal(records: list[Record]) -> None:
     assert "warning: backend shop has no option redispatch" in written
     assert "shop 1.4.2 failed after 1 min 15 s: web2 failed\n" in written
     assert written.rstrip().endswith(
-        "rollout restore -i 'my prod.yml'  # put web2 back as it was, if it is healthy"
+        "rollout rollback -i 'my prod.yml'  # put the old release back on web2 web1"
     )
     assert written.count("\x1b[?25l") == written.count("\x1b[?25h") == 1
 

@@ -121,9 +121,10 @@ def test_an_interruption_names_the_nodes_in_doubt(records: list[Record]) -> None
         "  it takes traffic as before, untouched",
         "",
         "what to run next, or deploy again once it is mended:",
-        "  rollout status -i 'my prod.yml'   # where every node stands",
-        "  rollout resume -i 'my prod.yml'   # go on where it stopped",
-        "  rollout restore -i 'my prod.yml'  # put web1 back as it was, if it is healthy",
+        "  rollout status -i 'my prod.yml'    # where every node stands",
+        "  rollout resume -i 'my prod.yml'    # go on where it stopped",
+        "  rollout restore -i 'my prod.yml'   # put web1 back as it was, if it is healthy",
+        "  rollout rollback -i 'my prod.yml'  # put the old release back on web1",
     ]
 
 
