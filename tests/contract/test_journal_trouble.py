@@ -188,3 +188,28 @@ def test_a_user_without_a_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.delenv("HOME", raising=False)
     assert ended(run_python(HOMELESS)) == "XDG_STATE_HOME chooses another folder for it\n"
+
+
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.6, 0.9, 0.999])
+def test_a_torn_last_write(path: Path, tmp_path: Path, part: float) -> None:
+    """Where the power went while something was written, all before it is there, and one can go on."""
+    events = [Warned(f"{number} {'x' * 500}") for number in range(100)]
+    torn = tmp_path / "torn" / "journal.db"
+    torn.parent.mkdir()
+    with opened(path) as journal:
+        number = journal.begin("shop")
+        for event in events:
+            journal.append(number, event)
+        for name in ("journal.db", "journal.db-wal"):
+            (torn.parent / name).write_bytes((path.parent / name).read_bytes())
+    written = torn.with_name("journal.db-wal")
+    whole = written.read_bytes()
+    written.write_bytes(whole[: int(len(whole) * part)] + b"\xff" * 100)
+
+    with opened(torn) as journal:
+        kept = [record.event for record in journal.records(number)]
+        assert kept == events[: len(kept)]
+        assert len(kept) >= int(len(events) * part) - 10
+        again = journal.begin("shop")
+        journal.append(again, Warned("goes on"))
+        assert [record.event for record in journal.records(again)] == [Warned("goes on")]
