@@ -234,7 +234,12 @@ def lines(
     work: list[Line] = []
     if release is not None and inventory.release is not None:
         work.append(Line(Step.RELEASE, node, inventory.release.command))
-    work.append(Line(Step.RESTART, node, restarting(inventory.restart).command))
+    restart = restarting(inventory.restart)
+    if restart.ask is not None:
+        url = fill(restart.ask.url, host=settings.host, node=node, release=release)
+        work.append(Line(Step.RESTART, node, f"{restart.ask.method} {url}"))
+    if restart.command is not None:
+        work.append(Line(Step.RESTART, node, restart.shown or restart.command))
     if inventory.health is not None:
         url = fill(inventory.health.http, host=settings.host, node=node, release=release)
         work.append(Line(Step.VERIFY, node, f"GET {url}"))

@@ -132,6 +132,8 @@ def _of_server(site: Site, name: str, state: ServerState) -> Iterator[Finding]:
 def outage_findings(site: Site, nodes: Sequence[str], window: int, seen: Survey) -> list[Finding]:
     """Nodes without which nobody would serve."""
     hint = "--allow-outage deploys all the same"
+    if not site.inventory.behind_load_balancers:
+        return []
     if not site.load_balancers and len(site.inventory.nodes) <= window:
         return [Finding(Level.PROBLEM, "strategy.window", "no node would be left to serve", hint)]
     found = [(name, last_of_backend(seen.states(), seen.placement[name])) for name in nodes]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from rollout.domain import Completed
 from rollout.engine.log import StepLog
-from rollout.errors import StepFailure
+from rollout.errors import ProbeFailed, StepFailure
 from rollout.inventory.model import Inventory
 from rollout.inventory.template import fill
 from rollout.ports import Host, Probe
@@ -37,18 +38,33 @@ class NodeContext:
         """`text` with `{host}`, `{node}` and `{release}` filled in."""
         return fill(text, host=self.address, node=self.name, release=self.release)
 
-    async def run(self, line: str, *, timeout: float, log: StepLog) -> None:
-        """Run a shell line that must succeed. Raises StepFailure with what it printed last, and HostError."""
-        log.sent(self.name, line)
+    async def run(self, line: str, *, timeout: float, log: StepLog, shown: str = "") -> None:
+        """Run a shell line that must succeed; `shown` is told in its place.
+
+        Raises StepFailure with what it printed last, and HostError.
+        """
+        told = shown or line
+        log.sent(self.name, told)
         completed = await self.host.run(
             line, environment=self.environment, timeout=timeout, output=log.output
         )
         if completed.status != 0:
             raise StepFailure(
-                f"`{_first_line(line)}` exited with {completed.status}",
+                f"`{_first_line(told)}` exited with {completed.status}",
                 tail=completed.tail,
                 hint=_HINTS.get(completed.status),
             )
+
+    async def request(self, method: str, url: str, *, timeout: float, log: StepLog) -> None:
+        """Send an HTTP request that must be answered well. `url` is a template. Raises StepFailure."""
+        filled = self.fill(url)
+        log.sent(self.name, f"{method} {filled}")
+        try:
+            answer = await self.probe.request(method, filled, timeout=timeout)
+        except ProbeFailed as error:
+            raise StepFailure(f"{method} {filled}: {error}") from error
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise StepFailure(f"{method} {filled} answered {answer.status}")
 
     async def look(self, line: str, *, timeout: float) -> Completed:
         """Run a shell line that changes nothing: it is not told, and any exit status is an answer."""

@@ -50,7 +50,7 @@ class NodeRoll:
                 async with self._step(Step.RELEASE) as log:
                     await context.run(inventory.release.command, timeout=inventory.release.timeout, log=log)
 
-            if Step.RESTART not in settled:
+            if inventory.restart != "none" and Step.RESTART not in settled:
                 async with self._step(Step.RESTART) as log:
                     await rotation.still_out(log)
                     await restart(context, restarting(inventory.restart), log)

@@ -16,7 +16,7 @@ from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
 from rollout.engine.verify import verify
 from rollout.engine.waiting import patiently, together
-from rollout.errors import ProbeFailed, StepFailure
+from rollout.errors import StepFailure
 from rollout.inventory.model import HealthPage, Request
 from rollout.ports import LoadBalancer
 
@@ -173,14 +173,7 @@ class PageRotation:
         await self._context.run(line, timeout=_COMMAND, log=log)
 
     async def _request(self, request: Request, log: StepLog) -> None:
-        url = self._context.fill(request.url)
-        log.sent(self._context.name, f"{request.method} {url}")
-        try:
-            answer = await self._context.probe.request(request.method, url, timeout=_COMMAND)
-        except ProbeFailed as error:
-            raise StepFailure(f"{request.method} {url}: {error}") from error
-        if answer.status >= 400:
-            raise StepFailure(f"{request.method} {url} answered {answer.status}")
+        await self._context.request(request.method, request.url, timeout=_COMMAND, log=log)
 
 
 def _has_left(state: ServerState) -> bool:

@@ -20,11 +20,11 @@ async def restart(context: NodeContext, restarting: Restarting, log: StepLog) ->
     deadline = clock() + restarting.timeout
     proof = restarting.proof
     if proof is None:
-        await context.run(restarting.command, timeout=restarting.timeout, log=log)
+        await _carry_out(context, restarting, log)
         return
     before = await _output(context, proof.observe)
     try:
-        await context.run(restarting.command, timeout=restarting.timeout, log=log)
+        await _carry_out(context, restarting, log)
     except StepFailure as failure:
         raise StepFailure(str(failure), hint=failure.hint, tail=await _tail(context, proof.explain)) from None
     except (AnswerLost, CommandTimedOut) as error:
@@ -42,6 +42,14 @@ async def restart(context: NodeContext, restarting: Restarting, log: StepLog) ->
                 f"not restarted{late}: {judgement.detail}", tail=await _tail(context, proof.explain)
             )
         await asyncio.sleep(_LOOK_AGAIN)
+
+
+async def _carry_out(context: NodeContext, restarting: Restarting, log: StepLog) -> None:
+    timeout = restarting.timeout
+    if restarting.ask is not None:
+        await context.request(restarting.ask.method, restarting.ask.url, timeout=timeout, log=log)
+    if restarting.command is not None:
+        await context.run(restarting.command, timeout=timeout, log=log, shown=restarting.shown)
 
 
 async def _output(context: NodeContext, line: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rollout.domain import Reading, Server, ServerState
 from rollout.engine.context import NodeContext, environment
+from rollout.engine.no_rotation import NoRotation
 from rollout.engine.page_rotation import PageRotation
 from rollout.engine.rotation import Rotation
 from rollout.engine.runtime_rotation import RuntimeRotation
@@ -58,13 +59,16 @@ class Site:
         )
 
     def rotation(self, context: NodeContext, servers: Sequence[Server]) -> Rotation:
-        """The node's way out and back: by its health page where the inventory has one, else by the socket."""
+        """The node's way out and back: by its health page where the inventory has one, else by the socket;
+        none where no load balancer sends it requests."""
         by_balancer = {
             name: tuple(server for server in servers if server.load_balancer == name)
             for name in self.load_balancers
         }
         found = {name: own for name, own in by_balancer.items() if own}
         drain, health = self.inventory.drain, self.inventory.health
+        if not self.inventory.behind_load_balancers:
+            return NoRotation()
         if drain.health_page is not None:
             return PageRotation(context, drain.health_page, found, self.load_balancers)
         return RuntimeRotation(found, self.load_balancers, drain, health.timeout if health else _REJOIN)

@@ -67,17 +67,17 @@ class Ssh(Section):
     jump: Word | None = Field(default=None, description="A jump host, [user@]host[:port]")
 
 
-_LOCAL, _SETTINGS = TAGS = ("(local)", "(settings)")
-"""The kinds of an `ssh:` value, as they stand in pydantic's locations."""
+_WORD, _SETTINGS = TAGS = ("(word)", "(settings)")
+"""The kinds of a value that is a word or a mapping, as they stand in pydantic's locations."""
 
 
-def _kind_of_ssh(value: Any) -> str:
-    return _LOCAL if isinstance(value, str) else _SETTINGS
+def _kind(value: Any) -> str:
+    return _WORD if isinstance(value, str) else _SETTINGS
 
 
 SshSetting = Annotated[
-    Annotated[Literal["local"], Tag(_LOCAL)] | Annotated[Ssh, Tag(_SETTINGS)],
-    Discriminator(_kind_of_ssh),
+    Annotated[Literal["local"], Tag(_WORD)] | Annotated[Ssh, Tag(_SETTINGS)],
+    Discriminator(_kind),
 ]
 
 
@@ -154,14 +154,27 @@ class Prepare(Command):
     parallel: int = Field(default=10, ge=1, description="How many nodes at once")
 
 
-class Restart(Section):
-    """How the service is restarted. Exactly one driver: command or systemd."""
+DRIVERS = ("command", "systemd", "http")
+"""The keys of `restart:` of which there is exactly one."""
 
-    model_config = _exactly_one("command", "systemd")
+
+class Restart(Section):
+    """How the service is restarted, by exactly one driver."""
+
+    model_config = _exactly_one(*DRIVERS)
 
     command: Text | None = Field(default=None, description="A shell line that ends when the restart is done")
     systemd: Word | None = Field(default=None, description="A unit, such as shop.service")
+    http: Request | None = Field(
+        default=None, description="A request that has the application load anew what it serves"
+    )
     timeout: Timeout = Field(default=120.0, description="How long it may take")
+
+
+RestartSetting = Annotated[
+    Annotated[Literal["none"], Tag(_WORD)] | Annotated[Restart, Tag(_SETTINGS)],
+    Discriminator(_kind),
+]
 
 
 class ReportedRelease(Section):
@@ -208,21 +221,26 @@ class Strategy(Section):
     )
 
 
+_HAVING = {key: {"type": "object", "required": [key]} for key in DRIVERS}
+
+
 class Inventory(Section):
     """The service, its load balancers, its nodes, and how to deploy it."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "anyOf": [
-                {"required": ["load_balancers"], "properties": {"load_balancers": {"minProperties": 1}}},
+                {"required": ["load_balancers"]},
                 {"required": ["drain"], "properties": {"drain": {"required": ["health_page"]}}},
+                {"properties": {"restart": {"not": {"anyOf": [_HAVING["command"], _HAVING["systemd"]]}}}},
             ]
         }
     )
 
     service: Name = Field(description="Its name")
     load_balancers: dict[Name, LoadBalancer] = Field(
-        default_factory=dict, description="Every HAProxy that sends traffic to the nodes, each under a name"
+        default_factory=dict,
+        description="Every HAProxy that sends traffic to the nodes, each under a name; {} where nothing does",
     )
     nodes: dict[Name, Node] = Field(
         min_length=1,
@@ -234,7 +252,9 @@ class Inventory(Section):
     drain: Drain = Field(default_factory=Drain, description="How a node leaves the load balancers")
     prepare: Prepare | None = Field(default=None, description="On every node, before the first is drained")
     release: Command | None = Field(default=None, description="Puts the new release on a drained node")
-    restart: Restart = Field(description="How the service is restarted, by exactly one driver")
+    restart: RestartSetting = Field(
+        description="How the service is restarted, by exactly one driver; or none, where the release is all"
+    )
     health: Health | None = Field(default=None, description="How a node proves that it is healthy")
     strategy: Strategy = Field(
         default_factory=Strategy, description="How many at once, and what a failure means"
@@ -253,6 +273,11 @@ class Inventory(Section):
         """Every `${NAME}` of the file with its value. Shell lines find them in their environment; none of
         the values may be shown."""
         return self._variables
+
+    @property
+    def behind_load_balancers(self) -> bool:
+        """Whether any sends requests to the nodes, be it one that is not listed."""
+        return bool(self.load_balancers) or self.drain.health_page is not None
 
     def ssh_target(self, node: str) -> SshTarget | None:
         """How to reach a node: its own settings over the inventory's; `None` for this machine."""

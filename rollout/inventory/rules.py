@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from rollout.inventory.document import Document
 from rollout.inventory.mistakes import KeyPath, Mistake, quoted
+from rollout.inventory.model import DRIVERS
 
-_EXACTLY_ONE: tuple[tuple[KeyPath, tuple[str, str]], ...] = (
-    (("restart",), ("command", "systemd")),
+_EXACTLY_ONE: tuple[tuple[KeyPath, tuple[str, ...]], ...] = (
+    (("restart",), DRIVERS),
     (("drain", "health_page"), ("file", "request")),
     (("health", "release"), ("json", "header")),
 )
@@ -26,28 +27,39 @@ def broken_rules(document: Document, meant: Collection[KeyPath]) -> Iterator[Mis
 
 
 def _exactly_one(
-    document: Document, path: KeyPath, keys: tuple[str, str], meant: Collection[KeyPath]
+    document: Document, path: KeyPath, keys: tuple[str, ...], meant: Collection[KeyPath]
 ) -> Iterator[Mistake]:
     section = document.at(path)
     if not isinstance(section, dict):
         return
     given = [key for key in section if key in keys and section[key] is not None]
     if len(given) > 1:
-        first, second = given
+        first, second, *_ = given
         line = document.keys[(*path, first)].line
-        message = f"found beside {first} (line {line}), expected exactly one of {' and '.join(keys)}"
+        message = f"found beside {first} (line {line}), expected only one of them"
         yield document.mistake((*path, second), message, document.keys[(*path, second)])
     if not given and not any((*path, key) in meant for key in keys):
-        message = f"expected exactly one of {' and '.join(keys)}"
+        message = f"expected exactly one of {_listed(keys)}"
         yield document.mistake(path, message, document.keys[path])
+
+
+def _listed(keys: Sequence[str]) -> str:
+    *others, last = keys
+    return f"{', '.join(others)} and {last}"
 
 
 def _a_way_to_drain(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:
     ways: tuple[KeyPath, ...] = (("load_balancers",), ("drain", "health_page"))
     drain = document.at(("drain",))
+    restart = document.at(("restart",))
+    if restart == "none" or (isinstance(restart, dict) and not {"command", "systemd"}.intersection(restart)):
+        return  # the other drivers know how to restart what serves without a load balancer, too
     unclear = ("drain",) in meant or any(way in meant for way in ways) or not isinstance(drain, dict | None)
-    if not unclear and document.at(ways[0]) in (None, {}) and document.at(ways[1]) is None:
-        message = "nothing can drain a node: list each HAProxy here, or describe drain.health_page"
+    if not unclear and document.at(ways[0]) is None and document.at(ways[1]) is None:
+        message = (
+            "nothing can drain a node: list each HAProxy here, or describe drain.health_page; "
+            "`load_balancers: {}` says that nothing sends requests to the nodes"
+        )
         yield document.mistake(ways[0], message, document.keys.get(ways[0]))
 
 

@@ -6,4 +6,4 @@ from rollout.restart.driver import Restarting
 
 
 def restarting(line: str, timeout: float) -> Restarting:
-    return Restarting(command=line, timeout=timeout)
+    return Restarting(timeout=timeout, command=line)

@@ -8,18 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
-
-
-class Settings(Protocol):
-    """The inventory's `restart:`. Exactly one driver is set; `timeout` is in seconds."""
-
-    @property
-    def command(self) -> str | None: ...
-    @property
-    def systemd(self) -> str | None: ...
-    @property
-    def timeout(self) -> float: ...
 
 
 class Verdict(StrEnum):
@@ -50,11 +38,23 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """An HTTP request that restarts the application, sent from here. The URL is a template."""
+
+    method: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Restarting:
     """One way to restart an application, ready to be carried out. `timeout` is in seconds, for all of it."""
 
-    command: str
     timeout: float
+    command: str | None = None
+    """A shell line on the node."""
+    ask: Ask | None = None
+    shown: str = ""
+    """What people are shown in place of a command that is a whole program."""
     proof: Proof | None = None
     precheck: str | None = None
     """A shell line that touches nothing, and fails where the restart could not be carried out."""

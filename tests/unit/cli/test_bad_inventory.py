@@ -72,9 +72,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "two drivers": (
         {"restart": {"command": "x", "systemd": "y"}},
-        "expected exactly one of command and systemd",
+        "expected only one of them",
     ),
-    "no driver": ({"restart": {}}, "expected exactly one of command and systemd"),
+    "no driver": ({"restart": {}}, "expected exactly one of command, systemd"),
     "a window of 0": ({"strategy": {"window": 0}}, "strategy.window"),
     "a window below 0": ({"strategy": {"window": -1}}, "strategy.window"),
     "a window above all": ({"strategy": {"window": "300%"}}, "strategy.window"),

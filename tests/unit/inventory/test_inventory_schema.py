@@ -75,7 +75,6 @@ def test_what_is_right(loads: Loads, changes: dict[str, str | None]) -> None:
         {"restart": "{}"},
         {"restart": "{command: x, systemd: y}"},
         {"load_balancers": None},
-        {"load_balancers": "{}"},
         {"load_balancers": "{lb1: {haproxy: /run/s}}"},
         {"drain": "{timeout: 30}"},
         {"drain": "{on_timeout: abrot}"},

@@ -13,7 +13,7 @@ from rollout.restart.driver import Restarting
 def test_a_command_is_run_as_written() -> None:
     """A shell line of the inventory is not touched, and proves nothing but its exit status."""
     line = 'sudo "$HOME"/bin/restart --release "$ROLLOUT_RELEASE" && true'
-    assert restarting(Restart(command=line, timeout="7s")) == Restarting(line, 7.0, proof=None)
+    assert restarting(Restart(command=line, timeout="7s")) == Restarting(7.0, line)
 
 
 def test_a_unit_is_restarted_by_systemd() -> None:

@@ -1,0 +1,10 @@
+"""`restart.http`: a request that has the application load anew what it serves; its health page proves it."""
+
+from __future__ import annotations
+
+from rollout.inventory.model import Request
+from rollout.restart.driver import Ask, Restarting
+
+
+def restarting(request: Request, timeout: float) -> Restarting:
+    return Restarting(timeout=timeout, ask=Ask(request.method, request.url))
