@@ -65,9 +65,11 @@ class Site:
         }
         found = {name: own for name, own in by_balancer.items() if own}
         drain, health = self.inventory.drain, self.inventory.health
+        rejoin = health.timeout if health else _REJOIN
+        patience = self.inventory.strategy.patience
         if drain.health_page is not None:
             return PageRotation(context, drain.health_page, found, self.load_balancers)
-        return RuntimeRotation(found, self.load_balancers, drain, health.timeout if health else _REJOIN)
+        return RuntimeRotation(found, self.load_balancers, drain, rejoin, patience)
 
 
 @dataclass(frozen=True, slots=True)

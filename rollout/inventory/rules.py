@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ _EXACTLY_ONE: tuple[tuple[KeyPath, tuple[str, str]], ...] = (
     (("drain", "health_page"), ("file", "request")),
     (("health", "release"), ("json", "header")),
 )
+_ALL = re.compile(r"100(\.0+)?%")
 
 
 def broken_rules(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:
@@ -20,6 +22,8 @@ def broken_rules(document: Document, meant: Collection[KeyPath]) -> Iterator[Mis
     for path, keys in _EXACTLY_ONE:
         yield from _exactly_one(document, path, keys, meant)
     yield from _a_way_to_drain(document, meant)
+    yield from _min_ready_that_can_be(document, meant)
+    yield from _zones_to_spread_over(document, meant)
     yield from _distinct_servers(document)
     yield from _distinct_load_balancers(document)
     yield from _distinct_backends(document)
@@ -49,6 +53,27 @@ def _a_way_to_drain(document: Document, meant: Collection[KeyPath]) -> Iterator[
     if not unclear and document.at(ways[0]) in (None, {}) and document.at(ways[1]) is None:
         message = "nothing can drain a node: list each HAProxy here, or describe drain.health_page"
         yield document.mistake(ways[0], message, document.keys.get(ways[0]))
+
+
+def _min_ready_that_can_be(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:
+    path = ("strategy", "min_ready")
+    given = document.at(path)
+    if isinstance(given, str) and _ALL.fullmatch(given):
+        yield document.mistake(path, "no node could ever leave, expected less than 100%")
+    if given is not None and not document.at(("load_balancers",)) and ("load_balancers",) not in meant:
+        message = "only HAProxy shows how many are ready: list each HAProxy under load_balancers"
+        yield document.mistake(path, message)
+
+
+def _zones_to_spread_over(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:
+    spread = document.at(("strategy", "spread"))
+    if spread is None:
+        return
+    for node, settings in _mappings(document, "nodes"):
+        if settings.get("zone") is None and ("nodes", node, "zone") not in meant:
+            line = document.keys["strategy", "spread"].line
+            message = f"has no zone, which strategy.spread (line {line}) needs of every node"
+            yield document.mistake(("nodes", node), message, document.keys.get(("nodes", node)))
 
 
 def _distinct_servers(document: Document) -> Iterator[Mistake]:

@@ -254,7 +254,7 @@ def test_a_process_on_its_way_out_is_not_asked(haproxy_binary: Path) -> None:
             readings: list[Reading] = []
 
             async def read() -> bool:
-                readings.append(await patiently(haproxy))
+                readings.append(await patiently(haproxy, 10.0))
                 return reloading.done()
 
             await until_seen(read, "the reloads")
