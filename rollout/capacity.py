@@ -72,7 +72,7 @@ def queues(reading: Reading, own: Collection[Server]) -> dict[Backend, str]:
         waiting = reading.queued.get(backend, 0) + sum(state.queued for state in here)
         if waiting and any(state.server in own and state.in_rotation for state in here):
             found[load_balancer, backend] = (
-                f"backend {backend} on {load_balancer} is at its limit: {waiting} requests wait in its queue"
+                f"backend {backend} on {load_balancer} is at its limit: {waiting} waiting in its queue"
             )
     return found
 

@@ -230,7 +230,7 @@ def queued(*states: ServerState, **backends: int) -> Reading:
 def test_a_queue_is_the_backends_own_and_its_servers() -> None:
     """HAProxy counts those that wait for any server apart from those that wait for a certain one."""
     web1, web2 = shop({}, {"queued": 2})
-    told = "backend shop on lb1 is at its limit: {} requests wait in its queue"
+    told = "backend shop on lb1 is at its limit: {} waiting in its queue"
     assert queues(queued(web1, web2, shop=3), [web1.server]) == {("lb1", "shop"): told.format(5)}
     assert queues(queued(web1, web2), [web1.server]) == {("lb1", "shop"): told.format(2)}
     assert queues(queued(web1, state("shop/web2"), shop=0), [web1.server]) == {}

@@ -95,9 +95,7 @@ def test_the_health_page_alone_is_a_way_to_drain(loads: Loads, compose: Compose)
 def test_somebody_must_be_able_to_leave(mistakes: Mistakes, compose: Compose, share: str) -> None:
     """All servers of a backend are never ready while a node is out of it."""
     (line,) = mistakes(compose(strategy=f"{{window: 2, min_ready: {share}}}"))
-    assert line == (
-        "prod.yml:5:34: strategy.min_ready: no node could ever leave, expected less than 100%"
-    )
+    assert line == ("prod.yml:5:34: strategy.min_ready: no node could ever leave, expected less than 100%")
 
 
 def test_how_many_must_stay_may_exceed_the_nodes(loads: Loads, compose: Compose) -> None:
@@ -129,7 +127,7 @@ def test_every_node_has_a_zone_to_spread_over(
     assert mistakes(compose(nodes=nodes, strategy=strategy)) == [
         f"prod.yml:3:35: nodes.web2: {missing}",
         f"prod.yml:3:52: nodes.web3: {missing}",
-        "prod.yml:3:96: nodes.web4.zon: unknown key; did you mean zone?",
+        "prod.yml:3:94: nodes.web4.zon: unknown key; did you mean zone?",
     ]
 
 
