@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag, StrEnum
 
@@ -154,6 +155,8 @@ class Reading:
     uptime: int
     """Seconds."""
     servers: tuple[ServerState, ...]
+    queued: Mapping[str, int] = field(default_factory=dict)
+    """Requests that wait until any server of a backend is free, by backend."""
 
     def of(self, servers: frozenset[Server] | tuple[Server, ...]) -> tuple[ServerState, ...]:
         """The states of `servers`, in the order of the reading; those that it does not show are missing."""

@@ -91,6 +91,10 @@ class StepFailure(RolloutError):
         self.tail = tuple(tail)
 
 
+class NoCapacity(StepFailure):
+    """A node was not taken out: the others could not carry its traffic. No other one may be tried."""
+
+
 class ChangedByOthers(StepFailure):
     """Somebody else changed a server while it was out: what they set is theirs and stays."""
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rollout import page, runtime
+from rollout.capacity import Capacity
 from rollout.domain import Reading, Server, ServerState, Step
 from rollout.errors import Refused, UsageError
 from rollout.inventory.model import Inventory
@@ -24,16 +25,6 @@ class Line:
     step: Step
     target: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Capacity:
-    """How many servers of a backend take traffic now, and the fewest that will while nodes are out."""
-
-    load_balancer: str
-    backend: str
-    now: int
-    least: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,50 +136,6 @@ def out_of_rotation(states: Iterable[ServerState]) -> str:
         if state.weight == 0:
             return f"{state.server} has weight 0"
     return ""
-
-
-def last_of_backend(states: Iterable[ServerState], own: Collection[Server]) -> str:
-    """Which backend would be left without an active server if `own` were taken out; empty if none would.
-
-    A backup counts as long as nothing but backups is up.
-    """
-    states = tuple(states)
-    for state in states:
-        if state.server not in own or not state.in_rotation:
-            continue
-        peers = [
-            peer
-            for peer in states
-            if (peer.server.load_balancer, peer.server.backend)
-            == (state.server.load_balancer, state.server.backend)
-            and peer.server not in own
-            and peer.in_rotation
-            and (state.backup or not peer.backup)
-        ]
-        if not peers:
-            return f"{state.server} is the last server that takes traffic in its backend"
-    return ""
-
-
-def capacity(
-    readings: Iterable[Reading], nodes: Sequence[str], placement: Placement, window: int
-) -> tuple[Capacity, ...]:
-    """For each backend that the nodes are in, the fewest active servers while any `window` nodes are out."""
-    result = []
-    for reading in readings:
-        active = {state.server for state in reading.servers if state.in_rotation and not state.backup}
-        backends = {
-            server.backend
-            for name in nodes
-            for server in placement[name]
-            if server.load_balancer == reading.load_balancer
-        }
-        for backend in sorted(backends):
-            here = {server for server in active if server.backend == backend}
-            taken = sorted((len(here.intersection(placement[name])) for name in nodes), reverse=True)
-            least = len(here) - sum(taken[:window])
-            result.append(Capacity(reading.load_balancer, backend, len(here), least))
-    return tuple(result)
 
 
 def lines(

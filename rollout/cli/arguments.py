@@ -38,7 +38,9 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 def add_outage(parser: argparse.ArgumentParser) -> None:
     """`--allow-outage`."""
     parser.add_argument(
-        "--allow-outage", action="store_true", help="take even the last server of a backend out of rotation"
+        "--allow-outage",
+        action="store_true",
+        help="set capacity aside: the last server of a backend, strategy.min_ready and HAProxy's queue",
     )
 
 

@@ -14,7 +14,9 @@ from rollout.engine.site import Site, Survey
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_node_arguments(parser)
     parser.add_argument(
-        "--allow-outage", action="store_true", help="take even the last server of a backend out of rotation"
+        "--allow-outage",
+        action="store_true",
+        help="set capacity aside: the last server of a backend, and strategy.min_ready",
     )
 
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rollout.cli.arguments import add_common, limit, load_inventory
 from rollout.cli.journals import left_out, open_journal
 from rollout.cli.wiring import open_site
 from rollout.domain import Step
+from rollout.engine.checks import Finding, Level, outage_findings, refusals
 from rollout.engine.preflight import make_plan
 from rollout.inventory import Inventory
 from rollout.plan import Line, Plan, lines, select
 from rollout.views.text import count
+
+_SPREAD = {"zones": ", spread over zones", "within": ", zone by zone"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,56 +42,68 @@ async def _plan(arguments: argparse.Namespace) -> int:
         journal.close()
     async with open_site(inventory) as site:
         plan, seen = await make_plan(site, nodes, arguments.release, ours=ours)
+        findings = outage_findings(site, plan.nodes, plan.window, seen)
     checked = seen.checked()
     sent = {name: lines(inventory, plan.release, name, plan.placement[name], checked) for name in plan.nodes}
     if arguments.output == "json":
-        shown = json.dumps(arguments.redaction.value(_document(plan, inventory, sent)), indent=2)
+        shown = json.dumps(arguments.redaction.value(_document(plan, inventory, sent, findings)), indent=2)
         sys.stdout.write(shown + "\n")
     else:
-        for line in _text(plan, inventory, sent):
+        for line in _text(plan, inventory, sent, findings):
             sys.stdout.write(arguments.redaction.printable(line) + "\n")
     return 0
 
 
-def _text(plan: Plan, inventory: Inventory, sent: dict[str, tuple[Line, ...]]) -> Iterator[str]:
+def _text(
+    plan: Plan, inventory: Inventory, sent: dict[str, tuple[Line, ...]], findings: Sequence[Finding]
+) -> Iterator[str]:
     pace = "one at a time" if plan.window == 1 else f"{plan.window} at a time"
     canary = f", canary {', '.join(plan.nodes[: plan.canary])}" if plan.canary else ""
+    spread = _SPREAD.get(inventory.strategy.spread or "", "")
     what = plan.release or "rolling restart"
-    yield f"{plan.service} {what} → {count(len(plan.nodes), 'node')} · {pace}{canary}"
+    yield f"{plan.service} {what} → {count(len(plan.nodes), 'node')} · {pace}{spread}{canary}"
     for name, reason in plan.skipped.items():
         yield f"skipped: {name}: {reason}"
     for warning in plan.warnings:
         yield f"warning: {warning}"
+    for found in findings:
+        word = "deploy would be refused" if found.level is Level.PROBLEM else "warning"
+        yield f"{word}: {found.subject}: {found.text}"
     for least in plan.capacity:
-        yield f"{least.load_balancer} {least.backend}: {least.least} of {least.now} servers stay ready"
+        must = f", {least.floor} must" if inventory.strategy.min_ready is not None else ""
+        yield f"{least.load_balancer} {least.backend}: {least.least} of {least.now} servers stay ready{must}"
     if inventory.prepare is not None and plan.release is not None:
         yield f"\nbefore anything is drained, on {inventory.prepare.parallel} nodes at once:"
         yield f"  prepare  $ {inventory.prepare.command.strip()}"
     for number, name in enumerate(plan.nodes, start=1):
         servers = ", ".join(map(str, plan.placement[name])) or "no load balancer is listed"
-        yield f"\n{number}. {name} ({inventory.nodes[name].host}): {servers}"
+        node = inventory.nodes[name]
+        where = f"{node.host}, zone {node.zone}" if node.zone is not None else node.host
+        yield f"\n{number}. {name} ({where}): {servers}"
         for line in sent[name]:
             prompt = "$" if line.target == name else f"{line.target}>"
             yield f"  {line.step:8} {prompt} {line.text.strip()}"
 
 
-def _document(plan: Plan, inventory: Inventory, sent: dict[str, tuple[Line, ...]]) -> dict[str, Any]:
+def _document(
+    plan: Plan, inventory: Inventory, sent: dict[str, tuple[Line, ...]], findings: Sequence[Finding]
+) -> dict[str, Any]:
     prepare = inventory.prepare if plan.release is not None else None
     return {
         "service": plan.service,
         "release": plan.release,
         "window": plan.window,
         "canary": plan.canary,
+        "spread": inventory.strategy.spread,
         "skipped": dict(plan.skipped),
         "warnings": list(plan.warnings),
-        "capacity": [
-            {"load_balancer": c.load_balancer, "backend": c.backend, "now": c.now, "least": c.least}
-            for c in plan.capacity
-        ],
+        "refusals": [f"{found.subject}: {found.text}" for found in refusals(findings)],
+        "capacity": [dataclasses.asdict(capacity) for capacity in plan.capacity],
         Step.PREPARE.value: None if prepare is None else prepare.command,
         "nodes": [
             {
                 "name": name,
+                "zone": inventory.nodes[name].zone,
                 "servers": [
                     {"load_balancer": s.load_balancer, "backend": s.backend, "server": s.name}
                     for s in plan.placement[name]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from rollout.capacity import WHAT_TO_DO, shortages
 from rollout.domain import Server, ServerState, Step
 from rollout.engine.log import Recorder, step
 from rollout.engine.proof import prove
 from rollout.engine.site import Site, Survey
 from rollout.errors import StepFailure
-from rollout.plan import last_of_backend
 
 
 async def drain_node(site: Site, name: str, seen: Survey, record: Recorder, *, allow_outage: bool) -> None:
@@ -20,9 +20,9 @@ async def drain_node(site: Site, name: str, seen: Survey, record: Recorder, *, a
     servers = seen.placement[name]
     rotation = site.rotation(site.context(name, None), servers)
     async with step(record, name, Step.DRAIN) as log:
-        problem = last_of_backend(seen.states(), servers)
-        if problem and not allow_outage:
-            raise StepFailure(problem, hint="--allow-outage takes it out all the same")
+        problems = shortages(seen.states(), servers, site.inventory.strategy.min_ready)
+        if problems and not allow_outage:
+            raise StepFailure("; ".join(problems.values()), hint=WHAT_TO_DO)
         try:
             await rotation.leave(log)
             await rotation.drained(log)

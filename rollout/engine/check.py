@@ -20,7 +20,7 @@ from rollout.engine.checks import (
 from rollout.engine.site import Site, Survey, survey
 from rollout.engine.waiting import both, together
 from rollout.errors import HostError, LoadBalancerError, Refused
-from rollout.plan import require_found
+from rollout.plan import out_of_rotation, require_found
 from rollout.ports import Host
 
 _LOOK = 30.0
@@ -60,10 +60,11 @@ async def _of_servers(site: Site, nodes: Sequence[str]) -> list[Finding]:
         return [Finding(Level.PROBLEM, "nodes", line, error.hint) for line in str(error).splitlines()]
     configured = await together(_of_configuration(site, name, nodes, seen) for name in site.load_balancers)
     window = site.inventory.strategy.window.of(len(site.inventory.nodes))
+    rolled = [name for name in nodes if not out_of_rotation(seen.states(name))]
     return [
         *(rotation_finding(name, seen) for name in nodes),
         *server_findings(site, nodes, seen),
-        *outage_findings(site, nodes, window, seen),
+        *outage_findings(site, rolled, window, seen),
         *chain(*configured),
     ]
 

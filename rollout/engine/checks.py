@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from rollout.domain import ServerState
+from rollout.capacity import WHAT_TO_DO, Backend, queues, shortages
+from rollout.domain import Server, ServerState
 from rollout.engine.site import Site, Survey
 from rollout.engine.verify import ask
 from rollout.errors import LoadBalancerError, ProbeFailed, RolloutError
 from rollout.health import fault, reported_release
-from rollout.plan import last_of_backend, out_of_rotation
+from rollout.plan import out_of_rotation
 from rollout.restart import restarting
 
 _LOOK = 30.0
@@ -130,14 +131,26 @@ def _of_server(site: Site, name: str, state: ServerState) -> Iterator[Finding]:
 
 
 def outage_findings(site: Site, nodes: Sequence[str], window: int, seen: Survey) -> list[Finding]:
-    """Nodes without which nobody would serve."""
-    hint = "--allow-outage deploys all the same"
+    """Nodes, in the order in which they are rolled, without which too few would serve; each backend once.
+
+    Those that were rolled before are back by then, even if they are out now.
+    """
     if not site.inventory.behind_load_balancers:
         return []
     if not site.load_balancers and len(site.inventory.nodes) <= window:
+        hint = "--allow-outage deploys all the same"
         return [Finding(Level.PROBLEM, "strategy.window", "no node would be left to serve", hint)]
-    found = [(name, last_of_backend(seen.states(), seen.placement[name])) for name in nodes]
-    return [Finding(Level.PROBLEM, name, problem, hint) for name, problem in found if problem]
+    found: dict[Backend, Finding] = {}
+    back: set[Server] = set()
+    for name in nodes:
+        own = seen.placement[name]
+        short = shortages(seen.states(), own, site.inventory.strategy.min_ready, back=back)
+        for backend, problem in short.items():
+            found.setdefault(backend, Finding(Level.PROBLEM, name, problem, WHAT_TO_DO))
+        back.update(own)
+    busy = [text for reading in seen.readings for text in queues(reading, back).values()]
+    hint = "no node leaves until the queue is empty"
+    return [*found.values(), *(Finding(Level.WARNING, "capacity", text, hint) for text in busy)]
 
 
 async def health_finding(site: Site, name: str) -> Finding:

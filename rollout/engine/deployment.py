@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping, Sequence
 
 from rollout.domain import Outcome, Step
+from rollout.engine.gate import Gate
 from rollout.engine.log import Recorder, step
 from rollout.engine.node import NodeRoll
 from rollout.engine.site import Site
-from rollout.engine.waiting import patiently, together
-from rollout.errors import RolloutError, StepFailure
+from rollout.engine.waiting import together
+from rollout.errors import NoCapacity, RolloutError
 from rollout.events import DeploymentFinished, Halted, NodeFailed, NodeFinished
-from rollout.plan import Plan, last_of_backend
+from rollout.order import Order
+from rollout.plan import Plan
 
 
 class Deployment:
@@ -34,15 +35,13 @@ class Deployment:
         self._site = site
         self._plan = plan
         self._record = record
-        self._allow_outage = allow_outage
+        self._order = Order.of(site.inventory)
+        self._gate = Gate(site, plan.placement, allow_outage=allow_outage, halted=lambda: self._halted)
         self._settled = settled or {}
         self._contexts = {
             name: site.context(name, plan.release_of(name), deployment=number, previous=previous.get(name))
             for name in plan.nodes
         }
-        self._leaving = asyncio.Lock()
-        self._a_node_ended = asyncio.Event()
-        self._on_their_way: set[str] = set()
         self._left_out: set[str] = set()
         self._failed: list[str] = []
         self._done: list[str] = []
@@ -110,15 +109,20 @@ class Deployment:
     async def _roll(self, nodes: Sequence[str]) -> None:
         """Keep `window` nodes on their way until all are through or the deployment is halted."""
         waiting = list(nodes)
-        flying: set[asyncio.Task[None]] = set()
+        flying: dict[asyncio.Task[None], str] = {}
         try:
             while flying or (waiting and not self._halted):
-                while waiting and not self._halted and len(flying) < self._window():
-                    flying.add(asyncio.create_task(self._one(waiting.pop(0))))
+                while not self._halted and len(flying) < self._window():
+                    name = self._order.next(waiting, flying.values(), self._left_out)
+                    if name is None:
+                        break
+                    waiting.remove(name)
+                    flying[asyncio.create_task(self._one(name))] = name
                 for name in waiting[:1]:
                     self._contexts[name].host.expect(2)  # its release and its restart
-                ended, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
+                ended, _ = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
                 for task in ended:
+                    del flying[task]
                     task.result()
         finally:
             for task in flying:
@@ -134,7 +138,7 @@ class Deployment:
         begun = clock()
         context = self._contexts[name]
         rotation = self._site.rotation(context, self._plan.placement[name])
-        node = NodeRoll(context, rotation, self._record, lambda: self._gate(name))
+        node = NodeRoll(context, rotation, self._record, lambda log: self._gate.leaving(name, log))
         try:
             await node.roll(self._settled.get(name, ()))
         except (RolloutError, asyncio.CancelledError) as error:
@@ -144,46 +148,12 @@ class Deployment:
             self._record(NodeFailed(name, left_out=node.out))
             if isinstance(error, asyncio.CancelledError):
                 raise
-            if len(self._failed) > self._site.inventory.strategy.max_failures:
+            if isinstance(error, NoCapacity):
+                self.halt(f"{name} was not taken out: {error}")
+            elif len(self._failed) > self._site.inventory.strategy.max_failures:
                 self._halt(f"{name} failed", gave_up=True)
         else:
             self._done.append(name)
             self._record(NodeFinished(name, clock() - begun))
         finally:
-            self._on_their_way.discard(name)
-            self._a_node_ended.set()
-            self._a_node_ended = asyncio.Event()
-
-    @asynccontextmanager
-    async def _gate(self, name: str) -> AsyncIterator[None]:
-        """Let one node leave at a time, once the load balancers show that others carry its traffic.
-
-        While nodes are on their way back it waits for them; when nobody is, it raises StepFailure.
-        """
-        async with self._leaving:
-            while True:
-                a_node_ended = self._a_node_ended
-                problem = "" if self._allow_outage else await self._last(name)
-                if not problem:
-                    break
-                if not self._on_their_way:
-                    raise StepFailure(problem, hint="--allow-outage takes it out all the same")
-                await a_node_ended.wait()
-                if self._halted:
-                    raise StepFailure("the deployment was halted before this node left")
-            self._on_their_way.add(name)
-            yield
-
-    async def _last(self, name: str) -> str:
-        """Which backend would be left without a server; empty if none would.
-
-        Nodes on their way do not count: HAProxy may show one in rotation that has just begun to leave.
-        """
-        leaving = {server for other in self._on_their_way for server in self._plan.placement[other]}
-        for balancer in self._site.load_balancers.values():
-            reading = await patiently(balancer)
-            staying = [state for state in reading.servers if state.server not in leaving]
-            problem = last_of_backend(staying, self._plan.placement[name])
-            if problem:
-                return problem
-        return ""
+            self._gate.ended(name, left_out=node.out)

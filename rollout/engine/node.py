@@ -17,7 +17,7 @@ from rollout.engine.verify import bake
 from rollout.errors import ChangedByOthers, RolloutError, StepFailure
 from rollout.restart import restarting
 
-Gate = Callable[[], AbstractAsyncContextManager[None]]
+Gate = Callable[[StepLog], AbstractAsyncContextManager[None]]
 """Held while a node leaves: only one does at a time, and only while the others can carry the traffic."""
 
 
@@ -40,7 +40,7 @@ class NodeRoll:
         health, baking = inventory.health, inventory.strategy.bake
 
         async with self._step(Step.DRAIN) as log, self._given_back_on_failure(log):
-            async with self._gate():
+            async with self._gate(log):
                 self.out = True
                 await rotation.leave(log)
             await rotation.drained(log)

@@ -42,6 +42,7 @@ class PageRotation:
         self._page = health_page
         self._servers = {load_balancers[name]: own for name, own in servers.items()}
         self._timeout = context.inventory.drain.timeout
+        self._patience = context.inventory.strategy.patience
 
     async def leave(self, log: StepLog) -> None:
         if self._page.file is not None:
@@ -63,7 +64,7 @@ class PageRotation:
 
     async def still_out(self, log: StepLog) -> None:
         for balancer, servers in self._servers.items():
-            for state in (await patiently(balancer)).of(servers):
+            for state in (await patiently(balancer, self._patience)).of(servers):
                 if not (_has_left(state) and state.idle):
                     raise StepFailure(f"{state.server} is back in rotation: it shows {state.status}")
         if self._page.file is not None:
@@ -109,7 +110,7 @@ class PageRotation:
         clock = asyncio.get_running_loop().time
         shown_gone = 0
         while True:
-            states = (await patiently(balancer)).of(servers)
+            states = (await patiently(balancer, self._patience)).of(servers)
             there = [state for state in states if not _has_left(state)]
             busy = [state for state in states if not state.idle]
             shown_gone = 0 if there or busy or len(states) < len(servers) else shown_gone + 1
@@ -137,7 +138,7 @@ class PageRotation:
         """Wait until HAProxy shows all `servers` in rotation."""
         clock = asyncio.get_running_loop().time
         while True:
-            states = (await patiently(balancer)).of(servers)
+            states = (await patiently(balancer, self._patience)).of(servers)
             waiting = [state for state in states if not state.running]
             if len(states) == len(servers) and not waiting:
                 return

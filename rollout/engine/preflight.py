@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from rollout.capacity import capacity
 from rollout.engine.checks import (
     balancer_findings,
     node_findings,
@@ -16,7 +17,8 @@ from rollout.engine.verify import ask
 from rollout.engine.waiting import both, together
 from rollout.errors import ProbeFailed, Refused
 from rollout.health import reported_release
-from rollout.plan import Plan, capacity, out_of_rotation, require_found
+from rollout.order import Order
+from rollout.plan import Plan, out_of_rotation, require_found
 
 
 async def make_plan(
@@ -35,18 +37,20 @@ async def make_plan(
         reason = out_of_rotation(seen.states(name))
         if reason and name not in ours:
             skipped[name] = reason
-    rolled = tuple(name for name in nodes if name not in skipped)
+    rolled = [name for name in nodes if name not in skipped]
+    # What is out already costs nobody anything, and brings capacity for the others back.
+    rolled.sort(key=lambda name: name not in ours)
     strategy = site.inventory.strategy
     window = min(strategy.window.of(len(site.inventory.nodes)), max(1, len(rolled)))
     return Plan(
         service=site.inventory.service,
         release=release,
-        nodes=rolled,
+        nodes=Order.of(site.inventory).arranged(rolled, canary=strategy.canary, window=window),
         skipped=skipped,
         canary=strategy.canary,
         window=window,
         placement=seen.placement,
-        capacity=capacity(seen.readings, rolled, seen.placement, window),
+        capacity=capacity(seen.readings, rolled, seen.placement, window, strategy.min_ready),
         warnings=tuple(_warnings(site, rolled, seen)),
     ), seen
 

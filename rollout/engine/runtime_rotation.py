@@ -28,7 +28,8 @@ _CLOSING = 5.0
 
 
 class RuntimeRotation:
-    """Implements `Rotation`. `rejoin_timeout` is in seconds: HAProxy's own checks must pass in it."""
+    """Implements `Rotation`. Seconds are `rejoin_timeout`, in which HAProxy's own checks must pass, and
+    `patience`, for which a load balancer that does not answer is waited for."""
 
     def __init__(
         self,
@@ -36,9 +37,11 @@ class RuntimeRotation:
         load_balancers: Mapping[str, LoadBalancer],
         drain: Drain,
         rejoin_timeout: float,
+        patience: float,
     ) -> None:
         self._ways = [
-            _OneBalancer(load_balancers[name], own, drain, rejoin_timeout) for name, own in servers.items()
+            _OneBalancer(load_balancers[name], own, drain, rejoin_timeout, patience)
+            for name, own in servers.items()
         ]
 
     async def leave(self, log: StepLog) -> None:
@@ -73,12 +76,18 @@ class _OneBalancer:
     """The node's servers on one load balancer."""
 
     def __init__(
-        self, balancer: LoadBalancer, servers: tuple[Server, ...], drain: Drain, rejoin_timeout: float
+        self,
+        balancer: LoadBalancer,
+        servers: tuple[Server, ...],
+        drain: Drain,
+        rejoin_timeout: float,
+        patience: float,
     ) -> None:
         self._balancer = balancer
         self._servers = servers
         self._drain = drain
         self._rejoin_timeout = rejoin_timeout
+        self._patience = patience
         self._pid = 0
         self._checked: frozenset[Server] = frozenset()
         self._proving = False
@@ -162,7 +171,7 @@ class _OneBalancer:
 
     async def _read(self) -> Reading:
         """A fresh reading of this node's servers alone. Raises StepFailure if HAProxy lost one."""
-        reading = await patiently(self._balancer)
+        reading = await patiently(self._balancer, self._patience)
         own = reading.of(self._servers)
         gone = set(self._servers).difference(state.server for state in own)
         if gone:
@@ -171,7 +180,7 @@ class _OneBalancer:
 
     async def _send(self, commands: Sequence[str], log: StepLog) -> None:
         log.sent(self._balancer.name, "; ".join(commands))
-        await insist(self._balancer, commands)
+        await insist(self._balancer, commands, self._patience)
 
     async def _while_out(self, log: StepLog) -> tuple[ServerState, ...]:
         """The servers in a fresh reading, all of them out.

@@ -69,9 +69,11 @@ class Site:
         drain, health = self.inventory.drain, self.inventory.health
         if not self.inventory.behind_load_balancers:
             return NoRotation()
+        rejoin = health.timeout if health else _REJOIN
+        patience = self.inventory.strategy.patience
         if drain.health_page is not None:
             return PageRotation(context, drain.health_page, found, self.load_balancers)
-        return RuntimeRotation(found, self.load_balancers, drain, health.timeout if health else _REJOIN)
+        return RuntimeRotation(found, self.load_balancers, drain, rejoin, patience)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,19 +13,18 @@ from rollout.ports import LoadBalancer
 T = TypeVar("T")
 U = TypeVar("U")
 
-PATIENCE = 10.0
-"""Seconds for which a load balancer that does not answer is waited for: it may be reloading."""
 _RETRY = 0.1
 
 
-async def patiently(load_balancer: LoadBalancer) -> Reading:
-    """A fresh reading. Raises LoadBalancerUnreachable once there has been none for longer than PATIENCE."""
-    return await _again(load_balancer.read)
+async def patiently(load_balancer: LoadBalancer, patience: float) -> Reading:
+    """A fresh reading. Raises LoadBalancerUnreachable once there has been none for `patience` seconds: until
+    then it may be reloading."""
+    return await _again(load_balancer.read, patience)
 
 
-async def insist(load_balancer: LoadBalancer, commands: Sequence[str]) -> None:
+async def insist(load_balancer: LoadBalancer, commands: Sequence[str], patience: float) -> None:
     """Send commands that may be sent twice: where the answer was lost, they are. Raises as `patiently`."""
-    await _again(lambda: load_balancer.send(commands))
+    await _again(lambda: load_balancer.send(commands), patience)
 
 
 async def together(tasks: Iterable[Awaitable[T]]) -> list[T]:
@@ -49,9 +48,9 @@ async def each(tasks: Iterable[Awaitable[None]]) -> None:
             raise result
 
 
-async def _again(ask: Callable[[], Awaitable[T]]) -> T:
+async def _again(ask: Callable[[], Awaitable[T]], patience: float) -> T:
     clock = asyncio.get_running_loop().time
-    deadline = clock() + PATIENCE
+    deadline = clock() + patience
     while True:
         try:
             return await ask()

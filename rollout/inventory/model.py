@@ -213,6 +213,20 @@ class Strategy(Section):
         description="How many nodes may be out at once: a count, or a share of all, rounded down",
         json_schema_extra={"default": 1},
     )
+    min_ready: Amount | None = Field(
+        default=None,
+        description="How many servers of each backend must stay ready: a count, or a share of all of them, "
+        "rounded up",
+    )
+    spread: Literal["zones", "within"] | None = Field(
+        default=None,
+        description="zones takes the nodes that are out at once from different zones; within rolls one zone "
+        "after the other",
+    )
+    patience: Duration = Field(
+        default=10.0,
+        description="How long a load balancer that does not answer, or has no server to spare, is waited for",
+    )
     bake: Duration = Field(default=0.0, description="How long a node must stay healthy after it is ready")
     max_failures: int = Field(default=0, ge=0, description="Failed nodes that do not yet end the deployment")
     on_failure: Literal["halt", "rollback"] = Field(
@@ -221,7 +235,7 @@ class Strategy(Section):
     )
 
 
-_HAVING = {key: {"type": "object", "required": [key]} for key in DRIVERS}
+_HAVING: Any = {key: {"type": "object", "required": [key]} for key in DRIVERS}
 
 
 class Inventory(Section):

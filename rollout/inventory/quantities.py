@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -64,11 +65,18 @@ class Amount:
     percent: float | None = None
 
     def of(self, total: int) -> int:
-        """The number among `total` nodes; a share is rounded down, and at least one."""
+        """The number among `total`; a share is rounded down, and at least one."""
+        return max(1, math.floor(self._exactly(total)))
+
+    def as_floor(self, total: int) -> int:
+        """The least number among `total`: a share is rounded up."""
+        return math.ceil(self._exactly(total))
+
+    def _exactly(self, total: int) -> float:
         if self.count is not None:
             return self.count
         assert self.percent is not None  # noqa: S101 - one of the two is always set
-        return max(1, int(round(total * self.percent / 100, 6)))
+        return round(total * self.percent / 100, 6)
 
     def __str__(self) -> str:
         return str(self.count) if self.count is not None else f"{self.percent:g}%"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ _EXACTLY_ONE: tuple[tuple[KeyPath, tuple[str, ...]], ...] = (
     (("drain", "health_page"), ("file", "request")),
     (("health", "release"), ("json", "header")),
 )
+_ALL = re.compile(r"100(\.0+)?%")
 
 
 def broken_rules(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:
@@ -21,6 +23,8 @@ def broken_rules(document: Document, meant: Collection[KeyPath]) -> Iterator[Mis
     for path, keys in _EXACTLY_ONE:
         yield from _exactly_one(document, path, keys, meant)
     yield from _a_way_to_drain(document, meant)
+    yield from _min_ready_that_can_be(document, meant)
+    yield from _zones_to_spread_over(document, meant)
     yield from _distinct_servers(document)
     yield from _distinct_load_balancers(document)
     yield from _distinct_backends(document)
@@ -61,6 +65,27 @@ def _a_way_to_drain(document: Document, meant: Collection[KeyPath]) -> Iterator[
             "`load_balancers: {}` says that nothing sends requests to the nodes"
         )
         yield document.mistake(ways[0], message, document.keys.get(ways[0]))
+
+
+def _min_ready_that_can_be(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:
+    path = ("strategy", "min_ready")
+    given = document.at(path)
+    if isinstance(given, str) and _ALL.fullmatch(given):
+        yield document.mistake(path, "no node could ever leave, expected less than 100%")
+    if given is not None and not document.at(("load_balancers",)) and ("load_balancers",) not in meant:
+        message = "only HAProxy shows how many are ready: list each HAProxy under load_balancers"
+        yield document.mistake(path, message)
+
+
+def _zones_to_spread_over(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:
+    spread = document.at(("strategy", "spread"))
+    if spread is None:
+        return
+    for node, settings in _mappings(document, "nodes"):
+        if settings.get("zone") is None and ("nodes", node, "zone") not in meant:
+            line = document.keys["strategy", "spread"].line
+            message = f"has no zone, which strategy.spread (line {line}) needs of every node"
+            yield document.mistake(("nodes", node), message, document.keys.get(("nodes", node)))
 
 
 def _distinct_servers(document: Document) -> Iterator[Mistake]:

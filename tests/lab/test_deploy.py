@@ -227,6 +227,33 @@ def test_plan_and_check_touch_nothing(start_lab: StartLab) -> None:
     assert states(lab) == dict.fromkeys(("web1", "web2", "web3"), ("ready", "1"))
 
 
+def test_too_little_capacity_is_told_and_refused(start_lab: StartLab) -> None:
+    """Plan and check say what would be short, deploy and drain refuse it, unless an outage is allowed."""
+    lab = start_lab(nodes=4, start=0.0)
+    change_inventory(lab, "  canary: 1\n", "  canary: 1\n  min_ready: 50%\n  spread: zones\n")
+
+    plan = json.loads(rollout(lab, "plan", "--output", "json").stdout)
+    assert plan["refusals"] == []
+    assert [(one["now"], one["least"], one["floor"]) for one in plan["capacity"]] == [(4, 3, 2)] * 2
+    assert len({node["zone"] for node in plan["nodes"]}) > 1
+
+    change_inventory(lab, "min_ready: 50%", "min_ready: 4")
+    plan_text, check, deploy, drain = (
+        rollout(lab, *words) for words in (["plan"], ["check"], ["deploy"], ["drain", "web2"])
+    )
+    short = "backend shop on lb1 would have 3 of its 4 servers ready, and strategy.min_ready (4) demands 4"
+    assert f"deploy would be refused: web1: without web1, {short}" in plan_text.stdout
+    assert ", spread over zones" in plan_text.stdout
+    assert f"without web1, {short}" in check.stdout
+    assert f"without web1, {short}" in deploy.stderr
+    assert f"without web2, {short}" in drain.stdout
+    assert [one.returncode for one in (plan_text, check, deploy, drain)] == [0, 3, 3, 1]
+    assert set(statuses(lab.load_balancers[0]).values()) == {"UP"}
+
+    assert rollout(lab, "drain", "web2", "--allow-outage").returncode == 0
+    assert states(lab)["web2"] == ("maint", "1")
+
+
 def test_status_tells_of_what_cannot_be_reached(start_lab: StartLab) -> None:
     """A dead application and a dead load balancer are rows, not crashes."""
     lab = start_lab(nodes=2, load_balancers=2)

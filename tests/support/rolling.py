@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from rollout.domain import Completed, Step
 from rollout.engine.deployment import Deployment
 from rollout.engine.preflight import make_plan, require_safe
-from rollout.events import NodeFailed, NodeFinished, StepStarted
+from rollout.events import NodeFailed, NodeFinished, Progressed, StepStarted
 from tests.support.shop import Shop, shop
 from tests.support.site import AppHost, inventory, site
 
@@ -75,6 +75,10 @@ class Rolling:
             most = max(most, len(on_their_way))
         return most
 
+    def told(self, text: str) -> bool:
+        """Whether a node waits, or waited, for something of which this was told."""
+        return any(text in event.detail for event in self.here.told(Progressed))
+
     def restarting(self, node: str) -> bool:
         return "restart" in self.hosts[node].lines
 
@@ -87,14 +91,26 @@ async def rolling(
     backends: dict[str, tuple[str, ...]] | None = None,
     balancers: int = 1,
     new_release: str | None = None,
+    zones: str = "",
+    left_out: Sequence[str] = (),
+    allow_outage: bool = False,
     **sections: Any,
 ) -> AsyncIterator[Rolling]:
-    """A shop whose nodes are about to be rolled; `sections` are the inventory's."""
+    """A shop whose nodes are about to be rolled; `sections` are the inventory's.
+
+    `zones` has a letter for each node. An earlier deployment has `left_out` some of them.
+    """
     async with shop(binary, backends or backend(nodes), nodes=nodes, balancers=balancers) as here:
         hosts = {name: AppHost(app) for name, app in here.apps.items()}
+        for (name, app), zone in zip(here.apps.items(), zones, strict=False):
+            sections.setdefault("nodes", {})[name] = {"host": app.host, "ssh": "local", "zone": zone}
+        for haproxy in here.haproxies.values():
+            for name in left_out:
+                await haproxy.send([f"set server shop/{name} state maint"])
         async with site(here, inventory(here, **sections), hosts) as where:
-            plan, seen = await make_plan(where, list(here.apps), new_release, ours=())
-            await require_safe(where, plan, seen, allow_outage=False)
+            plan, seen = await make_plan(where, list(here.apps), new_release, ours=left_out)
+            await require_safe(where, plan, seen, allow_outage=allow_outage)
             made = Rolling(here, hosts)
-            made.deployment = Deployment(where, plan, 1, {}, here.events.append, allow_outage=False)
+            record = here.events.append
+            made.deployment = Deployment(where, plan, 1, {}, record, allow_outage=allow_outage)
             yield made

@@ -47,10 +47,12 @@ class Shop:
             for lb in self.balancers
         }
 
-    def rotation(self, node: str = "web1", *, rejoin_timeout: float = 5.0, **drain: Any) -> RuntimeRotation:
+    def rotation(
+        self, node: str = "web1", *, rejoin_timeout: float = 5.0, patience: float = 10.0, **drain: Any
+    ) -> RuntimeRotation:
         """Its way out and back by the runtime socket. `drain` is as in the inventory."""
         settings = Drain.model_validate({"timeout": "5s", **drain})
-        return RuntimeRotation(self.servers(node), self.haproxies, settings, rejoin_timeout)
+        return RuntimeRotation(self.servers(node), self.haproxies, settings, rejoin_timeout, patience)
 
     def log(self, step: Step = Step.DRAIN, node: str = "web1") -> StepLog:
         return StepLog(self.events.append, node, step)

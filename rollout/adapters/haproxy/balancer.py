@@ -12,8 +12,8 @@ from rollout.adapters.haproxy.transport import Transport
 from rollout.domain import Reading
 from rollout.errors import CommandRefused
 
-_SERVERS_ONLY = 4
-"""The object type of `show stat`."""
+_BACKENDS_AND_SERVERS = 6
+"""The object types of `show stat`, added up."""
 
 
 class HAProxy:
@@ -66,11 +66,13 @@ class HAProxy:
     async def _read_by(self, backends: Sequence[str] | None) -> tuple[Reading, dict[str, int]]:
         commands = ["show info"]
         if backends is None:
-            commands += ["show servers state", f"show stat -1 {_SERVERS_ONLY} -1"]
+            commands += ["show servers state", f"show stat -1 {_BACKENDS_AND_SERVERS} -1"]
         else:
             # By number, since a frontend may have the same name.
             commands += [f"show servers state {backend}" for backend in backends]
-            commands += [f"show stat {self._numbers[backend]} {_SERVERS_ONLY} -1" for backend in backends]
+            commands += [
+                f"show stat {self._numbers[backend]} {_BACKENDS_AND_SERVERS} -1" for backend in backends
+            ]
         line = ";".join(commands)
         return parse_reading(self._name, line, await self._ask(line))
 

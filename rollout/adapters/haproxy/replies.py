@@ -16,6 +16,8 @@ _MESSAGE = re.compile(r"^\[\d\]: (.*)$", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z0-9_.:\-\[\]]+")
 _CHECK_CONFIGURED = 0x02
 """A bit of `srv_check_state` and of `srv_agent_state`."""
+_BACKEND = "1"
+"""The `type` of a backend's own row; its `qcur` leaves out what waits for one server of it."""
 
 
 def judge(load_balancer: str, command: str, reply: str) -> None:
@@ -86,6 +88,7 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
             pid=int(info["Pid"]),
             uptime=int(info["Uptime_sec"]),
             servers=servers,
+            queued={row["pxname"]: _number(row["qcur"]) for row in rows if row["type"] == _BACKEND},
         )
         return reading, {row["pxname"]: int(row["iid"]) for row in rows}
     except (KeyError, ValueError, csv.Error) as error:
@@ -103,7 +106,7 @@ def _server_states(
     for row in rows:
         backend, name = row["pxname"], row["svname"]
         state = states.get((backend, name))
-        if state is None:
+        if state is None or row["type"] == _BACKEND:
             # A listener of a `listen` section, or a server that went between the two commands.
             continue
         if not (_NAME.fullmatch(backend) and _NAME.fullmatch(name)):

@@ -49,7 +49,7 @@ def test_the_last_server_is_never_taken_after_a_failure(haproxy_binary: Path) ->
     """When the first of two nodes stays out, the second is not drained, although failures are allowed."""
 
     async def scenario() -> None:
-        async with rolling(haproxy_binary, 2, strategy={"window": 2, "max_failures": 2}) as it:
+        async with rolling(haproxy_binary, 2, strategy={"window": 2, "max_failures": 2, "patience": 0}) as it:
             it.fail("web1")
             assert await it.deployment.run() is Outcome.FAILED
             assert it.failed() == {"web1": True, "web2": False}

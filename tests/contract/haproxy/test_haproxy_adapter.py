@@ -110,6 +110,18 @@ def test_a_refusal_is_an_error(haproxy_binary: Path, command: str, level: str, m
     asyncio.run(scenario())
 
 
+def test_a_server_with_the_name_of_the_backends_row(haproxy_binary: Path) -> None:
+    """The row of the backend itself is told from a server by its type."""
+
+    async def scenario() -> None:
+        async with balancer(haproxy_binary, {"shop": ("server BACKEND 127.0.0.1:1",)}) as lb:
+            reading = await lb.haproxy().read()
+            assert [state.server.path for state in reading.servers] == ["shop/BACKEND"]
+            assert reading.queued == {"shop": 0}
+
+    asyncio.run(scenario())
+
+
 def test_many_commands_are_one_line(haproxy_binary: Path) -> None:
     """All commands of one call are carried out, in order."""
 
@@ -254,7 +266,7 @@ def test_a_process_on_its_way_out_is_not_asked(haproxy_binary: Path) -> None:
             readings: list[Reading] = []
 
             async def read() -> bool:
-                readings.append(await patiently(haproxy))
+                readings.append(await patiently(haproxy, 10.0))
                 return reloading.done()
 
             await until_seen(read, "the reloads")

@@ -16,7 +16,7 @@ from rollout.adapters.haproxy.replies import judge, parse_level, parse_reading
 from rollout.domain import AdminState
 from rollout.errors import CommandRefused, LoadBalancerError, LoadBalancerUnreachable
 
-COMMAND = "show info;show servers state;show stat -1 4 -1"
+COMMAND = "show info;show servers state;show stat -1 6 -1"
 REPLIES = {file.stem: file.read_text() for file in sorted((Path(__file__).parent / "replies").glob("*.txt"))}
 
 replies = st.sampled_from(sorted(REPLIES.values()))
@@ -38,6 +38,7 @@ def test_a_real_reply(version: str) -> None:
         "v6/unix1": ("no check", 0),
     }
     assert [state.address for state in reading.servers][-2:] == ["::1", "-"]
+    assert reading.queued == {"shop": 0, "api": 0, "v6": 0}
 
 
 @given(reply=replies, data=st.data())

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from rollout.domain import Server
-from rollout.engine import waiting
 from rollout.errors import LoadBalancerError, StepFailure
 from rollout.events import Progressed
 from tests.support.shop import CHECKED, shop
@@ -198,14 +197,12 @@ def test_a_server_that_is_missing_is_named(haproxy_binary: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_what_can_be_given_back_is(haproxy_binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_can_be_given_back_is(haproxy_binary: Path) -> None:
     """When one load balancer is gone, the node still goes back into rotation on the other one."""
-
-    monkeypatch.setattr(waiting, "PATIENCE", 0)
 
     async def scenario() -> None:
         async with shop(haproxy_binary, balancers=2) as here:
-            way = here.rotation()
+            way = here.rotation(patience=0.0)
             await way.leave(here.log())
             here.balancers[0].stop()
             with pytest.raises(LoadBalancerError, match="lb1"):

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from rollout.domain import Step
-from rollout.engine import waiting
 from rollout.errors import LoadBalancerError, StepFailure
 from rollout.events import Progressed
 from tests.support.shop import CHECKED, Shop, shop
@@ -204,15 +203,14 @@ def test_a_check_of_another_kind_that_fails_is_no_proof(haproxy_binary: Path) ->
     asyncio.run(scenario())
 
 
-def test_who_can_be_held_is(haproxy_binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_can_be_held_is(haproxy_binary: Path) -> None:
     """When one load balancer is gone, the failed node is still held on the other one."""
-    monkeypatch.setattr(waiting, "PATIENCE", 0)
 
     async def scenario() -> None:
         async with shop(haproxy_binary, balancers=2) as here:
             here.balancers[0].stop()
             with pytest.raises(LoadBalancerError, match="lb1"):
-                await here.rotation().hold(here.log())
+                await here.rotation(patience=0.0).hold(here.log())
             states = (await here.haproxies["lb2"].read()).servers
             assert [state.status for state in states] == ["MAINT", "UP"]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from inventory_support import Compose, Loads, Mistakes
 
+from rollout.inventory.quantities import Amount
+
 ONE_OF = [
     ("restart", "{%s}", "", "command", "systemd"),
     ("drain", "{health_page: {%s}}", ".health_page", "file", "request"),
@@ -97,6 +99,46 @@ def test_the_health_page_alone_is_a_way_to_drain(loads: Loads, compose: Compose)
     inventory = loads(compose(load_balancers=None, drain="{health_page: {file: /x}}"))
     assert inventory.drain.health_page
     assert inventory.drain.health_page.settle == 10
+
+
+@pytest.mark.parametrize("share", ["100%", "100.0%"])
+def test_somebody_must_be_able_to_leave(mistakes: Mistakes, compose: Compose, share: str) -> None:
+    """All servers of a backend are never ready while a node is out of it."""
+    (line,) = mistakes(compose(strategy=f"{{window: 2, min_ready: {share}}}"))
+    assert line == ("prod.yml:5:34: strategy.min_ready: no node could ever leave, expected less than 100%")
+
+
+def test_how_many_must_stay_may_exceed_the_nodes(loads: Loads, compose: Compose) -> None:
+    """The backend may have other servers than these: HAProxy shows how many, not the inventory."""
+    assert loads(compose(strategy="{window: 2, min_ready: 5}")).strategy.min_ready == Amount(count=5)
+    assert loads(compose(strategy="{min_ready: 99.9%}")).strategy.min_ready == Amount(percent=99.9)
+
+
+def test_only_haproxy_shows_how_many_are_ready(mistakes: Mistakes, compose: Compose) -> None:
+    """With the health page alone nobody could judge it."""
+    sections = {"drain": "{health_page: {file: /x}}", "strategy": "{min_ready: 1}"}
+    (line,) = mistakes(compose(load_balancers=None, **sections))
+    assert line.endswith(
+        "strategy.min_ready: only HAProxy shows how many are ready: list each HAProxy under load_balancers"
+    )
+    assert len(mistakes(compose(load_balancers=None, load_balancer="{}", **sections))) == 1
+
+
+@pytest.mark.parametrize("spread", ["zones", "within"])
+def test_every_node_has_a_zone_to_spread_over(
+    loads: Loads, mistakes: Mistakes, compose: Compose, spread: str
+) -> None:
+    """Each node without one is told, with its line; a mistyped zone is told alone."""
+    strategy = f"{{spread: {spread}}}"
+    zoned = "{web1: {host: a, zone: x}, web2: {host: b, zone: y}}"
+    assert loads(compose(nodes=zoned, strategy=strategy)).strategy.spread == spread
+    nodes = "{web1: {host: a, zone: x}, web2: {host: b}, web3: {host: c, zone: ~}, web4: {host: d, zon: x}}"
+    missing = "has no zone, which strategy.spread (line 5) needs of every node"
+    assert mistakes(compose(nodes=nodes, strategy=strategy)) == [
+        f"prod.yml:3:35: nodes.web2: {missing}",
+        f"prod.yml:3:52: nodes.web3: {missing}",
+        "prod.yml:3:94: nodes.web4.zon: unknown key; did you mean zone?",
+    ]
 
 
 def test_nodes_are_different_servers(mistakes: Mistakes, compose: Compose) -> None:

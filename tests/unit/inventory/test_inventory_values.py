@@ -44,6 +44,8 @@ def test_the_production_example_is_read_as_it_is_explained() -> None:
     assert inventory.health
     assert (inventory.health.interval, inventory.health.release) != (0.25, None)
     assert inventory.strategy.window == Amount(percent=25)
+    assert inventory.strategy.min_ready == Amount(count=2)
+    assert (inventory.strategy.spread, inventory.strategy.patience) == ("zones", 10)
 
 
 def test_the_examples_name_every_key() -> None:

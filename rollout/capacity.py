@@ -1,0 +1,125 @@
+"""How many servers of a backend carry its traffic, and whether some may leave. Values in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+
+from rollout.domain import Reading, Server, ServerState
+from rollout.inventory.quantities import Amount
+
+Backend = tuple[str, str]
+"""The names of a load balancer and of one of its backends."""
+
+WHAT_TO_DO = (
+    "`rollout status` shows what is out: put something back, or lower strategy.min_ready; "
+    "--allow-outage sets capacity aside"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many servers of a backend are ready now, and the fewest that will be while nodes are out.
+
+    `floor` is what `strategy.min_ready` demands of it.
+    """
+
+    load_balancer: str
+    backend: str
+    now: int
+    least: int
+    floor: int
+
+
+def shortages(
+    states: Iterable[ServerState],
+    own: Collection[Server],
+    min_ready: Amount | None,
+    *,
+    out: Collection[Server] = (),
+    back: Collection[Server] = (),
+) -> dict[Backend, str]:
+    """What each backend would lack if `own` were taken out; those that lack nothing are missing.
+
+    Whatever HAProxy shows, servers in `out` count as not ready, and those in `back` as ready. Servers of
+    `own` that carry no traffic take nothing away, however few others there are.
+    """
+    found = {}
+    for (load_balancer, backend), here in _by_backend(states).items():
+        ready = _ready(here, out, back)
+        left = ready.difference(own)
+        floor = _floor(here, min_ready)
+        if left == ready or len(left) >= floor:
+            continue
+        leaving = ", ".join(server.name for server in sorted(ready.intersection(own)))
+        if left or min_ready is not None:
+            found[load_balancer, backend] = (
+                f"without {leaving}, backend {backend} on {load_balancer} would have {len(left)} of its "
+                f"{_size(here)} servers ready, and strategy.min_ready ({min_ready}) demands {floor}"
+            )
+        else:
+            found[load_balancer, backend] = (
+                f"{min(ready)} is the last server that takes traffic in its backend"
+            )
+    return found
+
+
+def queues(reading: Reading, own: Collection[Server]) -> dict[Backend, str]:
+    """The backends in which requests wait for a server, and some of `own` carry traffic."""
+    found = {}
+    for (load_balancer, backend), here in _by_backend(reading.servers).items():
+        waiting = reading.queued.get(backend, 0) + sum(state.queued for state in here)
+        if waiting and any(state.server in own and state.in_rotation for state in here):
+            found[load_balancer, backend] = (
+                f"backend {backend} on {load_balancer} is at its limit: {waiting} waiting in its queue"
+            )
+    return found
+
+
+def capacity(
+    readings: Iterable[Reading],
+    nodes: Sequence[str],
+    placement: Mapping[str, Sequence[Server]],
+    window: int,
+    min_ready: Amount | None,
+) -> tuple[Capacity, ...]:
+    """Of each backend that the nodes are in, the fewest ready servers while any `window` nodes are out."""
+    result = []
+    for reading in readings:
+        for (load_balancer, backend), here in sorted(_by_backend(reading.servers).items(), key=itemgetter(0)):
+            if not any(state.server in placement[name] for name in nodes for state in here):
+                continue
+            ready = _ready(here)
+            taken = sorted((len(ready.intersection(placement[name])) for name in nodes), reverse=True)
+            floor = _floor(here, min_ready)
+            least = len(ready) - sum(taken[:window])
+            if min_ready is not None:
+                least = max(least, min(floor, len(ready)))
+            result.append(Capacity(load_balancer, backend, len(ready), least, floor))
+    return tuple(result)
+
+
+def _by_backend(states: Iterable[ServerState]) -> dict[Backend, list[ServerState]]:
+    groups: dict[Backend, list[ServerState]] = {}
+    for state in states:
+        groups.setdefault((state.server.load_balancer, state.server.backend), []).append(state)
+    return groups
+
+
+def _ready(
+    here: Iterable[ServerState], out: Collection[Server] = (), back: Collection[Server] = ()
+) -> frozenset[Server]:
+    """Those that carry the traffic of a backend. A backup does as long as nothing but backups is up."""
+    up = [state for state in here if state.server not in out and (state.in_rotation or state.server in back)]
+    active = [state for state in up if not state.backup]
+    return frozenset(state.server for state in active or up)
+
+
+def _size(here: Sequence[ServerState]) -> int:
+    """How many servers share the traffic when all are well."""
+    return sum(not state.backup for state in here) or len(here)
+
+
+def _floor(here: Sequence[ServerState], min_ready: Amount | None) -> int:
+    return 1 if min_ready is None else min_ready.as_floor(_size(here))
