@@ -6,7 +6,7 @@ import argparse
 import asyncio
 from collections.abc import Mapping
 
-from rollout.cli.arguments import add_common, limit, load_inventory
+from rollout.cli.arguments import add_common, add_included, limit, load_inventory
 from rollout.cli.carrying_out import carry_out
 from rollout.cli.journals import Recorder, journal_of_user, left_out, started
 from rollout.cli.locks import Brake, add_wait, hold_lock
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
     parser.add_argument("--release", metavar="RELEASE", help="without it, this is a rolling restart")
     add_outage(parser)
+    add_included(parser)
     add_wait(parser)
 
 
@@ -49,7 +50,14 @@ async def _deploy(arguments: argparse.Namespace) -> int:
         ):
             ours = left_out(journal, inventory.service)
             (plan, seen), previous = await both(
-                make_plan(site, nodes, arguments.release, ours=ours), previous_releases(site, nodes)
+                make_plan(
+                    site,
+                    nodes,
+                    arguments.release,
+                    ours=ours,
+                    include_out_of_rotation=arguments.include_out_of_rotation,
+                ),
+                previous_releases(site, nodes),
             )
             await require_safe(site, plan, seen, allow_outage=arguments.allow_outage)
             number = journal.begin(inventory.service)
@@ -80,8 +88,8 @@ def _noted(
             load_balancer=state.server.load_balancer,
             backend=state.server.backend,
             server=state.server.name,
-            admin=int(state.admin),
-            weight=state.weight,
+            admin=int(plan.before[state.server].admin),
+            weight=plan.before[state.server].weight,
             status=state.status,
         )
         for name in plan.nodes

@@ -93,7 +93,7 @@ async def rolling(
     async with shop(binary, backends or backend(nodes), nodes=nodes, balancers=balancers) as here:
         hosts = {name: AppHost(app) for name, app in here.apps.items()}
         async with site(here, inventory(here, **sections), hosts) as where:
-            plan, seen = await make_plan(where, list(here.apps), new_release, ours=())
+            plan, seen = await make_plan(where, list(here.apps), new_release, ours={})
             await require_safe(where, plan, seen, allow_outage=False)
             made = Rolling(here, hosts)
             made.deployment = Deployment(where, plan, 1, {}, here.events.append, allow_outage=False)
