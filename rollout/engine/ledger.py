@@ -27,13 +27,19 @@ class Ledger:
         self._taken_up = taken_up
         self._ours: dict[Server, frozenset[AdminState]] = {}
         self._changed: set[Server] = set()
+        self._theirs: set[Server] = set()
         self._opened = False
         self._pid = 0
 
     @property
     def changed(self) -> frozenset[Server]:
-        """The servers that others have changed: nothing is sent to them any more."""
+        """The servers of which others have changed the state or the weight."""
         return frozenset(self._changed)
+
+    @property
+    def theirs(self) -> frozenset[Server]:
+        """The servers of which others have changed the state: nothing is sent to them any more."""
+        return frozenset(self._theirs)
 
     def open(self, reading: Reading) -> None:
         """The first look, before anything is set; later ones do nothing.
@@ -63,17 +69,22 @@ class Ledger:
         for server in servers:
             self._ours[server] = frozenset({admin})
 
-    def unchanged(self, reading: Reading, *, reloaded: bool) -> tuple[ServerState, ...]:
-        """The servers that nobody else has changed. After a reload, what was set may be lost."""
+    def ours(self, reading: Reading, *, reloaded: bool) -> tuple[ServerState, ...]:
+        """The servers of which nobody else has changed the state. After a reload, what was set may be lost."""
         for state in reading.servers:
-            forgotten = reloaded or state.admin.forced in self._ours.get(state.server, _ANY)
-            if not forgotten or self._has_other_weight(state, reading.pid):
+            if not reloaded and state.admin.forced not in self._ours.get(state.server, _ANY):
+                self._theirs.add(state.server)
                 self._changed.add(state.server)
-        return tuple(state for state in reading.servers if state.server not in self._changed)
+            if self._has_other_weight(state, reading.pid):
+                self._before[state.server] = dataclasses.replace(
+                    self._before[state.server], weight=state.weight
+                )
+                self._changed.add(state.server)
+        return tuple(state for state in reading.servers if state.server not in self._theirs)
 
     def require_unchanged(self, reading: Reading, *, reloaded: bool) -> None:
         """Raises ChangedByOthers, with what is shown."""
-        self.unchanged(reading, reloaded=reloaded)
+        self.ours(reading, reloaded=reloaded)
         if self._changed:
             raise _others(reading, self._changed, "while it was out")
 

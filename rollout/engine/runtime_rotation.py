@@ -107,7 +107,7 @@ class _OneBalancer:
 
     @property
     def given_up(self) -> bool:
-        return self._ledger.changed.issuperset(self._servers)
+        return self._ledger.theirs.issuperset(self._servers)
 
     async def unchanged(self) -> Reading:
         """A fresh reading. Raises ChangedByOthers if somebody else changed a server."""
@@ -217,9 +217,9 @@ class _OneBalancer:
         return dataclasses.replace(reading, servers=own)
 
     async def _ours(self) -> tuple[ServerState, ...]:
-        """The servers that nobody else has changed, freshly read."""
+        """The servers of which nobody else has changed the state, freshly read."""
         reading = await self._read()
-        return self._ledger.unchanged(reading, reloaded=reading.pid != self._pid)
+        return self._ledger.ours(reading, reloaded=reading.pid != self._pid)
 
     async def _set(
         self, admin: AdminState, servers: Sequence[Server], commands: Sequence[str], log: StepLog

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from rollout.domain import Completed, Step
+from rollout.domain import AdminState, Completed, Step
 from rollout.engine.deployment import Deployment
 from rollout.engine.preflight import make_plan, require_safe
+from rollout.engine.site import Site
 from rollout.events import NodeFailed, NodeFinished, StepStarted
+from rollout.plan import Plan
 from tests.support.shop import Shop, shop
 from tests.support.site import AppHost, inventory, site
 
@@ -26,9 +28,11 @@ def backend(nodes: int) -> dict[str, tuple[str, ...]]:
 class Rolling:
     """A deployment over a shop, about to run."""
 
-    def __init__(self, here: Shop, hosts: dict[str, AppHost]) -> None:
+    def __init__(self, here: Shop, hosts: dict[str, AppHost], where: Site, plan: Plan) -> None:
         self.here = here
         self.hosts = hosts
+        self.site = where
+        self.plan = plan
         self.deployment: Deployment
 
     def finished(self) -> list[str]:
@@ -40,6 +44,11 @@ class Rolling:
     def failed(self) -> dict[str, bool]:
         """Whether each failed node was left out."""
         return {event.node: event.left_out for event in self.here.told(NodeFailed)}
+
+    async def admin(self, node: str) -> dict[str, tuple[AdminState, int]]:
+        """What is set of each of a node's servers, and its weight, by load balancer."""
+        states = await self.here.states(node)
+        return {name.split()[0]: (state.admin, state.weight) for name, state in states.items()}
 
     async def status(self, node: str) -> str:
         return (await self.here.states(node))["lb1 shop"].status
@@ -87,14 +96,27 @@ async def rolling(
     backends: dict[str, tuple[str, ...]] | None = None,
     balancers: int = 1,
     new_release: str | None = None,
+    found: Mapping[str, Sequence[str]] | None = None,
+    include_out_of_rotation: bool = False,
     **sections: Any,
 ) -> AsyncIterator[Rolling]:
-    """A shop whose nodes are about to be rolled; `sections` are the inventory's."""
+    """A shop whose nodes are about to be rolled; `sections` are the inventory's.
+
+    `found` is what an operator told each load balancer before.
+    """
     async with shop(binary, backends or backend(nodes), nodes=nodes, balancers=balancers) as here:
         hosts = {name: AppHost(app) for name, app in here.apps.items()}
+        for name, commands in (found or {}).items():
+            await here.haproxies[name].send(commands)
         async with site(here, inventory(here, **sections), hosts) as where:
-            plan, seen = await make_plan(where, list(here.apps), new_release, ours={})
+            plan, seen = await make_plan(
+                where,
+                list(here.apps),
+                new_release,
+                ours={},
+                include_out_of_rotation=include_out_of_rotation,
+            )
             await require_safe(where, plan, seen, allow_outage=False)
-            made = Rolling(here, hosts)
+            made = Rolling(here, hosts, where, plan)
             made.deployment = Deployment(where, plan, 1, {}, here.events.append, allow_outage=False)
             yield made
