@@ -129,6 +129,8 @@ class StepFailed(Event):
     tail: tuple[str, ...] = ()
     unknown: bool = False
     """A command was sent and its answer was lost: whether it worked must be observed."""
+    changed_by_others: bool = False
+    """Somebody else changed a server: what they set stays."""
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ class Ledger:
             self._ours[server] = frozenset({admin})
 
     def ours(self, reading: Reading, *, reloaded: bool) -> tuple[ServerState, ...]:
-        """The servers of which nobody else has changed the state. After a reload, what was set may be lost."""
+        """Those of which nobody else has changed the state. After a reload, what was set may be lost."""
         for state in reading.servers:
             if not reloaded and state.admin.forced not in self._ours.get(state.server, _ANY):
                 self._theirs.add(state.server)

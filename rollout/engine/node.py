@@ -96,6 +96,7 @@ class NodeRoll:
             yield
         except BaseException as error:
             if self._left and self._untouched:
+                log.progress("is put back into rotation")
                 try:
                     await self._give_back(log)
                 except RolloutError as second:
