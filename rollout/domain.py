@@ -61,6 +61,17 @@ class AdminState(IntFlag):
     def in_drain(self) -> bool:
         return bool(self & (AdminState.FORCED_DRAIN | AdminState.INHERITED_DRAIN))
 
+    @property
+    def is_out(self) -> bool:
+        return self.in_maintenance or self.in_drain
+
+    @property
+    def forced(self) -> AdminState:
+        """As much of it as is set by `set server … state`: maintenance, drain or ready."""
+        if AdminState.FORCED_MAINT in self:
+            return AdminState.FORCED_MAINT
+        return self & AdminState.FORCED_DRAIN
+
 
 class OperationalState(IntEnum):
     """HAProxy's `srv_op_state`: what its checks say."""
@@ -143,6 +154,34 @@ class ServerState:
         """HAProxy sends it new requests."""
         out = self.admin.in_maintenance or self.admin.in_drain
         return not out and self.running and self.weight > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A server as it was found before its node was touched, which is how it is left."""
+
+    admin: AdminState
+    weight: int
+    """In units of the configuration."""
+
+    @property
+    def kept_out(self) -> bool:
+        """Somebody else keeps it out. One of weight 0 is ready, and its weight stays 0 by itself."""
+        return self.admin.is_out
+
+    @property
+    def stays_in_maintenance(self) -> bool:
+        """It was set to it, and never leaves it."""
+        return self.admin.forced == AdminState.FORCED_MAINT
+
+    @property
+    def returns(self) -> bool:
+        """It is set ready at the end; what HAProxy itself keeps out is ready, too."""
+        return self.admin.forced == AdminState.READY
+
+    def weight_is_lost(self, state: ServerState) -> bool:
+        """It has the configured weight in place of another one, as after a reload."""
+        return self.weight != state.weight == state.configured_weight
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
-from rollout.domain import Outcome, Step
+from rollout.domain import Outcome, Server, Step
+from rollout.masks import is_same
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class ServerNoted(Event):
     admin: int
     weight: int
     status: str
+
+    def is_of(self, server: Server) -> bool:
+        """Whether it is this server that was noted, its names masked or not."""
+        noted = zip((self.backend, self.server), (server.backend, server.name), strict=True)
+        return self.load_balancer == server.load_balancer and all(is_same(*names) for names in noted)
 
 
 @dataclass(frozen=True)
@@ -129,6 +135,8 @@ class StepFailed(Event):
     tail: tuple[str, ...] = ()
     unknown: bool = False
     """A command was sent and its answer was lost: whether it worked must be observed."""
+    changed_by_others: bool = False
+    """Somebody else changed a server: what they set stays."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from rollout import page, runtime
 from rollout.capacity import Capacity
-from rollout.domain import Reading, Server, ServerState, Step
+from rollout.domain import Found, Reading, Server, ServerState, Step
 from rollout.errors import Refused, UsageError
 from rollout.inventory.model import Inventory
 from rollout.inventory.template import fill
@@ -40,6 +40,10 @@ class Plan:
     placement: Placement
     capacity: tuple[Capacity, ...]
     warnings: tuple[str, ...] = ()
+    before: Mapping[Server, Found] = field(default_factory=dict)
+    """How the nodes' servers were before they were touched, which is how they are left."""
+    taken_up: frozenset[str] = frozenset()
+    """Nodes that an earlier try left out: they may be in any state."""
     releases: Mapping[str, str] = field(default_factory=dict)
     """What a node gets where that is not `release`."""
 
@@ -144,14 +148,22 @@ def lines(
     node: str,
     servers: Sequence[Server],
     checked: Collection[Server],
+    before: Mapping[Server, Found],
 ) -> tuple[Line, ...]:
-    """Every line that rolling `node` sends, in order. `checked` are the servers that HAProxy checks."""
+    """Every line that rolling `node` sends, in order. `checked` are the servers that HAProxy checks; those
+    that were out `before` are left as they were.
+    """
     by_balancer: dict[str, list[Server]] = {}
     for server in servers:
-        by_balancer.setdefault(server.load_balancer, []).append(server)
+        if server not in before or not before[server].stays_in_maintenance:
+            by_balancer.setdefault(server.load_balancer, []).append(server)
+    back = {
+        name: [server for server in own if server not in before or before[server].returns]
+        for name, own in by_balancer.items()
+    }
 
     def to_balancers(step: Step, commands: Mapping[str, list[str]]) -> list[Line]:
-        return [Line(step, name, "; ".join(texts)) for name, texts in commands.items()]
+        return [Line(step, name, "; ".join(texts)) for name, texts in commands.items() if texts]
 
     settings = inventory.nodes[node]
     health_page = inventory.drain.health_page
@@ -163,9 +175,7 @@ def lines(
         up += to_balancers(
             Step.READY, {name: runtime.check(own, checked) for name, own in by_balancer.items()}
         )
-        up += to_balancers(
-            Step.READY, {name: runtime.enter(own, checked) for name, own in by_balancer.items()}
-        )
+        up += to_balancers(Step.READY, {name: runtime.enter(own, checked) for name, own in back.items()})
     elif health_page.file is not None:
         file = fill(health_page.file, host=settings.host, node=node, release=release)
         down.append(Line(Step.DRAIN, node, page.create(file)))

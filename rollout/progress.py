@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from rollout.domain import Outcome, Step
+from rollout.domain import AdminState, Found, Outcome, Server, Step
 from rollout.events import (
     DeploymentFinished,
     DeploymentResumed,
@@ -82,6 +82,13 @@ class NodeProgress:
         """
         interrupted = self.failure is None or self.failure.unknown
         return frozenset(self.step_seconds) & _LASTING if interrupted else frozenset()
+
+    def found(self, server: Server) -> Found | None:
+        """How one of its servers was noted; `None` for one that was not."""
+        for note in self.servers:
+            if note.is_of(server):
+                return Found(AdminState(note.admin), note.weight)
+        return None
 
     def begun(self, step: Step, time: float) -> NodeProgress:
         started = self.started if self.started is not None or step is Step.PREPARE else time

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from rollout.domain import Server
+from rollout.domain import AdminState, Server
 
 
 def drain(server: Server) -> str:
@@ -20,6 +20,16 @@ def maint(server: Server) -> str:
 def ready(server: Server) -> str:
     """Take traffic again, at once if its health is good. Out of maintenance it forgets the health."""
     return f"set server {server.path} state ready"
+
+
+def state(server: Server, admin: AdminState) -> str:
+    """What sets it to maintenance, drain or ready again."""
+    match admin.forced:
+        case AdminState.FORCED_MAINT:
+            return maint(server)
+        case AdminState.FORCED_DRAIN:
+            return drain(server)
+    return ready(server)
 
 
 def health_down(server: Server) -> str:

@@ -44,6 +44,15 @@ def add_outage(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_included(parser: argparse.ArgumentParser) -> None:
+    """`--include-out-of-rotation`."""
+    parser.add_argument(
+        "--include-out-of-rotation",
+        action="store_true",
+        help="deploy nodes too that others drained or put in maintenance, and leave them so",
+    )
+
+
 def _names(text: str) -> list[str]:
     """An empty list would mean all nodes, and come from a variable that is unset."""
     names = [name.strip() for name in text.split(",") if name.strip()]

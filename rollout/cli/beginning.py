@@ -45,8 +45,8 @@ def begun(
                 load_balancer=state.server.load_balancer,
                 backend=state.server.backend,
                 server=state.server.name,
-                admin=int(state.admin),
-                weight=state.weight,
+                admin=int(plan.before[state.server].admin),
+                weight=plan.before[state.server].weight,
                 status=state.status,
             )
     yield from (ReleaseNoted(name, previous[name]) for name in plan.nodes if name in previous)

@@ -12,6 +12,7 @@ from rollout.cli.main import FAILED, INTERRUPTED
 from rollout.domain import Outcome, Step
 from rollout.engine.deployment import Deployment
 from rollout.engine.site import Site
+from rollout.events import Halted
 from rollout.plan import Plan
 
 _EXIT_CODES = {Outcome.DONE: 0, Outcome.FAILED: FAILED, Outcome.INTERRUPTED: INTERRUPTED}
@@ -32,19 +33,22 @@ async def carry_out(
     deployment = Deployment(site, plan, number, previous, record, allow_outage=allow_outage, settled=settled)
     brake.attach(deployment)
     record.on_failure = lambda error: deployment.halt(str(error))
-    outcome = await _until_stopped(deployment)
+    outcome = await _until_stopped(deployment, record)
     return FAILED if record.failed else _EXIT_CODES[outcome]
 
 
-async def _until_stopped(deployment: Deployment) -> Outcome:
-    """Run it. The first Ctrl-C or SIGTERM lets the nodes in flight finish, the second ends them too."""
-    running = asyncio.ensure_future(deployment.run())
+async def _until_stopped(deployment: Deployment, record: Recorder) -> Outcome:
+    """Run it. The first Ctrl-C or SIGTERM lets the nodes in flight finish, the second ends them too.
+
+    More of them change nothing: a node that is being brought to a safe end must get there.
+    """
     loop = asyncio.get_running_loop()
     stops = (signal.SIGINT, signal.SIGTERM)
+    asked: list[str] = []
     for which in stops:
-        loop.add_signal_handler(which, _stopper(deployment, running, which.name))
+        loop.add_signal_handler(which, _stopper(deployment, record, asked, which.name))
     try:
-        return await running
+        return await asyncio.create_task(deployment.run())
     except asyncio.CancelledError:
         return Outcome.INTERRUPTED
     finally:
@@ -52,11 +56,15 @@ async def _until_stopped(deployment: Deployment) -> Outcome:
             loop.remove_signal_handler(which)
 
 
-def _stopper(deployment: Deployment, running: asyncio.Future[Outcome], name: str) -> Callable[[], None]:
+def _stopper(deployment: Deployment, record: Recorder, asked: list[str], name: str) -> Callable[[], None]:
     def stop() -> None:
-        if deployment.halted:
-            running.cancel()
+        asked.append(name)
+        gently = f"{name}: the nodes in flight finish; again to end them at once"
+        if len(asked) > 1:
+            deployment.interrupt(f"{name} again: the nodes in flight are brought to a safe end at once")
+        elif deployment.halted:
+            record(Halted(gently))
         else:
-            deployment.halt(f"{name}: the nodes in flight finish; again to end them at once")
+            deployment.halt(gently)
 
     return stop

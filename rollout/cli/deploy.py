@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from rollout.cli.arguments import add_common, add_outage, limit, load_inventory
+from rollout.cli.arguments import add_common, add_included, add_outage, limit, load_inventory
 from rollout.cli.beginning import begun
 from rollout.cli.carrying_out import carry_out
 from rollout.cli.journals import Recorder, journal_of_user, known_releases, left_out
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
     parser.add_argument("--release", metavar="RELEASE", help="without it, this is a rolling restart")
     add_outage(parser)
+    add_included(parser)
     add_wait(parser)
 
 
@@ -42,7 +43,14 @@ async def _deploy(arguments: argparse.Namespace) -> int:
         ):
             ours = left_out(journal, inventory.service)
             (plan, seen), reported = await both(
-                make_plan(site, nodes, arguments.release, ours=ours), previous_releases(site, nodes)
+                make_plan(
+                    site,
+                    nodes,
+                    arguments.release,
+                    ours=ours,
+                    include_out_of_rotation=arguments.include_out_of_rotation,
+                ),
+                previous_releases(site, nodes),
             )
             await require_safe(site, plan, seen, allow_outage=arguments.allow_outage)
             previous = {**known_releases(journal, inventory.service), **reported}

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rollout.cli.arguments import add_common, limit, load_inventory
+from rollout.cli.arguments import add_common, add_included, limit, load_inventory
 from rollout.cli.journals import left_out, open_journal
 from rollout.cli.wiring import open_site
 from rollout.domain import Step
@@ -26,6 +26,7 @@ _SPREAD = {"zones": ", spread over zones", "within": ", zone by zone"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
     parser.add_argument("--release", metavar="RELEASE", help="without it, this is a rolling restart")
+    add_included(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,10 +42,19 @@ async def _plan(arguments: argparse.Namespace) -> int:
     finally:
         journal.close()
     async with open_site(inventory) as site:
-        plan, seen = await make_plan(site, nodes, arguments.release, ours=ours)
+        plan, seen = await make_plan(
+            site,
+            nodes,
+            arguments.release,
+            ours=ours,
+            include_out_of_rotation=arguments.include_out_of_rotation,
+        )
         findings = outage_findings(site, plan.nodes, plan.window, seen)
     checked = seen.checked()
-    sent = {name: lines(inventory, plan.release, name, plan.placement[name], checked) for name in plan.nodes}
+    sent = {
+        name: lines(inventory, plan.release, name, plan.placement[name], checked, plan.before)
+        for name in plan.nodes
+    }
     if arguments.output == "json":
         shown = json.dumps(arguments.redaction.value(_document(plan, inventory, sent, findings)), indent=2)
         sys.stdout.write(shown + "\n")

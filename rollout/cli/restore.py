@@ -40,7 +40,7 @@ async def _restore(arguments: argparse.Namespace) -> int:
             }
             for name, node in nodes.items():
                 try:
-                    await restore_node(site, name, await survey(site), node.servers, record)
+                    await restore_node(site, node, await survey(site), record)
                 except RolloutError as error:
                     out.append(f"{name} stays out: {error}")
                 else:

@@ -7,7 +7,7 @@ import asyncio
 import dataclasses
 import sys
 
-from rollout.cli.arguments import add_common, add_outage, limit, load_inventory
+from rollout.cli.arguments import add_common, add_included, add_outage, limit, load_inventory
 from rollout.cli.beginning import resumed
 from rollout.cli.carrying_out import carry_out
 from rollout.cli.journals import Recorder, journal_of_user, last_started, left_out
@@ -26,6 +26,7 @@ from rollout.progress import Progress
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
     add_outage(parser)
+    add_included(parser)
     add_wait(parser)
 
 
@@ -45,8 +46,16 @@ async def _resume(arguments: argparse.Namespace) -> int:
                 sys.stdout.write(f"deployment {last.deployment} is done: there is nothing to resume\n")
                 return 0
             ours = left_out(journal, inventory.service)
-            plan, seen = await make_plan(site, nodes, last.release, ours=ours)
-            await require_safe(site, plan, seen, allow_outage=arguments.allow_outage)
+            plan, seen = await make_plan(
+                site,
+                nodes,
+                last.release,
+                ours=ours,
+                include_out_of_rotation=arguments.include_out_of_rotation,
+            )
+            if plan.nodes or not last.done:
+                # Else all that is left is skipped, and with that the deployment is done.
+                await require_safe(site, plan, seen, allow_outage=arguments.allow_outage)
             plan = dataclasses.replace(
                 plan, releases=last.releases, canary=0 if last.done or last.rollback_of else plan.canary
             )

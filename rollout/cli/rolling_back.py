@@ -47,7 +47,9 @@ async def roll_back(
             hint="rollout rollback --to RELEASE",
         )
     common, _ = Counter(releases.values()).most_common(1)[0]
-    plan, seen = await make_plan(site, nodes, common, ours=left_out(journal, inventory.service))
+    # A node that others took out was touched all the same: it is rolled back, and left as it is found.
+    ours = left_out(journal, inventory.service)
+    plan, seen = await make_plan(site, nodes, common, ours=ours, include_out_of_rotation=True)
     others = {name: release for name, release in releases.items() if release and release != common}
     plan = dataclasses.replace(plan, canary=0, releases=others)
     await require_safe(site, plan, seen, allow_outage=arguments.allow_outage)

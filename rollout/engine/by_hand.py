@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 
 from rollout.capacity import WHAT_TO_DO, shortages
-from rollout.domain import Server, ServerState, Step
+from rollout.domain import Found, Server, ServerState, Step
 from rollout.engine.log import Recorder, step
 from rollout.engine.proof import prove
 from rollout.engine.site import Site, Survey
@@ -32,22 +32,27 @@ async def drain_node(site: Site, name: str, seen: Survey, record: Recorder, *, a
 
 
 async def ready_node(
-    site: Site, name: str, seen: Survey, record: Recorder, *, keep: Collection[Server] = ()
+    site: Site,
+    name: str,
+    seen: Survey,
+    record: Recorder,
+    *,
+    before: Mapping[Server, Found] | None = None,
 ) -> None:
-    """Put a node back that is healthy; servers of it that nobody took out are left alone.
+    """Put a node back that is healthy, but for servers that are as they were `before` (ready, without it).
 
-    So are those in `keep`: it was somebody's decision that they are out. Raises StepFailure,
-    LoadBalancerError, HostError.
+    Raises StepFailure, LoadBalancerError, HostError.
     """
-    states = [state for state in seen.states(name) if state.server not in keep]
+    before = before or {}
+    states = seen.states(name)
     by_page = site.inventory.drain.health_page is not None
-    out = [s.server for s in states if by_page or s.admin.in_maintenance or s.admin.in_drain]
-    if states and not out:
+    out = [s.server for s in states if by_page or (s.admin.is_out and not _is_as(before.get(s.server), s))]
+    if states and not out and not any(state.admin.is_out for state in states):
         async with step(record, name, Step.READY) as log:
             log.detail = _require_in_rotation(states)
         return
     context = site.context(name, None)
-    rotation = site.rotation(context, out)
+    rotation = site.rotation(context, out, before)
     try:
         async with step(record, name, Step.VERIFY) as log:
             await prove(context, rotation, log)
@@ -56,6 +61,11 @@ async def ready_node(
     except BaseException:
         await rotation.hold(log)
         raise
+
+
+def _is_as(before: Found | None, state: ServerState) -> bool:
+    """Somebody else keeps it out, and it is as they set it."""
+    return before is not None and before.kept_out and before.admin.forced == state.admin.forced
 
 
 def _require_in_rotation(states: Sequence[ServerState]) -> str:

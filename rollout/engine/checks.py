@@ -183,7 +183,12 @@ def rotation_finding(name: str, seen: Survey) -> Finding:
     states = seen.states(name)
     servers = ", ".join(str(state.server) for state in states)
     if reason := out_of_rotation(states):
-        return Finding(Level.WARNING, name, f"{reason}: deploy would skip the node", f"rollout ready {name}")
+        return Finding(
+            Level.WARNING,
+            name,
+            f"{reason}: deploy would skip the node",
+            f"rollout ready {name}; --include-out-of-rotation deploys it, and leaves it as it is",
+        )
     down = [str(state.server) for state in states if not state.in_rotation]
     if down:
         return Finding(Level.WARNING, name, f"down: {', '.join(down)}")

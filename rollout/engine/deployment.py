@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from rollout.domain import Outcome, Step
 from rollout.engine.gate import Gate
@@ -46,19 +48,29 @@ class Deployment:
         self._failed: list[str] = []
         self._done: list[str] = []
         self._halted = ""
+        self._running: asyncio.Task[Any] | None = None
 
     @property
     def halted(self) -> str:
         """Why no further node starts; empty while they do."""
         return self._halted
 
+    def interrupt(self, reason: str) -> None:
+        """The nodes in flight are brought to a safe end at once, and `run` raises CancelledError."""
+        if self._running is not None:
+            self._halted = reason
+            self._record(Halted(reason))
+            self._running.cancel()
+            self._running = None
+
     def halt(self, reason: str) -> None:
-        """No further node starts; those in flight finish."""
+        """No further node starts; those in flight finish. The first reason is the one that counts."""
         self._halt(reason, gave_up=False)
 
     async def run(self) -> Outcome:
         clock = asyncio.get_running_loop().time
         begun = clock()
+        self._running = asyncio.current_task()
         canaries, others = self._plan.nodes[: self._plan.canary], self._plan.nodes[self._plan.canary :]
         try:
             if await self._prepare():
@@ -67,7 +79,8 @@ class Deployment:
                     self._halt(f"the canary {', '.join(self._failed)} failed", gave_up=True)
                 await self._roll(others)
         except asyncio.CancelledError:
-            self._record(DeploymentFinished(Outcome.INTERRUPTED, clock() - begun, "interrupted"))
+            reason = self._halted or "interrupted"
+            self._record(DeploymentFinished(Outcome.INTERRUPTED, clock() - begun, reason))
             raise
         outcome = self._outcome()
         self._record(DeploymentFinished(outcome, clock() - begun, self._halted))
@@ -97,9 +110,11 @@ class Deployment:
                 try:
                     async with step(self._record, name, Step.PREPARE) as log:
                         await self._contexts[name].run(prepare.command, timeout=prepare.timeout, log=log)
-                except RolloutError:
+                except (RolloutError, asyncio.CancelledError) as error:
                     self._failed.append(name)
-                    self._record(NodeFailed(name, left_out=False))
+                    self._record(NodeFailed(name, left_out=name in self._plan.taken_up))
+                    if isinstance(error, asyncio.CancelledError):
+                        raise
                     self._halt(f"prepare failed on {name}; no node was touched", gave_up=True)
 
         unprepared = [n for n in self._plan.nodes if Step.PREPARE not in self._settled.get(n, ())]
@@ -137,8 +152,10 @@ class Deployment:
         clock = asyncio.get_running_loop().time
         begun = clock()
         context = self._contexts[name]
-        rotation = self._site.rotation(context, self._plan.placement[name])
-        node = NodeRoll(context, rotation, self._record, lambda log: self._gate.leaving(name, log))
+        servers, taken_up = self._plan.placement[name], name in self._plan.taken_up
+        rotation = self._site.rotation(context, servers, self._plan.before, taken_up=taken_up)
+        gate = functools.partial(self._gate.leaving, name)
+        node = NodeRoll(context, rotation, self._record, gate, taken_up=taken_up)
         try:
             await node.roll(self._settled.get(name, ()))
         except (RolloutError, asyncio.CancelledError) as error:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from rollout.domain import Step
-from rollout.errors import AnswerLost, CommandTimedOut, RolloutError, StepFailure
+from rollout.errors import AnswerLost, ChangedByOthers, CommandTimedOut, RolloutError, StepFailure
 from rollout.events import CommandSent, Event, OutputSeen, Progressed, StepFailed, StepFinished, StepStarted
 
 Recorder = Callable[[Event], None]
@@ -67,6 +67,7 @@ async def step(record: Recorder, node: str, which: Step) -> AsyncIterator[StepLo
                 hint=error.hint,
                 tail=error.tail if isinstance(error, StepFailure) else (),
                 unknown=isinstance(error, AnswerLost | CommandTimedOut),
+                changed_by_others=isinstance(error, ChangedByOthers),
             )
         )
         raise

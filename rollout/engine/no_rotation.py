@@ -8,6 +8,8 @@ from rollout.engine.log import StepLog
 class NoRotation:
     """Implements `Rotation`."""
 
+    given_up = False
+
     async def leave(self, log: StepLog) -> None:
         log.detail = "no load balancer sends it requests"
 

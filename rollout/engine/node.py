@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -14,22 +15,39 @@ from rollout.engine.proof import prove
 from rollout.engine.restart import restart
 from rollout.engine.rotation import Rotation
 from rollout.engine.verify import bake
-from rollout.errors import ChangedByOthers, RolloutError, StepFailure
+from rollout.errors import RolloutError, StepFailure
 from rollout.restart import restarting
 
 Gate = Callable[[StepLog], AbstractAsyncContextManager[None]]
 """Held while a node leaves: only one does at a time, and only while the others can carry the traffic."""
 
+_AT_ONCE = 10.0
+"""Seconds in which a node that was interrupted must prove that its application still runs as before."""
+
 
 class NodeRoll:
-    """One node on its way. `out` is true from the moment that it may be out of rotation."""
+    """One node on its way. `out` is true from the moment that it may be out of rotation.
 
-    def __init__(self, context: NodeContext, rotation: Rotation, record: Recorder, gate: Gate) -> None:
+    `taken_up` says that an earlier try left it out: nobody knows then how its application is.
+    """
+
+    def __init__(
+        self,
+        context: NodeContext,
+        rotation: Rotation,
+        record: Recorder,
+        gate: Gate,
+        *,
+        taken_up: bool = False,
+    ) -> None:
         self._context = context
         self._rotation = rotation
         self._record = record
         self._gate = gate
-        self.out = False
+        self._left = False
+        self._untouched = not taken_up
+        self._restarted = taken_up
+        self.out = taken_up
 
     async def roll(self, settled: Collection[Step] = ()) -> None:
         """Drain, release, restart, verify, ready, bake. Raises RolloutError from the step that failed.
@@ -41,18 +59,20 @@ class NodeRoll:
 
         async with self._step(Step.DRAIN) as log, self._given_back_on_failure(log):
             async with self._gate(log):
-                self.out = True
+                self.out = self._left = True
                 await rotation.leave(log)
             await rotation.drained(log)
 
-        async with self._held_on_failure(), self._guarded():
+        async with self._safe_on_failure(), self._guarded():
             if context.release is not None and inventory.release is not None and Step.RELEASE not in settled:
                 async with self._step(Step.RELEASE) as log:
+                    self._untouched = False
                     await context.run(inventory.release.command, timeout=inventory.release.timeout, log=log)
 
             if inventory.restart != "none" and Step.RESTART not in settled:
                 async with self._step(Step.RESTART) as log:
                     await rotation.still_out(log)
+                    self._untouched, self._restarted = False, True
                     await restart(context, restarting(inventory.restart), log)
 
             async with self._step(Step.VERIFY) as log:
@@ -75,12 +95,16 @@ class NodeRoll:
         try:
             yield
         except BaseException as error:
-            if self.out:
+            if self._left and self._untouched:
+                log.progress("is put back into rotation")
                 try:
-                    await self._rotation.give_back(log)
+                    await self._give_back(log)
                 except RolloutError as second:
-                    raise StepFailure(f"{error}; it could not be put back: {second}") from error
-                self.out = False
+                    raise StepFailure(
+                        f"{str(error) or 'interrupted'}; it could not be put back: {second}"
+                    ) from error
+            elif self._left:
+                await self._hold(log)
             raise
 
     @asynccontextmanager
@@ -96,15 +120,36 @@ class NodeRoll:
             await asyncio.gather(guard, return_exceptions=True)
 
     @asynccontextmanager
-    async def _held_on_failure(self) -> AsyncIterator[None]:
-        """A node that failed with its application touched stays out, unless others decided otherwise."""
+    async def _safe_on_failure(self) -> AsyncIterator[None]:
+        """A drained node ends where no request is lost: back if it runs what it ran before, else out."""
         try:
             yield
-        except ChangedByOthers:
-            self.out = False
+        except BaseException as error:
+            log = StepLog(self._record, self._context.name, Step.RESTART if self._restarted else Step.RELEASE)
+            interrupted = isinstance(error, asyncio.CancelledError) and not self._restarted
+            if not (self._untouched or interrupted) or not await self._is_back(log):
+                await self._hold(log)
             raise
-        except BaseException:
-            # Where a load balancer cannot be told, it has not been told to let the node in either.
-            with contextlib.suppress(RolloutError):
-                await self._rotation.hold(StepLog(self._record, self._context.name, Step.READY))
-            raise
+
+    async def _is_back(self, log: StepLog) -> bool:
+        """Give it back. Where its release was touched, its application must first be as right as before."""
+        previous = self._context.environment.get("ROLLOUT_PREVIOUS_RELEASE")
+        before = dataclasses.replace(self._context, release=previous)
+        try:
+            if not self._untouched:
+                async with asyncio.timeout(_AT_ONCE):
+                    await prove(before, self._rotation, log)
+            await self._give_back(log)
+        except (RolloutError, TimeoutError):
+            return False
+        return True
+
+    async def _give_back(self, log: StepLog) -> None:
+        await self._rotation.give_back(log)
+        self.out = False
+
+    async def _hold(self, log: StepLog) -> None:
+        # Where a load balancer cannot be told, it has not been told to let the node in either.
+        with contextlib.suppress(RolloutError):
+            await self._rotation.hold(log)
+        self.out = not self._rotation.given_up

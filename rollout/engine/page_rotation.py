@@ -16,7 +16,7 @@ from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
 from rollout.engine.verify import verify
 from rollout.engine.waiting import patiently, together
-from rollout.errors import StepFailure
+from rollout.errors import ChangedByOthers, StepFailure
 from rollout.inventory.model import HealthPage, Request
 from rollout.ports import LoadBalancer
 
@@ -43,6 +43,11 @@ class PageRotation:
         self._servers = {load_balancers[name]: own for name, own in servers.items()}
         self._timeout = context.inventory.drain.timeout
         self._patience = context.inventory.strategy.patience
+        self._removed_by_others = False
+
+    @property
+    def given_up(self) -> bool:
+        return self._removed_by_others
 
     async def leave(self, log: StepLog) -> None:
         if self._page.file is not None:
@@ -70,7 +75,8 @@ class PageRotation:
         if self._page.file is not None:
             file = self._context.fill(self._page.file)
             if (await self._context.look(page.exists(file), timeout=_COMMAND)).status != 0:
-                raise StepFailure(f"{file} was removed by someone else")
+                self._removed_by_others = True
+                raise ChangedByOthers(f"{file} was removed by someone else")
 
     async def guard(self, log: StepLog) -> None:
         """The page itself keeps the node out: nothing can be forgotten."""
@@ -98,7 +104,8 @@ class PageRotation:
         )
 
     async def hold(self, log: StepLog) -> None:
-        await self.leave(log)
+        if not self._removed_by_others:
+            await self.leave(log)
 
     async def _left(
         self, balancer: LoadBalancer, servers: tuple[Server, ...], deadline: float, log: StepLog
@@ -135,11 +142,11 @@ class PageRotation:
     async def _back(
         self, balancer: LoadBalancer, servers: tuple[Server, ...], deadline: float, log: StepLog
     ) -> None:
-        """Wait until HAProxy shows all `servers` in rotation."""
+        """Wait until HAProxy shows all `servers` up, but for those that somebody keeps in maintenance."""
         clock = asyncio.get_running_loop().time
         while True:
             states = (await patiently(balancer, self._patience)).of(servers)
-            waiting = [state for state in states if not state.running]
+            waiting = [state for state in states if not (state.running or state.admin.in_maintenance)]
             if len(states) == len(servers) and not waiting:
                 return
             shown = ", ".join(f"{state.server} shows {state.status}" for state in waiting)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from rollout.capacity import capacity
+from rollout.domain import Found
 from rollout.engine.checks import (
     balancer_findings,
     node_findings,
@@ -19,15 +20,22 @@ from rollout.errors import ProbeFailed, Refused
 from rollout.health import reported_release
 from rollout.order import Order
 from rollout.plan import Plan, out_of_rotation, require_found
+from rollout.progress import NodeProgress
 
 
 async def make_plan(
-    site: Site, nodes: Sequence[str], release: str | None, *, ours: Collection[str]
+    site: Site,
+    nodes: Sequence[str],
+    release: str | None,
+    *,
+    ours: Mapping[str, NodeProgress],
+    include_out_of_rotation: bool = False,
 ) -> tuple[Plan, Survey]:
     """Look at the load balancers and decide what to do.
 
-    `ours` are nodes that an earlier deployment left out: that they are out is nobody else's decision.
-    Raises LoadBalancerError, Refused.
+    `ours` are nodes that an earlier deployment left out, as it found them: that they are out is nobody else's
+    decision, and they are brought back. Nodes that somebody else took out are skipped, unless they are
+    included; then they are left as they are found. Raises LoadBalancerError, Refused.
     """
     seen = await survey(site)
     if site.load_balancers:
@@ -35,11 +43,12 @@ async def make_plan(
     skipped = {}
     for name in nodes:
         reason = out_of_rotation(seen.states(name))
-        if reason and name not in ours:
+        if reason and name not in ours and not include_out_of_rotation:
             skipped[name] = reason
     rolled = [name for name in nodes if name not in skipped]
     # What is out already costs nobody anything, and brings capacity for the others back.
     rolled.sort(key=lambda name: name not in ours)
+    taken_up = {name: ours[name] for name in rolled if name in ours and not _all_in_rotation(seen, name)}
     strategy = site.inventory.strategy
     window = min(strategy.window.of(len(site.inventory.nodes)), max(1, len(rolled)))
     return Plan(
@@ -52,6 +61,13 @@ async def make_plan(
         placement=seen.placement,
         capacity=capacity(seen.readings, rolled, seen.placement, window, strategy.min_ready),
         warnings=tuple(_warnings(site, rolled, seen)),
+        before={
+            state.server: (taken_up[name].found(state.server) if name in taken_up else None)
+            or Found(state.admin, state.weight)
+            for name in rolled
+            for state in seen.states(name)
+        },
+        taken_up=frozenset(taken_up),
     ), seen
 
 
@@ -60,7 +76,8 @@ async def require_safe(site: Site, plan: Plan, seen: Survey, *, allow_outage: bo
     if not plan.nodes:
         raise Refused(
             "there is no node to deploy: " + "; ".join(plan.skipped.values()),
-            hint="`rollout ready NODE` puts a node back that is drained or in maintenance",
+            hint="`rollout ready NODE` puts a node back that is drained or in maintenance, and "
+            "--include-out-of-rotation deploys it and leaves it as it is",
         )
     findings = await both(
         together(node_findings(site, name) for name in plan.nodes),
@@ -91,6 +108,12 @@ async def previous_releases(site: Site, nodes: Sequence[str]) -> Mapping[str, st
 
     found = await together(one(name) for name in nodes)
     return {name: release for name, release in zip(nodes, found, strict=True) if release}
+
+
+def _all_in_rotation(seen: Survey, name: str) -> bool:
+    """Somebody put it back, and it serves."""
+    states = seen.states(name)
+    return bool(states) and all(state.in_rotation for state in states)
 
 
 def _warnings(site: Site, nodes: Sequence[str], seen: Survey) -> list[str]:

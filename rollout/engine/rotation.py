@@ -8,7 +8,13 @@ from rollout.engine.log import StepLog
 
 
 class Rotation(Protocol):
-    """One node's way out and back."""
+    """One node's way out and back. What others change meanwhile is theirs: it raises ChangedByOthers, and
+    nothing is sent there any more."""
+
+    @property
+    def given_up(self) -> bool:
+        """Others have changed all of it: whether it takes traffic is their decision."""
+        ...
 
     async def leave(self, log: StepLog) -> None:
         """Have it get no new requests. What runs goes on."""

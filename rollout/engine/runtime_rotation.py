@@ -12,10 +12,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from rollout import runtime
-from rollout.domain import AdminState, CheckResult, Reading, Server, ServerState
+from rollout.domain import AdminState, CheckResult, Found, Reading, Server, ServerState
+from rollout.engine.ledger import Ledger
 from rollout.engine.log import StepLog
 from rollout.engine.waiting import each, insist, patiently, together
-from rollout.errors import ChangedByOthers, StepFailure
+from rollout.errors import StepFailure
 from rollout.inventory.model import Drain
 from rollout.ports import LoadBalancer
 
@@ -29,7 +30,10 @@ _CLOSING = 5.0
 
 class RuntimeRotation:
     """Implements `Rotation`. Seconds are `rejoin_timeout`, in which HAProxy's own checks must pass, and
-    `patience`, for which a load balancer that does not answer is waited for."""
+    `patience`, for which a load balancer that does not answer is waited for.
+
+    `before` and `taken_up` are as in `Ledger`.
+    """
 
     def __init__(
         self,
@@ -38,11 +42,25 @@ class RuntimeRotation:
         drain: Drain,
         rejoin_timeout: float,
         patience: float,
+        before: Mapping[Server, Found] | None = None,
+        *,
+        taken_up: bool = False,
     ) -> None:
         self._ways = [
-            _OneBalancer(load_balancers[name], own, drain, rejoin_timeout, patience)
+            _OneBalancer(
+                load_balancers[name],
+                own,
+                drain,
+                rejoin_timeout,
+                patience,
+                Ledger(before or {}, taken_up=taken_up),
+            )
             for name, own in servers.items()
         ]
+
+    @property
+    def given_up(self) -> bool:
+        return bool(self._ways) and all(way.given_up for way in self._ways)
 
     async def leave(self, log: StepLog) -> None:
         await together(way.leave(log) for way in self._ways)
@@ -66,7 +84,9 @@ class RuntimeRotation:
         await together(way.prove(log) for way in self._ways)
 
     async def enter(self, log: StepLog) -> None:
-        await together(way.enter(log) for way in self._ways)
+        # Where others changed one server, none of the node's comes back.
+        readings = await together(way.unchanged() for way in self._ways)
+        await together(way.enter(seen, log) for way, seen in zip(self._ways, readings, strict=True))
 
     async def hold(self, log: StepLog) -> None:
         await each(way.hold(log) for way in self._ways)
@@ -82,8 +102,10 @@ class _OneBalancer:
         drain: Drain,
         rejoin_timeout: float,
         patience: float,
+        ledger: Ledger,
     ) -> None:
         self._balancer = balancer
+        self._ledger = ledger
         self._servers = servers
         self._drain = drain
         self._rejoin_timeout = rejoin_timeout
@@ -92,13 +114,24 @@ class _OneBalancer:
         self._checked: frozenset[Server] = frozenset()
         self._proving = False
 
+    @property
+    def given_up(self) -> bool:
+        return self._ledger.theirs.issuperset(self._servers)
+
+    async def unchanged(self) -> Reading:
+        """A fresh reading. Raises ChangedByOthers if somebody else changed a server."""
+        reading = await self._read()
+        self._ledger.require_unchanged(reading, reloaded=reading.pid != self._pid)
+        return reading
+
     async def leave(self, log: StepLog) -> None:
         reading = await self._read()
+        self._ledger.open(reading)
         self._pid = reading.pid
         # A drain would end a hold, and pinned clients would reach a node that may not be up.
         there = [state.server for state in reading.servers if not _is_held(state)]
         if there:
-            await self._send(runtime.leave(there), log)
+            await self._set(AdminState.FORCED_DRAIN, there, runtime.leave(there), log)
 
     async def drained(self, log: StepLog) -> None:
         """Each server is held in the moment when it has nothing to do; held, all must be idle."""
@@ -112,19 +145,15 @@ class _OneBalancer:
                 return
             idle = [state.server for state in states if state.idle and not _is_held(state)]
             if idle:
-                await self._send(runtime.hold(idle), log)
+                await self._set(AdminState.FORCED_MAINT, idle, runtime.hold(idle), log)
             elif clock() >= deadline:
                 if self._drain.on_timeout == "abort":
                     raise _too_slow(busy, self._drain.timeout)
                 await self._close(log)
 
     async def still_held(self) -> bool:
-        """Whether a fresh reading shows all held and idle. Raises StepFailure if a person is why not."""
-        reading = await self._read()
-        back = [state for state in reading.servers if not _is_held(state)]
-        if back and reading.pid == self._pid:
-            raise _put_back(back)
-        return not back and all(state.idle for state in reading.servers)
+        """Whether a fresh reading shows all held and idle. Raises ChangedByOthers if a person is why not."""
+        return all(_is_held(state) and state.idle for state in (await self.unchanged()).servers)
 
     async def guard(self, log: StepLog) -> None:
         """A reload forgets what was set by the socket: hold again what it brought back."""
@@ -132,24 +161,28 @@ class _OneBalancer:
             reading = await self._read()
             back = [state.server for state in reading.servers if not _is_held(state)]
             if back and reading.pid != self._pid and not self._proving:
-                await self._send(runtime.hold(back), log)
+                await self._set(AdminState.FORCED_MAINT, back, runtime.hold(back), log)
                 self._pid = reading.pid
             await asyncio.sleep(_WATCH)
 
     async def give_back(self, log: StepLog) -> None:
-        await self._send([runtime.ready(server) for server in self._servers], log)
+        await self._send(self._ledger.as_before(await self._ours()), log)
 
     async def hold(self, log: StepLog) -> None:
-        await self._send(runtime.hold(self._servers), log)
+        ours = [state.server for state in await self._ours()]
+        await self._set(AdminState.FORCED_MAINT, ours, runtime.hold(ours), log)
 
     async def prove(self, log: StepLog) -> None:
         """Wait until HAProxy's own check of every server that has one has passed anew; no traffic yet."""
         self._proving = True
-        self._checked = _checked(await self._read())
-        await self._send(runtime.check(self._servers, self._checked), log)
+        reading = await self.unchanged()
+        self._pid = reading.pid
+        self._checked = _checked(reading)
+        back = [server for server in self._servers if not self._ledger.stays_in_maintenance(server)]
+        await self._set(AdminState.FORCED_DRAIN, back, runtime.check(back, self._checked), log)
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._rejoin_timeout
-        while waiting := self._unproven(await self._read()):
+        while waiting := self._unproven(await self.unchanged()):
             log.progress(f"{self._balancer.name} has yet to check {_paths(waiting)}")
             if clock() >= deadline:
                 shown = ", ".join(f"{state.server} shows {_check(state)}" for state in waiting)
@@ -159,15 +192,29 @@ class _OneBalancer:
                 )
 
     def _unproven(self, reading: Reading) -> list[ServerState]:
-        """A server that tracks another one of the node's is proven with it."""
+        """One that tracks another server of the node's is proven with it; one that stays out need not be."""
         own = {server.path for server in self._servers}
-        return [state for state in reading.servers if not _is_proven(state) and state.tracks not in own]
+        return [
+            state
+            for state in reading.servers
+            if not _is_proven(state)
+            and state.tracks not in own
+            and not self._ledger.is_kept_out(state.server)
+        ]
 
-    async def enter(self, log: StepLog) -> None:
-        await self._send(runtime.enter(self._servers, self._checked), log)
-        for state in (await self._read()).servers:
-            if not state.running or _is_out(state):
+    async def enter(self, seen: Reading, log: StepLog) -> None:
+        """Put back what was in rotation before, and leave the rest as it was."""
+        weights = self._ledger.lost_weights(seen.servers)
+        back = [server for server in self._servers if self._ledger.returns(server)]
+        commands = [*weights, *runtime.enter(back, self._checked)]
+        await self._set(AdminState.READY, back, commands, log)
+        for state in await self._ours():
+            if self._ledger.is_kept_out(state.server):
+                _tell(log, f"{state.server} stays out as it was: {state.status}")
+            elif not state.running or _is_out(state):
                 raise StepFailure(f"{state.server} is not back in rotation: it shows {state.status}")
+        for server in sorted(self._ledger.changed):
+            _tell(log, f"someone else changed {server} as it came back")
 
     async def _read(self) -> Reading:
         """A fresh reading of this node's servers alone. Raises StepFailure if HAProxy lost one."""
@@ -178,20 +225,31 @@ class _OneBalancer:
             raise StepFailure(f"HAProxy no longer has {', '.join(map(str, sorted(gone)))}")
         return dataclasses.replace(reading, servers=own)
 
+    async def _ours(self) -> tuple[ServerState, ...]:
+        """The servers of which nobody else has changed the state, freshly read."""
+        reading = await self._read()
+        return self._ledger.ours(reading, reloaded=reading.pid != self._pid)
+
+    async def _set(
+        self, admin: AdminState, servers: Sequence[Server], commands: Sequence[str], log: StepLog
+    ) -> None:
+        """Send commands that leave `servers` in a state that was set by us."""
+        self._ledger.sending(servers, admin)
+        await self._send(commands, log)
+        self._ledger.sent(servers, admin)
+
     async def _send(self, commands: Sequence[str], log: StepLog) -> None:
-        log.sent(self._balancer.name, "; ".join(commands))
-        await insist(self._balancer, commands, self._patience)
+        if commands:
+            log.sent(self._balancer.name, "; ".join(commands))
+            await insist(self._balancer, commands, self._patience)
 
     async def _while_out(self, log: StepLog) -> tuple[ServerState, ...]:
         """The servers in a fresh reading, all of them out.
 
-        What a reload brought back is drained again. What a person put back is theirs: StepFailure.
+        What a reload brought back is drained again. What a person changed is theirs: ChangedByOthers.
         """
-        reading = await self._read()
-        back = [state for state in reading.servers if not _is_out(state)]
-        if back and reading.pid == self._pid:
-            raise _put_back(back)
-        if back:
+        reading = await self.unchanged()
+        if any(not _is_out(state) for state in reading.servers):
             await self.leave(log)
             reading = await self._read()
         return reading.servers
@@ -201,8 +259,7 @@ class _OneBalancer:
         await self.hold(log)
         left = await self._busy_after(_GRACE)
         if left:
-            ended = f"{sum(map(_load, left))} sessions ended on {self._balancer.name}"
-            log.detail = f"{log.detail}, {ended}" if log.detail else ended
+            _tell(log, f"{sum(map(_load, left))} sessions ended on {self._balancer.name}")
             await self._send([runtime.shutdown_sessions(state.server) for state in left], log)
             left = await self._busy_after(_CLOSING)
         if left:
@@ -250,9 +307,8 @@ def _check(state: ServerState) -> str:
     return state.check_status or state.status
 
 
-def _put_back(states: Sequence[ServerState]) -> ChangedByOthers:
-    shown = ", ".join(f"{state.server} shows {state.status}" for state in states)
-    return ChangedByOthers(f"someone else changed it while it was out: {shown}")
+def _tell(log: StepLog, detail: str) -> None:
+    log.detail = f"{log.detail}, {detail}" if log.detail else detail
 
 
 def _too_slow(busy: Sequence[ServerState], timeout: float) -> StepFailure:

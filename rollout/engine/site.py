@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from rollout.domain import Reading, Server, ServerState
+from rollout.domain import Found, Reading, Server, ServerState
 from rollout.engine.context import NodeContext, environment
 from rollout.engine.no_rotation import NoRotation
 from rollout.engine.page_rotation import PageRotation
@@ -58,9 +58,20 @@ class Site:
             environment=environment(self.inventory, node, release, deployment, previous),
         )
 
-    def rotation(self, context: NodeContext, servers: Sequence[Server]) -> Rotation:
+    def rotation(
+        self,
+        context: NodeContext,
+        servers: Sequence[Server],
+        before: Mapping[Server, Found] | None = None,
+        *,
+        taken_up: bool = False,
+    ) -> Rotation:
         """The node's way out and back: by its health page where the inventory has one, else by the socket;
-        none where no load balancer sends it requests."""
+        none where no load balancer sends it requests.
+
+        `before` is how to leave the servers, as they are found without it. `taken_up` says that an earlier
+        try left the node out.
+        """
         by_balancer = {
             name: tuple(server for server in servers if server.load_balancer == name)
             for name in self.load_balancers
@@ -73,7 +84,7 @@ class Site:
         patience = self.inventory.strategy.patience
         if drain.health_page is not None:
             return PageRotation(context, drain.health_page, found, self.load_balancers)
-        return RuntimeRotation(found, self.load_balancers, drain, rejoin, patience)
+        return RuntimeRotation(found, self.load_balancers, drain, rejoin, patience, before, taken_up=taken_up)
 
 
 @dataclass(frozen=True, slots=True)

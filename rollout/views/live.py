@@ -143,7 +143,7 @@ class LiveView:
         if failure := node.failure:
             return (
                 f"{failure.step} failed",
-                f"{failure.reason} · {fate(node.left_out, node.step)}",
+                f"{failure.reason} · {fate(node)}",
                 failure.seconds,
             )
         since = None if node.step_started is None else self._clock() - node.step_started
@@ -154,6 +154,8 @@ class LiveView:
         told = [f"{progress.done} of {progress.total}"]
         if progress.failed:
             told.append(f"{progress.failed} failed")
+        if progress.running and progress.halted is not None:
+            told.append(f"halted, {len(progress.names(Phase.RUNNING))} in flight")
         left = progress.seconds_left(self._clock()) if progress.running else None
         if left:
             told.append(f"about {_roughly(left)} left")

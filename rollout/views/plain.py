@@ -95,8 +95,8 @@ class PlainView:
             case NodeFinished(node=node, seconds=seconds):
                 changed = change(self._progress.nodes[node], self._progress.release_of(node))
                 yield self._of(node, "done", f"{changed} in {duration(seconds)} · {self._done()}")
-            case NodeFailed(node=node, left_out=left_out):
-                yield self._of(node, "FAILED", fate(left_out, self._progress.nodes[node].step))
+            case NodeFailed(node=node):
+                yield self._of(node, "FAILED", fate(self._progress.nodes[node]))
             case NodeReturned(node=node):
                 yield self._of(node, "ready", "takes traffic again, by hand")
             case Warned(node=None, message=message):

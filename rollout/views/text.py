@@ -5,10 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TextIO
 
 from rollout.domain import Outcome, Step
 from rollout.progress import NodeProgress, Phase, Progress
+
+_COMMANDS = (Step.PREPARE, Step.RELEASE, Step.RESTART)
+"""The steps that change something on the node."""
 
 
 def printable(text: str) -> str:
@@ -111,29 +115,37 @@ def _failures(progress: Progress) -> Iterator[str]:
         if node.phase is Phase.RUNNING:
             yield ""
             yield f"{node.name} was interrupted at {node.step}"
-            yield f"  {fate(None if node.name in progress.in_doubt else False)}"
+            yield f"  {fate(node if node.name in progress.in_doubt else replace(node, left_out=False))}"
         if node.phase is not Phase.FAILED:
             continue
         yield ""
         if failure := node.failure:
             yield f"{node.name} failed at {failure.step} after {duration(failure.seconds)}: {failure.reason}"
             yield from (f"  | {line}" for line in failure.tail)
-            if failure.unknown:
-                yield f"  the answer of {failure.step} was lost: whether it worked is unknown"
+            if failure.unknown and failure.step in _COMMANDS:
+                yield f"  whether {failure.step} worked is unknown: its answer never came"
         else:
             yield f"{node.name} failed"
-        yield f"  {fate(node.left_out, node.step)}"
+        yield f"  {fate(node)}"
         if failure and failure.hint:
             yield f"  hint: {failure.hint}"
 
 
-def fate(left_out: bool | None, step: Step | None = None) -> str:
-    """What became of a node that failed at `step`."""
-    if left_out is None:
+def fate(node: NodeProgress) -> str:
+    """What became of a node that failed."""
+    others = node.failure is not None and node.failure.changed_by_others
+    if node.left_out is None:
         return "it may take no traffic"
-    if left_out:
-        return "left out: it takes no traffic"
-    return "it takes traffic, as it is now" if step is Step.BAKE else "it takes traffic as before, untouched"
+    if node.left_out:
+        return "left out, but for what somebody else set" if others else "left out: it takes no traffic"
+    if others:
+        return "it is as somebody else set it"
+    match node.step:
+        case Step.BAKE:
+            return "it takes traffic, as it is now"
+        case Step.RELEASE | Step.RESTART:
+            return "it takes traffic as before, not restarted"
+    return "it takes traffic as before, untouched"
 
 
 def _next(progress: Progress) -> Iterator[str]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from rollout.domain import Completed, Step
+from rollout.domain import AdminState, Completed, Step
 from rollout.engine.deployment import Deployment
 from rollout.engine.preflight import make_plan, require_safe
-from rollout.events import NodeFailed, NodeFinished, Progressed, StepStarted
+from rollout.engine.site import Site
+from rollout.events import NodeFailed, NodeFinished, Progressed, ServerNoted, StepStarted
+from rollout.plan import Plan
+from rollout.progress import NodeProgress
 from tests.support.shop import Shop, shop
 from tests.support.site import AppHost, inventory, site
 
@@ -26,9 +29,11 @@ def backend(nodes: int) -> dict[str, tuple[str, ...]]:
 class Rolling:
     """A deployment over a shop, about to run."""
 
-    def __init__(self, here: Shop, hosts: dict[str, AppHost]) -> None:
+    def __init__(self, here: Shop, hosts: dict[str, AppHost], where: Site, plan: Plan) -> None:
         self.here = here
         self.hosts = hosts
+        self.site = where
+        self.plan = plan
         self.deployment: Deployment
 
     def finished(self) -> list[str]:
@@ -40,6 +45,11 @@ class Rolling:
     def failed(self) -> dict[str, bool]:
         """Whether each failed node was left out."""
         return {event.node: event.left_out for event in self.here.told(NodeFailed)}
+
+    async def admin(self, node: str) -> dict[str, tuple[AdminState, int]]:
+        """What is set of each of a node's servers, and its weight, by load balancer."""
+        states = await self.here.states(node)
+        return {name.split()[0]: (state.admin, state.weight) for name, state in states.items()}
 
     async def status(self, node: str) -> str:
         return (await self.here.states(node))["lb1 shop"].status
@@ -83,6 +93,25 @@ class Rolling:
         return "restart" in self.hosts[node].lines
 
 
+async def noted(here: Shop, name: str) -> tuple[ServerNoted, ...]:
+    """A node's servers as a deployment notes them before it touches them."""
+    readings = [await haproxy.read() for haproxy in here.haproxies.values()]
+    return tuple(
+        ServerNoted(
+            name,
+            state.server.load_balancer,
+            state.server.backend,
+            state.server.name,
+            int(state.admin),
+            state.weight,
+            state.status,
+        )
+        for reading in readings
+        for state in reading.servers
+        if state.server.name == name
+    )
+
+
 @asynccontextmanager
 async def rolling(
     binary: Path,
@@ -94,23 +123,35 @@ async def rolling(
     zones: str = "",
     left_out: Sequence[str] = (),
     allow_outage: bool = False,
+    found: Mapping[str, Sequence[str]] | None = None,
+    include_out_of_rotation: bool = False,
     **sections: Any,
 ) -> AsyncIterator[Rolling]:
     """A shop whose nodes are about to be rolled; `sections` are the inventory's.
 
-    `zones` has a letter for each node. An earlier deployment has `left_out` some of them.
+    `zones` has a letter for each node. An earlier deployment has `left_out` some of them. `found` is what an
+    operator told each load balancer before.
     """
     async with shop(binary, backends or backend(nodes), nodes=nodes, balancers=balancers) as here:
         hosts = {name: AppHost(app) for name, app in here.apps.items()}
         for (name, app), zone in zip(here.apps.items(), zones, strict=False):
             sections.setdefault("nodes", {})[name] = {"host": app.host, "ssh": "local", "zone": zone}
+        ours = {name: NodeProgress(name, servers=await noted(here, name)) for name in left_out}
         for haproxy in here.haproxies.values():
             for name in left_out:
                 await haproxy.send([f"set server shop/{name} state maint"])
+        for name, commands in (found or {}).items():
+            await here.haproxies[name].send(commands)
         async with site(here, inventory(here, **sections), hosts) as where:
-            plan, seen = await make_plan(where, list(here.apps), new_release, ours=left_out)
+            plan, seen = await make_plan(
+                where,
+                list(here.apps),
+                new_release,
+                ours=ours,
+                include_out_of_rotation=include_out_of_rotation,
+            )
             await require_safe(where, plan, seen, allow_outage=allow_outage)
-            made = Rolling(here, hosts)
+            made = Rolling(here, hosts, where, plan)
             record = here.events.append
             made.deployment = Deployment(where, plan, 1, {}, record, allow_outage=allow_outage)
             yield made

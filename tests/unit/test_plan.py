@@ -41,7 +41,7 @@ def test_somebody_elses_decision_is_told_from_a_failure(changes: dict[str, Any],
 
 
 def sent(given: Inventory, release: str | None, *servers: Server, checked: bool = True) -> list[str]:
-    found = lines(given, release, "web1", servers, servers if checked else ())
+    found = lines(given, release, "web1", servers, servers if checked else (), {})
     return [f"{line.step} {line.target}: {line.text}" for line in found]
 
 
@@ -85,7 +85,7 @@ def test_a_health_page_that_watches_a_file_sends_nothing_to_load_balancers() -> 
     """The node's own file drains it, with its placeholders filled and its path quoted."""
     page = {"health_page": {"file": "/run/my shop/{node}"}}
     given = inventory(drain=page, restart={"command": "restart"})
-    drain, restart, ready = lines(given, None, "web1", [server("shop/web1")], ())
+    drain, restart, ready = lines(given, None, "web1", [server("shop/web1")], (), {})
     assert (drain.step, drain.target) == (Step.DRAIN, "web1")
     assert drain.text.endswith("touch '/run/my shop/web1'")
     assert (restart.step, ready.step, ready.text) == (Step.RESTART, Step.READY, "rm -f '/run/my shop/web1'")

@@ -53,6 +53,7 @@ def test_what_a_line_looks_like(records: list[Record]) -> None:
         "hint": "ssh web2 journalctl -u shop",
         "tail": ["starting shop", "ImportError: no module named shop"],
         "unknown": False,
+        "changed_by_others": False,
     }
 
 

@@ -16,6 +16,7 @@ from rollout.domain import Step
 from rollout.events import (
     DeploymentStarted,
     Event,
+    Halted,
     NodeFinished,
     OutputSeen,
     Progressed,
@@ -89,6 +90,16 @@ def test_a_failed_node_says_why(records: list[Record]) -> None:
     assert screen.lines()[1] == (
         "  ✗ web1  verify failed  no answer · it may take no traffic                3.2 s"
     )
+
+
+def test_a_halt_is_told_at_once_and_stays_in_sight(records: list[Record]) -> None:
+    """Above the table why, and below it that the nodes in flight are waited for."""
+    screen = Screen(records)
+    screen.show(StepStarted("web1", Step.DRAIN), Halted("SIGINT: the nodes in flight finish"))
+    assert "halted, no further node starts: SIGINT: the nodes in flight finish" in screen.out.getvalue()
+    assert screen.lines()[-1].endswith("0 of 3 · halted, 1 in flight")
+    screen.show(Halted("SIGINT again: the nodes in flight are brought to a safe end at once"))
+    assert "SIGINT again" in screen.out.getvalue()
 
 
 def test_fifty_nodes_fit_the_screen(records: list[Record]) -> None:

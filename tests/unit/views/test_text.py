@@ -22,7 +22,7 @@ from rollout.events import (
     StepStarted,
 )
 from rollout.progress import Progress
-from rollout.views.text import Lines, duration, ending, few, headline, printable
+from rollout.views.text import Lines, duration, ending, fate, few, headline, printable
 
 
 def progress_of(records: Sequence[Record], *events: Event) -> Progress:
@@ -129,25 +129,39 @@ def test_an_interruption_names_the_nodes_in_doubt(records: list[Record]) -> None
 
 
 def test_a_node_that_was_put_back_needs_no_command(records: list[Record]) -> None:
-    """A node that failed before its application was touched serves, and an unknown outcome is said."""
-    failed = StepFailed("web1", Step.DRAIN, 30.0, "1 session left", unknown=True)
+    """A node that failed before its application was restarted serves, and an unknown outcome is said."""
+    failed = StepFailed("web1", Step.RELEASE, 30.0, "interrupted", unknown=True)
     progress = progress_of(
         records,
-        StepStarted("web1", Step.DRAIN),
+        StepStarted("web1", Step.RELEASE),
         failed,
         NodeFailed("web1", left_out=False),
         DeploymentFinished(Outcome.FAILED, 31.0, "web1 failed"),
     )
     assert ending(progress)[4:] == [
         "",
-        "web1 failed at drain after 30 s: 1 session left",
-        "  the answer of drain was lost: whether it worked is unknown",
-        "  it takes traffic as before, untouched",
+        "web1 failed at release after 30 s: interrupted",
+        "  whether release worked is unknown: its answer never came",
+        "  it takes traffic as before, not restarted",
         "",
         "what to run next, or deploy again once it is mended:",
-        "  rollout status -i 'my prod.yml'  # where every node stands",
-        "  rollout resume -i 'my prod.yml'  # go on where it stopped",
+        "  rollout status -i 'my prod.yml'    # where every node stands",
+        "  rollout resume -i 'my prod.yml'    # go on where it stopped",
+        "  rollout rollback -i 'my prod.yml'  # put the old release back on web1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("left_out", "told"),
+    [(False, "it is as somebody else set it"), (True, "left out, but for what somebody else set")],
+)
+def test_what_others_changed_is_not_told_as_ours(records: list[Record], left_out: bool, told: str) -> None:
+    """Whether such a node takes traffic is not for us to say."""
+    failed = StepFailed("web1", Step.DRAIN, 1.0, "someone else changed it", changed_by_others=True)
+    progress = progress_of(
+        records, StepStarted("web1", Step.DRAIN), failed, NodeFailed("web1", left_out=left_out)
+    )
+    assert fate(progress.nodes["web1"]) == told
 
 
 def test_lines_reach_any_encoding() -> None:

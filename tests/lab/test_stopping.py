@@ -1,0 +1,82 @@
+"""Ctrl-C twice, as a person types it, in each step of a deployment under live traffic."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+import pytest
+from lab_support import StartLab, get
+from test_deploy import HARSH, RATE, change_inventory, states, status
+
+from rollout.lab.lab import Lab
+from rollout.lab.result import Result
+from rollout.lab.traffic import Traffic
+
+CHANGES = {
+    "prepare": ("release:\n", "prepare:\n  command: sleep 20\n\nrelease:\n"),
+    "drain": ("strategy:\n", "drain:\n  timeout: 20s\n\nstrategy:\n"),
+    "release": ("release:\n  command: sh", "release:\n  command: sleep 20; sh"),
+    "restart": ("restart:\n  command: sh", "restart:\n  command: sleep 20; sh"),
+    "verify": ("successes: 2", "successes: 200"),
+    "bake": ("  canary: 1", "  canary: 1\n  bake: 20s"),
+}
+"""What makes the step of the inventory last."""
+SIGNS = {"drain": "left", "restart": "$"}
+"""What a line says once the step is in its middle, where its beginning is not that."""
+LEFT_OUT = ["restart", "verify"]
+
+
+async def stopped(lab: Lab, step: str) -> tuple[int, str, Result]:
+    """A deployment that is interrupted three times while its first node is in `step`: code and output."""
+    command = [sys.executable, "-m", "rollout", "deploy", "--release", "2", "-i", str(lab.inventory)]
+    lines: list[str] = []
+    async with asyncio.timeout(60), Traffic([one.url for one in lab.load_balancers], RATE) as traffic:
+        await traffic.flowing()
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        assert process.stdout is not None
+        try:
+            async for line in process.stdout:
+                lines.append(line.decode())
+                node, which, *told = (*line.decode().split()[1:], "", "")
+                sign = SIGNS.get(step, "…")
+                if ((node, which) == ("web1", step) and sign in told) or node == "halted,":
+                    process.send_signal(signal.SIGINT)
+            code = await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+    return code, "".join(lines), traffic.result
+
+
+async def with_a_long_request(lab: Lab, step: str) -> tuple[int, str, Result]:
+    """The same while each node runs a request that takes long."""
+    one = lab.load_balancers[0]
+    slow = [asyncio.create_task(asyncio.to_thread(get, one, "/slow?seconds=6")) for _ in range(6)]
+    ended = await stopped(lab, step)
+    assert {code for code, _ in await asyncio.gather(*slow)} == {200}
+    return ended
+
+
+@pytest.mark.parametrize("step", CHANGES)
+def test_twice_ends_at_once_and_safely(start_lab: StartLab, step: str) -> None:
+    """Not yet restarted, the node is back; else it is left out and named; no request is lost."""
+    lab = start_lab(**HARSH)
+    change_inventory(lab, *CHANGES[step])
+
+    stop = with_a_long_request if step == "drain" else stopped
+    code, output, result = asyncio.run(stop(lab, step))
+
+    assert code == 130, output
+    assert "halted, no further node starts: SIGINT: the nodes in flight finish" in output
+    assert "SIGINT again: the nodes in flight are brought to a safe end at once" in output
+    assert result.losses == {}, output
+    out = step in LEFT_OUT
+    assert states(lab)["web1"][0] == ("maint" if out else "ready")
+    assert {state for name, (state, _) in states(lab).items() if name != "web1"} == {"ready"}
+    assert status(lab)["deployment"]["left_out"] == (["web1"] if out else [])
+    assert f"web1 failed at {step}" in output
+    assert ("left out: it takes no traffic" in output) is out
+    assert f"rollout resume -i {lab.inventory}" in output
+    assert (f"rollout restore -i {lab.inventory}  # put web1 back as it was" in output) is out
