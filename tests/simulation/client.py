@@ -107,6 +107,9 @@ class SimHost:
         if await self._client.cross(Port.CONNECT, self.name) == "refused":
             raise HostUnreachable(self.name, "connection refused")
 
+    def expect(self, lines: int) -> None:
+        """Nothing has to be made ready here."""
+
     async def run(
         self,
         line: str,

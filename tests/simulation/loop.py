@@ -63,7 +63,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._soon: deque[_Call] = deque()
         self._timers: list[tuple[float, int, _Call]] = []
         self._made = 0
-        self._turns = 0
         self.set_task_factory(self._make_task)
 
     def time(self) -> float:
@@ -91,22 +90,23 @@ class VirtualLoop(asyncio.BaseEventLoop):
         raise AssertionError("a simulation knows no threads")
 
     def _run_once(self) -> None:
-        """One turn: all that is ready, else what is due next."""
+        """All that is ready, and then what is due next, until the loop is stopped."""
         soon, timers = self._soon, self._timers
-        if not soon:
-            if not timers:
+        calls = 0
+        while not self._stopping:
+            if soon:
+                call = soon.popleft()
+            elif timers:
+                when, _, call = heapq.heappop(timers)
+                if when > self._now:
+                    self._now = when
+                    calls = 0
+            else:
                 raise Deadlock
-            when, _, call = heapq.heappop(timers)
-            if when > self._now:
-                self._now = when
-                self._turns = 0
-            soon.append(call)
-        self._turns += len(soon)
-        if self._turns > _BUSY:
-            raise Spinning
-        for _ in range(len(soon)):
-            call = soon.popleft()
             if call.callback is not None:
+                calls += 1
+                if calls > _BUSY:
+                    raise Spinning
                 call.callback(*call.arguments)
 
     def _make_task(self, loop: Any, coroutine: Any, **options: Any) -> asyncio.Task[Any]:

@@ -51,7 +51,6 @@ class Request:
         self.server = server
         server.requests[self] = None
         server.node.requests[self] = None
-        server.total += 1
         server.stale = True
         self.timer = asyncio.get_running_loop().call_later(seconds, self.end)
 

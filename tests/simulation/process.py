@@ -65,7 +65,6 @@ class SimServer:
         self.tracked: SimServer | None = None
         self.trackers: list[SimServer] = []
         self.requests: dict[Request, None] = {}
-        self.total = 0
         self.checking = Checking(self, config.check)
         self.excused = ""
         """Why a request that is lost on it is not the engine's fault, if it is not."""

@@ -1,4 +1,4 @@
-"""What HAProxy 2.6 answers, in its own format: a real answer is the mould."""
+"""What HAProxy 2.6 answers, in its own format: a real answer is the mould. Counters of what was stand still."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tests.simulation.process import (
 
 _REAL = (Path(__file__).parents[1] / "contract" / "haproxy" / "replies" / "2.6.txt").read_text()
 _INFO, _STATES, _STATS = _REAL.strip("\n").split("\n\n")
-_STATE_HEADER = "\n".join(_STATES.split("\n")[:2]) + "\n"
-_STAT_HEADER, _STAT_ROW = _STATS.split("\n")[:2]
+STATE_HEADER = "\n".join(_STATES.split("\n")[:2])
+STAT_HEADER, _STAT_ROW = _STATS.split("\n")[:2]
 
 
 def _mould(lines: str, separator: str, **values: str) -> str:
@@ -40,7 +40,6 @@ _FIELDS = {
     "pxname",
     "svname",
     "scur",
-    "stot",
     "status",
     "weight",
     "act",
@@ -60,7 +59,7 @@ _FIELDS = {
     "last_chk",
     "check_duration",
 }
-_NAMES = _STAT_HEADER.removeprefix("# ").split(",")
+_NAMES = STAT_HEADER.removeprefix("# ").split(",")
 _STAT_MOULD = ",".join(
     f"{{{name}}}" if name in _FIELDS else value
     for name, value in zip(_NAMES, next(csv.reader([_STAT_ROW])), strict=True)
@@ -93,11 +92,11 @@ def info(process: SimProcess, *, stopping: bool) -> str:
 
 
 def servers_state(process: SimProcess, servers: Iterable[SimServer]) -> str:
-    return _STATE_HEADER + "".join([_lines(server)[0] for server in servers]) + "\n"
+    return f"{STATE_HEADER}\n" + "".join([_lines(server)[0] for server in servers]) + "\n"
 
 
 def stat(process: SimProcess, servers: Iterable[SimServer]) -> str:
-    return _STAT_HEADER + "\n" + "".join([_lines(server)[1] for server in servers]) + "\n"
+    return f"{STAT_HEADER}\n" + "".join([_lines(server)[1] for server in servers]) + "\n"
 
 
 def status(server: SimServer) -> str:
@@ -163,7 +162,6 @@ def _stat_row(server: SimServer) -> str:
             pxname=server.backend.name,
             svname=config.name,
             scur=running,
-            stot=server.total,
             status=status(server),
             weight=server.weight,
             act=0 if config.backup else 1,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import hashlib
 import json
 import random
@@ -11,7 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rollout.adapters.haproxy import balancer, replies
+from rollout.adapters.haproxy import balancer
 from rollout.domain import Outcome
 from rollout.errors import LoadBalancerError, Refused
 from rollout.events import StepFailed, from_fields, to_fields
@@ -20,11 +19,11 @@ from tests.simulation.client import LATEST, Killed
 from tests.simulation.ending import judge
 from tests.simulation.faults import Fault, plan_faults
 from tests.simulation.loop import run
+from tests.simulation.remembering import parse_remembering
 from tests.simulation.verbs import deploy, restore, resume
 from tests.simulation.world import World
 
-# The same text always says the same, and reading it is most of what a deployment costs here.
-balancer.parse_reading = functools.lru_cache(maxsize=64)(replies.parse_reading)  # type: ignore[attr-defined]
+balancer.parse_reading = parse_remembering  # type: ignore[attr-defined]
 
 Verb = Callable[[World], Coroutine[Any, Any, Outcome]]
 FaultPlan = Callable[[random.Random, int], Sequence[Fault]]

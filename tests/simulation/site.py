@@ -57,7 +57,7 @@ def draw(rng: random.Random, nodes: dict[str, SimNode], *, faulty: bool) -> Draw
     balancers = [f"lb{number}" for number in range(1, rng.choices((1, 2, 3), (60, 32, 8))[0] + 1)]
     by_page = rng.random() < 0.15
     listed = not by_page or rng.random() < 0.7
-    healthy = by_page or rng.random() < 0.96
+    healthy = by_page or rng.random() < 0.98
     disable_on_404 = rng.random() < (0.6 if by_page else 0.15)
     check = Check(
         inter=rng.choice((0.05, 0.1, 0.2, 0.5, 1.0)),
@@ -117,7 +117,7 @@ def draw(rng: random.Random, nodes: dict[str, SimNode], *, faulty: bool) -> Draw
         backends={name: tuple(backend(index) for index in range(len(kinds))) for name in balancers},
         out_before=out_before,
         rolled_to=rolled_to,
-        latency=rng.choice((0.005, 0.015, 0.03, 0.05)),
+        latency=rng.choice((0.01, 0.02, 0.03, 0.05)),
         rate=rng.choice((4.0, 8.0, 16.0)),
         behaviours={name: rng.choice(_BROKEN) if faulty and rng.random() < 0.12 else good for name in nodes},
     )
