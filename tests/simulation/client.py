@@ -1,4 +1,4 @@
-"""One `rollout` process: its way through every port, and its journal. It can be killed at any moment."""
+"""One `rollout` process: its way through every port. It can be killed at any moment."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from rollout.errors import (
     CommandTimedOut,
     ConnectionRefused,
     HostUnreachable,
-    JournalError,
     ProbeFailed,
 )
-from rollout.events import Event, Record
 from tests.simulation import gaps
 from tests.simulation.faults import KILLS, Faults, Port
 from tests.simulation.machine import Machine
@@ -31,16 +29,13 @@ class Killed(BaseException):
 
 
 class Client:
-    """`seen` is told of each event when it is in the journal."""
+    """Crosses ports until it is killed."""
 
-    def __init__(self, faults: Faults, rng: random.Random, seen: Callable[[Record], None]) -> None:
+    def __init__(self, faults: Faults, rng: random.Random) -> None:
         self._faults = faults
-        self._seen = seen
         self._killing = asyncio.get_running_loop().create_future()
         self._hanging: list[asyncio.Future[None]] = []
-        self._sequence = 0
         self.rng = rng
-        self.disk_full = False
 
     async def killed(self) -> None:
         """Returns once it has been killed."""
@@ -54,14 +49,10 @@ class Client:
         if not self._killing.done():
             self._killing.set_result(None)
 
-    def record(self, event: Event) -> None:
-        """The journal. Raises JournalError."""
+    def require_alive(self) -> None:
+        """Raises Killed."""
         if self.is_killed:
             raise Killed
-        if self.disk_full:
-            raise JournalError("journal: database or disk is full")
-        self._sequence += 1
-        self._seen(Record(1, self._sequence, asyncio.get_running_loop().time(), event))
 
     async def cross(self, port: Port, target: str) -> str:
         """Before a port is crossed. Gives the fault of this crossing; who is killed never gets through."""

@@ -63,6 +63,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._soon: deque[_Call] = deque()
         self._timers: list[tuple[float, int, _Call]] = []
         self._made = 0
+        self._signals: dict[int, Callable[[], object]] = {}
         self.set_task_factory(self._make_task)
 
     def time(self) -> float:
@@ -82,6 +83,21 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._made += 1
         heapq.heappush(self._timers, (when, self._made, call))
         return call
+
+    def add_signal_handler(self, sig: int, callback: Any, *arguments: Any) -> None:  # type: ignore[override]
+        self._signals[sig] = lambda: callback(*arguments)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        return self._signals.pop(sig, None) is not None
+
+    def send_signal(self, sig: int) -> None:
+        """One that nobody handles does nothing."""
+        if sig in self._signals:
+            self._signals[sig]()
+
+    def forget_signals(self) -> None:
+        """Who handled them is no more."""
+        self._signals.clear()
 
     def call_soon_threadsafe(self, *_: Any, **__: Any) -> NoReturn:  # type: ignore[override]
         raise AssertionError("a simulation knows no threads")

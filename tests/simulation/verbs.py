@@ -1,98 +1,83 @@
-"""What `rollout deploy`, `resume` and `restore` do, each as a new process in the same world."""
+"""`rollout deploy`, `resume` and `restore` themselves, each as a new process in a simulated world."""
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
-from collections.abc import Collection, Mapping
+import argparse
+import contextlib
+import io
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import ModuleType
+from typing import Any
 
-from rollout.cli.deploy import _noted, warned
-from rollout.cli.journals import resumed, started
-from rollout.domain import Outcome, Step
-from rollout.engine.deployment import Deployment
-from rollout.engine.preflight import make_plan, previous_releases, require_safe
-from rollout.engine.restoring import restore_node
-from rollout.engine.site import Site, survey
-from rollout.engine.waiting import both
-from rollout.errors import RolloutError
-from rollout.events import Event, NodeReturned
-from rollout.plan import Plan, select
-from rollout.progress import Progress
+from rollout.adapters.haproxy import balancer
+from rollout.cli import deploy, journals, restore, resume
+from rollout.cli.redaction import Redaction
+from rollout.domain import Outcome
+from rollout.engine.site import Site
+from rollout.events import Event
+from rollout.inventory import Inventory
+from tests.simulation.remembering import parse_remembering
 from tests.simulation.world import World
 
-
-async def deploy(world: World) -> Outcome:
-    """Raises Refused, LoadBalancerError, before anything is touched."""
-    site = world.site()
-    nodes = select(world.inventory, ())
-    (plan, seen), previous = await both(
-        make_plan(site, nodes, world.drawn.rolled_to, ours=()), previous_releases(site, nodes)
-    )
-    await require_safe(site, plan, seen, allow_outage=False)
-    for event in (started(plan, "inventory.yml"), *_noted(plan, seen, previous)):
-        world.client.record(event)
-    return await _carry_out(world, site, plan, previous, {})
+_VERBS: dict[str, tuple[ModuleType, Callable[[argparse.Namespace], Coroutine[Any, Any, int]]]] = {
+    "deploy": (deploy, deploy._deploy),
+    "resume": (resume, resume._resume),
+    "restore": (restore, restore._restore),
+}
+_OUTCOMES = {0: Outcome.DONE, 1: Outcome.FAILED, 130: Outcome.INTERRUPTED}
+"""What an exit code means."""
 
 
-async def resume(world: World) -> Outcome:
-    """Goes on with what the journal tells. Raises as `deploy`."""
-    last = Progress.fold(world.watch.records)
-    site = world.site()
-    nodes = last.unfinished
-    if not nodes:
-        return Outcome.DONE
-    plan, seen = await make_plan(site, nodes, last.release, ours={*last.left_out, *last.in_doubt})
-    await require_safe(site, plan, seen, allow_outage=False)
-    if last.done:
-        plan = dataclasses.replace(plan, canary=0)
-    for event in (resumed(plan), *warned(plan)):
-        world.client.record(event)
-    before = {name: node.previous_release for name, node in last.nodes.items()}
-    previous = {name: release for name, release in before.items() if release}
-    return await _carry_out(
-        world, site, plan, previous, {name: last.nodes[name].settled for name in plan.nodes}
-    )
+async def run_verb(world: World, verb: str) -> str:
+    """`deploy`, `resume` or `restore`; how it ended. Raises what the verb does."""
+    module, main = _VERBS[verb]
+    parser = argparse.ArgumentParser()
+    module.add_arguments(parser)
+    release = world.drawn.rolled_to if verb == "deploy" else None
+    with world.watch.by_hand() if verb == "restore" else contextlib.nullcontext():
+        return _OUTCOMES[await main(parser.parse_args(["--release", release] if release else []))]
 
 
-async def restore(world: World) -> Outcome:
-    """Brings back what was left out; DONE if everything was."""
-    last = Progress.fold(world.watch.records)
-    site = world.site()
-    outcome = Outcome.DONE
+@contextmanager
+def inside(world: World) -> Iterator[None]:
+    """The verbs meet the world in place of this machine: its files, its screen, and the adapters."""
 
-    def told(event: Event) -> None:
+    def load_inventory(arguments: argparse.Namespace) -> Inventory:
+        arguments.redaction = Redaction()
+        return world.inventory
+
+    @asynccontextmanager
+    async def open_site(inventory: Inventory) -> AsyncIterator[Site]:
+        yield world.site()
+
+    def note(event: Event) -> None:
         world.watch.note(str(event))
 
-    with world.watch.by_hand():
-        for name in dict.fromkeys((*last.left_out, *last.in_doubt)):
-            try:
-                await restore_node(site, name, await survey(site), last.nodes[name].servers, told)
-            except RolloutError as error:
-                world.watch.note(f"{name} stays out: {error}")
-                outcome = Outcome.FAILED
-            else:
-                world.client.record(NodeReturned(name))
-    return outcome
+    fakes: dict[str, object] = {
+        "load_inventory": load_inventory,
+        "open_site": open_site,
+        "journal_of_user": lambda: contextlib.nullcontext(world.journal()),
+        "hold_lock": lambda *_: contextlib.nullcontext(),
+        "event_view": lambda *_: contextlib.nullcontext(lambda record: None),
+        "event_printer": lambda arguments: note,
+    }
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        stack.enter_context(_replaced(balancer, "parse_reading", parse_remembering))
+        stack.enter_context(_replaced(journals, "is_alive", lambda deployment: False))
+        for module, _ in _VERBS.values():
+            for name, fake in fakes.items():
+                if hasattr(module, name):
+                    stack.enter_context(_replaced(module, name, fake))
+        yield
 
 
-async def _carry_out(
-    world: World,
-    site: Site,
-    plan: Plan,
-    previous: Mapping[str, str],
-    settled: Mapping[str, Collection[Step]],
-) -> Outcome:
-    deployment = Deployment(site, plan, 1, previous, world.client.record, allow_outage=False, settled=settled)
-    running = asyncio.create_task(deployment.run())
-
-    def stop(how: str) -> None:
-        if how == "halt":
-            deployment.halt("SIGINT")
-        else:
-            running.cancel()
-
-    world.stop = stop
+@contextmanager
+def _replaced(module: ModuleType, name: str, fake: object) -> Iterator[None]:
+    real = getattr(module, name)
+    setattr(module, name, fake)
     try:
-        return await running
-    except asyncio.CancelledError:
-        return Outcome.INTERRUPTED
+        yield
+    finally:
+        setattr(module, name, real)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 from collections.abc import Callable, Sequence
 
 from rollout.adapters.haproxy import HAProxy
@@ -12,6 +13,8 @@ from tests.simulation.client import Client, SimHost, SimProbe
 from tests.simulation.faults import Fault, Faults, Port
 from tests.simulation.haproxy import SimHAProxy, SimTransport
 from tests.simulation.invariants import Invariants, Rules
+from tests.simulation.journal import SimJournal
+from tests.simulation.loop import VirtualLoop
 from tests.simulation.machine import Machine
 from tests.simulation.node import Release, SimNode
 from tests.simulation.process import SimServer
@@ -23,6 +26,9 @@ class World:
     """Everything is drawn from `seed`; `faults` are those that strike while the engine is at work."""
 
     def __init__(self, seed: int, faults: Callable[[random.Random, int], Sequence[Fault]]) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        self._loop = loop
         rng = random.Random(f"{seed} world")
         self._rng = random.Random(f"{seed} happenings")
         self._client_rng = random.Random(f"{seed} client")
@@ -58,8 +64,6 @@ class World:
         }
         self.faults = Faults(planned, self._happen)
         self._clients: list[Client] = []
-        self.stop: Callable[[str], None] = lambda how: None
-        """Halts or interrupts the deployment that runs."""
         for name, word in self.drawn.out_before.items():
             for balancer in self.balancers.values():
                 for server in self.servers(name, balancer):
@@ -89,12 +93,19 @@ class World:
     def servers(self, node: str, balancer: SimHAProxy) -> list[SimServer]:
         return [server for server in balancer.process.servers.values() if server.node.name == node]
 
+    def new_client(self) -> Client:
+        """A new `rollout` process comes."""
+        self._loop.forget_signals()
+        self._clients.append(Client(self.faults, self._client_rng))
+        return self.client
+
+    def journal(self) -> SimJournal:
+        """As the process that came last opens it."""
+        return SimJournal(self.client, self.watch.records, self.watch.recorded)
+
     def site(self) -> Site:
-        """What a new `rollout` process has before it."""
-        self.stop = lambda how: None
-        client = Client(self.faults, self._client_rng, self.watch.recorded)
-        self._clients.append(client)
-        latency = self.drawn.latency
+        """What the process that came last has before it."""
+        client, latency = self.client, self.drawn.latency
         probe = SimProbe({node.address: node for node in self.nodes.values()}, client, latency)
         return Site(
             inventory=self.inventory,
@@ -118,8 +129,11 @@ class World:
         node = self.nodes.get(target) or rng.choice(list(self.nodes.values()))
         seconds = rng.choice((0.05, 0.3, 2.0, 12.0))
         match what.split():
-            case ["halt" | "interrupt"]:
-                self.stop(what)
+            case ["halt"]:
+                self._loop.send_signal(signal.SIGINT)
+            case ["interrupt"]:
+                self._loop.send_signal(signal.SIGINT)
+                self._loop.send_signal(signal.SIGINT)
             case ["reload", *state]:
                 balancer.reload(keep_state=bool(state))
             case ["balancer", "restarts"]:
