@@ -37,7 +37,7 @@ class CommandLine:
         self._stopping = stopping
         self._level = level
         self._closing = closing
-        self._numbered = False
+        self._with_severity = False
 
     def answer(self, request: str) -> str:
         """All that is answered before the connection is closed. Without a line end nothing runs."""
@@ -52,12 +52,12 @@ class CommandLine:
             return self._run(words)
         except Refusal as refusal:
             message = str(refusal)
-            return f"[{refusal.severity}]: {message}\n\n" if self._numbered else f"{message}\n\n"
+            return f"[{refusal.severity}]: {message}\n\n" if self._with_severity else f"{message}\n\n"
 
     def _run(self, words: list[str]) -> str:
         match words:
             case ["set", "severity-output", "number" | "none" as wanted]:
-                self._numbered = wanted == "number"
+                self._with_severity = wanted == "number"
                 return "\n"
             case ["show", "info"]:
                 return replies.info(self._process, stopping=self._stopping)
@@ -65,8 +65,13 @@ class CommandLine:
                 raise Refusal(self._level, INFO)
             case ["show", "servers", "state", *rest]:
                 return replies.servers_state(self._process, self._of_backend(rest))
-            case ["show", "stat", number, "4", "-1"]:
-                return replies.stat(self._process, self._numbered_backend(int(number)))
+            case ["show", "stat", number, "2" | "4" | "6" as kinds, "-1"]:
+                return replies.stat(
+                    self._process,
+                    self._numbered(int(number)),
+                    of_backends=kinds != "4",
+                    of_servers=kinds != "2",
+                )
             case ["set", "server", *rest]:
                 self._set(rest)
                 return "\n"
@@ -122,14 +127,9 @@ class CommandLine:
             raise Refusal("Can't find backend.")
         return list(self._process.backends[names[0]])
 
-    def _numbered_backend(self, number: int) -> list[SimServer]:
-        """-1 is all; a number that none has is none, and no error."""
-        return [
-            server
-            for name, servers in self._process.backends.items()
-            if number in (-1, self._process.numbers[name])
-            for server in servers
-        ]
+    def _numbered(self, number: int) -> list[str]:
+        """-1 is all backends; a number that none has is none, and no error."""
+        return [name for name, own in self._process.numbers.items() if number in (-1, own)]
 
 
 def _weight(text: str, configured: int) -> int:

@@ -14,6 +14,7 @@ from tests.simulation.process import (
     MAINT,
     RUNNING,
     STARTING,
+    STOPPED,
     STOPPING,
     SimProcess,
     SimServer,
@@ -64,6 +65,8 @@ _STAT_MOULD = ",".join(
     f"{{{name}}}" if name in _FIELDS else value
     for name, value in zip(_NAMES, next(csv.reader([_STAT_ROW])), strict=True)
 )
+_OF_BACKEND = {"pxname": "{pxname}", "svname": "BACKEND", "status": "{status}", "iid": "{iid}", "type": "1"}
+_BACKEND_MOULD = ",".join(_OF_BACKEND.get(name, "0" if name in ("qcur", "sid") else "") for name in _NAMES)
 _DESCRIPTIONS = {
     "INI": "Initializing",
     "L7OK": "Layer7 check passed",
@@ -95,8 +98,17 @@ def servers_state(process: SimProcess, servers: Iterable[SimServer]) -> str:
     return f"{STATE_HEADER}\n" + "".join([_lines(server)[0] for server in servers]) + "\n"
 
 
-def stat(process: SimProcess, servers: Iterable[SimServer]) -> str:
-    return f"{STAT_HEADER}\n" + "".join([_lines(server)[1] for server in servers]) + "\n"
+def stat(process: SimProcess, backends: Iterable[str], *, of_backends: bool, of_servers: bool) -> str:
+    rows = [f"{STAT_HEADER}\n"]
+    for name in backends:
+        servers = process.backends[name]
+        if of_servers:
+            rows += [_lines(server)[1] for server in servers]
+        if of_backends:
+            up = any(server.state != STOPPED for server in servers)
+            row = _BACKEND_MOULD.format(pxname=name, status="UP" if up else "DOWN", iid=process.numbers[name])
+            rows.append(f"{row}\n")
+    return "".join(rows) + "\n"
 
 
 def status(server: SimServer) -> str:
