@@ -10,7 +10,7 @@ from tests.simulation.client import Client
 
 
 class SimJournal:
-    """Implements `Journal`, for one process. A world sees one deployment; `write` keeps its `written` records."""
+    """Implements `Journal`, for one process and the one deployment of a world. `write` keeps a record."""
 
     def __init__(self, client: Client, written: Sequence[Record], write: Callable[[Record], None]) -> None:
         self._client = client

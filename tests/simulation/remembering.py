@@ -26,10 +26,12 @@ _read = functools.lru_cache(maxsize=8192)(parse_reading)
 def parse_remembering(load_balancer: str, command: str, reply: str) -> tuple[Reading, dict[str, int]]:
     """In place of `parse_reading`: gives what it gives, and raises what it raises."""
     info, *blocks = reply.strip("\n").split("\n\n")
+    if not reply.endswith("\n\n") or len(blocks) != command.count(";"):
+        return parse_reading(load_balancer, command, reply)
     states = [line for block in blocks if block.startswith(STATE_HEADER) for line in block.split("\n")[2:]]
     stats = [line for block in blocks if block.startswith(STAT_HEADER) for line in block.split("\n")[1:]]
     of_servers = [line.split(",", 2)[1] != "BACKEND" for line in stats]
-    if not reply.endswith("\n\n") or len(blocks) != command.count(";") or len(states) != sum(of_servers):
+    if len(states) != sum(of_servers):
         return parse_reading(load_balancer, command, reply)
     reading, numbers = _one(load_balancer, info, "", "")
     rest = iter(states)
@@ -44,7 +46,8 @@ def parse_remembering(load_balancer: str, command: str, reply: str) -> tuple[Rea
 
 def _merged(parts: list[Reading]) -> dict[str, Any]:
     """What a reading has several of, of all parts."""
-    first, merged = parts[0], {}
+    first = parts[0]
+    merged: dict[str, Any] = {}
     for name in _FIELDS:
         values = [getattr(part, name) for part in parts]
         if isinstance(getattr(first, name), tuple):

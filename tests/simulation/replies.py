@@ -1,4 +1,4 @@
-"""What HAProxy 2.6 answers, in its own format: a real answer is the mould. Counters of what was stand still."""
+"""What HAProxy 2.6 answers: a real answer is the mould. Counters of what was stand still."""
 
 from __future__ import annotations
 

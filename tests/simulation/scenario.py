@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rollout.errors import LoadBalancerError, Refused
-from rollout.events import StepFailed, from_fields, to_fields
+from rollout.events import DeploymentResumed, DeploymentStarted, StepFailed, from_fields, to_fields
 from tests.simulation import gaps
 from tests.simulation.client import LATEST, Killed
 from tests.simulation.ending import judge
@@ -30,6 +30,10 @@ _TAKEN_UP = 0.8
 """The share of deployments that did not end well which are resumed, or what they left out restored."""
 _ROUND_TRIPS = 16
 """The events of every so manieth deployment are written as JSON and read again."""
+
+
+_OF_PROCESS = (DeploymentStarted, DeploymentResumed)
+"""Events that tell the process id of this simulation."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,7 @@ def _outcome(acting: asyncio.Task[str], world: World, before: int) -> tuple[str,
 
 
 def _must_be_done(world: World, outcome: str) -> None:
-    """Where nothing breaks, every deployment that is not refused is done, unless pinned clients never pause."""
+    """Where nothing breaks, a deployment that is not refused is done, unless pinned clients never pause."""
     failures = [record.event.reason for record in world.watch.records if isinstance(record.event, StepFailed)]
     stale = not gaps.GATE_LOOKS_AGAIN and any("is the last server" in reason for reason in failures)
     pinned = any(backend.cookie for backends in world.drawn.backends.values() for backend in backends)
@@ -171,7 +175,11 @@ def _digest(world: World, outcome: str) -> str:
     told = [
         outcome,
         watch.violations,
-        [(record.time, record.event) for record in watch.records if record.sequence > 1],
+        [
+            (record.time, record.event)
+            for record in watch.records
+            if not isinstance(record.event, _OF_PROCESS)
+        ],
         [traffic.requests for traffic in world.traffic],
         world.faults.struck,
     ]

@@ -165,8 +165,8 @@ def _inventory(
     if healthy:
         written["health"] = {
             "http": f"http://{{host}}:{PORT}{PAGE}",
-            "interval": rng.choice(("20ms", "100ms", "250ms")),
-            "timeout": rng.choice(("3s", "4s")),
+            "interval": rng.choice(("50ms", "100ms", "250ms")),
+            "timeout": rng.choice(("2s", "3s")),
             "successes": rng.randint(1, 3),
         }
         if "release" in written and rng.random() < 0.7:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from rollout import runtime
 from rollout.engine import node
 from rollout.engine.deployment import Deployment
 from rollout.engine.log import StepLog
-from rollout.engine.runtime_rotation import RuntimeRotation, _OneBalancer
+from rollout.engine.runtime_rotation import RuntimeRotation
 from tests.simulation.scenario import nothing_breaks, simulate
+from tests.simulation.site import LONGEST
 
 _SEEDS = range(200)
 """More than enough: each bug shows within a few dozen."""
@@ -61,28 +61,25 @@ def test_a_window_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "nodes are out" in violation()
 
 
-def test_no_look_at_who_else_serves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A window that is counted without a look at the backends takes the last server of one."""
+def test_a_window_counted_from_the_inventory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window without a look at what HAProxy shows takes the last server of a backend."""
+    honest = Deployment.__init__
 
-    async def fine(self: Deployment, name: str) -> str:
-        return ""
+    def blind(self: Deployment, *arguments: Any, **options: Any) -> None:
+        honest(self, *arguments, **{**options, "allow_outage": True})
 
-    monkeypatch.setattr(Deployment, "_last", fine)
+    monkeypatch.setattr(Deployment, "__init__", blind)
     assert "was the last server of its backend" in violation()
 
 
 def test_no_maintenance_after_the_drain(monkeypatch: pytest.MonkeyPatch) -> None:
     """A drained server still serves the clients that are pinned to it, up to the restart and during it."""
 
-    async def drained(self: _OneBalancer, log: StepLog) -> None:
-        while any(not state.idle for state in (await self._read()).servers):  # noqa: ASYNC110 - HAProxy is asked
-            await asyncio.sleep(0.01)
+    async def drained(self: RuntimeRotation, log: StepLog) -> None:
+        await asyncio.sleep(LONGEST)
 
-    async def still_held(self: _OneBalancer) -> bool:
-        return all(state.admin.in_drain for state in (await self._read()).servers)
-
-    monkeypatch.setattr(_OneBalancer, "drained", drained)
-    monkeypatch.setattr(_OneBalancer, "still_held", still_held)
+    monkeypatch.setattr(RuntimeRotation, "drained", drained)
+    monkeypatch.setattr(RuntimeRotation, "still_out", nothing)
     assert "is restarted while" in violation()
 
 
@@ -95,15 +92,8 @@ def test_restart_without_draining(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_wait_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Maintenance alone keeps new requests away, but those that run are lost with the restart."""
-
-    async def drained(self: _OneBalancer, log: StepLog) -> None:
-        await self._send(runtime.hold(self._servers), log)
-
-    async def still_held(self: _OneBalancer) -> bool:
-        return True
-
-    monkeypatch.setattr(_OneBalancer, "drained", drained)
-    monkeypatch.setattr(_OneBalancer, "still_held", still_held)
+    monkeypatch.setattr(RuntimeRotation, "drained", RuntimeRotation.hold)
+    monkeypatch.setattr(RuntimeRotation, "still_out", nothing)
     found = violation()
     assert "a request ran on it when it was restarted" in found or "were cut when" in found
 

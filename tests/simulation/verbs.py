@@ -14,6 +14,7 @@ from rollout.adapters.haproxy import balancer
 from rollout.cli import deploy, journals, restore, resume
 from rollout.cli.redaction import Redaction
 from rollout.domain import Outcome
+from rollout.engine import site
 from rollout.engine.site import Site
 from rollout.events import Event
 from rollout.inventory import Inventory
@@ -27,6 +28,8 @@ _VERBS: dict[str, tuple[ModuleType, Callable[[argparse.Namespace], Coroutine[Any
 }
 _OUTCOMES = {0: Outcome.DONE, 1: Outcome.FAILED, 130: Outcome.INTERRUPTED}
 """What an exit code means."""
+_REJOIN = 4.0
+"""Seconds in which HAProxy's checks must pass, where no health page says how long: not minutes here."""
 
 
 async def run_verb(world: World, verb: str) -> str:
@@ -65,6 +68,7 @@ def inside(world: World) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         stack.enter_context(_replaced(balancer, "parse_reading", parse_remembering))
+        stack.enter_context(_replaced(site, "_REJOIN", _REJOIN))
         stack.enter_context(_replaced(journals, "is_alive", lambda deployment: False))
         for module, _ in _VERBS.values():
             for name, fake in fakes.items():
