@@ -191,7 +191,7 @@ class Invariants:
 
     def marked_down(self, balancer: SimHAProxy, server: SimServer, sessions: int) -> None:
         """`on-marked-down shutdown-sessions` ended what ran on it."""
-        if self.turns[server.node.name].step in (None, Step.VERIFY) and not gaps.HOLDING_SPARES_REQUESTS:
+        if self.turns[server.node.name].step is not Step.DRAIN and not gaps.HOLDING_SPARES_REQUESTS:
             return
         if sessions and balancer.cause == "engine" and server.node.serving and not self._rules.closes:
             self.violate(f"{sessions} requests were cut when {_name(balancer, server)} was marked down")
@@ -262,7 +262,8 @@ class Invariants:
         """Never more out than the window; one that failed and was left out does not stop the others."""
         before, out = self._out, self._now_out()
         self._out = out
-        left = sum(self.turns[name].ended == "left out" for name in out)
+        staying = ("left out",) if gaps.THOSE_NOT_LEFT_OUT_ARE_IN else ("left out", "returned")
+        left = sum(self.turns[name].ended in staying for name in out)
         if set(out).difference(before) and len(out) > max(self._rules.window, left + 1):
             self.violate(f"{len(out)} nodes are out ({', '.join(out)}), the window is {self._rules.window}")
 

@@ -137,6 +137,7 @@ def _inventory(
     check: Check,
 ) -> Inventory:
     leaving = check.inter * check.fall + check.timeout if by_page else 0.0
+    returning = check.inter * check.rise + check.timeout if by_page else 0.0
     drain: dict[str, Any] = {
         "timeout": f"{leaving + rng.choice((1.5, 2, 3)):.3f}s",
         "on_timeout": rng.choice(("abort", "abort", "abort", "close")),
@@ -166,7 +167,7 @@ def _inventory(
         written["health"] = {
             "http": f"http://{{host}}:{PORT}{PAGE}",
             "interval": rng.choice(("50ms", "100ms", "250ms")),
-            "timeout": rng.choice(("2s", "3s")),
+            "timeout": f"{returning + rng.choice((2, 3)):.3f}s",
             "successes": rng.randint(1, 3),
         }
         if "release" in written and rng.random() < 0.7:
