@@ -15,7 +15,6 @@ from rollout.errors import (
     HostUnreachable,
     ProbeFailed,
 )
-from tests.simulation import gaps
 from tests.simulation.faults import KILLS, Faults, Port
 from tests.simulation.machine import Machine
 from tests.simulation.node import SimNode
@@ -123,7 +122,7 @@ class SimHost:
             late = client.rng.uniform(0.1, LATEST) if line in self._machine.slow else 0.0
             loop.call_later(late, self._start, line, environment, asked)
             raise AnswerLost(self.name, "the connection broke")
-        if fault == "command fails" and (line in self._machine.changes or gaps.LOOKS_MAY_FAIL):
+        if fault == "command fails":
             return Completed(1, ("no", "such", "thing"))
         if fault == "stuck":
             await asyncio.sleep(timeout)

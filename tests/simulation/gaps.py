@@ -21,9 +21,6 @@ HOLDING_SPARES_REQUESTS = False
 again without ending what runs on it, where `on-marked-down shutdown-sessions` does that."""
 OPERATORS_HONOURED = False
 """Whether a server that an operator takes out, or puts back, during the deployment is left as it is."""
-LOOKS_MAY_FAIL = False
-"""Whether the look at a unit before its restart may fail: any invocation then counts as a new one, although
-the restart, whose answer was lost, is yet to come."""
 LEFT_OUT_ARE_OUT = False
 """Whether a node that was left out by its page counts as out before the load balancer shows it."""
 PROOF_IS_FRESH = False
