@@ -12,10 +12,9 @@ from typing import Any
 
 from rollout.adapters.haproxy.replies import parse_reading
 from rollout.domain import Reading
-from tests.simulation.replies import STAT_HEADER, STATE_HEADER
+from tests.simulation.replies import INFO, STAT_HEADER, STATE_HEADER
 
 _COMMAND = "show info;show servers state;show stat"
-_SOME_INFO = "Name: HAProxy\nVersion: 2.6\nPid: 1\nUptime_sec: 1"
 
 _FIELDS = [field.name for field in dataclasses.fields(Reading)]
 
@@ -36,7 +35,7 @@ def parse_remembering(load_balancer: str, command: str, reply: str) -> tuple[Rea
     reading, numbers = _one(load_balancer, info, "", "")
     rest = iter(states)
     parts = [
-        _one(load_balancer, _SOME_INFO, f"\n{next(rest)}" if of_server else "", f"\n{stat}")
+        _one(load_balancer, INFO, f"\n{next(rest)}" if of_server else "", f"\n{stat}")
         for stat, of_server in zip(stats, of_servers, strict=True)
     ]
     for _, number in parts:

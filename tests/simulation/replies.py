@@ -21,7 +21,7 @@ from tests.simulation.process import (
 )
 
 _REAL = (Path(__file__).parents[1] / "contract" / "haproxy" / "replies" / "2.6.txt").read_text()
-_INFO, _STATES, _STATS = _REAL.strip("\n").split("\n\n")
+INFO, _STATES, _STATS = _REAL.strip("\n").split("\n\n")
 STATE_HEADER = "\n".join(_STATES.split("\n")[:2])
 STAT_HEADER, _STAT_ROW = _STATS.split("\n")[:2]
 
@@ -36,7 +36,9 @@ def _mould(lines: str, separator: str, **values: str) -> str:
     )
 
 
-_INFO_MOULD = _mould(_INFO, "\n", Pid="pid", Uptime_sec="uptime", Stopping="stopping")
+_INFO_MOULD = _mould(
+    INFO, "\n", Pid="pid", Uptime_sec="uptime", Start_time_sec="started", Stopping="stopping"
+)
 _FIELDS = {
     "pxname",
     "svname",
@@ -90,8 +92,9 @@ _UNCHECKED = dict.fromkeys(
 
 
 def info(process: SimProcess, *, stopping: bool) -> str:
-    uptime = int(asyncio.get_running_loop().time() - process.born)
-    return _INFO_MOULD.format(pid=process.pid, uptime=uptime, stopping=int(stopping)) + "\n\n"
+    uptime, started = int(asyncio.get_running_loop().time() - process.born), int(process.born)
+    shown = _INFO_MOULD.format(pid=process.pid, uptime=uptime, started=started, stopping=int(stopping))
+    return shown + "\n\n"
 
 
 def servers_state(process: SimProcess, servers: Iterable[SimServer]) -> str:
