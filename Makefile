@@ -1,4 +1,4 @@
-.PHONY: demo test check format clean
+.PHONY: demo test check format simulate clean
 
 # A release rolled over three nodes behind real HAProxy, under traffic.
 demo:
@@ -8,6 +8,12 @@ demo:
 # All checks and all tests.
 test: check
 	.venv/bin/pytest -n 2 --dist worksteal
+
+# So many deployments in virtual time, with anything breaking at any moment; a seed that fails is shown.
+SEEDS = 20000
+simulate:
+	scripts/setup dev
+	.venv/bin/python -m tests.simulation 0-$(SEEDS)
 
 # Style, types, and that imports go down only.
 check:

@@ -22,7 +22,11 @@ async def restart(context: NodeContext, restarting: Restarting, log: StepLog) ->
     if proof is None:
         await _carry_out(context, restarting, log)
         return
-    before = await _output(context, proof.observe)
+    seen = await context.look(proof.observe, timeout=_LOOK)
+    if seen.status != 0:
+        # Without it, whatever runs later would look new, although the restart is yet to come.
+        raise StepFailure(f"`{proof.observe}` exited with {seen.status} before the restart", tail=seen.tail)
+    before = "\n".join(seen.tail)
     try:
         await _carry_out(context, restarting, log)
     except StepFailure as failure:

@@ -1,0 +1,96 @@
+"""What must be true when a deployment has come to its end, whichever it was."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from rollout.events import NodeFailed
+from rollout.progress import Phase, Progress
+from tests.simulation import gaps
+from tests.simulation.process import CONFIGURED_MAINT
+from tests.simulation.replies import status
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_SETTLING = 0.5
+
+
+async def judge(world: World, outcome: str) -> None:
+    """Wait until everything that was set going has come to rest, then look at each node."""
+    settling = _SETTLING + _checks_take(world)
+    for traffic in world.traffic:
+        traffic.stop()
+    await asyncio.sleep(settling)
+    if world.watch.violations:
+        return
+    now = asyncio.get_running_loop().time()
+    well = {name for name, node in world.nodes.items() if node.well and now - node.well_since >= settling}
+    progress = Progress.fold(world.watch.records)
+    named = {*progress.left_out, *progress.in_doubt}
+    if not gaps.THOSE_NOT_LEFT_OUT_ARE_IN:
+        events = [record.event for record in world.watch.records]
+        named.update(event.node for event in events if isinstance(event, NodeFailed))
+    for name in world.nodes:
+        if name in world.watch.operated:
+            continue
+        if name in world.watch.out_before or name not in progress.nodes:
+            _as_before(world, name)
+        elif name not in named:
+            _in_rotation(world, name, well=name in well)
+    if outcome == "done":
+        _all_new(world, progress)
+
+
+def _checks_take(world: World) -> float:
+    """Seconds until every check has said what it has to say."""
+    checks = [
+        config.check
+        for balancer in world.balancers.values()
+        for backend in balancer.backends
+        for config in backend.servers
+        if config.check is not None
+    ]
+    return max((check.inter * (check.rise + check.fall) + check.timeout for check in checks), default=0.0)
+
+
+def _as_before(world: World, name: str) -> None:
+    for balancer in world.balancers.values():
+        if balancer.process.pid > 1001:
+            continue  # a reload forgets, and nobody wrote the state down
+        for server in world.servers(name, balancer):
+            if (server.admin, server.weight) != world.before[balancer.name, server.path]:
+                world.watch.violate(
+                    f"{server.path} on {balancer.name} is not as it was before: {server.admin}"
+                )
+
+
+def _in_rotation(world: World, name: str, *, well: bool) -> None:
+    """A node that nobody named as out: nothing keeps it out, and it takes requests if it is `well`."""
+    node = world.nodes[name]
+    if node.files:
+        world.watch.violate(f"{name} is still drained by its page, and the journal does not name it")
+    for balancer in world.balancers.values():
+        if balancer.dead:
+            continue
+        for server in world.servers(name, balancer):
+            admin = server.admin & ~CONFIGURED_MAINT
+            if admin:
+                world.watch.violate(
+                    f"{server.path} on {balancer.name} is out ({admin}), and the journal does not name it"
+                )
+            elif well and not server.takes_new:
+                world.watch.violate(
+                    f"{server.path} on {balancer.name} does not come up again: {status(server)}"
+                )
+
+
+def _all_new(world: World, progress: Progress) -> None:
+    """A deployment that is done has put the release on every node that it was to roll."""
+    wanted = world.drawn.rolled_to
+    if wanted is None or world.inventory.release is None:
+        return
+    for name in progress.names(Phase.DONE):
+        if world.nodes[name].release != wanted:
+            world.watch.violate(f"the deployment is done, and {name} runs {world.nodes[name].release}")

@@ -1,0 +1,303 @@
+"""What must hold at every moment of a deployment, whatever breaks. The first violation ends a run.
+
+Some things are not the engine's to prevent: what breaks by itself, and what it cannot have known yet.
+A server is then `excused` for as long as a request may come to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rollout.adapters.haproxy.replies import SEVERITY
+from rollout.domain import Step
+from rollout.events import (
+    CommandSent,
+    DeploymentResumed,
+    DeploymentStarted,
+    NodeFailed,
+    NodeFinished,
+    NodeReturned,
+    Record,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+)
+from tests.simulation import gaps
+from tests.simulation.haproxy import SimHAProxy
+from tests.simulation.node import SimNode
+from tests.simulation.process import FORCED_DRAIN, FORCED_MAINT, SimServer
+
+REACTION = 0.5
+"""Seconds in which the engine cannot have seen and acted on what happened by itself."""
+_PROOF_HOLDS = REACTION if gaps.PROOF_IS_FRESH else 2.0
+"""Seconds in which a node that proved itself may have died unseen."""
+_HISTORY = 150
+
+
+@dataclass
+class Turn:
+    """One node's way, as the journal tells it."""
+
+    begun: bool = False
+    step: Step | None = None
+    left_at: float = -1.0
+    leaving: bool = False
+    ended: str = ""
+    """`finished`, `returned` or `left out`."""
+
+    @property
+    def out(self) -> bool:
+        """The engine may have taken it out."""
+        return self.left_at >= 0 and self.ended in ("", "left out")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the inventory allows, counted without the engine. `window` is in nodes."""
+
+    window: int
+    closes: bool
+    """Sessions that are left may be ended."""
+    listed: bool
+    """The inventory names the load balancers, so that the engine can look at them."""
+
+
+class Invariants:
+    """Told of everything that happens; `broken` gets the first violation."""
+
+    def __init__(self, nodes: Mapping[str, SimNode], rules: Rules) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._nodes = nodes
+        self._rules = rules
+        self._sent: dict[str, set[str]] = {}
+        self._by_hand = False
+        self._out: list[str] = []
+        self._history: deque[tuple[float, object]] = deque(maxlen=_HISTORY)
+        self.balancers: Mapping[str, SimHAProxy] = {}
+        self.turns = {name: Turn() for name in nodes}
+        self.records: list[Record] = []
+        self.out_before: frozenset[str] = frozenset()
+        """Nodes that someone had taken out when it began."""
+        self.operated: dict[str, None] = {}
+        """Nodes that an operator changed meanwhile."""
+        self.violations: list[str] = []
+        self.broken: asyncio.Future[None] = self._loop.create_future()
+        self.excused_losses = 0
+        self.unserved_requests = 0
+
+    @contextmanager
+    def by_hand(self) -> Iterator[None]:
+        """What is done now is no deployment's, and no journal tells it."""
+        self._by_hand = True
+        yield
+        self._by_hand = False
+
+    def note(self, text: str) -> None:
+        self._history.append((self._loop.time(), text))
+
+    def violate(self, text: str) -> None:
+        self.violations.append(f"at {self._loop.time():.3f}: {text}")
+        self.note(f"VIOLATION: {text}")
+        if not self.broken.done():
+            self.broken.set_result(None)
+
+    def history(self) -> str:
+        return "\n".join(f"  {time:9.3f}  {text}" for time, text in self._history)
+
+    # The journal
+
+    def recorded(self, record: Record) -> None:
+        self.records.append(record)
+        event = record.event
+        self._history.append((record.time, event))
+        match event:
+            case DeploymentStarted():
+                self.out_before = frozenset(
+                    name
+                    for name, node in self._nodes.items()
+                    if self._taken_out(node) and name not in self.operated
+                )
+            case DeploymentResumed():
+                self._out = self._now_out()
+            case StepStarted(node=name, step=step):
+                turn = self.turns[name]
+                turn.step = step
+                turn.leaving = step is Step.DRAIN
+                if step is not Step.PREPARE:
+                    turn.begun, turn.ended = True, ""
+                    if name in self.out_before:
+                        self.violate(f"{name} was out before, and is rolled")
+            case StepFinished(node=name) | StepFailed(node=name):
+                self.turns[name].step = None
+            case CommandSent(node=name, step=step, target=target, line=line):
+                self._sent.setdefault(target, set()).add(line)
+                if self.turns[name].leaving:
+                    self.turns[name].leaving, self.turns[name].left_at = False, record.time
+            case NodeFinished(node=name) | NodeReturned(node=name):
+                self.turns[name].ended = "finished"
+            case NodeFailed(node=name, left_out=left_out):
+                self.turns[name].ended = "left out" if left_out else "returned"
+
+    # Load balancers
+
+    def asked(self, balancer: SimHAProxy, line: str) -> None:
+        """The engine is about to send a line that changes something."""
+        commands = line.strip().removeprefix(f"{SEVERITY};").split(";")
+        self.note(f"{balancer.name} ← {'; '.join(commands)}")
+        if self._by_hand:
+            return
+        if "; ".join(commands) not in self._sent.get(balancer.name, ()):
+            self.violate(f"sent to {balancer.name} with no word in the journal: {commands}")
+        for command in commands:
+            path = next(word for word in command.split() if "/" in word)
+            server = balancer.process.servers[path]
+            turn = self.turns[server.node.name]
+            if gaps.OPERATORS_HONOURED and 0 <= server.operated < self._loop.time() - REACTION:
+                self.violate(f"{command} on {balancer.name} overwrites what an operator set")
+            if not turn.begun or turn.ended:
+                self.violate(f"{command} on {balancer.name}, but no step of {server.node.name} was begun")
+
+    def has_run(self, balancer: SimHAProxy) -> None:
+        """A line of the engine's has changed something."""
+        self._count_out()
+
+    def server_changed(self, balancer: SimHAProxy, server: SimServer, cause: str) -> None:
+        node, now = server.node, self._loop.time()
+        if server.takes_new != server.was_taking:
+            server.was_taking = server.takes_new
+            server.since = now
+            if not server.takes_new and cause != "operator" and self.turns[node.name].out:
+                self._require_active(balancer, server)
+        if not server.exposed:
+            server.excused = ""
+        elif not node.serving and not server.excused:
+            if cause != "engine":
+                self._excuse(balancer, server, cause)
+            elif node.crashed and node.down_since >= balancer.asked_at - _PROOF_HOLDS:
+                server.excused = "it crashed a moment ago"
+            elif node.crashed and self.turns[node.name].step is Step.DRAIN and not gaps.GIVING_BACK_PROVES:
+                server.excused = "it crashed while it was held"
+            else:
+                self.violate(f"{_name(balancer, server)} takes requests, but {node.name} is not up")
+
+    def sessions_ended(self, balancer: SimHAProxy, server: SimServer, sessions: int) -> None:
+        if sessions and not self._rules.closes:
+            self.violate(f"{sessions} sessions ended on {_name(balancer, server)}, though nobody allowed it")
+
+    def marked_down(self, balancer: SimHAProxy, server: SimServer, sessions: int) -> None:
+        """`on-marked-down shutdown-sessions` ended what ran on it."""
+        if self.turns[server.node.name].step is not Step.DRAIN and not gaps.HOLDING_SPARES_REQUESTS:
+            return
+        if sessions and balancer.cause == "engine" and server.node.serving and not self._rules.closes:
+            self.violate(f"{sessions} requests were cut when {_name(balancer, server)} was marked down")
+
+    # Nodes
+
+    def ran(self, node: SimNode, line: str) -> None:
+        """The engine is about to run a line that changes something."""
+        self.note(f"{node.name} ← {line}")
+        if self._by_hand:
+            return
+        turn = self.turns[node.name]
+        if line not in self._sent.get(node.name, ()):
+            self.violate(f"run on {node.name} with no word in the journal: {line}")
+        if turn.step is None and (not turn.begun or turn.ended):
+            self.violate(f"run on {node.name} with no step of it begun: {line}")
+        self._count_out()
+
+    def node_changed(self, node: SimNode, why: str, asked: float) -> None:
+        self.note(f"{node.name} {why}")
+        for balancer, server in self._servers(node):
+            if node.serving:
+                server.excused = ""
+            elif server.exposed and not server.excused:
+                if why != "restarted":
+                    server.excused = "it crashed"
+                elif max(server.process.born, server.operated) >= asked - REACTION:
+                    server.excused = "changed a moment before the restart"
+                elif node.came_back >= asked - REACTION:
+                    server.excused = "it came back by itself before a restart whose answer was lost was done"
+                elif not self._rules.listed and server.process.born >= self.turns[node.name].left_at:
+                    server.excused = "a reload that nobody could see"
+                else:
+                    self.violate(f"{node.name} is restarted while {_name(balancer, server)} sends to it")
+
+    # Traffic
+
+    def lost(self, server: SimServer, why: str) -> None:
+        old = not any(server.process is balancer.process for balancer in self.balancers.values())
+        if server.excused or (old and not gaps.OLD_PROCESSES_SEEN):
+            self.excused_losses += 1
+        else:
+            self.violate(f"lost: {server.path} on {server.node.name}: {why}")
+
+    def unserved(self, balancer: SimHAProxy, backend: str) -> None:
+        """Judged when the last server left."""
+        self.unserved_requests += 1
+
+    def _servers(self, node: SimNode) -> list[tuple[SimHAProxy, SimServer]]:
+        return [
+            (balancer, server)
+            for balancer in self.balancers.values()
+            if balancer.serving
+            for server in balancer.process.servers.values()
+            if server.node is node
+        ]
+
+    def _excuse(self, balancer: SimHAProxy, server: SimServer, cause: str) -> None:
+        server.excused = cause
+        if cause == "reload" and math.isfinite(gaps.RELOAD_NOTICED):
+            self._loop.call_later(gaps.RELOAD_NOTICED, self._must_be_put_right, balancer, server)
+
+    def _must_be_put_right(self, balancer: SimHAProxy, server: SimServer) -> None:
+        if server.excused == "reload" and server.process is balancer.process and server.exposed:
+            self.violate(f"{balancer.name} was reloaded, and {server.path} still takes requests")
+
+    def _count_out(self) -> None:
+        """Never more out than the window; one that failed and was left out does not stop the others."""
+        before, out = self._out, self._now_out()
+        self._out = out
+        staying = ("left out",) if gaps.THOSE_NOT_LEFT_OUT_ARE_IN else ("left out", "returned")
+        left = sum(self.turns[name].ended in staying for name in out)
+        if set(out).difference(before) and len(out) > max(self._rules.window, left + 1):
+            self.violate(f"{len(out)} nodes are out ({', '.join(out)}), the window is {self._rules.window}")
+
+    def _now_out(self) -> list[str]:
+        return [name for name, node in self._nodes.items() if self._is_out(node)]
+
+    def _is_out(self, node: SimNode) -> bool:
+        if node.name in self.out_before or node.name in self.operated:
+            return False
+        return bool(node.files) or any(
+            server.admin & (FORCED_DRAIN | FORCED_MAINT) for _, server in self._servers(node)
+        )
+
+    def _by_engine(self, turn: Turn) -> bool:
+        """The engine took it out, and knows it."""
+        return turn.out and (turn.ended == "" or gaps.LEFT_OUT_ARE_OUT)
+
+    def _taken_out(self, node: SimNode) -> bool:
+        return any(server.admin or not server.weight for _, server in self._servers(node))
+
+    def _require_active(self, balancer: SimHAProxy, server: SimServer) -> None:
+        """Another server must serve its backend, unless it failed when the engine could not see it."""
+        peers = balancer.process.backends[server.backend.name]
+        if not self._rules.listed or any(peer.takes_new for peer in peers):
+            return
+        looked = self.turns[server.node.name].left_at - REACTION
+        by_itself = [
+            peer
+            for peer in peers
+            if not self._by_engine(self.turns[peer.node.name]) and peer.node.name not in self.out_before
+        ]
+        if not any(peer.since >= looked for peer in by_itself):
+            self.violate(f"{_name(balancer, server)} was the last server of its backend")
+
+
+def _name(balancer: SimHAProxy, server: SimServer) -> str:
+    return f"{server.path} on {balancer.name}"

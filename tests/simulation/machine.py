@@ -1,0 +1,94 @@
+"""What a shell line does on a simulated node."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+
+from rollout import page
+from rollout.domain import Completed
+from rollout.inventory.model import Inventory
+from rollout.restart import restarting
+from tests.simulation.node import PORT, SimNode
+
+PREPARE, RELEASE, RESTART = "prepare", "release", "restart"
+"""Lines that an inventory of a simulation has."""
+
+
+class Machine:
+    """`changes` are the lines that have an effect; `slow` are those of them that may take a while."""
+
+    def __init__(self, node: SimNode, inventory: Inventory, rng: random.Random) -> None:
+        self._node = node
+        self._rng = rng
+        self.changes: dict[str, Callable[[float, Mapping[str, str]], Awaitable[Completed]]] = {
+            PREPARE: self._prepare,
+            RELEASE: self._release,
+        }
+        counting = page.connections(PORT, node.address)
+        self._looks: dict[str, Callable[[], Completed]] = {counting: self._connections}
+        driver = restarting(inventory.restart)
+        self.changes[driver.command] = self._restart
+        if driver.precheck is not None:
+            self._looks[driver.precheck] = lambda: Completed(0)
+        if driver.proof is not None:
+            self._looks[driver.proof.observe] = self._unit
+            self._looks[driver.proof.explain] = lambda: Completed(0, ("explained",))
+        self.slow = frozenset(self.changes)
+        health_page = inventory.drain.health_page
+        if health_page is not None and health_page.file is not None:
+            self._page_lines(health_page.file)
+
+    async def run(self, line: str, environment: Mapping[str, str], asked: float) -> Completed:
+        if line in self.changes:
+            return await self.changes[line](asked, environment)
+        if line in self._looks:
+            return self._looks[line]()
+        if line.startswith("d=") or line == "command -v ss":
+            return Completed(0)
+        raise AssertionError(f"a line that no simulated node knows: {line}")
+
+    async def _prepare(self, asked: float, environment: Mapping[str, str]) -> Completed:
+        await asyncio.sleep(self._rng.uniform(0.01, 0.2))
+        return Completed(0, ("prepared",))
+
+    async def _release(self, asked: float, environment: Mapping[str, str]) -> Completed:
+        await asyncio.sleep(self._rng.uniform(0.01, 0.2))
+        self._node.installed = environment["ROLLOUT_RELEASE"]
+        return Completed(0, ("installed",))
+
+    async def _restart(self, asked: float, environment: Mapping[str, str]) -> Completed:
+        await asyncio.sleep(self._rng.uniform(0.0, 0.05))
+        self._node.restart(asked)
+        await asyncio.sleep(self._rng.uniform(0.0, 0.3))
+        return Completed(0)
+
+    def _unit(self) -> Completed:
+        shown = {
+            "LoadState": "loaded",
+            "ActiveState": "active",
+            "SubState": "running",
+            "InvocationID": str(self._node.invocation),
+            "Job": "",
+            "Result": "success",
+            "NRestarts": "0",
+            "NeedDaemonReload": "no",
+        }
+        return Completed(0, tuple(f"{name}={value}" for name, value in shown.items()))
+
+    def _connections(self) -> Completed:
+        return Completed(0, tuple("connection" for _ in self._node.requests)[-20:])
+
+    def _page_lines(self, file: str) -> None:
+        async def create(asked: float, environment: Mapping[str, str]) -> Completed:
+            self._node.set_file(file, there=True)
+            return Completed(0)
+
+        async def remove(asked: float, environment: Mapping[str, str]) -> Completed:
+            self._node.set_file(file, there=False)
+            return Completed(0)
+
+        self.changes[page.create(file)] = create
+        self.changes[page.remove(file)] = remove
+        self._looks[page.exists(file)] = lambda: Completed(0 if file in self._node.files else 1)

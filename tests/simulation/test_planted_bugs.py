@@ -1,0 +1,104 @@
+"""The simulation is worth something: each bug that is planted in the engine makes it fail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from rollout.engine import node
+from rollout.engine.deployment import Deployment
+from rollout.engine.log import StepLog
+from rollout.engine.runtime_rotation import RuntimeRotation
+from tests.simulation.scenario import nothing_breaks, simulate
+from tests.simulation.site import LONGEST
+
+_SEEDS = range(200)
+"""More than enough: each bug shows within a few dozen."""
+
+
+def violation() -> str:
+    """The first one that any of the seeds finds while nothing breaks."""
+    for seed in _SEEDS:
+        result = simulate(seed, nothing_breaks)
+        if result.violations:
+            return result.violations[0]
+    return ""
+
+
+async def nothing(*_: Any) -> None:
+    """In place of a step of the engine's."""
+
+
+def test_nothing_is_found_where_nothing_is_planted() -> None:
+    """The seeds that find the planted bugs are silent without them."""
+    assert violation() == ""
+
+
+def test_ready_before_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that is put back without a proof gets requests before it is up."""
+    monkeypatch.setattr(node, "prove", nothing)
+    assert "takes requests, but web" in violation()
+
+
+def test_a_load_balancer_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A load balancer that is not told goes on sending to a node that is restarted."""
+    honest = RuntimeRotation.__init__
+
+    def forgetful(self: RuntimeRotation, servers: Mapping[str, Any], *rest: Any) -> None:
+        honest(self, dict(list(servers.items())[:1]), *rest)
+
+    monkeypatch.setattr(RuntimeRotation, "__init__", forgetful)
+    assert "is restarted while" in violation()
+
+
+def test_a_window_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One node more than the window is noticed, from what the load balancers show."""
+    honest = Deployment._window
+    monkeypatch.setattr(Deployment, "_window", lambda self: honest(self) + 1)
+    assert "nodes are out" in violation()
+
+
+def test_a_window_counted_from_the_inventory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window without a look at what HAProxy shows takes the last server of a backend."""
+    honest = Deployment.__init__
+
+    def blind(self: Deployment, *arguments: Any, **options: Any) -> None:
+        honest(self, *arguments, **{**options, "allow_outage": True})
+
+    monkeypatch.setattr(Deployment, "__init__", blind)
+    assert "was the last server of its backend" in violation()
+
+
+def test_no_maintenance_after_the_drain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drained server still serves the clients that are pinned to it, up to the restart and during it."""
+
+    async def drained(self: RuntimeRotation, log: StepLog) -> None:
+        await asyncio.sleep(LONGEST)
+
+    monkeypatch.setattr(RuntimeRotation, "drained", drained)
+    monkeypatch.setattr(RuntimeRotation, "still_out", nothing)
+    assert "is restarted while" in violation()
+
+
+def test_restart_without_draining(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that is restarted while it serves loses what comes to it and what runs on it."""
+    for step in ("leave", "drained", "still_out"):
+        monkeypatch.setattr(RuntimeRotation, step, nothing)
+    assert "is restarted while" in violation()
+
+
+def test_no_wait_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maintenance alone keeps new requests away, but those that run are lost with the restart."""
+    monkeypatch.setattr(RuntimeRotation, "drained", RuntimeRotation.hold)
+    monkeypatch.setattr(RuntimeRotation, "still_out", nothing)
+    found = violation()
+    assert "a request ran on it when it was restarted" in found or "were cut when" in found
+
+
+def test_no_word_in_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that is not in the journal before it is sent is noticed."""
+    monkeypatch.setattr(StepLog, "sent", lambda self, target, line: None)
+    assert "with no word in the journal" in violation()

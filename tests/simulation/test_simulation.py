@@ -1,0 +1,91 @@
+"""Thousands of deployments in virtual time, with anything breaking at any moment: nothing is lost.
+
+What must hold is in `invariants.py` and `ending.py`, what breaks in `faults.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.simulation.faults import EVENTS, KILLS, STRIKES
+from tests.simulation.loop import Deadlock, Spinning, run
+from tests.simulation.many import tally
+from tests.simulation.scenario import nothing_breaks, simulate
+
+_SEEDS = 10_000
+_PORTION = 500
+"""Seeds of one test: the processes in which the tests run share all of them."""
+
+
+@pytest.mark.parametrize("first", range(0, _SEEDS, _PORTION))
+def test_nothing_is_lost_whatever_breaks(first: int) -> None:
+    """No seed breaks an invariant, though everything breaks in some, and deployments end in every way."""
+    simulated = tally(map(simulate, range(first, first + _PORTION)))
+    shown = "\n\n".join(str(result) for result in simulated.failures[:3])
+    assert not simulated.failures, f"{len(simulated.failures)} seeds fail:\n{shown}"
+    assert set(simulated.struck) == {*STRIKES, *EVENTS, *KILLS}
+    assert set(simulated.outcomes) >= {"done", "failed", "interrupted", "killed", "refused"}
+    assert set(simulated.afterwards) >= {"resume: done", "restore: done"}
+    assert simulated.outcomes["refused"] < simulated.deployments / 4
+    assert simulated.requests > 50 * simulated.deployments
+
+
+def test_where_nothing_breaks_everything_is_done() -> None:
+    """Without a fault a deployment is done, unless it was refused for want of a second server."""
+    counted = tally(simulate(seed, nothing_breaks) for seed in range(100))
+    assert not counted.failures, "\n\n".join(map(str, counted.failures))
+    assert counted.outcomes["done"] > 90
+
+
+@pytest.mark.parametrize("hashing", ["1", "2"])
+def test_a_seed_replays_exactly(hashing: str) -> None:
+    """In another process, whatever its string hashes are, everything happens again at the same moments."""
+    seeds = range(20)
+    code = (
+        "from tests.simulation.scenario import simulate\n"
+        f"for seed in {seeds}: print(simulate(seed, digest=True).digest)"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": hashing, "PYTHONPATH": os.pathsep.join(sys.path)}
+    again = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert again.stdout.split() == [simulate(seed, digest=True).digest for seed in seeds]
+
+
+def test_time_jumps_to_the_next_timer() -> None:
+    """An hour of waiting takes no time, and timers fire in order."""
+
+    async def wait() -> list[float]:
+        loop, fired = asyncio.get_running_loop(), []
+        for seconds in (3600.0, 0.25, 60.0):
+            loop.call_later(seconds, lambda: fired.append(loop.time()))
+        await asyncio.sleep(3600.0)
+        return fired
+
+    assert run(wait()) == [0.25, 60.0, 3600.0]
+
+
+def test_a_deadlock_is_an_error() -> None:
+    """Waiting for what nobody will ever do ends at once."""
+
+    async def wait() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    with pytest.raises(Deadlock):
+        run(wait())
+
+
+def test_spinning_is_an_error() -> None:
+    """So does going on without letting time pass."""
+
+    async def spin() -> None:
+        while True:  # noqa: ASYNC110 - it is to spin
+            await asyncio.sleep(0)
+
+    with pytest.raises(Spinning):
+        run(spin())

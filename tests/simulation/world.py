@@ -1,0 +1,164 @@
+"""One simulated world: nodes, load balancers, traffic, operators, and `rollout` processes that come to it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections.abc import Callable, Sequence
+
+from rollout.adapters.haproxy import HAProxy
+from rollout.engine.site import Site
+from tests.simulation.client import Client, SimHost, SimProbe
+from tests.simulation.faults import Fault, Faults, Port
+from tests.simulation.haproxy import SimHAProxy, SimTransport
+from tests.simulation.invariants import Invariants, Rules
+from tests.simulation.journal import SimJournal
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.machine import Machine
+from tests.simulation.node import Release, SimNode
+from tests.simulation.process import SimServer
+from tests.simulation.site import LONGEST, OLD, draw, draw_nodes
+from tests.simulation.traffic import Traffic
+
+
+class World:
+    """Everything is drawn from `seed`; `faults` are those that strike while the engine is at work."""
+
+    def __init__(self, seed: int, faults: Callable[[random.Random, int], Sequence[Fault]]) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        self._loop = loop
+        rng = random.Random(f"{seed} world")
+        self._rng = random.Random(f"{seed} happenings")
+        self._client_rng = random.Random(f"{seed} client")
+        names = draw_nodes(rng)
+        planned = faults(random.Random(f"{seed} faults"), len(names))
+        self.planned = tuple(planned)
+        self.nodes = {
+            name: SimNode(name, f"10.0.0.{number}", OLD, Release())
+            for number, name in enumerate(names, start=1)
+        }
+        self.drawn = draw(rng, self.nodes, faulty=bool(planned))
+        inventory = self.drawn.inventory
+        self.inventory = inventory
+        window = inventory.strategy.window
+        share = max(1, int(len(names) * (window.percent or 0) / 100))
+        rules = Rules(
+            window=window.count or share,
+            closes=inventory.drain.on_timeout == "close",
+            listed=bool(inventory.load_balancers),
+        )
+        self.watch = Invariants(self.nodes, rules)
+        for name, node in self.nodes.items():
+            node.watch = self.watch
+            node.behaviour = self.drawn.behaviours[name]
+        self.balancers = {
+            name: SimHAProxy(name, backends, self.watch, random.Random(f"{seed} {name}"), self.drawn.latency)
+            for name, backends in self.drawn.backends.items()
+        }
+        self.watch.balancers = self.balancers
+        self.machines = {
+            name: Machine(node, inventory, random.Random(f"{seed} {name}"))
+            for name, node in self.nodes.items()
+        }
+        self.faults = Faults(planned, self._happen)
+        self._clients: list[Client] = []
+        for name, word in self.drawn.out_before.items():
+            for balancer in self.balancers.values():
+                for server in self.servers(name, balancer):
+                    balancer.execute(f"set server {server.path} {word}\n", "operator", 0.0)
+        self.before = {
+            (balancer.name, path): (server.admin, server.weight)
+            for balancer in self.balancers.values()
+            for path, server in balancer.process.servers.items()
+        }
+        self.traffic = [
+            Traffic(
+                balancer,
+                self.watch,
+                random.Random(f"{seed} traffic {name}"),
+                self.drawn.rate,
+                LONGEST,
+                patient=bool(planned),
+            )
+            for name, balancer in self.balancers.items()
+        ]
+
+    @property
+    def client(self) -> Client:
+        """The `rollout` process that came last."""
+        return self._clients[-1]
+
+    def servers(self, node: str, balancer: SimHAProxy) -> list[SimServer]:
+        return [server for server in balancer.process.servers.values() if server.node.name == node]
+
+    def new_client(self) -> Client:
+        """A new `rollout` process comes."""
+        self._loop.forget_signals()
+        self._clients.append(Client(self.faults, self._client_rng))
+        return self.client
+
+    def journal(self) -> SimJournal:
+        """As the process that came last opens it."""
+        return SimJournal(self.client, self.watch.records, self.watch.recorded)
+
+    def site(self) -> Site:
+        """What the process that came last has before it."""
+        client, latency = self.client, self.drawn.latency
+        probe = SimProbe({node.address: node for node in self.nodes.values()}, client, latency)
+        return Site(
+            inventory=self.inventory,
+            hosts={
+                name: SimHost(node, self.machines[name], client, latency, self.watch.ran)
+                for name, node in self.nodes.items()
+            },
+            load_balancers={
+                name: HAProxy(name, SimTransport(self.balancers[name], client))
+                for name in self.inventory.load_balancers
+            },
+            balancer_hosts={},
+            probes=dict.fromkeys(self.nodes, probe),
+        )
+
+    def _happen(self, what: str, port: Port, target: str) -> None:
+        """An event of the world. What the engine is just asking is more likely to be hit than others."""
+        self.watch.note(f"--- {what}")
+        rng = self._rng
+        balancer = self.balancers.get(target) or rng.choice(list(self.balancers.values()))
+        node = self.nodes.get(target) or rng.choice(list(self.nodes.values()))
+        seconds = rng.choice((0.05, 0.3, 2.0, 12.0))
+        match what.split():
+            case ["halt"]:
+                self._loop.send_signal(signal.SIGINT)
+            case ["interrupt"]:
+                self._loop.send_signal(signal.SIGINT)
+                self._loop.send_signal(signal.SIGINT)
+            case ["reload", *state]:
+                balancer.reload(keep_state=bool(state))
+            case ["balancer", "restarts"]:
+                balancer.restart(min(seconds, 2.0))
+            case ["balancer", "pauses"]:
+                balancer.pause(seconds)
+            case ["balancer", "is", "away"]:
+                balancer.leave(seconds)
+            case ["balancer", "dies"]:
+                balancer.die()
+            case ["node", "crashes"]:
+                node.crash(seconds)
+            case ["node", "dies"]:
+                node.crash(None)
+            case ["page", "flaps"]:
+                node.flap(rng.uniform(0.05, 1.0))
+            case ["operator", does]:
+                self._operate(rng.choice(list(balancer.process.servers.values())), balancer, does)
+
+    def _operate(self, server: SimServer, balancer: SimHAProxy, does: str) -> None:
+        word = {"drains": "state drain", "maintains": "state maint", "readies": "state ready"}.get(does)
+        now = asyncio.get_running_loop().time()
+        if word is not None:
+            server.operated = now
+        self.watch.operated[server.node.name] = None
+        line = f"set server {server.path} {word or f'weight {server.weight + 1}'}\n"
+        self.watch.note(f"operator: {line.strip()} on {balancer.name}")
+        balancer.execute(line, "operator", now)
