@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-
 MASK = "***"
 
 
 def masked_name(name: str) -> str:
     """A name that hides `name`, and differs from what hides another one."""
-    return MASK + hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    import hashlib  # brings OpenSSL along, for which `--help` should not wait
+
+    return MASK + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def is_same(kept: str, name: str) -> bool:

@@ -55,11 +55,20 @@ def journal_path() -> Path:
 
 
 class SqliteJournal:
-    """Implements `Journal`. Close it after use; `clock` gives Unix time."""
+    """Implements `Journal`. Close it after use.
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    `clock` gives Unix time, `masked` the name under which a service is kept.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float] = time.time,
+        masked: Callable[[str], str] = str,
+    ) -> None:
         self._path = path
         self._clock = clock
+        self._masked = masked
         self._sequences: dict[int, int] = {}
         self._late: list[Record] = []
         with self._translated():
@@ -69,7 +78,9 @@ class SqliteJournal:
 
     def begin(self, service: str) -> int:
         with self._translated():
-            row = self._database.execute("INSERT INTO deployments (service) VALUES (?)", [service])
+            row = self._database.execute(
+                "INSERT INTO deployments (service) VALUES (?)", [self._masked(service)]
+            )
             assert row.lastrowid is not None  # noqa: S101 - an INSERT has one
             return row.lastrowid
 
@@ -85,7 +96,7 @@ class SqliteJournal:
     def deployments(self, service: str) -> Sequence[int]:
         with self._translated():
             rows = self._database.execute(
-                "SELECT id FROM deployments WHERE service = ? ORDER BY id", [service]
+                "SELECT id FROM deployments WHERE service = ? ORDER BY id", [self._masked(service)]
             )
             return [row[0] for row in rows]
 
@@ -106,8 +117,9 @@ class SqliteJournal:
     def _private(self) -> None:
         """A journal tells of machines and what they printed: it is for its user alone."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not self._path.exists():
-            os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
+        os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
+        if self._path.stat().st_mode & 0o077:  # SQLite gives its other files the same mode
+            self._path.chmod(0o600)
 
     def _prepare(self) -> None:
         (version,) = self._database.execute("PRAGMA user_version").fetchone()

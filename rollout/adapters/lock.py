@@ -22,10 +22,11 @@ mkdir -p "$(dirname "$ROLLOUT_LOCK")" && new=$(mktemp -d "$ROLLOUT_LOCK.XXXXXX")
 touch "$new/beat" && printf '%s\\n' "$ROLLOUT_HOLDER" > "$new/holder" || exit 1
 mv -T "$new" "$ROLLOUT_LOCK" 2>/dev/null && exit 0
 rm -rf "$new"
-[ -d "$ROLLOUT_LOCK" ] && exit 17
+if [ -d "$ROLLOUT_LOCK" ] || [ ! -e "$ROLLOUT_LOCK" ]; then exit 17; fi
 echo "$ROLLOUT_LOCK cannot be made"; exit 1
 """
-"""A folder is never renamed over one that holds something, so the lock is there at once, with its holder."""
+"""A folder is never renamed over one that holds something, so the lock is there at once, with its holder.
+Where nothing is there after all, another one's lock was given up in this moment."""
 _HELD = """
 [ -d "$ROLLOUT_LOCK" ] || exit 18
 cat "$ROLLOUT_LOCK/holder"

@@ -33,9 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
 async def _deploy(arguments: argparse.Namespace) -> int:
     inventory = load_inventory(arguments)
     nodes = select(inventory, limit(arguments))
-    purpose = f"deploy {arguments.release}" if arguments.release else "restart"
+    purpose = arguments.redaction.text(f"deploy {arguments.release}" if arguments.release else "restart")
     brake = Brake()
-    with journal_of_user() as journal:
+    with journal_of_user(arguments.redaction) as journal:
         async with (
             open_site(inventory) as site,
             site.connecting(nodes),

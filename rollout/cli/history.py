@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     inventory = load_inventory(arguments)
-    journal = open_journal()
+    journal = open_journal(arguments.redaction)
     try:
         numbers = journal.deployments(inventory.service)[-arguments.last :]
         deployments = [Progress.fold(journal.records(number)) for number in numbers]
@@ -30,7 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output == "json":
         sys.stdout.write(json.dumps([_document(deployment) for deployment in known], indent=2) + "\n")
     elif not known:
-        sys.stdout.write(f"{inventory.service} has not been deployed from here\n")
+        line = f"{inventory.service} has not been deployed from here"
+        sys.stdout.write(arguments.redaction.printable(line) + "\n")
     else:
         for deployment in known:
             sys.stdout.write(arguments.redaction.printable(_line(deployment)) + "\n")

@@ -22,15 +22,15 @@ _REMEMBERED = 20
 Show = Callable[[Record], None]
 
 
-def open_journal() -> SqliteJournal:
+def open_journal(redaction: Redaction) -> SqliteJournal:
     """The user's journal. Raises JournalError."""
-    return SqliteJournal(journal_path())
+    return SqliteJournal(journal_path(), masked=redaction.name)
 
 
 @contextmanager
-def journal_of_user() -> Iterator[SqliteJournal]:
+def journal_of_user(redaction: Redaction) -> Iterator[SqliteJournal]:
     """The user's journal, closed at the end. Raises JournalError."""
-    journal = open_journal()
+    journal = open_journal(redaction)
     try:
         yield journal
     finally:

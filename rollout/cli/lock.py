@@ -30,7 +30,8 @@ async def _lock(arguments: argparse.Namespace) -> int:
     async with open_site(inventory) as site:
         held = await site.lock.held()
         if arguments.output == "json":
-            sys.stdout.write(json.dumps(_document(held, site.lock.where)) + "\n")
+            document = arguments.redaction.value(_document(held, site.lock.where))
+            sys.stdout.write(json.dumps(document) + "\n")
         else:
             line = f"{inventory.service}: {_line(held)} ({site.lock.where})"
             sys.stdout.write(arguments.redaction.printable(line) + "\n")

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _plan(arguments: argparse.Namespace) -> int:
     inventory = load_inventory(arguments)
     nodes = select(inventory, limit(arguments))
-    journal = open_journal()
+    journal = open_journal(arguments.redaction)
     try:
         ours = left_out(journal, inventory.service)
     finally:

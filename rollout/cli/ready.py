@@ -6,7 +6,7 @@ import argparse
 import asyncio
 
 from rollout.cli.by_hand import add_node_arguments, for_each_node
-from rollout.cli.journals import mark_returned, open_journal
+from rollout.cli.journals import journal_of_user, mark_returned
 from rollout.engine.by_hand import ready_node
 from rollout.engine.log import Recorder
 from rollout.engine.site import Site, Survey
@@ -17,13 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return asyncio.run(for_each_node(arguments, _ready))
+    async def ready(site: Site, name: str, seen: Survey, record: Recorder) -> None:
+        await ready_node(site, name, seen, record)
+        with journal_of_user(arguments.redaction) as journal:
+            mark_returned(journal, site.inventory.service, name)
 
-
-async def _ready(site: Site, name: str, seen: Survey, record: Recorder) -> None:
-    await ready_node(site, name, seen, record)
-    journal = open_journal()
-    try:
-        mark_returned(journal, site.inventory.service, name)
-    finally:
-        journal.close()
+    return asyncio.run(for_each_node(arguments, ready))

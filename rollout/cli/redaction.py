@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import json
 import re
-from collections.abc import Iterable
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import quote, urlsplit
 
-from rollout.events import DeploymentStarted, Event, to_fields
+from rollout.events import DeploymentStarted, Event, ServerNoted, to_fields
+from rollout.masks import MASK, masked_name
 from rollout.views.text import printable
 
-T = TypeVar("T")
-
-_MASK = "***"
 _SHORTEST = 4
 """Characters. Shorter values are no secrets, and masking every `1` would make the output unreadable."""
 _NAMES = frozenset(
@@ -22,20 +22,32 @@ _NAMES = frozenset(
 """Where keys of the inventory stand, which hold no variables: masked, a node could not be found again."""
 _OWN = frozenset({"inventory", "user", "host"})
 """What `DeploymentStarted` says of this process, not of the inventory."""
+_PLACEHOLDER = re.compile(r"\{(?:host|node|release)\}")
+"""A template is shown with these filled in."""
+_CUT = 4_000
+"""Characters, at which a line that a command printed was cut: it may end with the beginning of a value."""
 
 
 class Redaction:
     """Masks the values of an inventory's variables."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        # A multi-line value is printed line by line, so each line is masked, longest first.
-        parts = {part for value in values for part in (value, *value.splitlines())}
-        parts |= {repr(part)[1:-1] for part in parts}
-        masked = sorted((part for part in parts if len(part) >= _SHORTEST), key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, masked))) if masked else None
+        shown = {form for value in values for part in _parts(value) for form in _forms(part)}
+        secret = (part for part in shown if len(_PLACEHOLDER.sub("", part)) >= _SHORTEST)
+        self._masked = sorted(secret, key=len, reverse=True)
+        patterns = [r"\S*?".join(map(re.escape, _PLACEHOLDER.split(part))) for part in self._masked]
+        # Names of hosts and headers are shown in small letters.
+        self._pattern = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
 
     def text(self, text: str) -> str:
-        return self._pattern.sub(_MASK, text) if self._pattern else text
+        if self._pattern is None:
+            return text
+        masked = self._pattern.sub(MASK, text)
+        return self._uncut(masked) if len(text) >= _CUT else masked
+
+    def name(self, name: str) -> str:
+        """A name by which something is found again: masked as a whole, and still different from others."""
+        return name if self.text(name) == name else masked_name(name)
 
     def printable(self, text: str) -> str:
         """Masked, and with control characters made visible; lines stay lines."""
@@ -62,7 +74,51 @@ class Redaction:
         fields = self.value(to_fields(event))
         if isinstance(event, DeploymentStarted):
             fields |= {name: getattr(event, name) for name in _OWN}
+        elif isinstance(event, ServerNoted):
+            fields |= {"backend": self.name(event.backend), "server": self.name(event.server)}
         return dataclasses.replace(event, **fields)
+
+    def _uncut(self, text: str) -> str:
+        """Without the beginning of a value at its end."""
+        begun = (
+            size
+            for part in self._masked
+            for size in range(len(part) - 1, _SHORTEST - 1, -1)
+            if text.endswith(part[:size])
+        )
+        size = max(begun, default=0)
+        return text[: len(text) - size] + MASK if size else text
+
+
+def _parts(value: str) -> Iterator[str]:
+    """A value, and what is shown of it by itself."""
+    yield value
+    for line in value.splitlines():  # a command prints it line by line
+        yield line
+        yield line.removeprefix("~")  # which is shown as the home folder
+        if "://" in line:
+            try:
+                parts = urlsplit(line)
+                hidden = (parts.username, parts.password, parts.hostname, parts.path, parts.query)
+            except ValueError:
+                continue
+            yield from filter(None, hidden)
+        elif "@" in line:  # a jump host, or several
+            for hop in line.split(","):
+                user, _, where = hop.rpartition("@")
+                yield from (user, where, where.partition(":")[0])
+
+
+def _forms(part: str) -> tuple[str, ...]:
+    """How it is written in a message of Python, in JSON, in a shell line and in a URL."""
+    in_shell = part.replace("'", "'\"'\"'")
+    return (
+        part,
+        repr(part)[1:-1],
+        json.dumps(part)[1:-1],
+        in_shell,
+        *(quote(part, safe=safe, errors="surrogatepass") for safe in ("/", "")),
+    )
 
 
 def is_masked(text: str | None) -> bool:

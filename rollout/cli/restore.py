@@ -33,7 +33,7 @@ async def _restore(arguments: argparse.Namespace) -> int:
     chosen = select(inventory, limit(arguments))
     record = event_printer(arguments)
     out = []
-    with journal_of_user() as journal:
+    with journal_of_user(arguments.redaction) as journal:
         async with open_site(inventory) as site, hold_lock(site, "restore", arguments.wait, Brake()):
             nodes = {
                 name: node for name, node in left_out(journal, inventory.service).items() if name in chosen

@@ -38,7 +38,7 @@ async def _resume(arguments: argparse.Namespace) -> int:
     inventory = load_inventory(arguments)
     chosen = select(inventory, limit(arguments))
     brake = Brake()
-    with journal_of_user() as journal:
+    with journal_of_user(arguments.redaction) as journal:
         async with open_site(inventory) as site, hold_lock(site, "resume", arguments.wait, brake):
             last = last_started(journal, inventory.service)
             nodes = [name for name in _known(inventory, last) if name in chosen]

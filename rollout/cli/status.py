@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _status(arguments: argparse.Namespace) -> None:
     inventory = load_inventory(arguments)
     nodes = select(inventory, limit(arguments))
-    journal = open_journal()
+    journal = open_journal(arguments.redaction)
     try:
         async with open_site(inventory) as site:
             while True:

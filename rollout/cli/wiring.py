@@ -14,9 +14,11 @@ from rollout.adapters.haproxy.transport import SshTransport, TcpTransport, UnixT
 from rollout.adapters.journal import journal_path
 from rollout.adapters.local import LocalHost
 from rollout.adapters.lock import FolderLock
+from rollout.cli.redaction import Redaction
 from rollout.domain import Answer, SshSocket, TcpSocket
 from rollout.engine.site import Site
 from rollout.inventory import Inventory
+from rollout.masks import MASK
 from rollout.ports import Host, Lock, Probe
 
 if TYPE_CHECKING:
@@ -107,7 +109,10 @@ class _Wiring:
         return FolderLock(LocalHost("this machine"), str(journal_path().parent / self._lock_name(first)))
 
     def _lock_name(self, socket: str) -> str:
-        return f"rollout-{self._inventory.service}-{hashlib.sha256(socket.encode()).hexdigest()[:8]}.lock"
+        """It is seen in process lists: nothing from a variable is in it."""
+        service = Redaction(self._inventory.variables.values()).name(self._inventory.service)
+        where = hashlib.sha256(socket.encode()).hexdigest()[:8]
+        return f"rollout-{service.removeprefix(MASK)}-{where}.lock"
 
     async def aclose(self) -> None:
         await self._direct.aclose()

@@ -87,5 +87,6 @@ def environment(
 
 
 def _first_line(line: str) -> str:
+    """It is not cut: the beginning of a value would not be known as one, and not be masked."""
     first, *more = line.strip().splitlines() or [""]
-    return f"{first[:100]}…" if more or len(first) > 100 else first
+    return f"{first}…" if more else first

@@ -156,3 +156,21 @@ def test_many_facts_are_fast_to_find(path: Path) -> None:
         ).fetchall()
         assert "SEARCH" in plan[0][3]
         assert len(plan) == 1
+
+
+def test_a_journal_that_others_could_read_is_closed_to_them(path: Path) -> None:
+    """Whatever made it readable: it is its user's alone again."""
+    with opened(path) as journal:
+        journal.begin("shop")
+    path.chmod(0o644)
+    with opened(path) as journal:
+        journal.begin("shop")
+        assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+
+
+def test_a_service_is_kept_by_its_masked_name(path: Path) -> None:
+    """It is found again by its own name, and the file does not have it."""
+    with closing(SqliteJournal(path, masked=lambda name: f"***{len(name)}")) as journal:
+        number = journal.begin("shop-hunter2")
+        assert list(journal.deployments("shop-hunter2")) == [number]
+    assert all(b"hunter2" not in file.read_bytes() for file in path.parent.iterdir())

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rollout.cli.redaction import Redaction
-from rollout.domain import Outcome, Step
+from rollout.domain import Outcome, Server, Step
 from rollout.events import (
+    KINDS,
     CommandSent,
     DeploymentFinished,
     DeploymentStarted,
     NodeFinished,
     OutputSeen,
+    ServerNoted,
     StepFailed,
     to_fields,
 )
@@ -124,6 +132,76 @@ def test_a_document_is_masked_all_through() -> None:
         "left_out": [SECRET],
         "deep": {"deeper": ({"deepest": "***"},)},
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("http://{host}:8000/hunter2", "asked http://10.0.0.1:8000/hunter2 in vain"),
+        ("tcp://LB.Example.com:9999", "tcp://lb.example.com:9999: connection refused"),
+        ("ssh://deploy@lb1.example.com/run/lb.sock", "/run/lb.sock: permission denied"),
+        ("ssh://deploy@lb1.example.com/run/lb.sock", "lb1.example.com: no route"),
+        ("me@bastion.example.com:22,there.example.com", "bastion.example.com: no route"),
+        ("~/.ssh/hunter2", "no key in /home/me/.ssh/hunter2"),
+        ("it's hunter2", "touch '/run/it'\"'\"'s hunter2'"),
+        ("ein schlüssel", '"ein schl\\u00fcssel"'),
+        ("a key & more", "GET http://web1/a%20key%20%26%20more"),
+    ],
+)
+def test_a_value_is_known_in_whatever_form_it_is_shown(value: str, shown: str) -> None:
+    """Filled in, in small letters, a part of it, or quoted for a shell, for JSON or for a URL."""
+    masked = Redaction([value]).text(shown)
+    assert "***" in masked
+    for part in ("hunter2", "example", "lb.sock", "schl", "key"):
+        assert part not in masked.removeprefix("no key in")
+
+
+def test_a_line_that_was_cut_does_not_end_with_the_beginning_of_a_value() -> None:
+    """Lines are cut at 4,000 characters; shorter ones end as they end."""
+    redaction = Redaction([SECRET])
+    assert redaction.text("." * 3_993 + SECRET[:7]) == "." * 3_993 + "***"
+    assert redaction.text(f"a {SECRET[:7]}") == f"a {SECRET[:7]}"
+
+
+def test_placeholders_alone_are_no_value() -> None:
+    """A template of nothing but `{host}` masks nothing."""
+    assert Redaction(["{host}", "{node}:{release}"]).text("web1 is up") == "web1 is up"
+
+
+def test_a_masked_name_is_found_again() -> None:
+    """A server's name that comes from a variable is kept as one that tells nothing but its own."""
+    noted = Redaction([SECRET]).event(ServerNoted("web1", "lb1", "shop", f"s-{SECRET}", 0, 1, "UP"))
+    assert isinstance(noted, ServerNoted)
+    assert SECRET not in noted.server
+    assert noted.is_of(Server("lb1", "shop", f"s-{SECRET}"))
+    assert not noted.is_of(Server("lb1", "shop", f"t-{SECRET}"))
+    assert not noted.is_of(Server("lb1", "shop", noted.server + "x"))
+
+
+KEYS_OF_THE_INVENTORY = {"node", "nodes", "skipped", "load_balancer", "load_balancers", "target"}
+
+
+@given(data=st.data(), kind=st.sampled_from(sorted(KINDS)))
+def test_no_event_gets_a_value_through(data: st.DataObject, kind: str) -> None:
+    """Whichever event it is, and whichever of its texts has the value in it."""
+    texts = st.text("ab \n'☃", max_size=5).map(lambda text: f"{text}{SECRET}{text}")
+    fields = {
+        item.name: data.draw(_values(get_type_hints(KINDS[kind])[item.name], texts))
+        for item in dataclasses.fields(KINDS[kind])
+    }
+    written = to_fields(Redaction([SECRET]).event(KINDS[kind](**fields)))
+    own = {"inventory", "user", "host"} if kind == "DeploymentStarted" else set()
+    told = {name: value for name, value in written.items() if name not in KEYS_OF_THE_INVENTORY | own}
+    assert SECRET not in json.dumps(told)
+
+
+def _values(hint: Any, texts: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
+    """Values of a type, in which every text comes from `texts`."""
+    if get_origin(hint) is UnionType:
+        return st.one_of([_values(choice, texts) for choice in get_args(hint)])
+    if get_origin(hint) is tuple:
+        return st.lists(texts, max_size=2).map(tuple)
+    return texts if hint is str else st.from_type(hint)
 
 
 TEXTS = st.text("ab1 \n\\'☃")

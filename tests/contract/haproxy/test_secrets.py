@@ -1,0 +1,256 @@
+"""Every text of an inventory comes from a variable: none is shown, told as an error, or kept."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rollout.inventory.model import Command, Inventory, Section
+from tests.support import haproxy
+from tests.support.haproxy3 import Unavailable
+from tests.support.shop import Shop, shop
+from tests.support.web import Page, WebApp
+
+TOKEN = "s3cr3t"
+"""In every text that a variable holds, but for addresses, which no output may show either."""
+VERBS = ["check", "plan", "deploy", "status", "history", "lock", "resume", "restore", "drain", "ready"]
+
+
+@pytest.fixture
+def binary() -> Path:
+    try:
+        return haproxy.find("system")
+    except Unavailable as reason:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"HAProxy: {reason}")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """With the token in its path, which is short enough for a socket."""
+    made = Path(tempfile.mkdtemp(prefix=f"{TOKEN}-"))
+    yield made
+    shutil.rmtree(made)
+
+
+class Hidden:
+    """An inventory of which every text comes from a variable, and commands that use it."""
+
+    def __init__(self, document: Mapping[str, Any], place: Path) -> None:
+        self.values: dict[str, str] = {}
+        self.folder = place
+        self.shown: list[str] = []
+        place.mkdir()
+        (place / "rollout.yml").write_text(yaml.safe_dump(self._hide(document)))
+
+    def _hide(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: item if key == "command" else self._hide(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._hide(item) for item in value]
+        if not isinstance(value, str):
+            return value
+        name = f"HIDDEN{len(self.values)}"
+        self.values[name] = value
+        return f"${{{name}}}"
+
+    async def run(self, *words: str) -> int:
+        """The exit code of a command; what it printed is remembered."""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "XDG_STATE_HOME": str(self.folder / "state"),
+            "PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), os.getcwd()])),
+            "COMMAND_TOKEN": f"{TOKEN} in a line\nand {TOKEN}'s own",
+            **self.values,
+        }
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "rollout", *words),
+            cwd=self.folder,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode is not None
+        self.shown.append(f"$ {' '.join(words)} → {process.returncode}\n{output.decode()}")
+        return process.returncode
+
+    async def run_all(self, verbs: Iterable[str], output: str) -> None:
+        for verb in verbs:
+            named = ["web1"] if verb in ("drain", "ready") else []
+            release = ["--release", "2.0"] if verb in ("deploy", "plan") else []
+            await self.run(verb, *named, *release, "--output", output)
+
+    def require_nothing_told(self) -> None:
+        """Neither on the screen nor in any file, nor as a file's name; and nothing went wrong unforeseen."""
+        secrets = {value for value in self.values.values() if value.startswith("127.")} | {TOKEN}
+        files = [file for file in (self.folder / "state").rglob("*") if file.is_file()]
+        assert files
+        lines = [line for shown in self.shown for line in shown.splitlines()]
+        told = [line for line in lines for secret in secrets if secret in line.lower()]
+        kept = [file for file in files for secret in secrets if secret.encode() in file.read_bytes().lower()]
+        named = [file for file in files if TOKEN in str(file.relative_to(self.folder))]
+        assert (told, kept, named) == ([], [], [])
+        assert [line for line in lines if "Traceback" in line] == []
+        for file in files:
+            assert file.stat().st_mode & 0o077 == 0 or "lock" in file.parent.name, file
+
+
+def document(here: Shop, folder: Path, **sections: Any) -> dict[str, Any]:
+    """An inventory with a text in every place that takes one; `sections` replace its own."""
+    socket = folder / "socket"
+    if not socket.exists():
+        socket.symlink_to(here.balancers[0].socket().path)
+    nodes = {
+        name: {"host": app.host, "server": f"{name}-{TOKEN}", "zone": f"a-{TOKEN}", "ssh": "local"}
+        for name, app in here.apps.items()
+    }
+    secret = 'echo "the token: ${COMMAND_TOKEN}"; echo "$COMMAND_TOKEN" >&2;'
+    return {
+        "service": f"shop-{TOKEN}",
+        "load_balancers": {
+            "lb1": {
+                "haproxy": f"unix://{socket}",
+                "backends": [f"shop-{TOKEN}"],
+                "master": f"unix://{socket}",
+            }
+        },
+        "nodes": nodes,
+        "drain": {"timeout": "5s", "on_timeout": "abort"},
+        "prepare": {"command": f"{secret} true"},
+        "release": {"command": f"{secret} true"},
+        "restart": {"command": f"{secret} true", "timeout": "5s"},
+        "health": {
+            "http": f"http://{{host}}:8000/_status?{TOKEN}={TOKEN}",
+            "body": f"it's fine: {TOKEN}",
+            "release": {"header": f"X-{TOKEN}"},
+            "interval": "10ms",
+            "timeout": "1s",
+        },
+        "strategy": {"window": "50%", "bake": "10ms", "on_failure": "halt"},
+        **sections,
+    }
+
+
+def texts_of_the_model() -> set[str]:
+    """The names of all keys of an inventory that take a text."""
+    return {
+        field.alias or name
+        for section in [Inventory, *Section.__subclasses__(), *Command.__subclasses__()]
+        for name, field in section.model_fields.items()
+        if "str" in str(field.annotation) or "Literal" in str(field.annotation)
+    }
+
+
+def keys(value: Any) -> Iterator[str]:
+    for key, item in value.items() if isinstance(value, dict) else ():
+        yield key
+        yield from keys(item)
+
+
+def test_every_text_of_an_inventory_is_tried(folder: Path) -> None:
+    """A key that is new in the model needs a place in the inventories below."""
+    here = Shop({"web1": WebApp("web1")}, [], {})
+    (folder / "socket").touch()
+    tried = {*keys(document(here, folder)), *keys(failing(here, folder))}
+    assert texts_of_the_model() - tried == set()
+
+
+def backends() -> dict[str, tuple[str, ...]]:
+    servers = (f"server {name}-{TOKEN} {{{name}}}" for name in ("web1", "web2"))
+    check = ("option httpchk GET /_check", "default-server check inter 50ms rise 2 fall 2")
+    return {f"shop-{TOKEN}": (*check, *servers)}
+
+
+def answer(here: Shop, status: int = 200) -> None:
+    headers = {f"X-{TOKEN}": "2.0"}
+    for app in here.apps.values():
+        app.pages["/_status"] = Page(status, f"it's fine: {TOKEN}", headers)
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_nothing_is_told_of_what_goes_well(binary: Path, folder: Path, tmp_path: Path, output: str) -> None:
+    """All verbs around a deployment that is done, and one that skips a node."""
+
+    async def scenario() -> None:
+        async with shop(binary, backends()) as here:
+            answer(here)
+            hidden = Hidden(document(here, folder), tmp_path / "rollout")
+            assert await hidden.run("deploy", "--release", "2.0") == 0, hidden.shown
+            await here.haproxies["lb1"].send([f"set server shop-{TOKEN}/web1-{TOKEN} state drain"])
+            await hidden.run_all(VERBS, output)
+            hidden.require_nothing_told()
+
+    asyncio.run(scenario())
+
+
+def failing(here: Shop, folder: Path) -> dict[str, dict[str, Any]]:
+    """Sections that make a deployment fail, each in its own way."""
+    page = {"file": f"/dev/null/{TOKEN}/it's {TOKEN}", "port": 8000}
+    url = f"http://{{host}}:8000/_drain/{TOKEN}/ü?{TOKEN}"
+    requests = {"down": {"url": url, "method": "POST"}, "up": {"url": url, "method": "POST"}}
+    there = {"host": "127.0.0.99", "server": f"web1-{TOKEN}"}
+    ssh = {
+        "user": f"user-{TOKEN}",
+        "port": 1,
+        "identity_file": f"~/{TOKEN}/key",
+        "known_hosts": f"{folder}/known",
+        "jump": f"jumper-{TOKEN}@127.0.0.98:1",
+    }
+    one = {"haproxy": f"unix://{folder}/nobody-{TOKEN}"}
+    return {
+        "restart": {"restart": {"command": 'echo "${COMMAND_TOKEN}"; exit 3'}},
+        "prepare": {"prepare": {"command": "echo it is ${COMMAND_TOKEN}; no-such-command-there"}},
+        "unit": {"restart": {"systemd": f"{TOKEN}.service"}},
+        "body": {"health": {**document(here, folder)["health"], "body": f"something else: {TOKEN}"}},
+        "header": {"health": {**document(here, folder)["health"], "release": {"header": f"Y-{TOKEN}"}}},
+        "json": {"health": {**document(here, folder)["health"], "release": {"json": f"a.{TOKEN}"}}},
+        "url": {"health": {"http": f"https://{{host}}:8000/{TOKEN}", "timeout": "300ms"}},
+        "file": {"drain": {"health_page": page}},
+        "request": {"drain": {"health_page": {"request": requests}}},
+        "socket": {"load_balancers": {"lb1": one}},
+        "tcp": {"load_balancers": {"lb1": {"haproxy": f"tcp://{TOKEN}.Invalid:1"}}},
+        "backend": {
+            "load_balancers": {
+                "lb1": {**document(here, folder)["load_balancers"]["lb1"], "backends": [f"shap-{TOKEN}"]}
+            }
+        },
+        "server": {"nodes": {"web1": {**there, "ssh": "local", "server": f"nobody-{TOKEN}"}}},
+        "ssh": {"nodes": {"web1": there}, "ssh": ssh},
+        "proxy": {
+            "load_balancers": {"lb1": {"haproxy": f"ssh://{TOKEN}@127.0.0.97:1/{TOKEN}.sock"}},
+            "ssh": {**ssh, "port": 1},
+        },
+    }
+
+
+WAYS = [
+    "restart", "prepare", "unit", "body", "header", "json", "url", "file", "request", "socket", "tcp",
+    "backend", "server", "ssh", "proxy",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_is_told_of_what_fails(binary: Path, folder: Path, tmp_path: Path, way: str) -> None:
+    """Whatever it is that goes wrong."""
+
+    async def scenario() -> None:
+        async with shop(binary, backends()) as here:
+            answer(here)
+            sections = failing(here, folder)[way]
+            hidden = Hidden(document(here, folder, **sections), tmp_path / "rollout")
+            await hidden.run_all(["check", "deploy", "restore"], "text")
+            assert not any("$ deploy" in shown and "→ 0\n" in shown for shown in hidden.shown), hidden.shown
+            hidden.require_nothing_told()
+
+    asyncio.run(scenario())

@@ -1,0 +1,93 @@
+"""What reaches a terminal: the live table, and nothing that a node would have it do."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from subprocess import Popen
+
+import pytest
+from cli_support import Shell
+
+from tests.support.sshd import wait_until
+
+HOSTILE = r"printf '\033]0;title\007 \033[2J \302\233 \342\200\256 line\n'; exit 1"
+"""A window title, a cleared screen, a C1 control and a turned direction."""
+
+
+class Terminal:
+    """A terminal on which a command runs, and all that was written to it."""
+
+    def __init__(self, process: Popen[str], end: int) -> None:
+        self.process = process
+        self.written = ""
+        self._end = end
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        try:
+            while data := os.read(self._end, 65536):
+                self.written += data.decode(errors="replace")
+        except OSError:  # the other side is closed
+            pass
+
+    def shows(self, *parts: str) -> None:
+        """Wait until everything is written."""
+        wait_until(lambda: all(part in self.written for part in parts), what=f"{parts}", seconds=30)
+
+    def code(self) -> int:
+        code = self.process.wait(timeout=60)
+        self._reader.join(timeout=10)
+        return code
+
+
+@contextmanager
+def terminal(shell: Shell, *words: str) -> Iterator[Terminal]:
+    shell.environment |= {"TERM": "xterm", "COLUMNS": "120", "LINES": "30"}
+    ours, theirs = pty.openpty()
+    process = shell.start(*words, stdout=theirs)
+    os.close(theirs)
+    try:
+        yield Terminal(process, ours)
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(ours)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_what_a_node_prints_is_shown_and_not_sent(shell: Shell, live: bool) -> None:
+    """Control characters are written as they would be typed, in the table, in lines and at the end."""
+    shell.write(restart={"command": HOSTILE})
+    if live:
+        with terminal(shell, "deploy") as screen:
+            assert screen.code() == 1
+            written = screen.written
+    else:
+        ran = shell.run("deploy")
+        assert (ran.code, ran.error) == (1, "")
+        written = ran.out
+        assert "\x1b" not in written
+    assert r"\x1b]0;title\x07" in written
+    for control in ("\x1b]", "\x07", "\x1b[2J", "\x9b", "\u202e"):
+        assert control not in written
+
+
+def test_the_table_says_what_becomes_of_an_interrupted_deployment(shell: Shell) -> None:
+    """First that the node in flight is waited for, then that it is ended, then what was left out."""
+    shell.write(restart={"command": f"touch {shell.folder}/begun; sleep 60"})
+    with terminal(shell, "deploy") as screen:
+        wait_until((shell.folder / "begun").exists, what="the restart", seconds=30)
+        screen.process.send_signal(signal.SIGINT)
+        screen.shows("halted, no further node starts: SIGINT", "halted, 1 in flight")
+        screen.process.send_signal(signal.SIGTERM)
+        screen.shows("SIGTERM again: the nodes in flight are brought to a safe end at once")
+        assert screen.code() == 130
+        screen.shows("web1 failed at restart", "left out: it takes no traffic", "1 untouched: web2")
+        screen.shows("rollout resume -i rollout.yml", "rollout restore -i rollout.yml")
+    assert list((shell.folder / "draining").iterdir()) == [shell.folder / "draining" / "web1"]
