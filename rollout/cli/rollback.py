@@ -34,7 +34,7 @@ async def _rollback(arguments: argparse.Namespace) -> int:
     inventory = load_inventory(arguments)
     chosen = select(inventory, limit(arguments))
     brake = Brake()
-    with journal_of_user() as journal:
+    with journal_of_user(arguments.redaction) as journal:
         async with open_site(inventory) as site, hold_lock(site, "rollback", arguments.wait, brake):
             last = last_started(journal, inventory.service)
             nodes = [name for name in _touched(inventory, last) if name in chosen]
