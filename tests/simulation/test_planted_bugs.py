@@ -69,7 +69,7 @@ def test_a_window_counted_from_the_inventory(monkeypatch: pytest.MonkeyPatch) ->
         honest(self, *arguments, **{**options, "allow_outage": True})
 
     monkeypatch.setattr(Deployment, "__init__", blind)
-    assert "was the last server of its backend" in violation()
+    assert "left, and only 0 servers of its backend serve" in violation()
 
 
 def test_no_maintenance_after_the_drain(monkeypatch: pytest.MonkeyPatch) -> None:
