@@ -35,7 +35,8 @@ async def make_plan(
         reason = out_of_rotation(seen.states(name))
         if reason and name not in ours:
             skipped[name] = reason
-    rolled = tuple(name for name in nodes if name not in skipped)
+    # Those that may be out already come first: until they are back, they would be out beside the window.
+    rolled = tuple(sorted((name for name in nodes if name not in skipped), key=lambda name: name not in ours))
     strategy = site.inventory.strategy
     window = min(strategy.window.of(len(site.inventory.nodes)), max(1, len(rolled)))
     return Plan(
