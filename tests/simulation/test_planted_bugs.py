@@ -47,8 +47,8 @@ def test_a_load_balancer_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """A load balancer that is not told goes on sending to a node that is restarted."""
     honest = RuntimeRotation.__init__
 
-    def forgetful(self: RuntimeRotation, servers: Mapping[str, Any], *rest: Any) -> None:
-        honest(self, dict(list(servers.items())[:1]), *rest)
+    def forgetful(self: RuntimeRotation, servers: Mapping[str, Any], *rest: Any, **options: Any) -> None:
+        honest(self, dict(list(servers.items())[:1]), *rest, **options)
 
     monkeypatch.setattr(RuntimeRotation, "__init__", forgetful)
     assert "is restarted while" in violation()
