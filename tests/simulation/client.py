@@ -122,7 +122,7 @@ class SimHost:
             late = client.rng.uniform(0.1, LATEST) if line in self._machine.slow else 0.0
             loop.call_later(late, self._start, line, environment, asked)
             raise AnswerLost(self.name, "the connection broke")
-        if fault == "command fails":
+        if fault == "command fails" and line not in self._machine.questions:
             return Completed(1, ("no", "such", "thing"))
         if fault == "stuck":
             await asyncio.sleep(timeout)

@@ -15,45 +15,18 @@ from dataclasses import dataclass
 
 from rollout.adapters.haproxy.replies import SEVERITY
 from rollout.domain import Step
-from rollout.events import (
-    CommandSent,
-    DeploymentResumed,
-    DeploymentStarted,
-    NodeFailed,
-    NodeFinished,
-    NodeReturned,
-    Record,
-    StepFailed,
-    StepFinished,
-    StepStarted,
-)
+from rollout.events import DeploymentResumed, DeploymentStarted, Record, StepStarted
 from tests.simulation import gaps
 from tests.simulation.haproxy import SimHAProxy
 from tests.simulation.node import SimNode
 from tests.simulation.process import FORCED_DRAIN, FORCED_MAINT, SimServer
+from tests.simulation.turns import Turn, Turns
 
 REACTION = 0.5
 """Seconds in which the engine cannot have seen and acted on what happened by itself."""
 _PROOF_HOLDS = REACTION if gaps.PROOF_IS_FRESH else 2.0
 """Seconds in which a node that proved itself may have died unseen."""
 _HISTORY = 150
-
-
-@dataclass
-class Turn:
-    """One node's way, as the journal tells it."""
-
-    begun: bool = False
-    step: Step | None = None
-    left_at: float = -1.0
-    leaving: bool = False
-    ended: str = ""
-    """`finished`, `returned` or `left out`."""
-
-    @property
-    def out(self) -> bool:
-        """The engine may have taken it out."""
-        return self.left_at >= 0 and self.ended in ("", "left out")
 
 
 @dataclass(frozen=True)
@@ -65,6 +38,8 @@ class Rules:
     """Sessions that are left may be ended."""
     listed: bool
     """The inventory names the load balancers, so that the engine can look at them."""
+    least: int = 1
+    """The servers of each backend that must go on to serve."""
 
 
 class Invariants:
@@ -74,12 +49,11 @@ class Invariants:
         self._loop = asyncio.get_running_loop()
         self._nodes = nodes
         self._rules = rules
-        self._sent: dict[str, set[str]] = {}
         self._by_hand = False
         self._out: list[str] = []
         self._history: deque[tuple[float, object]] = deque(maxlen=_HISTORY)
         self.balancers: Mapping[str, SimHAProxy] = {}
-        self.turns = {name: Turn() for name in nodes}
+        self.turns = Turns(nodes)
         self.records: list[Record] = []
         self.out_before: frozenset[str] = frozenset()
         """Nodes that someone had taken out when it began."""
@@ -124,24 +98,9 @@ class Invariants:
                 )
             case DeploymentResumed():
                 self._out = self._now_out()
-            case StepStarted(node=name, step=step):
-                turn = self.turns[name]
-                turn.step = step
-                turn.leaving = step is Step.DRAIN
-                if step is not Step.PREPARE:
-                    turn.begun, turn.ended = True, ""
-                    if name in self.out_before:
-                        self.violate(f"{name} was out before, and is rolled")
-            case StepFinished(node=name) | StepFailed(node=name):
-                self.turns[name].step = None
-            case CommandSent(node=name, step=step, target=target, line=line):
-                self._sent.setdefault(target, set()).add(line)
-                if self.turns[name].leaving:
-                    self.turns[name].leaving, self.turns[name].left_at = False, record.time
-            case NodeFinished(node=name) | NodeReturned(node=name):
-                self.turns[name].ended = "finished"
-            case NodeFailed(node=name, left_out=left_out):
-                self.turns[name].ended = "left out" if left_out else "returned"
+            case StepStarted(node=name, step=step) if step is not Step.PREPARE and name in self.out_before:
+                self.violate(f"{name} was out before, and is rolled")
+        self.turns.recorded(record)
 
     # Load balancers
 
@@ -151,7 +110,7 @@ class Invariants:
         self.note(f"{balancer.name} ← {'; '.join(commands)}")
         if self._by_hand:
             return
-        if "; ".join(commands) not in self._sent.get(balancer.name, ()):
+        if not self.turns.tells_of(balancer.name, "; ".join(commands)):
             self.violate(f"sent to {balancer.name} with no word in the journal: {commands}")
         for command in commands:
             path = next(word for word in command.split() if "/" in word)
@@ -169,10 +128,10 @@ class Invariants:
     def server_changed(self, balancer: SimHAProxy, server: SimServer, cause: str) -> None:
         node, now = server.node, self._loop.time()
         if server.takes_new != server.was_taking:
+            if not server.takes_new and cause != "operator" and self.turns[node.name].out:
+                self._require_ready(balancer, server)
             server.was_taking = server.takes_new
             server.since = now
-            if not server.takes_new and cause != "operator" and self.turns[node.name].out:
-                self._require_active(balancer, server)
         if not server.exposed:
             server.excused = ""
         elif not node.serving and not server.excused:
@@ -204,7 +163,7 @@ class Invariants:
         if self._by_hand:
             return
         turn = self.turns[node.name]
-        if line not in self._sent.get(node.name, ()):
+        if not self.turns.tells_of(node.name, line):
             self.violate(f"run on {node.name} with no word in the journal: {line}")
         if turn.step is None and (not turn.begun or turn.ended):
             self.violate(f"run on {node.name} with no step of it begun: {line}")
@@ -284,19 +243,27 @@ class Invariants:
     def _taken_out(self, node: SimNode) -> bool:
         return any(server.admin or not server.weight for _, server in self._servers(node))
 
-    def _require_active(self, balancer: SimHAProxy, server: SimServer) -> None:
-        """Another server must serve its backend, unless it failed when the engine could not see it."""
-        peers = balancer.process.backends[server.backend.name]
-        if not self._rules.listed or any(peer.takes_new for peer in peers):
-            return
+    def _require_ready(self, balancer: SimHAProxy, server: SimServer) -> None:
+        """Enough others must serve its backend; one that failed when the engine could not see it counts.
+
+        A server that came up by itself when the engine could not see it took nothing when it was let leave.
+        """
         looked = self.turns[server.node.name].left_at - REACTION
-        by_itself = [
+        if not self._rules.listed or server.since >= looked:
+            return
+        ready = [
             peer
-            for peer in peers
-            if not self._by_engine(self.turns[peer.node.name]) and peer.node.name not in self.out_before
+            for peer in balancer.process.backends[server.backend.name]
+            if peer.takes_new or (peer.since >= looked and self._by_itself(peer))
         ]
-        if not any(peer.since >= looked for peer in by_itself):
-            self.violate(f"{_name(balancer, server)} was the last server of its backend")
+        if len(ready) < self._rules.least:
+            self.violate(
+                f"{_name(balancer, server)} left, and only {len(ready)} servers of its backend serve"
+            )
+
+    def _by_itself(self, server: SimServer) -> bool:
+        """That it serves or not is no doing of the engine's that it knows of."""
+        return not self._by_engine(self.turns[server.node.name]) and server.node.name not in self.out_before
 
 
 def _name(balancer: SimHAProxy, server: SimServer) -> str:

@@ -36,6 +36,8 @@ class Machine:
             self._looks[driver.proof.observe] = self._unit
             self._looks[driver.proof.explain] = lambda: Completed(0, ("explained",))
         self.slow = frozenset(self.changes)
+        self.questions: set[str] = set()
+        """Those whose exit status is the answer: they may not be answered, but do not fail."""
         health_page = inventory.drain.health_page
         if health_page is not None and health_page.file is not None:
             self._page_lines(health_page.file)
@@ -91,4 +93,5 @@ class Machine:
 
         self.changes[page.create(file)] = create
         self.changes[page.remove(file)] = remove
+        self.questions.add(page.exists(file))
         self._looks[page.exists(file)] = lambda: Completed(0 if file in self._node.files else 1)

@@ -71,7 +71,7 @@ class SimServer:
         self.operated = -1.0
         """When an operator changed it."""
         self.was_taking = self.takes_new
-        self.since = 0.0
+        self.since = process.born
         """When it began, or ceased, to be picked for new clients."""
         self.stale = True
         """What was last written of it is no longer so."""

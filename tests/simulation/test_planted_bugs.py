@@ -47,8 +47,8 @@ def test_a_load_balancer_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """A load balancer that is not told goes on sending to a node that is restarted."""
     honest = RuntimeRotation.__init__
 
-    def forgetful(self: RuntimeRotation, servers: Mapping[str, Any], *rest: Any) -> None:
-        honest(self, dict(list(servers.items())[:1]), *rest)
+    def forgetful(self: RuntimeRotation, servers: Mapping[str, Any], *rest: Any, **options: Any) -> None:
+        honest(self, dict(list(servers.items())[:1]), *rest, **options)
 
     monkeypatch.setattr(RuntimeRotation, "__init__", forgetful)
     assert "is restarted while" in violation()
@@ -69,7 +69,7 @@ def test_a_window_counted_from_the_inventory(monkeypatch: pytest.MonkeyPatch) ->
         honest(self, *arguments, **{**options, "allow_outage": True})
 
     monkeypatch.setattr(Deployment, "__init__", blind)
-    assert "was the last server of its backend" in violation()
+    assert "left, and only 0 servers of its backend serve" in violation()
 
 
 def test_no_maintenance_after_the_drain(monkeypatch: pytest.MonkeyPatch) -> None:

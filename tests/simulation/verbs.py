@@ -60,10 +60,10 @@ def inside(world: World) -> Iterator[None]:
     fakes: dict[str, object] = {
         "load_inventory": load_inventory,
         "open_site": open_site,
-        "journal_of_user": lambda: contextlib.nullcontext(world.journal()),
+        "journal_of_user": lambda *_: contextlib.nullcontext(world.journal()),
         "hold_lock": lambda *_: contextlib.nullcontext(),
         "event_view": lambda *_: contextlib.nullcontext(lambda record: None),
-        "event_printer": lambda arguments: note,
+        "event_printer": lambda *_: note,
     }
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))

@@ -1,0 +1,70 @@
+"""Each node's way, as the journal tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rollout.domain import Step
+from rollout.events import (
+    CommandSent,
+    NodeFailed,
+    NodeFinished,
+    NodeReturned,
+    Record,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+)
+
+
+@dataclass
+class Turn:
+    """One node's."""
+
+    begun: bool = False
+    step: Step | None = None
+    left_at: float = -1.0
+    leaving: bool = False
+    ended: str = ""
+    """`finished`, `returned` or `left out`."""
+
+    @property
+    def out(self) -> bool:
+        """The engine may have taken it out."""
+        return self.left_at >= 0 and self.ended in ("", "left out")
+
+
+class Turns:
+    """A fold over the records, and what they say was sent."""
+
+    def __init__(self, nodes: Iterable[str]) -> None:
+        self._turns = {name: Turn() for name in nodes}
+        self._sent: set[tuple[str, str]] = set()
+
+    def __getitem__(self, node: str) -> Turn:
+        return self._turns[node]
+
+    def tells_of(self, target: str, line: str) -> bool:
+        """Whether the journal has a word of this line."""
+        return (target, line) in self._sent
+
+    def recorded(self, record: Record) -> None:
+        match record.event:
+            case StepStarted(node=name, step=step):
+                turn = self._turns[name]
+                turn.step = step
+                turn.leaving = step is Step.DRAIN
+                if step is not Step.PREPARE:
+                    turn.begun, turn.ended = True, ""
+            case StepFinished(node=name) | StepFailed(node=name):
+                self._turns[name].step = None
+            case CommandSent(node=name, target=target, line=line):
+                self._sent.add((target, line))
+                turn = self._turns[name]
+                if turn.leaving:
+                    turn.leaving, turn.left_at = False, record.time
+            case NodeFinished(node=name) | NodeReturned(node=name):
+                self._turns[name].ended = "finished"
+            case NodeFailed(node=name, left_out=left_out):
+                self._turns[name].ended = "left out" if left_out else "returned"
