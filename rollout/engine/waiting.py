@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TypeVar, cast
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, TypeVar, cast
 
 from rollout.domain import Reading
 from rollout.errors import LoadBalancerUnreachable
@@ -27,15 +27,11 @@ async def insist(load_balancer: LoadBalancer, commands: Sequence[str], patience:
     await _again(lambda: load_balancer.send(commands), patience)
 
 
-async def together(tasks: Iterable[Awaitable[T]]) -> list[T]:
+async def together(tasks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """All results, in order; the first error ends the others and is raised as it is."""
-
-    async def one(task: Awaitable[T]) -> T:
-        return await task
-
     try:
         async with asyncio.TaskGroup() as group:
-            running = [group.create_task(one(task)) for task in tasks]
+            running = [group.create_task(task) for task in tasks]
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
     return [task.result() for task in running]
@@ -60,11 +56,8 @@ async def _again(ask: Callable[[], Awaitable[T]], patience: float) -> T:
             await asyncio.sleep(_RETRY)
 
 
-async def both(one: Awaitable[T], other: Awaitable[U]) -> tuple[T, U]:
+async def both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, U]) -> tuple[T, U]:
     """The results of two tasks of different kinds; the first error ends the other and is raised as it is."""
-    first, second = await together([_boxed(one), _boxed(other)])
+    tasks: list[Coroutine[Any, Any, object]] = [one, other]
+    first, second = await together(tasks)
     return cast(T, first), cast(U, second)
-
-
-async def _boxed(task: Awaitable[object]) -> object:
-    return await task
