@@ -153,7 +153,15 @@ class Reading:
     pid: int
     uptime: int
     """Seconds."""
+    started: int
+    """Unix time, by the load balancer's clock."""
     servers: tuple[ServerState, ...]
+
+    @property
+    def process(self) -> tuple[int, int]:
+        """Which process answered. A reload or a restart makes it another one, in a container with the same
+        pid; it has forgotten all that was set by the socket."""
+        return self.pid, self.started
 
     def of(self, servers: frozenset[Server] | tuple[Server, ...]) -> tuple[ServerState, ...]:
         """The states of `servers`, in the order of the reading; those that it does not show are missing."""

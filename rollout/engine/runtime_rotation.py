@@ -8,21 +8,23 @@ drained-and-DOWN, so that only a fresh check of HAProxy's own makes a server eli
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
+from enum import Enum, auto
 
 from rollout import runtime
 from rollout.domain import AdminState, CheckResult, Reading, Server, ServerState
 from rollout.engine.log import StepLog
 from rollout.engine.waiting import each, insist, patiently, together
-from rollout.errors import ChangedByOthers, StepFailure
+from rollout.errors import ChangedByOthers, RolloutError, StepFailure
 from rollout.inventory.model import Drain
 from rollout.ports import LoadBalancer
 
 _GRACE = 1.0
 """Seconds between moving pinned clients away and ending what they still run (`on_timeout: close`)."""
-_WATCH = 0.1
-"""Seconds between two looks at a node that is out."""
+_WATCH = 0.05
+"""Seconds between two looks at a node that is out: after a reload, HAProxy sends it requests until then."""
 _CLOSING = 5.0
 """Seconds in which HAProxy ends the sessions that it was told to end."""
 
@@ -52,6 +54,8 @@ class RuntimeRotation:
             # HAProxy was reloaded: it forgets what was set by the socket. Or something came after all.
             await self.leave(log)
             await self.drained(log)
+        for way in self._ways:
+            way.touch()
 
     async def guard(self, log: StepLog) -> None:
         await together(way.guard(log) for way in self._ways)
@@ -69,6 +73,18 @@ class RuntimeRotation:
         await each(way.hold(log) for way in self._ways)
 
 
+class _Stage(Enum):
+    """What a load balancer has to be told again when it forgot."""
+
+    DRAINED = auto()
+    """The application is up: what a reload sent there may finish."""
+    TOUCHED = auto()
+    """It may be down: nothing may be sent there."""
+    PROVING = auto()
+    """It is up, and only HAProxy's own check is waited for."""
+    BACK = auto()
+
+
 class _OneBalancer:
     """The node's servers on one load balancer."""
 
@@ -79,19 +95,36 @@ class _OneBalancer:
         self._servers = servers
         self._drain = drain
         self._rejoin_timeout = rejoin_timeout
-        self._pid = 0
+        self._process = (0, 0)
+        """The process that was told what `_stage` needs."""
+        self._stage = _Stage.DRAINED
+        self._held = False
         self._checked: frozenset[Server] = frozenset()
-        self._proving = False
+        self._telling = asyncio.Lock()
+        """Held from a look to what is told because of it, so that our own commands are not a stranger's."""
 
     async def leave(self, log: StepLog) -> None:
+        async with self._telling:
+            await self._leave(log)
+
+    async def drained(self, log: StepLog) -> None:
+        async with self._telling:
+            await self._drained(log)
+
+    def touch(self) -> None:
+        """From now on the application may be down."""
+        self._stage = _Stage.TOUCHED
+
+    async def _leave(self, log: StepLog) -> None:
+        self._held = False
         reading = await self._read()
-        self._pid = reading.pid
         # A drain would end a hold, and pinned clients would reach a node that may not be up.
         there = [state.server for state in reading.servers if not _is_held(state)]
         if there:
             await self._send(runtime.leave(there), log)
+        self._process = reading.process
 
-    async def drained(self, log: StepLog) -> None:
+    async def _drained(self, log: StepLog) -> None:
         """Each server is held in the moment when it has nothing to do; held, all must be idle."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._drain.timeout
@@ -100,6 +133,7 @@ class _OneBalancer:
             busy = [state for state in states if not state.idle]
             log.sessions(self._balancer.name, sum(map(_load, busy)))
             if not busy and all(map(_is_held, states)):
+                self._held = True
                 return
             idle = [state.server for state in states if state.idle and not _is_held(state)]
             if idle:
@@ -111,36 +145,58 @@ class _OneBalancer:
 
     async def still_held(self) -> bool:
         """Whether a fresh reading shows all held and idle. Raises StepFailure if a person is why not."""
-        reading = await self._read()
-        back = [state for state in reading.servers if not _is_held(state)]
-        if back and reading.pid == self._pid:
-            raise _put_back(back)
-        return not back and all(state.idle for state in reading.servers)
+        async with self._telling:
+            reading = await self._read()
+            back = [state for state in reading.servers if not _is_held(state)]
+            if back and self._held and reading.process == self._process:
+                raise _put_back(back)
+            return not back and all(state.idle for state in reading.servers)
 
     async def guard(self, log: StepLog) -> None:
-        """A reload forgets what was set by the socket: hold again what it brought back."""
-        while not self._proving:
-            reading = await self._read()
-            back = [state.server for state in reading.servers if not _is_held(state)]
-            if back and reading.pid != self._pid and not self._proving:
-                await self._send(runtime.hold(back), log)
-                self._pid = reading.pid
+        """Tell a process what its predecessor was told, whatever goes wrong meanwhile."""
+        while self._stage is not _Stage.BACK:
+            # What cannot be done now is tried again: while nobody answers, nobody sends requests either.
+            with contextlib.suppress(RolloutError):
+                await self._tell_again(await self._read(), log)
             await asyncio.sleep(_WATCH)
 
+    async def _tell_again(self, reading: Reading, log: StepLog) -> bool:
+        """A reload forgets what was set by the socket: set it again. False if it is no other process."""
+        async with self._telling:
+            if reading.process == self._process:
+                return False
+            match self._stage:
+                case _Stage.DRAINED:
+                    await self._leave(log)
+                    await self._drained(log)
+                case _Stage.TOUCHED:
+                    await self._send(runtime.hold(self._servers), log)
+                case _Stage.PROVING:
+                    await self._send(runtime.check(self._servers, self._checked), log)
+                case _Stage.BACK:
+                    return False
+            self._process = reading.process
+            return True
+
     async def give_back(self, log: StepLog) -> None:
+        self._stage = _Stage.BACK
         await self._send([runtime.ready(server) for server in self._servers], log)
 
     async def hold(self, log: StepLog) -> None:
+        self._stage = _Stage.TOUCHED
         await self._send(runtime.hold(self._servers), log)
 
     async def prove(self, log: StepLog) -> None:
         """Wait until HAProxy's own check of every server that has one has passed anew; no traffic yet."""
-        self._proving = True
-        self._checked = _checked(await self._read())
-        await self._send(runtime.check(self._servers, self._checked), log)
+        async with self._telling:
+            reading = await self._read()
+            self._checked = _checked(reading)
+            self._stage = _Stage.PROVING
+            await self._send(runtime.check(self._servers, self._checked), log)
+            self._process = reading.process
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._rejoin_timeout
-        while waiting := self._unproven(await self._read()):
+        while waiting := self._unproven(reading := await self._read()):
             log.progress(f"{self._balancer.name} has yet to check {_paths(waiting)}")
             if clock() >= deadline:
                 shown = ", ".join(f"{state.server} shows {_check(state)}" for state in waiting)
@@ -148,17 +204,41 @@ class _OneBalancer:
                     f"HAProxy's own check did not pass within {self._rejoin_timeout:g} s: {shown}",
                     hint="the node answers its health page, but not the check that HAProxy makes",
                 )
+            if await self._tell_again(reading, log):
+                deadline = clock() + self._rejoin_timeout
 
     def _unproven(self, reading: Reading) -> list[ServerState]:
-        """A server that tracks another one of the node's is proven with it."""
+        """A server that tracks another one of the node's is proven with it.
+
+        What another process shows, which takes its servers for UP when it starts, proves nothing.
+        """
         own = {server.path for server in self._servers}
-        return [state for state in reading.servers if not _is_proven(state) and state.tracks not in own]
+        told = reading.process == self._process
+        return [
+            state
+            for state in reading.servers
+            if not told or (not _is_proven(state) and state.tracks not in own)
+        ]
 
     async def enter(self, log: StepLog) -> None:
-        await self._send(runtime.enter(self._servers, self._checked), log)
-        for state in (await self._read()).servers:
-            if not state.running or _is_out(state):
-                raise StepFailure(f"{state.server} is not back in rotation: it shows {state.status}")
+        while True:
+            while not await self._entered(log):
+                await self.prove(log)
+            reading = await self._read()
+            out = [state for state in reading.servers if not state.running or _is_out(state)]
+            if out and reading.process == self._process:
+                raise StepFailure(f"{out[0].server} is not back in rotation: it shows {out[0].status}")
+            if not out:
+                return
+
+    async def _entered(self, log: StepLog) -> bool:
+        """Put it back, unless HAProxy was reloaded since `prove`: then all must be proven again."""
+        async with self._telling:
+            if self._unproven(await self._read()):
+                return False
+            self._stage = _Stage.BACK
+            await self._send(runtime.enter(self._servers, self._checked), log)
+            return True
 
     async def _read(self) -> Reading:
         """A fresh reading of this node's servers alone. Raises StepFailure if HAProxy lost one."""
@@ -180,16 +260,16 @@ class _OneBalancer:
         """
         reading = await self._read()
         back = [state for state in reading.servers if not _is_out(state)]
-        if back and reading.pid == self._pid:
+        if back and reading.process == self._process:
             raise _put_back(back)
         if back:
-            await self.leave(log)
+            await self._leave(log)
             reading = await self._read()
         return reading.servers
 
     async def _close(self, log: StepLog) -> None:
         """Move pinned clients away, give what runs a last moment, then end it."""
-        await self.hold(log)
+        await self._send(runtime.hold(self._servers), log)
         left = await self._busy_after(_GRACE)
         if left:
             ended = f"{sum(map(_load, left))} sessions ended on {self._balancer.name}"

@@ -25,7 +25,7 @@ class HAProxy:
         self._observer = Observer(self._read)
         self._focus: frozenset[str] = frozenset()
         self._numbers: dict[str, int] = {}
-        self._pid = 0
+        self._process = (0, 0)
 
     @property
     def name(self) -> str:
@@ -57,10 +57,10 @@ class HAProxy:
         if self._focus and self._focus <= self._numbers.keys():
             with contextlib.suppress(CommandRefused):  # a reload may have removed a backend
                 reading, _ = await self._read_by(sorted(self._focus))
-                if reading.pid == self._pid:
+                if reading.process == self._process:
                     return reading
         reading, self._numbers = await self._read_by(None)
-        self._pid = reading.pid
+        self._process = reading.process
         return reading
 
     async def _read_by(self, backends: Sequence[str] | None) -> tuple[Reading, dict[str, int]]:

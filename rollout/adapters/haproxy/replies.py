@@ -85,6 +85,7 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
             version=info["Version"],
             pid=int(info["Pid"]),
             uptime=int(info["Uptime_sec"]),
+            started=int(info["Start_time_sec"]),
             servers=servers,
         )
         return reading, {row["pxname"]: int(row["iid"]) for row in rows}
