@@ -126,11 +126,18 @@ class ServerState:
     agent_checked: bool
     tracks: str
     total_sessions: int
+    old_sessions: int = 0
+    """Sessions that processes of before a reload still have on it; only a master socket shows them."""
 
     @property
     def idle(self) -> bool:
         """No session, no queued request, no busy connection."""
-        return self.sessions == self.queued == self.busy_connections == 0
+        return self.load == 0
+
+    @property
+    def load(self) -> int:
+        """Sessions on it and waiting for it; a connection that is busy without either counts as one."""
+        return max(self.sessions + self.queued, self.busy_connections) + self.old_sessions
 
     @property
     def running(self) -> bool:
@@ -156,6 +163,8 @@ class Reading:
     started: int
     """Unix time, by the load balancer's clock."""
     servers: tuple[ServerState, ...]
+    old_processes_shown: bool = False
+    """Whether `old_sessions` are known."""
 
     @property
     def process(self) -> tuple[int, int]:

@@ -119,10 +119,10 @@ class PageRotation:
             if there:
                 log.progress(f"{balancer.name} still sends to it")
             elif busy:
-                log.sessions(balancer.name, sum(state.sessions for state in busy))
+                log.sessions(balancer.name, sum(state.load for state in busy))
             if clock() >= deadline and not shown_gone:
                 shown = ", ".join(
-                    f"{state.server} shows {state.status} with {state.sessions} sessions"
+                    f"{state.server} shows {state.status} with {state.load} sessions"
                     for state in states
                     if state in there or state in busy
                 )

@@ -131,7 +131,7 @@ class _OneBalancer:
         while True:
             states = await self._while_out(log)
             busy = [state for state in states if not state.idle]
-            log.sessions(self._balancer.name, sum(map(_load, busy)))
+            log.sessions(self._balancer.name, sum(state.load for state in busy))
             if not busy and all(map(_is_held, states)):
                 self._held = True
                 return
@@ -272,7 +272,7 @@ class _OneBalancer:
         await self._send(runtime.hold(self._servers), log)
         left = await self._busy_after(_GRACE)
         if left:
-            ended = f"{sum(map(_load, left))} sessions ended on {self._balancer.name}"
+            ended = f"{sum(state.load for state in left)} sessions ended on {self._balancer.name}"
             log.detail = f"{log.detail}, {ended}" if log.detail else ended
             await self._send([runtime.shutdown_sessions(state.server) for state in left], log)
             left = await self._busy_after(_CLOSING)
@@ -298,11 +298,6 @@ def _is_held(state: ServerState) -> bool:
     return AdminState.FORCED_MAINT in state.admin
 
 
-def _load(state: ServerState) -> int:
-    """Sessions on it and waiting for it; a connection that is busy without either counts as one."""
-    return max(state.sessions + state.queued, state.busy_connections)
-
-
 def _checked(reading: Reading) -> frozenset[Server]:
     """Those that HAProxy checks itself; one that tracks another has that one's health."""
     return frozenset(state.server for state in reading.servers if state.checked and not state.tracks)
@@ -326,8 +321,12 @@ def _put_back(states: Sequence[ServerState]) -> ChangedByOthers:
     return ChangedByOthers(f"someone else changed it while it was out: {shown}")
 
 
+def _old(state: ServerState) -> str:
+    return f" ({state.old_sessions} in processes of before a reload)" if state.old_sessions else ""
+
+
 def _too_slow(busy: Sequence[ServerState], timeout: float) -> StepFailure:
-    left = ", ".join(f"{_load(state)} on {state.server}" for state in busy)
+    left = ", ".join(f"{state.load} on {state.server}{_old(state)}" for state in busy)
     return StepFailure(
         f"not drained within {timeout:g} s: sessions left: {left}",
         hint="raise drain.timeout, or let `drain.on_timeout: close` end the sessions that are left",

@@ -79,9 +79,9 @@ async def shop(
     *,
     balancers: int = 1,
     nodes: int = 2,
-    settings: Sequence[str] = (),
+    **more: Any,
 ) -> AsyncIterator[Shop]:
-    """Nodes `web1`, `web2`, … behind `lb1`, `lb2`, …, all checks passed once."""
+    """Nodes `web1`, `web2`, … behind `lb1`, `lb2`, …, all checks passed once. `more` is for `Balancer`."""
     async with AsyncExitStack() as stack:
         names = [f"web{number}" for number in range(1, nodes + 1)]
         apps = {name: await stack.enter_async_context(web_app(name)) for name in names}
@@ -91,7 +91,7 @@ async def shop(
             for name, lines in (backends or {"shop": CHECKED}).items()
         }
         running = [
-            await stack.enter_async_context(balancer(binary, filled, name=f"lb{number}", settings=settings))
+            await stack.enter_async_context(balancer(binary, filled, name=f"lb{number}", **more))
             for number in range(1, balancers + 1)
         ]
         made = Shop(apps, running, {lb.name: lb.haproxy() for lb in running})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import Iterable, Sequence
 
+from rollout.adapters.haproxy.master import Master
 from rollout.adapters.haproxy.observer import Observer
 from rollout.adapters.haproxy.replies import SEVERITY, judge, parse_level, parse_reading
 from rollout.adapters.haproxy.transport import Transport
@@ -19,9 +21,10 @@ _SERVERS_ONLY = 4
 class HAProxy:
     """One HAProxy, 2.6 or later."""
 
-    def __init__(self, name: str, transport: Transport) -> None:
+    def __init__(self, name: str, transport: Transport, master: Transport | None = None) -> None:
         self._name = name
         self._transport = transport
+        self._master = None if master is None else Master(name, master)
         self._observer = Observer(self._read)
         self._focus: frozenset[str] = frozenset()
         self._numbers: dict[str, int] = {}
@@ -53,6 +56,18 @@ class HAProxy:
         return parse_level(self._name, await self._ask("show cli level"))
 
     async def _read(self) -> Reading:
+        """Asks the master last: a reload between the two then shows the same session, and not none."""
+        reading = await self._read_worker()
+        if self._master is None:
+            return reading
+        old = await self._master.old_sessions()
+        servers = (
+            dataclasses.replace(state, old_sessions=old.get(state.server.path, 0))
+            for state in reading.servers
+        )
+        return dataclasses.replace(reading, servers=tuple(servers), old_processes_shown=True)
+
+    async def _read_worker(self) -> Reading:
         """A reading of the focus; of everything, where the process is not the one that numbered them."""
         if self._focus and self._focus <= self._numbers.keys():
             with contextlib.suppress(CommandRefused):  # a reload may have removed a backend

@@ -93,6 +93,26 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
         raise NotHAProxy(load_balancer, f"HAProxy's statistics could not be read: {error!r}") from error
 
 
+def parse_loads(load_balancer: str, reply: str) -> dict[str, int]:
+    """The sessions that run and wait on each server, by `backend/server`, as `show stat` alone says it.
+
+    Raises NotHAProxy, LoadBalancerUnreachable.
+    """
+    header, *lines = reply.strip("\n").split("\n")
+    if not reply.endswith("\n\n"):
+        raise _cut_short(load_balancer)
+    try:
+        rows = list(_table(header.removeprefix("# ").split(","), csv.reader(lines)))
+        return {f"{row['pxname']}/{row['svname']}": _load(row) for row in rows}
+    except (KeyError, ValueError, csv.Error) as error:
+        raise NotHAProxy(load_balancer, f"HAProxy's statistics could not be read: {error!r}") from error
+
+
+def _load(row: dict[str, str]) -> int:
+    """A connection that is busy without a session counts as one."""
+    return max(_number(row["scur"]) + _number(row["qcur"]), _number(row.get("used_conn_cur")))
+
+
 def _table(header: list[str], lines: Iterable[list[str]]) -> Iterator[dict[str, str]]:
     """Each line by the names of the header. Raises ValueError where a line has more fields, or less."""
     return (dict(zip(header, line, strict=True)) for line in lines)
