@@ -128,6 +128,8 @@ class ServerState:
     total_sessions: int
     old_sessions: int = 0
     """Sessions that processes of before a reload still have on it; only a master socket shows them."""
+    idle_connections: int = 0
+    """Connections to it that HAProxy keeps for later requests."""
 
     @property
     def idle(self) -> bool:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import Enum, auto
 
 from rollout import runtime
 from rollout.domain import AdminState, CheckResult, Reading, Server, ServerState
 from rollout.engine.log import StepLog
+from rollout.engine.old_processes import OldProcesses
 from rollout.engine.waiting import each, insist, patiently, together
 from rollout.errors import ChangedByOthers, RolloutError, StepFailure
 from rollout.inventory.model import Drain
@@ -38,7 +39,10 @@ class RuntimeRotation:
         load_balancers: Mapping[str, LoadBalancer],
         drain: Drain,
         rejoin_timeout: float,
+        old_processes: OldProcesses,
     ) -> None:
+        self._drain = drain
+        self._old = old_processes
         self._ways = [
             _OneBalancer(load_balancers[name], own, drain, rejoin_timeout) for name, own in servers.items()
         ]
@@ -47,10 +51,30 @@ class RuntimeRotation:
         await together(way.leave(log) for way in self._ways)
 
     async def drained(self, log: StepLog) -> None:
-        await together(way.drained(log) for way in self._ways)
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._drain.timeout
+        while True:
+            await together(way.drained(log) for way in self._ways)
+            left = await self._unseen(log)
+            if left and clock() < deadline:
+                await asyncio.sleep(_WATCH)
+            elif left and self._drain.on_timeout == "abort":
+                raise _still_connected(left, self._drain.timeout)
+            else:
+                break
+        self._old.clear([way.seen for way in self._ways])
+
+    async def _unseen(self, log: StepLog) -> list[str]:
+        """The node's connections, if some may be of old processes, whose sessions no reading shows."""
+        ports = await self._old.ports([way.seen for way in self._ways])
+        found = await self._old.connections(ports, log)
+        # Read after the connections were counted: no new ones are made, so as many of them are idle.
+        idle = sum(await together(way.idle(ports) for way in self._ways)) if found else 0
+        return found if len(found) > idle else []
 
     async def still_out(self, log: StepLog) -> None:
-        if not all(await together(way.still_held() for way in self._ways)):
+        held = await together(way.still_held() for way in self._ways)
+        if not all(held) or await self._unseen(log):
             # HAProxy was reloaded: it forgets what was set by the socket. Or something came after all.
             await self.leave(log)
             await self.drained(log)
@@ -99,6 +123,8 @@ class _OneBalancer:
         """The process that was told what `_stage` needs."""
         self._stage = _Stage.DRAINED
         self._held = False
+        self.seen: Reading
+        """The last reading of the node's servers alone."""
         self._checked: frozenset[Server] = frozenset()
         self._telling = asyncio.Lock()
         """Held from a look to what is told because of it, so that our own commands are not a stranger's."""
@@ -110,6 +136,10 @@ class _OneBalancer:
     async def drained(self, log: StepLog) -> None:
         async with self._telling:
             await self._drained(log)
+
+    async def idle(self, ports: Collection[int]) -> int:
+        """How many connections to these ports HAProxy keeps although it does not use them."""
+        return sum(s.idle_connections for s in (await self._read()).servers if s.port in ports)
 
     def touch(self) -> None:
         """From now on the application may be down."""
@@ -247,7 +277,8 @@ class _OneBalancer:
         gone = set(self._servers).difference(state.server for state in own)
         if gone:
             raise StepFailure(f"HAProxy no longer has {', '.join(map(str, sorted(gone)))}")
-        return dataclasses.replace(reading, servers=own)
+        self.seen = dataclasses.replace(reading, servers=own)
+        return self.seen
 
     async def _send(self, commands: Sequence[str], log: StepLog) -> None:
         log.sent(self._balancer.name, "; ".join(commands))
@@ -319,6 +350,16 @@ def _check(state: ServerState) -> str:
 def _put_back(states: Sequence[ServerState]) -> ChangedByOthers:
     shown = ", ".join(f"{state.server} shows {state.status}" for state in states)
     return ChangedByOthers(f"someone else changed it while it was out: {shown}")
+
+
+def _still_connected(connections: Sequence[str], timeout: float) -> StepFailure:
+    count = f"{len(connections)} connection{'' if len(connections) == 1 else 's'}"
+    return StepFailure(
+        f"not drained within {timeout:g} s: HAProxy was started a moment ago, and the node still has "
+        f"{count} that may be of the process before it",
+        hint="wait, or let `master:` of the load balancer tell what that process still does",
+        tail=tuple(connections),
+    )
 
 
 def _old(state: ServerState) -> str:

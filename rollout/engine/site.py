@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rollout.domain import Reading, Server, ServerState
 from rollout.engine.context import NodeContext, environment
+from rollout.engine.old_processes import OldProcesses
 from rollout.engine.page_rotation import PageRotation
 from rollout.engine.rotation import Rotation
 from rollout.engine.runtime_rotation import RuntimeRotation
@@ -67,7 +68,13 @@ class Site:
         drain, health = self.inventory.drain, self.inventory.health
         if drain.health_page is not None:
             return PageRotation(context, drain.health_page, found, self.load_balancers)
-        return RuntimeRotation(found, self.load_balancers, drain, health.timeout if health else _REJOIN)
+        return RuntimeRotation(
+            found,
+            self.load_balancers,
+            drain,
+            health.timeout if health else _REJOIN,
+            OldProcesses(context, self.balancer_hosts),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,18 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from rollout.adapters.haproxy import HAProxy
+from rollout.adapters.local import LocalHost
 from rollout.domain import CheckResult, Server, ServerState, Step
+from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
+from rollout.engine.old_processes import OldProcesses
 from rollout.engine.runtime_rotation import RuntimeRotation
 from rollout.events import Event
-from rollout.inventory.model import Drain
+from rollout.inventory.model import Inventory
+from rollout.ports import Probe
 from tests.support.balancer import Backends, Balancer, balancer
 from tests.support.until import until_seen
 from tests.support.web import WebApp, web_app
@@ -47,10 +51,30 @@ class Shop:
             for lb in self.balancers
         }
 
-    def rotation(self, node: str = "web1", *, rejoin_timeout: float = 5.0, **drain: Any) -> RuntimeRotation:
-        """Its way out and back by the runtime socket. `drain` is as in the inventory."""
-        settings = Drain.model_validate({"timeout": "5s", **drain})
-        return RuntimeRotation(self.servers(node), self.haproxies, settings, rejoin_timeout)
+    def rotation(
+        self, node: str = "web1", *, rejoin_timeout: float = 5.0, apart: bool = False, **drain: Any
+    ) -> RuntimeRotation:
+        """Its way out and back by the runtime socket. `drain` is as in the inventory.
+
+        `apart` means that the load balancers' machines cannot be asked; the node itself, this machine, can.
+        """
+        written = {
+            "service": "shop",
+            "load_balancers": {lb.name: {"haproxy": str(lb.socket())} for lb in self.balancers},
+            "nodes": {name: {"host": app.host, "ssh": "local"} for name, app in self.apps.items()},
+            "drain": {"timeout": "5s", **drain},
+            "restart": {"command": "restart"},
+        }
+        inventory = Inventory.model_validate(written)
+        context = NodeContext(node, inventory, None, LocalHost(node), cast(Probe, None), {})
+        machines = {} if apart else {lb.name: LocalHost(lb.name) for lb in self.balancers}
+        return RuntimeRotation(
+            self.servers(node),
+            self.haproxies,
+            inventory.drain,
+            rejoin_timeout,
+            OldProcesses(context, machines),
+        )
 
     def log(self, step: Step = Step.DRAIN, node: str = "web1") -> StepLog:
         return StepLog(self.events.append, node, step)

@@ -75,7 +75,7 @@ async def site(
             inventory=inventory,
             hosts=hosts or {name: LocalHost(name) for name in here.apps},
             load_balancers={name: here.haproxies[name] for name in inventory.load_balancers},
-            balancer_hosts={},
+            balancer_hosts={name: LocalHost(name) for name in inventory.load_balancers},
             probes=dict.fromkeys(here.apps, probe),
         )
     finally:

@@ -149,6 +149,7 @@ def _server_states(
             agent_checked=bool(int(state["srv_agent_state"]) & _CHECK_CONFIGURED),
             tracks=row["tracked"],
             total_sessions=_number(row["stot"]),
+            idle_connections=_number(row.get("srv_icur")),
         )
 
 
