@@ -27,7 +27,9 @@ async def make_plan(
     `ours` are nodes that an earlier deployment left out: that they are out is nobody else's decision.
     Raises LoadBalancerError, Refused.
     """
-    seen = await survey(site)
+    by_page = site.inventory.drain.health_page is not None
+    state_files = () if by_page else site.state_files.values()
+    seen, unwritable = await both(survey(site), together(file.look() for file in state_files))
     if site.load_balancers:
         require_found(site.inventory, nodes, seen.placement)
     skipped = {}
@@ -47,7 +49,7 @@ async def make_plan(
         window=window,
         placement=seen.placement,
         capacity=capacity(seen.readings, rolled, seen.placement, window),
-        warnings=tuple(_warnings(site, rolled, seen)),
+        warnings=(*_warnings(site, rolled, seen), *filter(None, unwritable)),
     ), seen
 
 

@@ -17,6 +17,7 @@ from rollout import runtime
 from rollout.domain import AdminState, CheckResult, Reading, Server, ServerState
 from rollout.engine.log import StepLog
 from rollout.engine.old_processes import OldProcesses
+from rollout.engine.state_file import StateFile
 from rollout.engine.waiting import each, insist, patiently, together
 from rollout.errors import ChangedByOthers, RolloutError, StepFailure
 from rollout.inventory.model import Drain
@@ -40,11 +41,13 @@ class RuntimeRotation:
         drain: Drain,
         rejoin_timeout: float,
         old_processes: OldProcesses,
+        state_files: Mapping[str, StateFile],
     ) -> None:
         self._drain = drain
         self._old = old_processes
         self._ways = [
-            _OneBalancer(load_balancers[name], own, drain, rejoin_timeout) for name, own in servers.items()
+            _OneBalancer(load_balancers[name], own, drain, rejoin_timeout, state_files[name])
+            for name, own in servers.items()
         ]
 
     async def leave(self, log: StepLog) -> None:
@@ -113,12 +116,18 @@ class _OneBalancer:
     """The node's servers on one load balancer."""
 
     def __init__(
-        self, balancer: LoadBalancer, servers: tuple[Server, ...], drain: Drain, rejoin_timeout: float
+        self,
+        balancer: LoadBalancer,
+        servers: tuple[Server, ...],
+        drain: Drain,
+        rejoin_timeout: float,
+        state_file: StateFile,
     ) -> None:
         self._balancer = balancer
         self._servers = servers
         self._drain = drain
         self._rejoin_timeout = rejoin_timeout
+        self._state_file = state_file
         self._process = (0, 0)
         """The process that was told what `_stage` needs."""
         self._stage = _Stage.DRAINED
@@ -283,6 +292,7 @@ class _OneBalancer:
     async def _send(self, commands: Sequence[str], log: StepLog) -> None:
         log.sent(self._balancer.name, "; ".join(commands))
         await insist(self._balancer, commands)
+        await self._state_file.update(self._servers, log, out=self._stage is not _Stage.BACK)
 
     async def _while_out(self, log: StepLog) -> tuple[ServerState, ...]:
         """The servers in a fresh reading, all of them out.

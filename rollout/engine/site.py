@@ -7,7 +7,7 @@ import ipaddress
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rollout.domain import Reading, Server, ServerState
 from rollout.engine.context import NodeContext, environment
@@ -15,6 +15,7 @@ from rollout.engine.old_processes import OldProcesses
 from rollout.engine.page_rotation import PageRotation
 from rollout.engine.rotation import Rotation
 from rollout.engine.runtime_rotation import RuntimeRotation
+from rollout.engine.state_file import StateFile
 from rollout.engine.waiting import together
 from rollout.inventory.model import Inventory
 from rollout.plan import Placement, place
@@ -34,6 +35,13 @@ class Site:
     """The machines of load balancers on which shell lines can be run; not those reached by TCP."""
     probes: Mapping[str, Probe]
     """By the node's name: how its pages are reached."""
+    state_files: Mapping[str, StateFile] = field(init=False)
+
+    def __post_init__(self) -> None:
+        files = {
+            name: StateFile(lb, self.balancer_hosts.get(name)) for name, lb in self.load_balancers.items()
+        }
+        object.__setattr__(self, "state_files", files)
 
     @asynccontextmanager
     async def connecting(self, nodes: Sequence[str]) -> AsyncIterator[None]:
@@ -74,6 +82,7 @@ class Site:
             drain,
             health.timeout if health else _REJOIN,
             OldProcesses(context, self.balancer_hosts),
+            self.state_files,
         )
 
 

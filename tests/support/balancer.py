@@ -45,6 +45,7 @@ class Balancer:
         settings: Sequence[str] = (),
         within: Sequence[str] = (),
         with_master: bool = False,
+        state_file: Path | None = None,
     ) -> None:
         self.name = name
         self.host = own_address()
@@ -52,6 +53,8 @@ class Balancer:
         self.settings = tuple(settings)
         """Further lines of `defaults`."""
         self.folder = Path(tempfile.mkdtemp(prefix="lb-"))
+        self.state_file = state_file or self.folder / "state"
+        """What a new process takes its servers' states from."""
         self.pid = 0
         self._command = [*within, binary]
         self._with_master = with_master
@@ -70,11 +73,6 @@ class Balancer:
 
     async def start(self) -> None:
         await self._run()
-
-    @property
-    def state_file(self) -> Path:
-        """What a new process takes its servers' states from."""
-        return self.folder / "state"
 
     async def reload(self, *, keep_state: bool = False, as_it_is: bool = False) -> None:
         """As `systemctl reload`: a new process, and the old one finishes what runs.
@@ -172,7 +170,7 @@ class Balancer:
         ]
         lines += [
             f"  stats socket ipv4@{self.host}:{TCP_SOCKET_PORT} level admin",
-            f"  server-state-file {self.folder}/state",
+            f"  server-state-file {self.state_file}",
             "defaults",
             "  mode http",
             "  load-server-state-from-file global",

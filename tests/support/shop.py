@@ -15,6 +15,7 @@ from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
 from rollout.engine.old_processes import OldProcesses
 from rollout.engine.runtime_rotation import RuntimeRotation
+from rollout.engine.state_file import StateFile
 from rollout.events import Event
 from rollout.inventory.model import Inventory
 from rollout.ports import Probe
@@ -74,6 +75,7 @@ class Shop:
             inventory.drain,
             rejoin_timeout,
             OldProcesses(context, machines),
+            {name: StateFile(haproxy, machines.get(name)) for name, haproxy in self.haproxies.items()},
         )
 
     def log(self, step: Step = Step.DRAIN, node: str = "web1") -> StepLog:

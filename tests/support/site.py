@@ -20,7 +20,8 @@ Action = Callable[[], Awaitable[Completed]]
 
 
 class AppHost:
-    """The machine of an application: `restart` restarts it, other lines do what a test gave, or end well."""
+    """The machine of an application: `restart` restarts it, `ss` is this machine's, other lines do what a test
+    gave, or end well."""
 
     def __init__(self, app: WebApp) -> None:
         self.name = app.name
@@ -42,6 +43,9 @@ class AppHost:
         timeout: float,
         output: Callable[[str], None] | None = None,
     ) -> Completed:
+        if line.startswith("ss "):
+            local = LocalHost(self.name)
+            return await local.run(line, environment=environment, timeout=timeout, output=output)
         self.lines.append(line)
         return await self.actions[line]() if line in self.actions else Completed(0)
 

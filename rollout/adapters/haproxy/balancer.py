@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from rollout.adapters.haproxy.master import Master
 from rollout.adapters.haproxy.observer import Observer
-from rollout.adapters.haproxy.replies import SEVERITY, judge, parse_level, parse_reading
+from rollout.adapters.haproxy.replies import SEVERITY, judge, parse_level, parse_reading, parse_states
 from rollout.adapters.haproxy.transport import Transport
 from rollout.domain import Reading
 from rollout.errors import CommandRefused
@@ -51,6 +51,9 @@ class HAProxy:
             raise
         judge(self._name, line, reply)
         self._observer.hurry()
+
+    async def server_states(self) -> str:
+        return parse_states(self._name, await self._ask("show servers state"))
 
     async def level(self) -> str:
         return parse_level(self._name, await self._ask("show cli level"))

@@ -93,6 +93,18 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
         raise NotHAProxy(load_balancer, f"HAProxy's statistics could not be read: {error!r}") from error
 
 
+def parse_states(load_balancer: str, reply: str) -> str:
+    """What `show servers state` says, as a state file holds it: the version of the format stands first.
+
+    Raises LoadBalancerUnreachable, CommandRefused.
+    """
+    if _MESSAGE.match(reply.strip("\n")):
+        judge(load_balancer, "show servers state", reply)
+    if not reply.lstrip("\n").startswith("1\n# be_id ") or not reply.endswith("\n\n"):
+        raise _cut_short(load_balancer)
+    return reply.lstrip("\n")
+
+
 def parse_loads(load_balancer: str, reply: str) -> dict[str, int]:
     """The sessions that run and wait on each server, by `backend/server`, as `show stat` alone says it.
 
