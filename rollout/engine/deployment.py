@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from rollout.domain import Outcome, Step
-from rollout.engine.log import Recorder, step
+from rollout.engine.log import Recorder, StepLog, step
 from rollout.engine.node import NodeRoll
 from rollout.engine.site import Site
 from rollout.engine.waiting import patiently, together
@@ -47,6 +47,8 @@ class Deployment:
         self._failed: list[str] = []
         self._done: list[str] = []
         self._halted = ""
+        self._guards: dict[str, asyncio.Task[None]] = {}
+        """Keep those out that were left out, as long as this deployment goes on."""
 
     @property
     def halted(self) -> str:
@@ -72,6 +74,10 @@ class Deployment:
         except asyncio.CancelledError:
             self._record(DeploymentFinished(Outcome.INTERRUPTED, clock() - begun, "interrupted"))
             raise
+        finally:
+            for guard in self._guards.values():
+                guard.cancel()
+            await asyncio.gather(*self._guards.values(), return_exceptions=True)
         outcome = self._outcome()
         self._record(DeploymentFinished(outcome, clock() - begun, self._halted))
         return outcome
@@ -138,6 +144,8 @@ class Deployment:
             self._failed.append(name)
             if node.out:
                 self._left_out.add(name)
+                log = StepLog(self._record, name, Step.READY)
+                self._guards[name] = asyncio.create_task(rotation.guard(log))
             self._record(NodeFailed(name, left_out=node.out))
             if isinstance(error, asyncio.CancelledError):
                 raise

@@ -196,7 +196,10 @@ class _OneBalancer:
         while self._stage is not _Stage.BACK:
             # What cannot be done now is tried again: while nobody answers, nobody sends requests either.
             with contextlib.suppress(RolloutError):
-                await self._tell_again(await self._read(), log)
+                reading = await self._read()
+                told = await self._tell_again(reading, log)
+                if not told and self._stage is _Stage.TOUCHED and not all(map(_is_out, reading.servers)):
+                    return  # a person put it back
             await asyncio.sleep(_WATCH)
 
     async def _tell_again(self, reading: Reading, log: StepLog) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -41,6 +42,10 @@ class Shop:
     haproxies: Mapping[str, HAProxy]
     events: list[Event] = field(default_factory=list)
 
+    @cached_property
+    def state_files(self) -> dict[str, StateFile]:
+        return {name: StateFile(haproxy, LocalHost(name)) for name, haproxy in self.haproxies.items()}
+
     def servers(self, node: str) -> dict[str, tuple[Server, ...]]:
         """Every server that a node is, by load balancer: those that have its name."""
         return {
@@ -75,7 +80,9 @@ class Shop:
             inventory.drain,
             rejoin_timeout,
             OldProcesses(context, machines),
-            {name: StateFile(haproxy, machines.get(name)) for name, haproxy in self.haproxies.items()},
+            {name: StateFile(haproxy, None) for name, haproxy in self.haproxies.items()}
+            if apart
+            else self.state_files,
         )
 
     def log(self, step: Step = Step.DRAIN, node: str = "web1") -> StepLog:

@@ -20,8 +20,10 @@ Action = Callable[[], Awaitable[Completed]]
 
 
 class AppHost:
-    """The machine of an application: `restart` restarts it, `ss` is this machine's, other lines do what a test
-    gave, or end well."""
+    """The machine of an application: `restart` restarts it, other lines do what a test gave, or end well.
+
+    `ss` is this machine's.
+    """
 
     def __init__(self, app: WebApp) -> None:
         self.name = app.name
