@@ -138,11 +138,20 @@ class ServerState:
     agent_checked: bool
     tracks: str
     total_sessions: int
+    old_sessions: int = 0
+    """Sessions that processes of before a reload still have on it; only a master socket shows them."""
+    idle_connections: int = 0
+    """Connections to it that HAProxy keeps for later requests."""
 
     @property
     def idle(self) -> bool:
         """No session, no queued request, no busy connection."""
-        return self.sessions == self.queued == self.busy_connections == 0
+        return self.load == 0
+
+    @property
+    def load(self) -> int:
+        """Sessions on it and waiting for it; a connection that is busy without either counts as one."""
+        return max(self.sessions + self.queued, self.busy_connections) + self.old_sessions
 
     @property
     def running(self) -> bool:
@@ -193,9 +202,19 @@ class Reading:
     pid: int
     uptime: int
     """Seconds."""
+    started: int
+    """Unix time, by the load balancer's clock."""
     servers: tuple[ServerState, ...]
     queued: Mapping[str, int] = field(default_factory=dict)
     """Requests that wait until any server of a backend is free, by backend."""
+    old_processes_shown: bool = False
+    """Whether `old_sessions` are known."""
+
+    @property
+    def process(self) -> tuple[int, int]:
+        """Which process answered. A reload or a restart makes it another one, in a container with the same
+        pid; it has forgotten all that was set by the socket."""
+        return self.pid, self.started
 
     def of(self, servers: frozenset[Server] | tuple[Server, ...]) -> tuple[ServerState, ...]:
         """The states of `servers`, in the order of the reading; those that it does not show are missing."""

@@ -29,6 +29,13 @@ class LoadBalancer(Protocol):
         """
         ...
 
+    async def server_states(self) -> str:
+        """What all servers are, in the words in which HAProxy can be told it when it starts.
+
+        Raises LoadBalancerUnreachable, CommandRefused.
+        """
+        ...
+
     async def level(self) -> str:
         """The socket's permission level: `user`, `operator` or `admin`."""
         ...

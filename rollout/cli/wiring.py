@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollout.adapters.haproxy import HAProxy
-from rollout.adapters.haproxy.transport import SshTransport, TcpTransport, UnixTransport
+from rollout.adapters.haproxy.transport import SshTransport, TcpTransport, Transport, UnixTransport
 from rollout.adapters.journal import journal_path
 from rollout.adapters.local import LocalHost
 from rollout.adapters.lock import FolderLock
 from rollout.cli.redaction import Redaction
-from rollout.domain import Answer, SshSocket, TcpSocket
+from rollout.domain import Answer, RuntimeSocket, SshSocket, TcpSocket, UnixSocket
 from rollout.engine.site import Site
 from rollout.inventory import Inventory
 from rollout.masks import MASK
@@ -77,13 +77,21 @@ class _Wiring:
         return self._direct if target is None else self._ssh.probe(target, self._direct)
 
     def load_balancer(self, name: str) -> HAProxy:
-        match self._inventory.runtime_socket(name):
+        master = self._inventory.master_socket(name)
+        return HAProxy(
+            name,
+            self._transport(name, self._inventory.runtime_socket(name)),
+            None if master is None else self._transport(name, master),
+        )
+
+    def _transport(self, name: str, address: RuntimeSocket) -> Transport:
+        match address:
             case SshSocket(target=target, path=path):
-                return HAProxy(name, SshTransport(name, self._ssh.host(name, target), path))
-            case TcpSocket() as address:
-                return HAProxy(name, TcpTransport(name, address))
-            case address:
-                return HAProxy(name, UnixTransport(name, address))
+                return SshTransport(name, self._ssh.host(name, target), path)
+            case TcpSocket():
+                return TcpTransport(name, address)
+            case UnixSocket():
+                return UnixTransport(name, address)
 
     def balancer_host(self, name: str) -> Host | None:
         """The machine of a load balancer; `None` where only its socket is reached."""

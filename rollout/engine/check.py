@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from itertools import chain
 
@@ -17,19 +16,12 @@ from rollout.engine.checks import (
     rotation_finding,
     server_findings,
 )
+from rollout.engine.configuration import Unreadable, read_configuration
 from rollout.engine.site import Site, Survey, survey
 from rollout.engine.waiting import both, together
 from rollout.errors import HostError, LoadBalancerError, Refused
 from rollout.plan import out_of_rotation, require_found
-from rollout.ports import Host
 
-_LOOK = 30.0
-"""Seconds for reading HAProxy's configuration."""
-_CONFIGURATION_FILES = """
-tr '\\0' '\\n' < /proc/{pid}/cmdline | awk 'file {{ print; file = 0 }} $0 == "-f" {{ file = 1 }}' |
-while read -r file; do if [ -d "$file" ]; then ls -d "$file"/*.cfg; else echo "$file"; fi; done
-"""
-"""Prints the files that a running HAProxy was started with, one a line."""
 _LEVELS = {Severity.WARNING: Level.WARNING, Severity.NOTE: Level.NOTE}
 
 
@@ -77,8 +69,8 @@ async def _of_configuration(site: Site, name: str, nodes: Sequence[str], seen: S
     if host is None:
         return [_unread(name, "its machine is not reached by SSH")]
     try:
-        lines = await _read_files(host, reading.pid)
-    except (HostError, _Unreadable) as error:
+        lines = await read_configuration(host, reading.pid)
+    except (HostError, Unreadable) as error:
         return [_unread(name, str(error))]
     by_page = site.inventory.drain.health_page is not None
     text = "\n".join(line for _, line in lines)
@@ -87,28 +79,6 @@ async def _of_configuration(site: Site, name: str, nodes: Sequence[str], seen: S
         Finding(_LEVELS[found.severity], name, f"{lines[found.line - 1][0]}: {found.message}", found.advice)
         for found in findings
     ]
-
-
-class _Unreadable(Exception):
-    """A configuration file that cannot be had, with the reason."""
-
-
-async def _read_files(host: Host, pid: int) -> list[tuple[str, str]]:
-    """All lines of the configuration of a running HAProxy, in order, each with its file and number.
-
-    Raises HostError, _Unreadable.
-    """
-    files = await host.run(_CONFIGURATION_FILES.format(pid=pid), environment={}, timeout=_LOOK)
-    if files.status != 0 or not files.tail:
-        raise _Unreadable("its files could not be found")
-    lines: list[tuple[str, str]] = []
-    for file in files.tail:
-        read: list[str] = []
-        line = f"cat {shlex.quote(file)}"
-        if (await host.run(line, environment={}, timeout=_LOOK, output=read.append)).status != 0:
-            raise _Unreadable(f"{file} could not be read")
-        lines += [(f"{file}:{number}", text) for number, text in enumerate(read, start=1)]
-    return lines
 
 
 def _unread(name: str, reason: str) -> Finding:

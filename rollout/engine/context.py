@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -66,9 +66,11 @@ class NodeContext:
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise StepFailure(f"{method} {filled} answered {answer.status}")
 
-    async def look(self, line: str, *, timeout: float) -> Completed:
+    async def look(
+        self, line: str, *, timeout: float, output: Callable[[str], None] | None = None
+    ) -> Completed:
         """Run a shell line that changes nothing: it is not told, and any exit status is an answer."""
-        return await self.host.run(line, environment=self.environment, timeout=timeout)
+        return await self.host.run(line, environment=self.environment, timeout=timeout, output=output)
 
 
 def environment(

@@ -9,7 +9,7 @@ from typing import Any
 
 from rollout.domain import Outcome, Step
 from rollout.engine.gate import Gate
-from rollout.engine.log import Recorder, step
+from rollout.engine.log import Recorder, StepLog, step
 from rollout.engine.node import NodeRoll
 from rollout.engine.site import Site
 from rollout.engine.waiting import together
@@ -49,6 +49,8 @@ class Deployment:
         self._done: list[str] = []
         self._halted = ""
         self._running: asyncio.Task[Any] | None = None
+        self._guards: dict[str, asyncio.Task[None]] = {}
+        """Keep those out that were left out, as long as this deployment goes on."""
 
     @property
     def halted(self) -> str:
@@ -82,6 +84,10 @@ class Deployment:
             reason = self._halted or "interrupted"
             self._record(DeploymentFinished(Outcome.INTERRUPTED, clock() - begun, reason))
             raise
+        finally:
+            for guard in self._guards.values():
+                guard.cancel()
+            await asyncio.gather(*self._guards.values(), return_exceptions=True)
         outcome = self._outcome()
         self._record(DeploymentFinished(outcome, clock() - begun, self._halted))
         return outcome
@@ -162,6 +168,8 @@ class Deployment:
             self._failed.append(name)
             if node.out:
                 self._left_out.add(name)
+                log = StepLog(self._record, name, Step.READY)
+                self._guards[name] = asyncio.create_task(rotation.guard(log))
             self._record(NodeFailed(name, left_out=node.out))
             if isinstance(error, asyncio.CancelledError):
                 raise

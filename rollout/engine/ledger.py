@@ -29,7 +29,7 @@ class Ledger:
         self._changed: set[Server] = set()
         self._theirs: set[Server] = set()
         self._opened = False
-        self._pid = 0
+        self._process = (0, 0)
 
     @property
     def changed(self) -> frozenset[Server]:
@@ -52,7 +52,7 @@ class Ledger:
             self._changed.update(s.server for s in reading.servers if self._was_otherwise(s))
             if self._changed:
                 raise _others(reading, self._changed, "since the deployment began")
-            self._pid = reading.pid
+            self._process = reading.process
         for state in reading.servers:
             before = self._before.setdefault(state.server, Found(state.admin, state.weight))
             if not (self._taken_up and before.weight_is_lost(state)):
@@ -75,7 +75,7 @@ class Ledger:
             if not reloaded and state.admin.forced not in self._ours.get(state.server, _ANY):
                 self._theirs.add(state.server)
                 self._changed.add(state.server)
-            if self._has_other_weight(state, reading.pid):
+            if self._has_other_weight(state, reading.process):
                 self._before[state.server] = dataclasses.replace(
                     self._before[state.server], weight=state.weight
                 )
@@ -121,11 +121,11 @@ class Ledger:
         before = self._before.get(state.server)
         return before is not None and _decision(before) != _decision(Found(state.admin, state.weight))
 
-    def _has_other_weight(self, state: ServerState, pid: int) -> bool:
+    def _has_other_weight(self, state: ServerState, process: tuple[int, int]) -> bool:
         before = self._before.get(state.server)
         if before is None or state.weight == before.weight:
             return False
-        return pid == self._pid or state.weight != state.configured_weight
+        return process == self._process or state.weight != state.configured_weight
 
 
 def _decision(found: Found) -> tuple[AdminState, bool]:

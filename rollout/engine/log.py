@@ -8,7 +8,16 @@ from contextlib import asynccontextmanager
 
 from rollout.domain import Step
 from rollout.errors import AnswerLost, ChangedByOthers, CommandTimedOut, RolloutError, StepFailure
-from rollout.events import CommandSent, Event, OutputSeen, Progressed, StepFailed, StepFinished, StepStarted
+from rollout.events import (
+    CommandSent,
+    Event,
+    OutputSeen,
+    Progressed,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    Warned,
+)
 
 Recorder = Callable[[Event], None]
 
@@ -37,6 +46,10 @@ class StepLog:
         if self._told != (detail, sessions):
             self._told = (detail, sessions)
             self._record(Progressed(self._node, self._step, detail, sessions))
+
+    def warn(self, message: str) -> None:
+        """What does not end the step, but should be known."""
+        self._record(Warned(message, self._node))
 
     def sessions(self, load_balancer: str, sessions: int) -> None:
         """How many sessions a load balancer still shows; 0 is drained."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from rollout import page
 from rollout.domain import OperationalState, Server, ServerState
+from rollout.engine.connections import connections
 from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
 from rollout.engine.verify import verify
@@ -127,10 +128,10 @@ class PageRotation:
             if there:
                 log.progress(f"{balancer.name} still sends to it")
             elif busy:
-                log.sessions(balancer.name, sum(state.sessions for state in busy))
+                log.sessions(balancer.name, sum(state.load for state in busy))
             if clock() >= deadline and not shown_gone:
                 shown = ", ".join(
-                    f"{state.server} shows {state.status} with {state.sessions} sessions"
+                    f"{state.server} shows {state.status} with {state.load} sessions"
                     for state in states
                     if state in there or state in busy
                 )
@@ -157,23 +158,15 @@ class PageRotation:
     async def _connections_gone(self, port: int, deadline: float, log: StepLog) -> None:
         clock = asyncio.get_running_loop().time
         while True:
-            seen = await self._context.look(page.connections(port, self._context.address), timeout=_COMMAND)
-            if seen.status != 0:
-                raise StepFailure(
-                    f"the connections to port {port} could not be counted: "
-                    f"`ss` exited with {seen.status} on the node",
-                    tail=seen.tail,
-                    hint="Debian's package iproute2 has `ss`",
-                )
-            left = len([line for line in seen.tail if line.strip()])
-            log.progress(f"{left} connections to port {port}", left)
+            left = await connections(self._context, port)
+            log.progress(f"{len(left)} connections to port {port}", len(left))
             if not left:
                 return
             if clock() >= deadline:
                 raise StepFailure(
-                    f"not drained within {self._timeout:g} s: {left} connections to port {port}",
+                    f"not drained within {self._timeout:g} s: {len(left)} connections to port {port}",
                     hint="`ss -tn` on the node says whose they are",
-                    tail=seen.tail,
+                    tail=left,
                 )
             await asyncio.sleep(_LOOK_AGAIN)
 

@@ -37,7 +37,9 @@ async def make_plan(
     decision, and they are brought back. Nodes that somebody else took out are skipped, unless they are
     included; then they are left as they are found. Raises LoadBalancerError, Refused.
     """
-    seen = await survey(site)
+    by_page = site.inventory.drain.health_page is not None
+    state_files = () if by_page else site.state_files.values()
+    seen, unwritable = await both(survey(site), together(file.look() for file in state_files))
     if site.load_balancers:
         require_found(site.inventory, nodes, seen.placement)
     skipped = {}
@@ -60,7 +62,7 @@ async def make_plan(
         window=window,
         placement=seen.placement,
         capacity=capacity(seen.readings, rolled, seen.placement, window, strategy.min_ready),
-        warnings=tuple(_warnings(site, rolled, seen)),
+        warnings=(*_warnings(site, rolled, seen), *filter(None, unwritable)),
         before={
             state.server: (taken_up[name].found(state.server) if name in taken_up else None)
             or Found(state.admin, state.weight)

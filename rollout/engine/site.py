@@ -7,14 +7,16 @@ import ipaddress
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rollout.domain import Found, Reading, Server, ServerState
 from rollout.engine.context import NodeContext, environment
 from rollout.engine.no_rotation import NoRotation
+from rollout.engine.old_processes import OldProcesses
 from rollout.engine.page_rotation import PageRotation
 from rollout.engine.rotation import Rotation
 from rollout.engine.runtime_rotation import RuntimeRotation
+from rollout.engine.state_file import StateFile
 from rollout.engine.waiting import together
 from rollout.inventory.model import Inventory
 from rollout.plan import Placement, place
@@ -34,6 +36,13 @@ class Site:
     """The machines of load balancers on which shell lines can be run; not those reached by TCP."""
     probes: Mapping[str, Probe]
     """By the node's name: how its pages are reached."""
+    state_files: Mapping[str, StateFile] = field(init=False)
+
+    def __post_init__(self) -> None:
+        files = {
+            name: StateFile(lb, self.balancer_hosts.get(name)) for name, lb in self.load_balancers.items()
+        }
+        object.__setattr__(self, "state_files", files)
 
     @asynccontextmanager
     async def connecting(self, nodes: Sequence[str]) -> AsyncIterator[None]:
@@ -84,7 +93,17 @@ class Site:
         patience = self.inventory.strategy.patience
         if drain.health_page is not None:
             return PageRotation(context, drain.health_page, found, self.load_balancers)
-        return RuntimeRotation(found, self.load_balancers, drain, rejoin, patience, before, taken_up=taken_up)
+        return RuntimeRotation(
+            found,
+            self.load_balancers,
+            drain,
+            rejoin,
+            patience,
+            OldProcesses(context, self.balancer_hosts),
+            self.state_files,
+            before,
+            taken_up=taken_up,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -302,7 +302,15 @@ class Inventory(Section):
 
     def runtime_socket(self, load_balancer: str) -> RuntimeSocket:
         """Where HAProxy's runtime API is, with the inventory's SSH settings filled in."""
-        socket = parse_runtime_socket(self.load_balancers[load_balancer].haproxy)
+        return self._socket(self.load_balancers[load_balancer].haproxy)
+
+    def master_socket(self, load_balancer: str) -> RuntimeSocket | None:
+        """Where HAProxy's master process is asked for old workers, if the inventory says so."""
+        master = self.load_balancers[load_balancer].master
+        return None if master is None else self._socket(master)
+
+    def _socket(self, url: str) -> RuntimeSocket:
+        socket = parse_runtime_socket(url)
         if isinstance(socket, SshSocket):
             return SshSocket(self._target(socket.target, Ssh()), socket.path)
         return socket

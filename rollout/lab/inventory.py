@@ -15,6 +15,7 @@ drain:
 def text(layout: Layout, user: str) -> str:
     """YAML."""
     health_page = layout.settings.drain == "health-page"
+    by_ssh = {one.name: f"ssh://{user}@{one.host}:{layout.addresses.ssh}" for one in layout.load_balancers}
     return fill(
         "inventory.yml",
         home=layout.home,
@@ -23,7 +24,8 @@ def text(layout: Layout, user: str) -> str:
         app_port=layout.addresses.app,
         window=layout.settings.window,
         load_balancers="\n".join(
-            f"  {one.name}:\n    haproxy: ssh://{user}@{one.host}:{layout.addresses.ssh}{one.socket()}"
+            f"  {one.name}:\n    haproxy: {by_ssh[one.name]}{one.socket()}\n"
+            f"    master: {by_ssh[one.name]}{one.socket('master')}"
             for one in layout.load_balancers
         ),
         nodes="\n".join(f"  {node.name}: {{host: {node.host}, zone: {node.zone}}}" for node in layout.nodes),

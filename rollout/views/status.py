@@ -62,7 +62,8 @@ def advice(deployment: Progress | None, state: str, inventory: str) -> Iterator[
 
 
 def document(service: str, status: SiteStatus, deployment: Progress | None, state: str) -> dict[str, Any]:
-    """The same for programs. `sessions` of a server are those that run, `queued` those that wait."""
+    """The same for programs. `sessions` of a server are those that run, `queued` those that wait, and
+    `old_sessions` those of processes of before a reload."""
     return {
         "service": service,
         "nodes": [_node_document(node, status) for node in status.nodes],
@@ -119,6 +120,7 @@ def _server_document(state: ServerState) -> dict[str, Any]:
         "status": state.status,
         "sessions": state.sessions,
         "queued": state.queued,
+        "old_sessions": state.old_sessions,
         "admin": _admin(state.admin),
         "check": state.check_status or None,
         "weight": state.weight,
@@ -143,12 +145,13 @@ def _deployment_document(deployment: Progress, state: str) -> dict[str, Any]:
 
 def _server(state: ServerState) -> tuple[str, str, str, str, str, str]:
     queued = f" +{state.queued} queued" if state.queued else ""
+    old = f" +{state.old_sessions} old" if state.old_sessions else ""
     return (
         f"{state.server.load_balancer} {state.server.path}",
         state.status,
         _admin(state.admin),
         (state.check_status or "none") if state.checked else "none",
-        f"{state.sessions}{queued}",
+        f"{state.sessions}{queued}{old}",
         str(state.weight),
     )
 

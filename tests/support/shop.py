@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from rollout.adapters.haproxy import HAProxy
+from rollout.adapters.local import LocalHost
 from rollout.domain import CheckResult, Server, ServerState, Step
+from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
+from rollout.engine.old_processes import OldProcesses
 from rollout.engine.runtime_rotation import RuntimeRotation
+from rollout.engine.state_file import StateFile
 from rollout.events import Event
-from rollout.inventory.model import Drain
+from rollout.inventory.model import Inventory
+from rollout.ports import Probe
 from tests.support.balancer import Backends, Balancer, balancer
 from tests.support.until import until_seen
 from tests.support.web import WebApp, web_app
@@ -36,6 +42,10 @@ class Shop:
     haproxies: Mapping[str, HAProxy]
     events: list[Event] = field(default_factory=list)
 
+    @cached_property
+    def state_files(self) -> dict[str, StateFile]:
+        return {name: StateFile(haproxy, LocalHost(name)) for name, haproxy in self.haproxies.items()}
+
     def servers(self, node: str) -> dict[str, tuple[Server, ...]]:
         """Every server that a node is, by load balancer: those that have its name."""
         return {
@@ -48,11 +58,39 @@ class Shop:
         }
 
     def rotation(
-        self, node: str = "web1", *, rejoin_timeout: float = 5.0, patience: float = 10.0, **drain: Any
+        self,
+        node: str = "web1",
+        *,
+        rejoin_timeout: float = 5.0,
+        patience: float = 10.0,
+        apart: bool = False,
+        **drain: Any,
     ) -> RuntimeRotation:
-        """Its way out and back by the runtime socket. `drain` is as in the inventory."""
-        settings = Drain.model_validate({"timeout": "5s", **drain})
-        return RuntimeRotation(self.servers(node), self.haproxies, settings, rejoin_timeout, patience)
+        """Its way out and back by the runtime socket. `drain` is as in the inventory.
+
+        `apart` means that the load balancers' machines cannot be asked; the node itself, this machine, can.
+        """
+        written = {
+            "service": "shop",
+            "load_balancers": {lb.name: {"haproxy": str(lb.socket())} for lb in self.balancers},
+            "nodes": {name: {"host": app.host, "ssh": "local"} for name, app in self.apps.items()},
+            "drain": {"timeout": "5s", **drain},
+            "restart": {"command": "restart"},
+        }
+        inventory = Inventory.model_validate(written)
+        context = NodeContext(node, inventory, None, LocalHost(node), cast(Probe, None), {})
+        machines = {} if apart else {lb.name: LocalHost(lb.name) for lb in self.balancers}
+        return RuntimeRotation(
+            self.servers(node),
+            self.haproxies,
+            inventory.drain,
+            rejoin_timeout,
+            patience,
+            OldProcesses(context, machines),
+            {name: StateFile(haproxy, None) for name, haproxy in self.haproxies.items()}
+            if apart
+            else self.state_files,
+        )
 
     def log(self, step: Step = Step.DRAIN, node: str = "web1") -> StepLog:
         return StepLog(self.events.append, node, step)
@@ -81,9 +119,9 @@ async def shop(
     *,
     balancers: int = 1,
     nodes: int = 2,
-    settings: Sequence[str] = (),
+    **more: Any,
 ) -> AsyncIterator[Shop]:
-    """Nodes `web1`, `web2`, … behind `lb1`, `lb2`, …, all checks passed once."""
+    """Nodes `web1`, `web2`, … behind `lb1`, `lb2`, …, all checks passed once. `more` is for `Balancer`."""
     async with AsyncExitStack() as stack:
         names = [f"web{number}" for number in range(1, nodes + 1)]
         apps = {name: await stack.enter_async_context(web_app(name)) for name in names}
@@ -93,7 +131,7 @@ async def shop(
             for name, lines in (backends or {"shop": CHECKED}).items()
         }
         running = [
-            await stack.enter_async_context(balancer(binary, filled, name=f"lb{number}", settings=settings))
+            await stack.enter_async_context(balancer(binary, filled, name=f"lb{number}", **more))
             for number in range(1, balancers + 1)
         ]
         made = Shop(apps, running, {lb.name: lb.haproxy() for lb in running})

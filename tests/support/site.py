@@ -20,7 +20,10 @@ Action = Callable[[], Awaitable[Completed]]
 
 
 class AppHost:
-    """The machine of an application: `restart` restarts it, other lines do what a test gave, or end well."""
+    """The machine of an application: `restart` restarts it, other lines do what a test gave, or end well.
+
+    `ss` is this machine's.
+    """
 
     def __init__(self, app: WebApp) -> None:
         self.name = app.name
@@ -42,6 +45,9 @@ class AppHost:
         timeout: float,
         output: Callable[[str], None] | None = None,
     ) -> Completed:
+        if line.startswith("ss "):
+            local = LocalHost(self.name)
+            return await local.run(line, environment=environment, timeout=timeout, output=output)
         self.lines.append(line)
         return await self.actions[line]() if line in self.actions else Completed(0)
 
@@ -75,7 +81,7 @@ async def site(
             inventory=inventory,
             hosts=hosts or {name: LocalHost(name) for name in here.apps},
             load_balancers={name: here.haproxies[name] for name in inventory.load_balancers},
-            balancer_hosts={},
+            balancer_hosts={name: LocalHost(name) for name in inventory.load_balancers},
             probes=dict.fromkeys(here.apps, probe),
         )
     finally:

@@ -43,7 +43,7 @@ def state(path: str = "shop/web1", *, on: str = "lb1", **changes: Any) -> Server
 
 
 def reading(*states: ServerState, on: str = "lb1") -> Reading:
-    return Reading(load_balancer=on, version="3.0.11", pid=1, uptime=60, servers=states)
+    return Reading(load_balancer=on, version="3.0.11", pid=1, uptime=60, started=0, servers=states)
 
 
 def inventory(**changes: Any) -> Inventory:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import Iterable, Sequence
 
+from rollout.adapters.haproxy.master import Master
 from rollout.adapters.haproxy.observer import Observer
-from rollout.adapters.haproxy.replies import SEVERITY, judge, parse_level, parse_reading
+from rollout.adapters.haproxy.replies import SEVERITY, judge, parse_level, parse_reading, parse_states
 from rollout.adapters.haproxy.transport import Transport
 from rollout.domain import Reading
 from rollout.errors import CommandRefused
@@ -19,13 +21,14 @@ _BACKENDS_AND_SERVERS = 6
 class HAProxy:
     """One HAProxy, 2.6 or later."""
 
-    def __init__(self, name: str, transport: Transport) -> None:
+    def __init__(self, name: str, transport: Transport, master: Transport | None = None) -> None:
         self._name = name
         self._transport = transport
+        self._master = None if master is None else Master(name, master)
         self._observer = Observer(self._read)
         self._focus: frozenset[str] = frozenset()
         self._numbers: dict[str, int] = {}
-        self._pid = 0
+        self._process = (0, 0)
 
     @property
     def name(self) -> str:
@@ -49,18 +52,33 @@ class HAProxy:
         judge(self._name, line, reply)
         self._observer.hurry()
 
+    async def server_states(self) -> str:
+        return parse_states(self._name, await self._ask("show servers state"))
+
     async def level(self) -> str:
         return parse_level(self._name, await self._ask("show cli level"))
 
     async def _read(self) -> Reading:
+        """Asks the master last: a reload between the two then shows the same session, and not none."""
+        reading = await self._read_worker()
+        if self._master is None:
+            return reading
+        old = await self._master.old_sessions()
+        servers = (
+            dataclasses.replace(state, old_sessions=old.get(state.server.path, 0))
+            for state in reading.servers
+        )
+        return dataclasses.replace(reading, servers=tuple(servers), old_processes_shown=True)
+
+    async def _read_worker(self) -> Reading:
         """A reading of the focus; of everything, where the process is not the one that numbered them."""
         if self._focus and self._focus <= self._numbers.keys():
             with contextlib.suppress(CommandRefused):  # a reload may have removed a backend
                 reading, _ = await self._read_by(sorted(self._focus))
-                if reading.pid == self._pid:
+                if reading.process == self._process:
                     return reading
         reading, self._numbers = await self._read_by(None)
-        self._pid = reading.pid
+        self._process = reading.process
         return reading
 
     async def _read_by(self, backends: Sequence[str] | None) -> tuple[Reading, dict[str, int]]:

@@ -87,12 +87,45 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
             version=info["Version"],
             pid=int(info["Pid"]),
             uptime=int(info["Uptime_sec"]),
+            started=int(info["Start_time_sec"]),
             servers=servers,
             queued={row["pxname"]: _number(row["qcur"]) for row in rows if row["type"] == _BACKEND},
         )
         return reading, {row["pxname"]: int(row["iid"]) for row in rows}
     except (KeyError, ValueError, csv.Error) as error:
         raise NotHAProxy(load_balancer, f"HAProxy's statistics could not be read: {error!r}") from error
+
+
+def parse_states(load_balancer: str, reply: str) -> str:
+    """What `show servers state` says, as a state file holds it: the version of the format stands first.
+
+    Raises LoadBalancerUnreachable, CommandRefused.
+    """
+    if _MESSAGE.match(reply.strip("\n")):
+        judge(load_balancer, "show servers state", reply)
+    if not reply.lstrip("\n").startswith("1\n# be_id ") or not reply.endswith("\n\n"):
+        raise _cut_short(load_balancer)
+    return reply.lstrip("\n")
+
+
+def parse_loads(load_balancer: str, reply: str) -> dict[str, int]:
+    """The sessions that run and wait on each server, by `backend/server`, as `show stat` alone says it.
+
+    Raises NotHAProxy, LoadBalancerUnreachable.
+    """
+    header, *lines = reply.strip("\n").split("\n")
+    if not reply.endswith("\n\n"):
+        raise _cut_short(load_balancer)
+    try:
+        rows = list(_table(header.removeprefix("# ").split(","), csv.reader(lines)))
+        return {f"{row['pxname']}/{row['svname']}": _load(row) for row in rows}
+    except (KeyError, ValueError, csv.Error) as error:
+        raise NotHAProxy(load_balancer, f"HAProxy's statistics could not be read: {error!r}") from error
+
+
+def _load(row: dict[str, str]) -> int:
+    """A connection that is busy without a session counts as one."""
+    return max(_number(row["scur"]) + _number(row["qcur"]), _number(row.get("used_conn_cur")))
 
 
 def _table(header: list[str], lines: Iterable[list[str]]) -> Iterator[dict[str, str]]:
@@ -131,6 +164,7 @@ def _server_states(
             agent_checked=bool(int(state["srv_agent_state"]) & _CHECK_CONFIGURED),
             tracks=row["tracked"],
             total_sessions=_number(row["stot"]),
+            idle_connections=_number(row.get("srv_icur")),
         )
 
 

@@ -94,6 +94,8 @@ class SshTransport:
 async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
     try:
         writer.write(request)
+        # A master answers until its side is the last one that is open.
+        writer.write_eof()
         await writer.drain()
         return await reader.read()
     finally:

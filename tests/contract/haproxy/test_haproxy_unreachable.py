@@ -93,7 +93,7 @@ def test_nothing_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(transport, "TIMEOUT", 0.1)
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
+        await asyncio.Event().wait()
 
     async def scenario() -> None:
         async with answering(tmp_path / "s", silent) as lb:

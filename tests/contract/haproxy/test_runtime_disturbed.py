@@ -115,9 +115,13 @@ def test_reloads_all_the_time_break_nothing(haproxy_binary: Path) -> None:
         async with shop(haproxy_binary) as here:
             ending = False
 
+            checks = here.apps["web1"].requests
+
             async def reload() -> None:
                 while not ending:
+                    checks.clear()
                     await here.balancers[0].reload()
+                    await until(lambda: ending or checks["/_check"] > 5, "a few checks")
 
             reloads = asyncio.create_task(reload())
             for _ in range(5):

@@ -54,6 +54,7 @@ def test_a_row_for_each_server() -> None:
         admin=AdminState.FORCED_DRAIN,
         sessions=3,
         queued=2,
+        old_sessions=1,
         weight=10,
     )
     unchecked = state("shop/web2", checked=False, check_status="", status="no check")
@@ -65,7 +66,7 @@ def test_a_row_for_each_server() -> None:
     )
     assert found == [
         ["web1", "draining", "1.4.2", "200", "lb1 shop/web1", "UP", "ready", "L7OK", "0", "100"],
-        ["", "", "", "", "lb2 api/web1", "DRAIN", "drain", "L7OK", "3 +2 queued", "10"],
+        ["", "", "", "", "lb2 api/web1", "DRAIN", "drain", "L7OK", "3 +2 queued +1 old", "10"],
         ["web2", "ready", "1.4.2", "200", "lb1 shop/web2", "no check", "ready", "none", "0", "1"],
     ]
 
@@ -165,6 +166,7 @@ def test_a_document_has_all_that_the_table_has() -> None:
                         "status": "DRAIN",
                         "sessions": 3,
                         "queued": 2,
+                        "old_sessions": 0,
                         "admin": "drain",
                         "check": "L7OK",
                         "weight": 10,

@@ -1,0 +1,60 @@
+"""The master process: after a reload it knows the workers that still finish what they had begun."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+from rollout.adapters.haproxy.replies import parse_loads
+from rollout.adapters.haproxy.transport import Transport
+from rollout.errors import LoadBalancerUnreachable, NotHAProxy
+
+_RELOADING = 1.0
+"""Seconds for which a master that is not there is asked again: it comes back after its new worker."""
+_ASK_AGAIN = 0.01
+_OLD_WORKERS = re.compile(r"^# old workers\n((?:\d.*\n)*)", re.MULTILINE)
+_WORKER = re.compile(r"^(\d+)\s+worker\s", re.MULTILINE)
+
+
+class Master:
+    """What a `master:` socket tells. Of a process that is gone the master says so: it has no session."""
+
+    def __init__(self, load_balancer: str, transport: Transport) -> None:
+        self._load_balancer = load_balancer
+        self._transport = transport
+
+    async def old_sessions(self) -> Mapping[str, int]:
+        """How many sessions, queued ones too, all old workers still have, by `backend/server`.
+
+        Raises LoadBalancerUnreachable, NotHAProxy.
+        """
+        sessions: Counter[str] = Counter()
+        processes = await self._processes()
+        if not processes.startswith("#<PID>"):
+            raise NotHAProxy(
+                self._load_balancer,
+                f"this is not HAProxy's master socket: it answered {processes.strip()[:80]!r}",
+                hint="`master:` must name the socket of `haproxy -W -S PATH`",
+            )
+        old = _OLD_WORKERS.search(processes)
+        for pid in _WORKER.findall(old[1]) if old else ():
+            reply = await self._ask(f"@!{pid} show stat -1 4 -1")
+            if not reply.startswith("Can't find the target PID"):
+                sessions.update(parse_loads(self._load_balancer, reply))
+        return sessions
+
+    async def _processes(self) -> str:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + _RELOADING
+        while True:
+            try:
+                return await self._ask("show proc")
+            except LoadBalancerUnreachable:
+                if clock() >= deadline:
+                    raise
+                await asyncio.sleep(_ASK_AGAIN)
+
+    async def _ask(self, command: str) -> str:
+        return (await self._transport.ask(f"{command}\n".encode())).decode(errors="replace")
