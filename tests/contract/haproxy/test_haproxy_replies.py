@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.adapters.haproxy.replies import judge, parse_level, parse_reading
+from rollout.adapters.haproxy.replies import judge, parse_level, parse_loads, parse_reading, parse_states
 from rollout.domain import AdminState
 from rollout.errors import CommandRefused, LoadBalancerError, LoadBalancerUnreachable
 
@@ -91,6 +91,8 @@ def test_anything(text: str) -> None:
         lambda: parse_reading("lb1", COMMAND, text),
         lambda: parse_level("lb1", text),
         lambda: judge("lb1", "set server a/b state drain", text),
+        lambda: parse_loads("lb1", text),
+        lambda: parse_states("lb1", text),
     ):
         with contextlib.suppress(LoadBalancerError):
             read()
@@ -133,6 +135,19 @@ def test_a_dying_process_is_no_refusal() -> None:
     for reply in REPLIES.values():
         with pytest.raises(LoadBalancerUnreachable, match="stopped or replaced"):
             parse_reading("lb1", COMMAND, reply.replace("Stopping: 0", "Stopping: 1"))
+
+
+@pytest.mark.parametrize("version", REPLIES)
+def test_loads_and_states_alone(version: str) -> None:
+    """An old worker shows a load for each server; a state file gets all that is shown, and no part of it."""
+    _, states, stats = REPLIES[version].strip("\n").split("\n\n")
+    assert parse_loads("lb1", f"{stats}\n\n")["api/web2"] == 0
+    assert parse_states("lb1", f"\n{states}\n\n") == f"{states}\n\n"
+    for end in range(len(states)):
+        with pytest.raises(LoadBalancerUnreachable):
+            parse_states("lb1", states[:end])
+    with pytest.raises(CommandRefused):
+        parse_states("lb1", "\n[3]: Permission denied\n\n")
 
 
 def test_a_refused_reading() -> None:

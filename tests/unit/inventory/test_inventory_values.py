@@ -39,6 +39,11 @@ def test_the_production_example_is_read_as_it_is_explained() -> None:
         "deploy",
         "/run/haproxy/admin.sock",
     )
+    master = inventory.master_socket("lb1")
+    assert isinstance(master, SshSocket)
+    assert (master.target.port, master.target.jump) == (22, "ops@bastion.example.com")
+    assert master.path == "/run/haproxy-master.sock"
+    assert inventory.master_socket("lb2") is None
     assert inventory.prepare
     assert inventory.prepare.timeout == 600
     assert inventory.health
