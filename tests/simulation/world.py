@@ -155,10 +155,10 @@ class World:
 
     def _operate(self, server: SimServer, balancer: SimHAProxy, does: str) -> None:
         word = {"drains": "state drain", "maintains": "state maint", "readies": "state ready"}.get(does)
-        now = asyncio.get_running_loop().time()
-        if word is not None:
-            server.operated = now
-        self.watch.operated[server.node.name] = None
         line = f"set server {server.path} {word or f'weight {server.weight + 1}'}\n"
+        self.watch.operated[server.node.name] = None
         self.watch.note(f"operator: {line.strip()} on {balancer.name}")
+        before, now = server.admin, self._loop.time()
         balancer.execute(line, "operator", now)
+        if server.admin != before:  # else nobody can tell
+            server.operated = now
