@@ -72,7 +72,7 @@ def test_too_slow_ones(haproxy_binary: Path, policy: str) -> None:
     async def scenario() -> None:
         async with shop(haproxy_binary, BACKENDS) as here:
             slow = await request_over_a_reload(here)
-            way = here.rotation(timeout="300ms", on_timeout=policy)
+            way = here.rotation(timeout="2s", on_timeout=policy)
             await way.leave(here.log())
             if policy == "abort":
                 with pytest.raises(
@@ -82,7 +82,9 @@ def test_too_slow_ones(haproxy_binary: Path, policy: str) -> None:
                 assert "master:" in str(e.value.hint)
                 assert here.apps["web1"].address in e.value.tail[0]
             else:
-                await way.drained(here.log())
+                log = here.log()
+                await way.drained(log)
+                assert log.detail == "1 connection of before a reload given up"
             here.apps["web1"].let_go()
             await slow
 
