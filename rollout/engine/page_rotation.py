@@ -75,9 +75,12 @@ class PageRotation:
                     raise StepFailure(f"{state.server} is back in rotation: it shows {state.status}")
         if self._page.file is not None:
             file = self._context.fill(self._page.file)
-            if (await self._context.look(page.exists(file), timeout=_COMMAND)).status != 0:
+            seen = await self._context.look(page.exists(file), timeout=_COMMAND)
+            if seen.status == 1:
                 self._removed_by_others = True
                 raise ChangedByOthers(f"{file} was removed by someone else")
+            if seen.status != 0:
+                raise StepFailure(f"`{page.exists(file)}` exited with {seen.status}", tail=seen.tail)
 
     async def guard(self, log: StepLog) -> None:
         """The page itself keeps the node out: nothing can be forgotten."""

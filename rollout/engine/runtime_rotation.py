@@ -76,6 +76,9 @@ class RuntimeRotation:
                 raise _still_connected(left, self._drain.timeout)
             else:
                 break
+        if left:
+            given_up = f"{_count(left)} of before a reload given up"
+            log.detail = f"{log.detail}, {given_up}" if log.detail else given_up
         self._old.clear([way.seen for way in self._ways])
 
     async def _unseen(self, log: StepLog) -> list[str]:
@@ -113,11 +116,14 @@ class RuntimeRotation:
         await each(way.hold(log) for way in self._ways)
 
 
+def _count(connections: Sequence[str]) -> str:
+    return f"{len(connections)} connection{'' if len(connections) == 1 else 's'}"
+
+
 def _still_connected(connections: Sequence[str], timeout: float) -> StepFailure:
-    count = f"{len(connections)} connection{'' if len(connections) == 1 else 's'}"
     return StepFailure(
         f"not drained within {timeout:g} s: HAProxy was started a moment ago, and the node still has "
-        f"{count} that may be of the process before it",
+        f"{_count(connections)} that may be of the process before it",
         hint="wait, or let `master:` of the load balancer tell what that process still does",
         tail=tuple(connections),
     )

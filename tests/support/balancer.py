@@ -97,8 +97,9 @@ class Balancer:
     def stop(self) -> None:
         """End it, and what an earlier reload left, workers included."""
         for process in self._processes:
-            if process.poll() is None:
+            if self._with_master and process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
         for process in self._processes:
             process.wait()
         self._processes.clear()
@@ -143,7 +144,7 @@ class Balancer:
                 [*self._command, *mode, "-f", config, *arguments],
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
+                start_new_session=self._with_master,
             )
         self._processes.append(process)
         await self._answers(process)

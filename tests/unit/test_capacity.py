@@ -224,7 +224,7 @@ def test_what_may_leave_leaves_the_floor(up: list[bool], amount: Amount, taken: 
 
 
 def queued(*states: ServerState, **backends: int) -> Reading:
-    return Reading("lb1", "3.0.11", 1, 60, states, backends)
+    return Reading("lb1", "3.0.11", 1, 60, 0, states, backends)
 
 
 def test_a_queue_is_the_backends_own_and_its_servers() -> None:

@@ -82,7 +82,9 @@ def test_too_slow_ones(haproxy_binary: Path, policy: str) -> None:
                 assert "master:" in str(e.value.hint)
                 assert here.apps["web1"].address in e.value.tail[0]
             else:
-                await way.drained(here.log())
+                log = here.log()
+                await way.drained(log)
+                assert log.detail == "1 connection of before a reload given up"
             here.apps["web1"].let_go()
             await slow
 
