@@ -111,6 +111,9 @@ def document(here: Shop, folder: Path, **sections: Any) -> dict[str, Any]:
     socket = folder / "socket"
     if not socket.exists():
         socket.symlink_to(here.balancers[0].socket().path)
+    master = folder / "master"
+    if not master.exists():
+        master.symlink_to(here.balancers[0].socket("master").path)
     nodes = {
         name: {"host": app.host, "server": f"{name}-{TOKEN}", "zone": f"a-{TOKEN}", "ssh": "local"}
         for name, app in here.apps.items()
@@ -122,7 +125,7 @@ def document(here: Shop, folder: Path, **sections: Any) -> dict[str, Any]:
             "lb1": {
                 "haproxy": f"unix://{socket}",
                 "backends": [f"shop-{TOKEN}"],
-                "master": f"unix://{socket}",
+                "master": f"unix://{master}",
             }
         },
         "nodes": nodes,
@@ -137,7 +140,7 @@ def document(here: Shop, folder: Path, **sections: Any) -> dict[str, Any]:
             "interval": "10ms",
             "timeout": "1s",
         },
-        "strategy": {"window": "50%", "bake": "10ms", "on_failure": "halt"},
+        "strategy": {"window": "50%", "bake": "10ms", "on_failure": "halt", "spread": "zones"},
         **sections,
     }
 
@@ -161,7 +164,8 @@ def keys(value: Any) -> Iterator[str]:
 def test_every_text_of_an_inventory_is_tried(folder: Path) -> None:
     """A key that is new in the model needs a place in the inventories below."""
     here = Shop({"web1": WebApp("web1")}, [], {})
-    (folder / "socket").touch()
+    for name in ("socket", "master"):
+        (folder / name).touch()
     tried = {*keys(document(here, folder)), *keys(failing(here, folder))}
     assert texts_of_the_model() - tried == set()
 
@@ -183,7 +187,7 @@ def test_nothing_is_told_of_what_goes_well(binary: Path, folder: Path, tmp_path:
     """All verbs around a deployment that is done, and one that skips a node."""
 
     async def scenario() -> None:
-        async with shop(binary, backends()) as here:
+        async with shop(binary, backends(), with_master=True) as here:
             answer(here)
             hidden = Hidden(document(here, folder), tmp_path / "rollout")
             assert await hidden.run("deploy", "--release", "2.0") == 0, hidden.shown
@@ -245,7 +249,7 @@ def test_nothing_is_told_of_what_fails(binary: Path, folder: Path, tmp_path: Pat
     """Whatever it is that goes wrong."""
 
     async def scenario() -> None:
-        async with shop(binary, backends()) as here:
+        async with shop(binary, backends(), with_master=True) as here:
             answer(here)
             sections = failing(here, folder)[way]
             hidden = Hidden(document(here, folder, **sections), tmp_path / "rollout")
