@@ -203,7 +203,7 @@ def failing(here: Shop, folder: Path) -> dict[str, dict[str, Any]]:
     page = {"file": f"/dev/null/{TOKEN}/it's {TOKEN}", "port": 8000}
     url = f"http://{{host}}:8000/_drain/{TOKEN}/ü?{TOKEN}"
     requests = {"down": {"url": url, "method": "POST"}, "up": {"url": url, "method": "POST"}}
-    there = {"host": "127.0.0.99", "server": f"web1-{TOKEN}"}
+    there = {"host": "127.0.0.99", "server": f"web1-{TOKEN}", "zone": f"a-{TOKEN}"}
     ssh = {
         "user": f"user-{TOKEN}",
         "port": 1,
