@@ -50,7 +50,9 @@ class Master:
         deadline = clock() + _RELOADING
         while True:
             try:
-                return await self._ask("show proc")
+                if processes := await self._ask("show proc"):
+                    return processes
+                raise LoadBalancerUnreachable(self._load_balancer, "its master hung up without an answer")
             except LoadBalancerUnreachable:
                 if clock() >= deadline:
                     raise

@@ -27,8 +27,8 @@ BACKEND = {
         "server web2 {web2}",
     )
 }
-NOTICED = 0.2
-"""Seconds."""
+NOTICED = 1.0
+"""Seconds; a fifth of it where no other test keeps the machine busy."""
 Reached = Callable[[], Awaitable[bool]]
 GoOn = Callable[[], Awaitable[None]]
 
@@ -42,7 +42,8 @@ async def drain(it: Rolling) -> tuple[Reached, GoOn]:
     )
 
     async def reached() -> bool:
-        return await it.here.statuses() == {"DRAIN"}
+        # What is waited for is told once all load balancers have been told, and their state files written.
+        return bool(it.here.told(Progressed)) and await it.here.statuses() == {"DRAIN"}
 
     async def go_on() -> None:
         waits = "port 8000 [1-9][0-9]* left"  # the new process shows none of them

@@ -131,7 +131,7 @@ def test_a_tracker_does_not_wait_for_rise(haproxy_binary: Path) -> None:
             checks = app.requests["/_check"]
             await proving
             await way.enter(here.log())
-            assert app.requests["/_check"] - checks <= 3
+            assert app.requests["/_check"] - checks < 20  # rise
             assert await here.statuses() == {"UP"}
             web1 = seen.answers["web1"]
             await until(lambda: seen.answers["web1"] > web1, "traffic by way of the tracker")

@@ -39,6 +39,12 @@ def test_a_drain_survives_a_reload(haproxy_binary: Path) -> None:
     asyncio.run(scenario())
 
 
+def timeless(states: str) -> list[list[str]]:
+    """Without the seconds since the last change."""
+    rows = (line.split(" ") for line in states.strip().splitlines())
+    return [row[:9] + row[10:] for row in rows]
+
+
 @pytest.mark.parametrize("before", ["", "1\n# be_id be_name\n"])
 def test_a_node_that_is_back_stays_back(haproxy_binary: Path, before: str) -> None:
     """A reload after the node's return finds it in rotation; a file that nobody else writes is gone again."""
@@ -50,7 +56,7 @@ def test_a_node_that_is_back_stays_back(haproxy_binary: Path, before: str) -> No
             way = here.rotation()
             await way.leave(here.log())
             await way.drained(here.log())
-            assert lb.state_file.read_text() == await lb.ask("show servers state")
+            assert timeless(lb.state_file.read_text()) == timeless(await lb.ask("show servers state"))
             await way.prove(here.log())
             await way.enter(here.log())
             assert lb.state_file.exists() == bool(before)
