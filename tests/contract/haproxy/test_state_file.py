@@ -40,9 +40,9 @@ def test_a_drain_survives_a_reload(haproxy_binary: Path) -> None:
 
 
 def timeless(states: str) -> list[list[str]]:
-    """Without the seconds since the last change."""
+    """Without the seconds since the last change, and what checks do in the moment."""
     rows = (line.split(" ") for line in states.strip().splitlines())
-    return [row[:9] + row[10:] for row in rows]
+    return [row[:9] for row in rows]
 
 
 @pytest.mark.parametrize("before", ["", "1\n# be_id be_name\n"])
