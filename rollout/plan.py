@@ -165,7 +165,9 @@ def lines(
     def to_balancers(step: Step, commands: Mapping[str, list[str]]) -> list[Line]:
         return [Line(step, name, "; ".join(texts)) for name, texts in commands.items() if texts]
 
-    settings = inventory.nodes[node]
+    def filled(text: str) -> str:
+        return fill(text, host=inventory.nodes[node].host, node=node, release=release)
+
     health_page = inventory.drain.health_page
     down: list[Line] = []
     up: list[Line] = []
@@ -177,7 +179,7 @@ def lines(
         )
         up += to_balancers(Step.READY, {name: runtime.enter(own, checked) for name, own in back.items()})
     elif health_page.file is not None:
-        file = fill(health_page.file, host=settings.host, node=node, release=release)
+        file = filled(health_page.file)
         down.append(Line(Step.DRAIN, node, page.create(file)))
         up.append(Line(Step.READY, node, page.remove(file)))
     elif health_page.request is not None:
@@ -185,19 +187,18 @@ def lines(
             (Step.DRAIN, health_page.request.down, down),
             (Step.READY, health_page.request.up, up),
         ):
-            url = fill(request.url, host=settings.host, node=node, release=release)
+            url = filled(request.url)
             into.append(Line(step, node, f"{request.method} {url}"))
 
     work: list[Line] = []
     if release is not None and inventory.release is not None:
         work.append(Line(Step.RELEASE, node, inventory.release.command))
-    restart = restarting(inventory.restart)
+    restart = restarting(inventory.restart, filled)
     if restart.ask is not None:
-        url = fill(restart.ask.url, host=settings.host, node=node, release=release)
-        work.append(Line(Step.RESTART, node, f"{restart.ask.method} {url}"))
+        work.append(Line(Step.RESTART, node, f"{restart.ask.method} {restart.ask.url}"))
     if restart.command is not None:
         work.append(Line(Step.RESTART, node, restart.shown or restart.command))
     if inventory.health is not None:
-        url = fill(inventory.health.http, host=settings.host, node=node, release=release)
+        url = filled(inventory.health.http)
         work.append(Line(Step.VERIFY, node, f"GET {url}"))
     return (*down, *work, *up)

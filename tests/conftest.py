@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A test that shares two cores with others may be slow for a while; pytest's own time-out ends one that hangs.
+settings.register_profile("rollout", deadline=None)
+settings.load_profile("rollout")
 
 pytest_plugins = ["tests.support.haproxy"]
 

@@ -68,7 +68,7 @@ async def node_findings(site: Site, name: str) -> list[Finding]:
 
 def _needed_on_node(site: Site, name: str) -> Iterator[tuple[str, str]]:
     """What must hold, with a shell line that exits with 0 if it does."""
-    precheck = restarting(site.inventory.restart).precheck
+    precheck = restarting(site.inventory.restart, site.context(name, None).fill).precheck
     if precheck is not None:
         yield "the restart may be carried out", precheck
     page = site.inventory.drain.health_page

@@ -39,7 +39,8 @@ class NodeContext:
         return fill(text, host=self.address, node=self.name, release=self.release)
 
     async def run(self, line: str, *, timeout: float, log: StepLog, shown: str = "") -> None:
-        """Run a shell line that must succeed; `shown` is told in its place.
+        """Run a shell line that must succeed. `shown` is told in place of a program of ours, whose last line
+        says why it failed.
 
         Raises StepFailure with what it printed last, and HostError.
         """
@@ -49,22 +50,22 @@ class NodeContext:
             line, environment=self.environment, timeout=timeout, output=log.output
         )
         if completed.status != 0:
+            ended = f"`{_first_line(told)}` exited with {completed.status}"
             raise StepFailure(
-                f"`{_first_line(told)}` exited with {completed.status}",
+                completed.tail[-1] if shown and completed.tail else ended,
                 tail=completed.tail,
                 hint=_HINTS.get(completed.status),
             )
 
     async def request(self, method: str, url: str, *, timeout: float, log: StepLog) -> None:
-        """Send an HTTP request that must be answered well. `url` is a template. Raises StepFailure."""
-        filled = self.fill(url)
-        log.sent(self.name, f"{method} {filled}")
+        """Send an HTTP request that must be answered well. Raises StepFailure."""
+        log.sent(self.name, f"{method} {url}")
         try:
-            answer = await self.probe.request(method, filled, timeout=timeout)
+            answer = await self.probe.request(method, url, timeout=timeout)
         except ProbeFailed as error:
-            raise StepFailure(f"{method} {filled}: {error}") from error
+            raise StepFailure(f"{method} {url}: {error}") from error
         if answer.status >= HTTPStatus.BAD_REQUEST:
-            raise StepFailure(f"{method} {filled} answered {answer.status}")
+            raise StepFailure(f"{method} {url} answered {answer.status}")
 
     async def look(
         self, line: str, *, timeout: float, output: Callable[[str], None] | None = None

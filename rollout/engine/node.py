@@ -73,7 +73,7 @@ class NodeRoll:
                 async with self._step(Step.RESTART) as log:
                     await rotation.still_out(log)
                     self._untouched, self._restarted = False, True
-                    await restart(context, restarting(inventory.restart), log)
+                    await restart(context, restarting(inventory.restart, context.fill), log)
 
             async with self._step(Step.VERIFY) as log:
                 await prove(context, rotation, log)

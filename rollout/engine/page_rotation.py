@@ -18,7 +18,8 @@ from rollout.engine.log import StepLog
 from rollout.engine.verify import verify
 from rollout.engine.waiting import patiently, together
 from rollout.errors import ChangedByOthers, StepFailure
-from rollout.inventory.model import HealthPage, Request
+from rollout.inventory.model import HealthPage
+from rollout.inventory.request import Request
 from rollout.ports import LoadBalancer
 
 _COMMAND = 30.0
@@ -177,7 +178,9 @@ class PageRotation:
         await self._context.run(line, timeout=_COMMAND, log=log)
 
     async def _request(self, request: Request, log: StepLog) -> None:
-        await self._context.request(request.method, request.url, timeout=_COMMAND, log=log)
+        await self._context.request(
+            request.method, self._context.fill(request.url), timeout=_COMMAND, log=log
+        )
 
 
 def _has_left(state: ServerState) -> bool:

@@ -11,7 +11,8 @@ from pydantic_core import ErrorDetails
 
 from rollout.inventory.document import Document
 from rollout.inventory.mistakes import KeyPath, Mistake, nearest, quoted
-from rollout.inventory.model import TAGS, Inventory, Section
+from rollout.inventory.model import Inventory
+from rollout.inventory.section import TAGS, Section
 from rollout.inventory.texts import NAME, WORD
 
 _PATTERNS = {NAME: "letters, digits and _ . : -", WORD: "one word without spaces"}

@@ -6,17 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PrivateAttr,
-    Tag,
-)
+from pydantic import ConfigDict, Discriminator, Field, PrivateAttr, Tag
 
 from rollout.domain import RuntimeSocket, SshSocket, SshTarget
+from rollout.inventory.drivers import WITH_A_GAP, RestartSetting
 from rollout.inventory.quantities import Amount, Duration, Timeout
+from rollout.inventory.request import Request
+from rollout.inventory.section import SETTINGS, WORD, Section, exactly_one, kind
 from rollout.inventory.texts import (
     AbsolutePath,
     HttpUrl,
@@ -27,18 +23,6 @@ from rollout.inventory.texts import (
     Word,
     parse_runtime_socket,
 )
-
-
-class Section(BaseModel):
-    """A mapping of the inventory: unknown keys are mistakes, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _exactly_one(*keys: str) -> ConfigDict:
-    """What JSON Schema says of it; `rules.py` is what holds an inventory to it."""
-    given: Any = [{"required": [key], "properties": {key: {"not": {"type": "null"}}}} for key in keys]
-    return ConfigDict(json_schema_extra={"oneOf": given})
 
 
 class LoadBalancer(Section):
@@ -67,17 +51,9 @@ class Ssh(Section):
     jump: Word | None = Field(default=None, description="A jump host, [user@]host[:port]")
 
 
-_WORD, _SETTINGS = TAGS = ("(word)", "(settings)")
-"""The kinds of a value that is a word or a mapping, as they stand in pydantic's locations."""
-
-
-def _kind(value: Any) -> str:
-    return _WORD if isinstance(value, str) else _SETTINGS
-
-
 SshSetting = Annotated[
-    Annotated[Literal["local"], Tag(_WORD)] | Annotated[Ssh, Tag(_SETTINGS)],
-    Discriminator(_kind),
+    Annotated[Literal["local"], Tag(WORD)] | Annotated[Ssh, Tag(SETTINGS)],
+    Discriminator(kind),
 ]
 
 
@@ -90,15 +66,6 @@ class Node(Section):
     ssh: SshSetting | None = Field(
         default=None, description="Its own SSH settings, or local to run commands on this machine"
     )
-
-
-class Request(Section):
-    """An HTTP request that changes the health page. {host}, {node} and {release} are filled in."""
-
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = Field(
-        default="POST", description="The HTTP method"
-    )
-    url: HttpUrl = Field(description="Such as http://{host}:8000/_drain")
 
 
 class Requests(Section):
@@ -114,7 +81,7 @@ class HealthPage(Section):
     Exactly one of file and request.
     """
 
-    model_config = _exactly_one("file", "request")
+    model_config = exactly_one("file", "request")
 
     file: AbsolutePath | None = Field(
         default=None, description="Created on the node to drain it, removed to come back"
@@ -154,33 +121,10 @@ class Prepare(Command):
     parallel: int = Field(default=10, ge=1, description="How many nodes at once")
 
 
-DRIVERS = ("command", "systemd", "http")
-"""The keys of `restart:` of which there is exactly one."""
-
-
-class Restart(Section):
-    """How the service is restarted, by exactly one driver."""
-
-    model_config = _exactly_one(*DRIVERS)
-
-    command: Text | None = Field(default=None, description="A shell line that ends when the restart is done")
-    systemd: Word | None = Field(default=None, description="A unit, such as shop.service")
-    http: Request | None = Field(
-        default=None, description="A request that has the application load anew what it serves"
-    )
-    timeout: Timeout = Field(default=120.0, description="How long it may take")
-
-
-RestartSetting = Annotated[
-    Annotated[Literal["none"], Tag(_WORD)] | Annotated[Restart, Tag(_SETTINGS)],
-    Discriminator(_kind),
-]
-
-
 class ReportedRelease(Section):
     """Where the health page says which release it runs: exactly one of json and header."""
 
-    model_config = _exactly_one("json", "header")
+    model_config = exactly_one("json", "header")
 
     json_key: Text | None = Field(
         default=None, alias="json", description="A key of its JSON, such as version"
@@ -235,7 +179,7 @@ class Strategy(Section):
     )
 
 
-_HAVING: Any = {key: {"type": "object", "required": [key]} for key in DRIVERS}
+_WITH_A_GAP: Any = [{"type": "object", "required": [key]} for key in WITH_A_GAP]
 
 
 class Inventory(Section):
@@ -246,7 +190,7 @@ class Inventory(Section):
             "anyOf": [
                 {"required": ["load_balancers"]},
                 {"required": ["drain"], "properties": {"drain": {"required": ["health_page"]}}},
-                {"properties": {"restart": {"not": {"anyOf": [_HAVING["command"], _HAVING["systemd"]]}}}},
+                {"properties": {"restart": {"not": {"anyOf": _WITH_A_GAP}}}},
             ]
         }
     )

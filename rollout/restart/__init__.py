@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
-from rollout.inventory.model import Restart
+from rollout.inventory.drivers import Restart
 from rollout.restart import command, http, systemd
-from rollout.restart.driver import Restarting
+from rollout.restart.driver import Fill, Restarting
+
+_DRIVERS: Mapping[str, Callable[[Any, float, Fill], Restarting]] = {
+    "command": command.restarting,
+    "http": http.restarting,
+    "systemd": systemd.restarting,
+}
+"""By their names in the inventory. Each is told its settings, the time-out in seconds, and what fills in
+`{host}`, `{node}` and `{release}`."""
 
 
-def restarting(settings: Restart | Literal["none"]) -> Restarting:
-    """The restart that `settings` ask for. Raises UsageError."""
+def restarting(settings: Restart | Literal["none"], fill: Fill) -> Restarting:
+    """The restart of one node that `settings` ask for. Raises UsageError."""
     if settings == "none":
         return Restarting(timeout=0.0)
-    timeout = settings.timeout
-    if settings.systemd is not None:
-        return systemd.restarting(settings.systemd, timeout)
-    if settings.http is not None:
-        return http.restarting(settings.http, timeout)
-    if settings.command is not None:
-        return command.restarting(settings.command, timeout)
-    raise ValueError("the inventory lets no restart without a driver through")
+    name, chosen = settings.driver
+    return _DRIVERS[name](chosen, settings.timeout, fill)

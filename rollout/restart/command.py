@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rollout.restart.driver import Restarting
+from rollout.restart.driver import Fill, Restarting
 
 
-def restarting(line: str, timeout: float) -> Restarting:
+def restarting(line: str, timeout: float, _: Fill) -> Restarting:
     return Restarting(timeout=timeout, command=line)

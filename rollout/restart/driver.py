@@ -9,6 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+Fill = Callable[[str], str]
+"""Fills in `{host}`, `{node}` and `{release}`."""
+
 
 class Verdict(StrEnum):
     DONE = "done"
@@ -39,7 +42,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """An HTTP request that restarts the application, sent from here. The URL is a template."""
+    """An HTTP request that restarts the application, sent from here."""
 
     method: str
     url: str
@@ -54,7 +57,8 @@ class Restarting:
     """A shell line on the node."""
     ask: Ask | None = None
     shown: str = ""
-    """What people are shown in place of a command that is a whole program."""
+    """What people are shown in place of a command that is a whole program. The last line that such a
+    program prints before it fails says why."""
     proof: Proof | None = None
     precheck: str | None = None
     """A shell line that touches nothing, and fails where the restart could not be carried out."""

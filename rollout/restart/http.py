@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rollout.inventory.model import Request
-from rollout.restart.driver import Ask, Restarting
+from rollout.inventory.request import Request
+from rollout.restart.driver import Ask, Fill, Restarting
 
 
-def restarting(request: Request, timeout: float) -> Restarting:
-    return Restarting(timeout=timeout, ask=Ask(request.method, request.url))
+def restarting(request: Request, timeout: float, fill: Fill) -> Restarting:
+    return Restarting(timeout=timeout, ask=Ask(request.method, fill(request.url)))

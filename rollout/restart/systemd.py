@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from rollout.errors import UsageError
-from rollout.restart.driver import Judgement, Proof, Restarting, Verdict
+from rollout.restart.driver import Fill, Judgement, Proof, Restarting, Verdict
 
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,254}")
 _AS_ROOT = '$([ "$(id -u)" = 0 ] || echo sudo -n)'
@@ -39,7 +39,7 @@ _UNUSABLE = {
 }
 
 
-def restarting(unit: str, timeout: float) -> Restarting:
+def restarting(unit: str, timeout: float, _: Fill) -> Restarting:
     """Restart `unit` by systemctl, as root or with `sudo -n`. Raises UsageError if it cannot be a unit."""
     if not _UNIT.fullmatch(unit):
         raise UsageError(

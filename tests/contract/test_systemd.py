@@ -45,7 +45,7 @@ def restart(
 
     `meanwhile` is run whenever the proof says that it waits.
     """
-    restarting = systemd.restarting(unit, timeout=20)
+    restarting = systemd.restarting(unit, 20, str)
     proof = restarting.proof
     assert proof is not None
 
@@ -207,7 +207,7 @@ def test_an_outdated_unit_file_is_mentioned(systemd_host: SystemdHost, started: 
 
 def test_a_host_without_systemd_is_told(systemd_host: SystemdHost) -> None:
     """What a shell says where there is no systemctl is recognized."""
-    proof = systemd.restarting("shop.service", 1).proof
+    proof = systemd.restarting("shop.service", 1, str).proof
     assert proof is not None
     said = "\n".join(systemd_host.run(f"PATH=/nonexistent; {proof.observe}").tail)
     assert proof.judge(said, said) == Judgement(
@@ -216,7 +216,7 @@ def test_a_host_without_systemd_is_told(systemd_host: SystemdHost) -> None:
 
 
 def precheck(host: SystemdHost, unit: str, user: str) -> Completed:
-    line = systemd.restarting(unit, timeout=20).precheck
+    line = systemd.restarting(unit, 20, str).precheck
     assert line is not None
     return host.run(line, user=user)
 

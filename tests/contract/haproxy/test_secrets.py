@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from rollout.inventory.model import Command, Inventory, Section
+from rollout.inventory.model import Command, Inventory
+from rollout.inventory.section import Section
 from tests.support import haproxy
 from tests.support.haproxy3 import Unavailable
 from tests.support.shop import Shop, shop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rollout.errors import UsageError
-from rollout.inventory.model import Restart
+from rollout.inventory.drivers import Restart
 from rollout.restart import restarting
 from rollout.restart.driver import Restarting
 
@@ -13,12 +13,12 @@ from rollout.restart.driver import Restarting
 def test_a_command_is_run_as_written() -> None:
     """A shell line of the inventory is not touched, and proves nothing but its exit status."""
     line = 'sudo "$HOME"/bin/restart --release "$ROLLOUT_RELEASE" && true'
-    assert restarting(Restart(command=line, timeout="7s")) == Restarting(7.0, line)
+    assert restarting(Restart(command=line, timeout="7s"), str) == Restarting(7.0, line)
 
 
 def test_a_unit_is_restarted_by_systemd() -> None:
     """`systemd:` takes the systemd driver, with the inventory's timeout and a proof."""
-    found = restarting(Restart(systemd="shop.service", timeout="7s"))
+    found = restarting(Restart(systemd="shop.service", timeout="7s"), str)
     assert found.command.endswith("systemctl restart shop.service")
     assert found.timeout == 7.0
     assert found.proof is not None
@@ -27,4 +27,4 @@ def test_a_unit_is_restarted_by_systemd() -> None:
 def test_a_bad_unit_name_is_a_mistake_of_the_inventory() -> None:
     """The mistake is found before anything is run."""
     with pytest.raises(UsageError, match="'--now' is not the name of a systemd unit"):
-        restarting(Restart(systemd="--now"))
+        restarting(Restart(systemd="--now"), str)

@@ -26,7 +26,7 @@ BEFORE = RUNNING | {"InvocationID": "aa0119b2e065473690d4ba53ab6a5d4b"}
 
 
 def proof(unit: str = "shop.service") -> Proof:
-    found = systemd.restarting(unit, 30).proof
+    found = systemd.restarting(unit, 30, str).proof
     assert found is not None
     return found
 
@@ -41,7 +41,7 @@ def judge(before: dict[str, str], **after: str) -> Judgement:
 
 def test_the_lines_are_what_a_person_would_type() -> None:
     """The commands are readable: `rollout plan` shows them to people."""
-    restarting = systemd.restarting("shop.service", 30)
+    restarting = systemd.restarting("shop.service", 30, str)
     assert restarting.command == '$([ "$(id -u)" = 0 ] || echo sudo -n) systemctl restart shop.service'
     assert restarting.timeout == 30
     assert proof().observe.startswith("systemctl show shop.service -p LoadState -p ActiveState")
@@ -51,7 +51,7 @@ def test_the_lines_are_what_a_person_would_type() -> None:
 @pytest.mark.parametrize("unit", ["shop@1.service", "a:b_c-d.service", r"dev-\x2dshop.service", "shop"])
 def test_names_that_systemd_takes_are_taken(unit: str) -> None:
     """A unit's name reaches systemctl as one word, exactly as it was written."""
-    assert shlex.split(systemd.restarting(unit, 1).command.split("systemctl ")[1]) == ["restart", unit]
+    assert shlex.split(systemd.restarting(unit, 1, str).command.split("systemctl ")[1]) == ["restart", unit]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_names_that_systemd_takes_are_taken(unit: str) -> None:
 def test_names_that_systemd_would_not_take_are_refused(unit: str) -> None:
     """What is no unit's name, or would be an option of systemctl, never gets into a shell line."""
     with pytest.raises(UsageError, match="is not the name of a systemd unit"):
-        systemd.restarting(unit, 1)
+        systemd.restarting(unit, 1, str)
 
 
 def test_a_new_invocation_that_is_active_is_done() -> None:

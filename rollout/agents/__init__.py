@@ -1,0 +1,3 @@
+"""Programs that run on a node: Python 3.8 or later, its standard library, and each other. `rollout.on_node`
+sends them there.
+"""

@@ -1,0 +1,59 @@
+"""Programs of ours that run on the node: sent over the connection, they leave nothing behind.
+
+An agent is a module of `rollout.agents` with a function `main` that takes what it is told. The modules go as
+text on the standard input of a Python there, where they find each other under their own names; what they are
+told goes with them, so that no process list shows it. What an agent prints goes to the journal; when it
+fails, its last line says why.
+"""
+
+from __future__ import annotations
+
+import shlex
+from importlib import resources
+from typing import Any
+
+_END = "ROLLOUT_AGENT_ENDS_HERE"
+_START = """\
+import sys, types
+def load(name, text):
+    module = types.ModuleType(name)
+    sys.modules[name] = module
+    parent, _, last = name.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], last, module)
+    exec(compile(text, name, "exec"), module.__dict__)
+    return module
+load("rollout", "")
+load("rollout.agents", "")
+"""
+_ACT_FOR_OWNER = """\
+owner=$(stat -L -c %U {path} 2>/dev/null) me=$(id -un) as=
+if [ -n "$owner" ] && [ "$owner" != "$me" ] && [ "$(id -u)" != 0 ]; then
+    if sudo -n -u "$owner" python3 --version >/dev/null 2>&1; then as="sudo -n -u $owner"; fi
+fi
+"""
+
+
+def file_owner(path: str) -> str:
+    """The owner of a file, for `on_node`."""
+    return shlex.quote(path)
+
+
+def process_owner(pidfile: str) -> str:
+    """The owner of the process that a pidfile names, for `on_node`."""
+    return f'"/proc/$(cat {shlex.quote(pidfile)} 2>/dev/null)"'
+
+
+def on_node(agent: str, *uses: str, acting_for: str = "", **told: Any) -> str:
+    """A shell line that runs the agent, with the modules that it uses, each after those that it uses itself.
+
+    Who logs in is not always who runs the application: the agent acts for the owner `acting_for` if `sudo -n`
+    allows that, else it runs as it is, and will say what it may not do. root stays root.
+    """
+    names = [f"rollout.agents.{name}" for name in ("talk", *uses, agent)]
+    folder = resources.files("rollout.agents")
+    texts = [folder.joinpath(f"{name.rpartition('.')[2]}.py").read_text() for name in names]
+    loads = "\n".join(f"module = load({name!r}, {text!r})" for name, text in zip(names, texts, strict=True))
+    run = f'sys.modules["rollout.agents.talk"].run(module.main, {told!r})'
+    before = _ACT_FOR_OWNER.format(path=acting_for) if acting_for else "as=\n"
+    return f"{before}$as python3 -I - <<'{_END}'\n{_START}{loads}\n{run}\n{_END}\n"

@@ -1,1 +1,0 @@
-"""Scripts that run on a node: Python 3.8 or later, its standard library, and nothing of this package."""

@@ -1,0 +1,86 @@
+"""Programs that are sent to a node."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from rollout.on_node import file_owner, on_node, process_owner
+
+Make = Callable[[str], str]
+
+
+def run(line: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=20)
+
+
+@pytest.fixture
+def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Make:
+    """Makes a module the agent `made`, beside the real ones."""
+    real = resources.files("rollout.agents")
+
+    class Folder:
+        def joinpath(self, name: str) -> Path:
+            return tmp_path / name if name == "made.py" else Path(str(real.joinpath(name)))
+
+    monkeypatch.setattr(resources, "files", lambda _: Folder())
+
+    def make(text: str) -> str:
+        (tmp_path / "made.py").write_text(text)
+        return "made"
+
+    return make
+
+
+def test_an_agent_is_told_what_it_needs_and_finds_the_modules_it_uses(agent: Make) -> None:
+    """Values arrive as they were, quotes and line ends and all, and imports work by their own names."""
+    agent(
+        "from rollout.agents import processes\n"
+        "from rollout.agents.talk import say\n"
+        "import os\n"
+        "def main(told):\n"
+        "    say(repr(told['it']))\n"
+        "    say(str(processes.find(os.getpid()).pid == os.getpid()))\n"
+    )
+    value = {"a": 'it\'s "so"\n$HOME `id`', "n": [1, None, 2.5]}
+    done = run(on_node("made", "processes", it=value))
+    assert (done.returncode, done.stdout.splitlines(), done.stderr) == (0, [repr(value), "True"], "")
+
+
+def test_an_agent_that_fails_says_why_in_its_last_line(agent: Make) -> None:
+    """Its exit status is 1, and no traceback is printed for what a machine can cause."""
+    agent("from rollout.agents.talk import Failed\ndef main(told):\n    raise Failed('no such thing')\n")
+    done = run(on_node("made"))
+    assert (done.returncode, done.stdout, done.stderr) == (1, "no such thing\n", "")
+    agent("def main(told):\n    open('/no/such/file')\n")
+    assert run(on_node("made")).stdout == "/no/such/file: No such file or directory\n"
+
+
+def test_what_an_agent_is_told_shows_in_no_process_list(agent: Make) -> None:
+    """The command line of the agent holds neither its text nor what it is told."""
+    agent(
+        "import os\nfrom rollout.agents.talk import say\n"
+        "def main(told):\n    say(open('/proc/self/cmdline').read().replace(chr(0), ' '))\n"
+    )
+    assert "hidden" not in run(on_node("made", it="hidden")).stdout
+
+
+@pytest.mark.parametrize("owner", [file_owner("/no/such"), process_owner("/no/such")])
+def test_where_no_owner_is_found_the_agent_runs_as_it_is(agent: Make, owner: str) -> None:
+    """A missing file is the agent's to report, in its own words."""
+    agent("from rollout.agents.talk import say\ndef main(told):\n    say('ran')\n")
+    assert run(on_node("made", acting_for=owner)).stdout == "ran\n"
+
+
+def test_agents_hold_to_the_python_of_old_nodes() -> None:
+    """Every module parses as Python 3.8."""
+    folder = Path(__file__).parents[2] / "rollout" / "agents"
+    modules = list(folder.glob("*.py"))
+    assert len(modules) > 2
+    for module in modules:
+        ast.parse(module.read_text(), feature_version=(3, 8))
