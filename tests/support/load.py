@@ -1,0 +1,95 @@
+"""Steady HTTP requests from a thread of its own, while a test does something else; every loss is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import NamedTuple, Self
+
+_TIMEOUT = 10.0
+_LOOK_AGAIN = 0.01
+
+
+class Answered(NamedTuple):
+    """`at` is by the monotonic clock, `took` in seconds."""
+
+    at: float
+    took: float
+    status: int
+    body: str
+
+
+class Load:
+    """`rate` requests a second to `host:port`, each on a new connection, until the block ends."""
+
+    def __init__(self, host: str, port: int, target: str = "/", *, rate: float = 100.0) -> None:
+        self._address = (host, port)
+        self._target = target
+        self._rate = rate
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._send_steadily()))
+        self.answers: list[Answered] = []
+        self.lost: list[str] = []
+
+    @property
+    def bodies(self) -> list[str]:
+        """Of all answers, in the order in which they came, each run of equal ones once."""
+        return [body for body, _ in itertools.groupby(answer.body for answer in self.answers)]
+
+    def until(self, true: Callable[[Answered], bool], what: str, *, within: float = 20.0) -> Answered:
+        """The first answer from now on of which that is true."""
+        seen = len(self.answers)
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            for answer in self.answers[seen:]:
+                seen += 1
+                if true(answer):
+                    return answer
+            time.sleep(_LOOK_AGAIN)
+        raise AssertionError(f"waited in vain for {what}; lost: {self.lost[:5]}")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.until(lambda answer: answer.status == 200, "an answer")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ends.set()
+        self._thread.join()
+
+    async def _send_steadily(self) -> None:
+        begin = time.monotonic()
+        async with asyncio.TaskGroup() as requests:
+            for number in itertools.count():
+                await asyncio.sleep(max(0.0, begin + number / self._rate - time.monotonic()))
+                if self._ends.is_set():
+                    return
+                requests.create_task(self._get())
+
+    async def _get(self) -> None:
+        begin = time.monotonic()
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                status, body = await self._ask()
+        except (OSError, EOFError, ValueError, IndexError) as error:
+            self.lost.append(f"{type(error).__name__}: {error}")
+            return
+        now = time.monotonic()
+        self.answers.append(Answered(now, now - begin, status, body))
+        if status != 200:
+            self.lost.append(f"status {status}: {body[:80]}")
+
+    async def _ask(self) -> tuple[int, str]:
+        reader, writer = await asyncio.open_connection(*self._address)
+        try:
+            writer.write(f"GET {self._target} HTTP/1.0\r\nHost: shop\r\n\r\n".encode())
+            head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
+            return int(head.split()[1]), body
+        finally:
+            writer.close()
