@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import pwd
 import signal
+import time
 from pathlib import Path
 from typing import List, NamedTuple, Optional
 
 from rollout.agents.talk import Failed
+
+_WRITING = 2.0
+"""Seconds that clocks may disagree on when a process began and when it wrote its pidfile."""
 
 
 class Process(NamedTuple):
@@ -52,6 +56,11 @@ def of_pidfile(path: str) -> Process:
     process = find(int(text[0]))
     if process is None:
         raise Failed(f"the pidfile {path} is stale: no process {text[0]} runs")
+    if _begun(process) > os.stat(path).st_mtime + _WRITING:
+        raise Failed(
+            f"the pidfile {path} is older than process {process.pid} ({' '.join(command_line(process))}): "
+            "its number went to another program; if that is the right one, touch the file"
+        )
     return process
 
 
@@ -92,6 +101,12 @@ def send(process: Process, number: int) -> None:
         raise Failed(f"process {process.pid} is gone, so it got no {signal.Signals(number).name}")
     may_signal(process)
     os.kill(process.pid, number)
+
+
+def _begun(process: Process) -> float:
+    """When it began, by the clock that dates files."""
+    running = time.clock_gettime(time.CLOCK_BOOTTIME) - process.started / os.sysconf("SC_CLK_TCK")
+    return time.time() - running
 
 
 def _me() -> str:

@@ -9,11 +9,12 @@ from pydantic import Discriminator, Field, Tag
 from rollout.inventory.quantities import Timeout
 from rollout.inventory.request import Request
 from rollout.inventory.section import SETTINGS, WORD, Section, exactly_one, kind
-from rollout.inventory.texts import Text, Word
+from rollout.inventory.texts import AbsolutePath, Text, Word
 
 DRIVERS = (
     "command",
     "http",
+    "signal",
     "systemd",
 )
 """The keys of `restart:` of which there is exactly one."""
@@ -25,6 +26,19 @@ WITH_A_GAP = (
 """Drivers during whose restart nobody may answer: the node must have left its load balancers."""
 
 
+class Signal(Section):
+    """A signal to the process that a pidfile names, and what proves that it was heeded."""
+
+    pidfile: AbsolutePath = Field(description="Where the application's first process writes its id")
+    signal: Literal["HUP", "USR1", "USR2", "WINCH", "INT", "TERM", "QUIT"] = Field(
+        default="HUP", description="The signal"
+    )
+    proof: Literal["new-pid", "new-children", "health"] = Field(
+        description="new-pid: the pidfile names another process, and the old one is gone; new-children: as "
+        "many other children have come as it had, and none of those is left; health: the health page tells"
+    )
+
+
 class Restart(Section):
     """How the service is restarted, by exactly one driver."""
 
@@ -34,6 +48,7 @@ class Restart(Section):
     http: Request | None = Field(
         default=None, description="A request that has the application load anew what it serves"
     )
+    signal: Signal | None = Field(default=None, description="A signal to the process that a pidfile names")
     systemd: Word | None = Field(default=None, description="A unit, such as shop.service")
     timeout: Timeout = Field(default=120.0, description="How long it may take")
 

@@ -23,6 +23,7 @@ def broken_rules(document: Document, meant: Collection[KeyPath]) -> Iterator[Mis
     for path, keys in _EXACTLY_ONE:
         yield from _exactly_one(document, path, keys, meant)
     yield from _a_way_to_drain(document, meant)
+    yield from _a_page_that_proves(document, meant)
     yield from _min_ready_that_can_be(document, meant)
     yield from _zones_to_spread_over(document, meant)
     yield from _distinct_servers(document)
@@ -65,6 +66,12 @@ def _a_way_to_drain(document: Document, meant: Collection[KeyPath]) -> Iterator[
             "`load_balancers: {}` says that nothing sends requests to the nodes"
         )
         yield document.mistake(ways[0], message, document.keys.get(ways[0]))
+
+
+def _a_page_that_proves(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:
+    proof = ("restart", "signal", "proof")
+    if document.at(proof) == "health" and document.at(("health",)) is None and ("health",) not in meant:
+        yield document.mistake(proof, "there is no health page to prove it: describe it under health")
 
 
 def _min_ready_that_can_be(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:

@@ -1,0 +1,19 @@
+"""`restart.signal`: a signal to the process that a pidfile names, sent and proved on the node."""
+
+from __future__ import annotations
+
+from rollout.inventory.drivers import Signal
+from rollout.on_node import on_node, process_owner
+from rollout.restart.driver import Fill, Restarting
+
+
+def restarting(settings: Signal, timeout: float, fill: Fill) -> Restarting:
+    pidfile = fill(settings.pidfile)
+    told = {"pidfile": pidfile, "signal": settings.signal, "proof": settings.proof, "timeout": timeout}
+    owner = process_owner(pidfile)
+    return Restarting(
+        timeout=timeout,
+        command=on_node("signal", "processes", acting_for=owner, check=False, **told),
+        shown=f"{settings.signal} to the process in {pidfile}, until {settings.proof}",
+        precheck=on_node("signal", "processes", acting_for=owner, check=True, **told),
+    )

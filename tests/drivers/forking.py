@@ -1,0 +1,51 @@
+"""A parent whose children do nothing: SIGHUP replaces them, new ones first; SIGUSR2 replaces the parent.
+
+usage: forking.py PIDFILE [broken]   broken: the children that come after SIGHUP end at once
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+pidfile, *broken = sys.argv[1:]
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGUSR2, signal.SIGTERM, signal.SIGCHLD})
+
+
+def fork(seconds: float) -> int:
+    child = os.fork()
+    if child == 0:
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, set())
+        time.sleep(seconds)
+        os._exit(0)
+    return child
+
+
+children = {fork(120) for _ in range(3)}
+with open(pidfile, "w") as file:
+    file.write(str(os.getpid()))
+lifetime = 0.0 if broken else 120.0
+while True:
+    number = signal.sigwait({signal.SIGHUP, signal.SIGUSR2, signal.SIGTERM, signal.SIGCHLD})
+    if number == signal.SIGCHLD:
+        with contextlib.suppress(ChildProcessError):
+            while (gone := os.waitpid(-1, os.WNOHANG)[0]) != 0:
+                children -= {gone}
+                if broken and len(children) < 3:
+                    time.sleep(0.05)
+                    children |= {fork(lifetime)}
+        continue
+    if number == signal.SIGUSR2:
+        subprocess.Popen([sys.executable, *sys.argv], start_new_session=True)
+    old = set(children)
+    if number == signal.SIGHUP:
+        children |= {fork(lifetime) for _ in range(3)}
+    for child in old:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGTERM)
+    if number != signal.SIGHUP:
+        sys.exit()

@@ -1,0 +1,166 @@
+"""`restart: signal`, against a real parent and its children."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollout.agents.processes import Process, children, find
+from rollout.inventory.drivers import Signal
+from rollout.restart.signal import restarting
+from tests.support.command import rollout, write_inventory
+
+FORKING = Path(__file__).with_name("forking.py")
+Start = Callable[..., Process]
+
+
+@pytest.fixture
+def pidfile(tmp_path: Path) -> Path:
+    return tmp_path / "shop.pid"
+
+
+@pytest.fixture
+def start(pidfile: Path) -> Iterator[Start]:
+    """Starts the parent, and ends it and whatever took its place."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*words: str) -> Process:
+        started.append(
+            subprocess.Popen([sys.executable, str(FORKING), str(pidfile), *words], start_new_session=True)
+        )
+        deadline = time.monotonic() + 20
+        while not (pidfile.exists() and pidfile.read_text()):
+            assert time.monotonic() < deadline, "waited in vain for the pidfile"
+            time.sleep(0.01)
+        return named(pidfile)
+
+    yield start
+    groups = {process.pid for process in started}
+    with suppress(OSError, ValueError):
+        groups.add(int(pidfile.read_text()))
+    for group in groups:
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+    for process in started:
+        process.wait()
+
+
+def named(pidfile: Path) -> Process:
+    found = find(int(pidfile.read_text()))
+    assert found is not None
+    return found
+
+
+def restart(pidfile: Path, **settings: Any) -> subprocess.CompletedProcess[str]:
+    timeout = settings.pop("timeout", "30s")
+    chosen = {"pidfile": str(pidfile), "proof": "new-children", **settings}
+    sections = {"restart": {"signal": chosen, "timeout": timeout}}
+    return rollout("deploy", inventory=write_inventory(pidfile.with_suffix(".yml"), sections))
+
+
+def test_all_children_are_new(start: Start, pidfile: Path) -> None:
+    """The driver returns only when as many new children live and none of the old ones does."""
+    parent = start()
+    old = children(parent)
+    done = restart(pidfile)
+    assert done.returncode == 0, done.stdout + done.stderr
+    new = children(parent)
+    assert len(new) == len(old) == 3
+    assert not set(new) & set(old)
+    assert "3 new children, and none of its 3 old ones" in done.stdout
+
+
+def test_children_that_die_again_and_again_are_no_proof(start: Start, pidfile: Path) -> None:
+    """Children of a broken release are never taken for a restart that worked, however many come."""
+    start("broken")
+    done = restart(pidfile, timeout="5s")
+    assert done.returncode == 1
+    assert "new children that have lived for 1 s" in done.stderr + done.stdout
+
+
+def test_another_process_takes_over(start: Start, pidfile: Path) -> None:
+    """With `new-pid` the pidfile must name another living process, and the old one must be gone."""
+    old = start()
+    done = restart(pidfile, signal="USR2", proof="new-pid")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert find(old.pid) != old
+    assert named(pidfile) != old
+
+
+def test_a_process_that_only_ends_is_no_restart(start: Start, pidfile: Path) -> None:
+    """After TERM no other process has taken its place, and that is said."""
+    start()
+    done = restart(pidfile, signal="TERM", proof="new-pid", timeout="3s")
+    assert done.returncode == 1
+    assert "ended, and" in done.stdout + done.stderr
+
+
+def stale(pidfile: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    pidfile.write_text(str(ended.pid))
+
+
+def of_another_program(pidfile: Path) -> None:
+    pidfile.write_text(str(os.getpid()))
+    os.utime(pidfile, (1, 1))
+
+
+REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no pidfile": (lambda pidfile: None, "there is no pidfile"),
+    "a stale one": (stale, "is stale: no process"),
+    "no number": (lambda pidfile: pidfile.write_text("shop\n"), "holds no process id"),
+    "another program's": (of_another_program, "its number went to another program"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_bad_input_is_refused_before_anything_is_signalled(pidfile: Path, what: str) -> None:
+    """Each is refused with its reason; SIGTERM to the number in the pidfile would end this test."""
+    prepare, message = REFUSED[what]
+    prepare(pidfile)
+    done = restart(pidfile, signal="TERM")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert message in done.stderr
+
+
+def test_a_process_without_children_has_none_to_replace(pidfile: Path) -> None:
+    """`new-children` needs children to tell from others."""
+    alone = subprocess.Popen(["sleep", "60"])
+    try:
+        pidfile.write_text(str(alone.pid))
+        done = restart(pidfile)
+        assert (done.returncode, alone.poll()) == (3, None)
+        assert "has no children that could be replaced" in done.stderr
+    finally:
+        alone.kill()
+        alone.wait()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_a_process_of_somebody_else_may_not_be_signalled(pidfile: Path) -> None:
+    """Who may not signal the process is told whose it is, and nothing is sent."""
+    theirs = subprocess.Popen(["sleep", "60"])
+    try:
+        pidfile.write_text(str(theirs.pid))
+        for folder in [pidfile.parent, *list(pidfile.parents)[:3]]:
+            folder.chmod(0o755)
+        settings = Signal(pidfile=str(pidfile), proof="new-pid", signal="TERM")
+        line = restarting(settings, 5, str).precheck
+        assert line is not None
+        become = ["setpriv", "--reuid=nobody", "--clear-groups", "sh", "-c", line]
+        done = subprocess.run(become, capture_output=True, text=True)
+        assert (done.returncode, theirs.poll()) == (1, None)
+        assert f"process {theirs.pid} runs as root, and nobody may not signal it" in done.stdout
+    finally:
+        theirs.kill()
+        theirs.wait()
