@@ -12,7 +12,7 @@ from rollout.domain import Step
 from rollout.engine.context import NodeContext
 from rollout.engine.log import Recorder, StepLog, step
 from rollout.engine.proof import prove
-from rollout.engine.restart import restart
+from rollout.engine.restart import explanation, restart
 from rollout.engine.rotation import Rotation
 from rollout.engine.verify import bake
 from rollout.errors import RolloutError, StepFailure
@@ -44,6 +44,7 @@ class NodeRoll:
         self._rotation = rotation
         self._record = record
         self._gate = gate
+        self._restarting = restarting(context.inventory.restart, context.fill)
         self._left = False
         self._untouched = not taken_up
         self._restarted = taken_up
@@ -73,9 +74,9 @@ class NodeRoll:
                 async with self._step(Step.RESTART) as log:
                     await rotation.still_out(log)
                     self._untouched, self._restarted = False, True
-                    await restart(context, restarting(inventory.restart, context.fill), log)
+                    await restart(context, self._restarting, log)
 
-            async with self._step(Step.VERIFY) as log:
+            async with self._step(Step.VERIFY) as log, self._explained():
                 await prove(context, rotation, log)
 
             async with self._step(Step.READY) as log:
@@ -88,6 +89,17 @@ class NodeRoll:
 
     def _step(self, which: Step) -> AbstractAsyncContextManager[StepLog]:
         return step(self._record, self._context.name, which)
+
+    @asynccontextmanager
+    async def _explained(self) -> AsyncIterator[None]:
+        """Why an application that was restarted is not healthy, the application itself may say."""
+        try:
+            yield
+        except StepFailure as failure:
+            if self._restarted and not failure.tail:
+                with contextlib.suppress(RolloutError):
+                    failure.tail = await explanation(self._context, self._restarting)
+            raise
 
     @asynccontextmanager
     async def _given_back_on_failure(self, log: StepLog) -> AsyncIterator[None]:

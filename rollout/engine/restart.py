@@ -30,7 +30,8 @@ async def restart(context: NodeContext, restarting: Restarting, log: StepLog) ->
     try:
         await _carry_out(context, restarting, log)
     except StepFailure as failure:
-        raise StepFailure(str(failure), hint=failure.hint, tail=await _tail(context, proof.explain)) from None
+        tail = await explanation(context, restarting)
+        raise StepFailure(str(failure), hint=failure.hint, tail=tail) from None
     except (AnswerLost, CommandTimedOut) as error:
         # Whether it worked is not known, so it is observed.
         log.progress(str(error))
@@ -42,10 +43,16 @@ async def restart(context: NodeContext, restarting: Restarting, log: StepLog) ->
         log.progress(judgement.detail)
         if judgement.verdict is Verdict.FAILED or clock() >= deadline:
             late = "" if judgement.verdict is Verdict.FAILED else f" within {restarting.timeout:g} s"
-            raise StepFailure(
-                f"not restarted{late}: {judgement.detail}", tail=await _tail(context, proof.explain)
-            )
+            tail = await explanation(context, restarting)
+            raise StepFailure(f"not restarted{late}: {judgement.detail}", tail=tail)
         await asyncio.sleep(_LOOK_AGAIN)
+
+
+async def explanation(context: NodeContext, restarting: Restarting) -> tuple[str, ...]:
+    """What the application itself printed last, where the driver knows where to look; oldest first."""
+    if restarting.proof is None:
+        return ()
+    return (await context.look(restarting.proof.explain, timeout=_LOOK)).tail
 
 
 async def _carry_out(context: NodeContext, restarting: Restarting, log: StepLog) -> None:
@@ -58,7 +65,3 @@ async def _carry_out(context: NodeContext, restarting: Restarting, log: StepLog)
 
 async def _output(context: NodeContext, line: str) -> str:
     return "\n".join((await context.look(line, timeout=_LOOK)).tail)
-
-
-async def _tail(context: NodeContext, line: str) -> tuple[str, ...]:
-    return (await context.look(line, timeout=_LOOK)).tail
