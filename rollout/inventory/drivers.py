@@ -15,12 +15,14 @@ DRIVERS = (
     "command",
     "http",
     "signal",
+    "supervisor",
     "systemd",
 )
 """The keys of `restart:` of which there is exactly one."""
 
 WITH_A_GAP = (
     "command",
+    "supervisor",
     "systemd",
 )
 """Drivers during whose restart nobody may answer: the node must have left its load balancers."""
@@ -49,6 +51,9 @@ class Restart(Section):
         default=None, description="A request that has the application load anew what it serves"
     )
     signal: Signal | None = Field(default=None, description="A signal to the process that a pidfile names")
+    supervisor: Word | None = Field(
+        default=None, description="A program or a group of supervisor, such as shop or shop:*"
+    )
     systemd: Word | None = Field(default=None, description="A unit, such as shop.service")
     timeout: Timeout = Field(default=120.0, description="How long it may take")
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from rollout.inventory.drivers import Restart
-from rollout.restart import command, http, signal, systemd
+from rollout.restart import command, http, signal, supervisor, systemd
 from rollout.restart.driver import Fill, Restarting
 
 _DRIVERS: Mapping[str, Callable[[Any, float, Fill], Restarting]] = {
     "command": command.restarting,
     "http": http.restarting,
     "signal": signal.restarting,
+    "supervisor": supervisor.restarting,
     "systemd": systemd.restarting,
 }
 """By their names in the inventory. Each is told its settings, the time-out in seconds, and what fills in

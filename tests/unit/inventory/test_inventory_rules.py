@@ -69,6 +69,16 @@ def test_no_way_to_drain(mistakes: Mistakes, compose: Compose) -> None:
     )
 
 
+@pytest.mark.parametrize("restart", ["{supervisor: 'shop:*'}"])
+def test_what_stops_the_old_one_first_needs_a_way_to_drain(
+    loads: Loads, mistakes: Mistakes, compose: Compose, restart: str
+) -> None:
+    """Or the word of the inventory that nothing sends requests."""
+    (line,) = mistakes(compose(load_balancers=None, restart=restart))
+    assert "load_balancers: nothing can drain a node" in line
+    assert loads(compose(load_balancers="{}", restart=restart))
+
+
 @pytest.mark.parametrize("restart", ["{http: {url: 'http://{host}/reload'}}", "none"])
 def test_a_service_that_no_load_balancer_knows(loads: Loads, compose: Compose, restart: str) -> None:
     """Queues and single machines have none: a driver that can do without says it, or an empty mapping."""

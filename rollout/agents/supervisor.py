@@ -1,0 +1,109 @@
+"""Restarts the processes of a supervisor program or group, one after another, until each is proven to run."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any, Dict, List, NamedTuple, Tuple
+
+from rollout.agents import programs
+from rollout.agents.talk import Failed, say
+
+_ANSWER = 20.0
+"""Seconds for what supervisor answers at once."""
+_IN_HAND = 2.0
+"""Seconds before the time-out at which we give up, so that we can say why."""
+_STATES = "STOPPED|STARTING|RUNNING|BACKOFF|STOPPING|EXITED|FATAL|UNKNOWN"
+_LINE = re.compile(rf"(\S+) +({_STATES}) *(?:pid (\d+), .*|(.*?)) *")
+_LAST_LINES = 10
+
+
+class Unanswered(Failed):
+    """Supervisor's control does not print what supervisor shows."""
+
+
+class Process(NamedTuple):
+    """As supervisor shows it. `pid` is 0 where none runs."""
+
+    name: str
+    state: str
+    pid: int
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.state} ({self.detail})" if self.detail else self.state
+
+
+def main(told: Dict[str, Any]) -> None:
+    deadline = time.monotonic() + max(told["timeout"] - _IN_HAND, told["timeout"] / 2)
+    control, before = _reach(told["program"])
+    if told["check"]:
+        _may_restart(control, before[0])
+        return
+    pids: Dict[str, int] = {}
+    # Those that do not run go first: without them nothing is lost if the release is broken.
+    for old in sorted(before, key=lambda process: process.state == "RUNNING"):
+        said = _restart(control, old, deadline)
+        new = _status(control, old.name)[0]
+        if new.state != "RUNNING":
+            _broken(control, new, told["program"])
+        if new.pid == old.pid:
+            raise Failed(f"{new.name} was not restarted, and runs as before: {said}")
+        say(f"{new.name} runs as process {new.pid}" + (f" in place of {old.pid}" if old.pid else ""))
+        pids[new.name] = new.pid
+    for now in _status(control, told["program"]):
+        if now.state != "RUNNING" or now.pid != pids.get(now.name):
+            _broken(control, now, told["program"])
+
+
+def _reach(program: str) -> Tuple[List[str], List[Process]]:
+    """The words that begin a command, as we are or by sudo, and what supervisor shows. Raises Failed."""
+    why = []
+    for control in programs.ways("supervisorctl"):
+        try:
+            return control, _status(control, program)
+        except Unanswered as unanswered:
+            why.append(str(unanswered))
+    raise Failed(f"supervisor does not answer: {'; '.join(why)}")
+
+
+def _status(control: List[str], program: str) -> List[Process]:
+    answer = programs.run([*control, "status", program], _ANSWER)
+    if "ERROR (no such" in answer.output:
+        raise Failed(f"supervisor knows no {program}: {answer.last}")
+    # There may be other lines: warnings of Python's about supervisor itself.
+    lines = filter(None, map(_LINE.fullmatch, answer.output.split("\n")))
+    found = [Process(line[1], line[2], int(line[3] or 0), line[4] or "") for line in lines]
+    if not found:
+        raise Unanswered(answer.last)
+    return found
+
+
+def _may_restart(control: List[str], process: Process) -> None:
+    if control[0] == "sudo":
+        *sudo, supervisorctl = control
+        answer = programs.run([*sudo, "-l", supervisorctl, "restart", process.name], _ANSWER)
+        if answer.status != 0:
+            raise Failed(f"sudo does not allow `supervisorctl restart {process.name}`: {answer.last}")
+
+
+def _restart(control: List[str], process: Process, deadline: float) -> str:
+    """Stop and start; supervisor waits for `startsecs`. What its control says of it is no proof."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise Failed(f"no time is left to restart {process.name}: it runs as before")
+    return programs.run([*control, "restart", process.name], left).last
+
+
+def _broken(control: List[str], process: Process, program: str) -> None:
+    """Tell what the process printed last, and that it did not come up. Raises Failed."""
+    for stream in ("stderr", "stdout"):
+        tail = programs.run([*control, "tail", process.name, stream], _ANSWER)
+        if tail.status == 0 and tail.output:
+            for line in tail.output.split("\n")[-_LAST_LINES:]:
+                say(line)
+            break
+    others = [other for other in _status(control, program) if other.name != process.name]
+    run = sum(other.state == "RUNNING" for other in others)
+    rest = f"; {run} of the other {len(others)} of {program} run" if others else ""
+    raise Failed(f"BROKEN: {process.name} was restarted and is {process}{rest}")
