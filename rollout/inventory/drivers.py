@@ -13,6 +13,7 @@ from rollout.inventory.texts import AbsolutePath, Text, Word
 
 DRIVERS = (
     "command",
+    "docker",
     "http",
     "signal",
     "supervisor",
@@ -22,10 +23,20 @@ DRIVERS = (
 
 WITH_A_GAP = (
     "command",
+    "docker",
     "supervisor",
     "systemd",
 )
 """Drivers during whose restart nobody may answer: the node must have left its load balancers."""
+
+
+class Docker(Section):
+    """One container, replaced by one of another image with the same configuration."""
+
+    container: Word = Field(description="Its name")
+    image: Word = Field(
+        description="The image of the new one, such as shop:$ROLLOUT_RELEASE; a rolling restart keeps the old"
+    )
 
 
 class Signal(Section):
@@ -47,6 +58,7 @@ class Restart(Section):
     model_config = exactly_one(*DRIVERS)
 
     command: Text | None = Field(default=None, description="A shell line that ends when the restart is done")
+    docker: Docker | None = Field(default=None, description="A container that gets another image")
     http: Request | None = Field(
         default=None, description="A request that has the application load anew what it serves"
     )

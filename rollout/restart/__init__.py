@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from rollout.inventory.drivers import Restart
-from rollout.restart import command, http, signal, supervisor, systemd
+from rollout.restart import command, docker, http, signal, supervisor, systemd
 from rollout.restart.driver import Fill, Restarting
 
 _DRIVERS: Mapping[str, Callable[[Any, float, Fill], Restarting]] = {
     "command": command.restarting,
+    "docker": docker.restarting,
     "http": http.restarting,
     "signal": signal.restarting,
     "supervisor": supervisor.restarting,

@@ -46,6 +46,7 @@ def test_the_examples_are_valid(path: Path) -> None:
         {"health": "{http: '${URL}', release: {json: version}}"},
         {"load_balancers": None, "drain": "{health_page: {file: '/x'}}"},
         {"restart": "{command: null, systemd: x}"},
+        {"restart": "{docker: {container: shop, image: 'shop:$ROLLOUT_RELEASE'}}"},
         {"restart": "{supervisor: 'shop:*'}"},
     ],
 )
