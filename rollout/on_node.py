@@ -44,11 +44,14 @@ def process_owner(pidfile: str) -> str:
     return f'"/proc/$(cat {shlex.quote(pidfile)} 2>/dev/null)"'
 
 
-def on_node(agent: str, *uses: str, acting_for: str = "", **told: Any) -> str:
+def on_node(agent: str, *uses: str, acting_for: str = "", python: str | None = None, **told: Any) -> str:
     """A shell line that runs the agent, with the modules that it uses, each after those that it uses itself.
 
     Who logs in is not always who runs the application: the agent acts for the owner `acting_for` if `sudo -n`
     allows that, else it runs as it is, and will say what it may not do. root stays root.
+
+    `python` is the application's own interpreter, for an agent that imports the application; it is given
+    what a shell's environment says to it, as the application is.
     """
     names = [f"rollout.agents.{name}" for name in ("talk", *uses, agent)]
     folder = resources.files("rollout.agents")
@@ -56,4 +59,5 @@ def on_node(agent: str, *uses: str, acting_for: str = "", **told: Any) -> str:
     loads = "\n".join(f"module = load({name!r}, {text!r})" for name, text in zip(names, texts, strict=True))
     run = f'sys.modules["rollout.agents.talk"].run(module.main, {told!r})'
     before = _ACT_FOR_OWNER.format(path=acting_for) if acting_for else "as=\n"
-    return f"{before}$as python3 -I - <<'{_END}'\n{_START}{loads}\n{run}\n{_END}\n"
+    interpreter = "python3 -I" if python is None else shlex.quote(python)
+    return f"{before}$as {interpreter} - <<'{_END}'\n{_START}{loads}\n{run}\n{_END}\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from typing import Any, Callable, Dict
 
@@ -14,6 +15,14 @@ class Failed(Exception):
 def say(text: str) -> None:
     """A line for the journal."""
     print(text, flush=True)
+
+
+def still_heard() -> None:
+    """Raises BrokenPipeError if nobody listens any more, without a word."""
+    ears = select.poll()
+    ears.register(sys.stdout.fileno(), 0)
+    if any(event & (select.POLLERR | select.POLLHUP) for _, event in ears.poll(0)):
+        raise BrokenPipeError
 
 
 def run(agent: Callable[[Dict[str, Any]], None], told: Dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ _KNOWN_TAGS = frozenset(
 )
 _LARGEST = 100_000
 _DEEPEST = 30
-_SHELL_LINE = "command"
+_SHELL_LINES = frozenset({"command", "start"})
 _IN_ITSELF = "found an alias of something that it is itself a part of"
 
 Entries = dict[str, tuple[yaml.Node, yaml.Node]]
@@ -141,7 +141,7 @@ class Document:
             text = _joined_surrogates(node.value)
         except UnicodeError:
             return self._spoil(path, "found half a character (a lone surrogate)")
-        if path[-1] == _SHELL_LINE:
+        if path[-1] in _SHELL_LINES:
             wrong = self.variables.collect(text)
         else:
             text, wrong = self.variables.fill(text)

@@ -9,9 +9,10 @@ from pydantic import Discriminator, Field, Tag
 from rollout.inventory.quantities import Timeout
 from rollout.inventory.request import Request
 from rollout.inventory.section import SETTINGS, WORD, Section, exactly_one, kind
-from rollout.inventory.texts import AbsolutePath, Text, Word
+from rollout.inventory.texts import AbsolutePath, NodeName, Text, Word
 
 DRIVERS = (
+    "celery",
     "command",
     "docker",
     "http",
@@ -28,6 +29,21 @@ WITH_A_GAP = (
     "systemd",
 )
 """Drivers during whose restart nobody may answer: the node must have left its load balancers."""
+
+
+class Celery(Section):
+    """A Celery worker: its queues are left, what runs finishes, it is restarted, and must execute a task."""
+
+    app: Word = Field(description="What `celery -A` is given, such as shop.tasks")
+    node: NodeName = Field(
+        default="celery@{node}", description="The worker's node name; {host} and {node} are filled in"
+    )
+    drain: Timeout = Field(default=120.0, description="How long the tasks that it has may take to finish")
+    start: Text = Field(description="A shell line that restarts the worker")
+    python: Word = Field(default="python3", description="The application's own interpreter, on the node")
+    directory: AbsolutePath | None = Field(
+        default=None, description="Where the app is imported; by default where a login begins"
+    )
 
 
 class Docker(Section):
@@ -57,6 +73,9 @@ class Restart(Section):
 
     model_config = exactly_one(*DRIVERS)
 
+    celery: Celery | None = Field(
+        default=None, description="A Celery worker, left by its queues first, and proven to execute tasks"
+    )
     command: Text | None = Field(default=None, description="A shell line that ends when the restart is done")
     docker: Docker | None = Field(default=None, description="A container that gets another image")
     http: Request | None = Field(

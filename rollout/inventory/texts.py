@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 from rollout.domain import RuntimeSocket, SshSocket, SshTarget, TcpSocket, UnixSocket
 
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.:-]*$"
+_NODE_NAME = r"^[^@\s]+@[^@\s]+$"
 WORD = r"^\S+$"
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=100)]
 Word = Annotated[str, StringConstraints(pattern=WORD)]
@@ -45,8 +46,15 @@ def _runtime_url(value: str) -> str:
     return value
 
 
+def _node_name(value: str) -> str:
+    if not re.fullmatch(_NODE_NAME, value):
+        raise ValueError("expected the full name of a Celery node, such as celery@{node}")
+    return value
+
+
 HttpUrl = Annotated[str, AfterValidator(_http_url), _pattern("^https?://")]
 AbsolutePath = Annotated[str, AfterValidator(_absolute), _pattern("^/")]
+NodeName = Annotated[str, AfterValidator(_node_name), _pattern(_NODE_NAME)]
 RuntimeUrl = Annotated[str, AfterValidator(_runtime_url), _pattern("^(unix|tcp|ssh)://")]
 
 

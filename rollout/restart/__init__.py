@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from rollout.inventory.drivers import Restart
-from rollout.restart import command, docker, http, signal, supervisor, systemd
+from rollout.restart import celery, command, docker, http, signal, supervisor, systemd
 from rollout.restart.driver import Fill, Restarting
 
 _DRIVERS: Mapping[str, Callable[[Any, float, Fill], Restarting]] = {
+    "celery": celery.restarting,
     "command": command.restarting,
     "docker": docker.restarting,
     "http": http.restarting,

@@ -1,0 +1,142 @@
+"""Restarts a Celery worker that has left its queues, and sees the new one execute a task."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from contextlib import contextmanager, suppress
+from typing import Any, Dict, Iterator, List
+
+from rollout.agents.celery_app import broker_of, load
+from rollout.agents.celery_task import executed
+from rollout.agents.celery_worker import Life, Worker, wait_for
+from rollout.agents.last_words import LastWords
+from rollout.agents.talk import Failed, say, still_heard
+
+_ENDINGS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+_LOOK_AGAIN = 0.2
+_NAMED = 5
+"""Of the tasks that do not finish, so many are named."""
+
+
+def main(told: Dict[str, Any]) -> None:
+    """The new code must load before anything is touched: where it does not, the old worker goes on."""
+    app = load(told["app"], told["directory"])
+    with broker_of(app) as url:
+        worker = Worker(app, told["node"])
+        old = worker.require(url)
+        queues = worker.queues() or []
+        last_words = LastWords(old.pid)
+        with _away(worker, [queue["name"] for queue in queues]):
+            _finish(worker, old, told["drain"])
+            deadline = time.monotonic() + told["timeout"]
+            with _explained(last_words):
+                _carry_out(told["start"], deadline)
+                _come_anew(worker, old, deadline, told["timeout"])
+        with _explained(last_words):
+            # Those that end with their consumer, such as a broadcast's, have another name each time.
+            lasting = [queue["name"] for queue in queues if not queue.get("auto_delete")]
+            _consume(worker, lasting, deadline)
+            _execute(app, worker, deadline, told["timeout"])
+
+
+@contextmanager
+def _away(worker: Worker, queues: List[str]) -> Iterator[None]:
+    """The worker has left these queues; whatever ends the block early, it is told to consume them again."""
+    for number in _ENDINGS:
+        signal.signal(number, _end)
+    try:
+        worker.leave(queues)
+        yield
+    except BaseException as error:
+        for number in _ENDINGS:
+            signal.signal(number, signal.SIG_IGN)
+        back = False
+        with suppress(Exception):
+            back = worker.come_back(queues)
+        listed = ", ".join(queues)
+        then = f"it consumes {listed} again" if back else f"it may not consume {listed}: restart it by hand"
+        if isinstance(error, Failed):
+            raise Failed(f"{error}; {then}") from None
+        if isinstance(error, Exception):
+            say(f"{worker.node}: {then}")
+        raise
+
+
+def _end(number: int, _: Any) -> None:
+    raise SystemExit(1)
+
+
+@contextmanager
+def _explained(last_words: LastWords) -> Iterator[None]:
+    try:
+        yield
+    except Failed as failed:
+        for line in last_words.lines():
+            say(line)
+        raise Failed(f"BROKEN: {failed}") from None
+
+
+def _finish(worker: Worker, old: Life, seconds: float) -> None:
+    """Wait until the worker has no task left. Raises Failed with those that it has in the end."""
+    deadline = time.monotonic() + seconds
+    shown = -1
+    while True:
+        tasks = worker.tasks()
+        if tasks == []:
+            say(f"{worker.node} (process {old.pid}) consumes no queue and has no task left")
+            return
+        if time.monotonic() >= deadline:
+            if tasks is None:
+                raise Failed(f"{worker.node} does not answer any more")
+            named = ", ".join(f"{task['name']} {task['id']}" for task in tasks[:_NAMED])
+            raise Failed(f"{worker.node} has {len(tasks)} tasks left after {seconds:g} s: {named}")
+        if tasks is not None and len(tasks) != shown:
+            shown = len(tasks)
+            say(f"{worker.node} (process {old.pid}) consumes no queue and has {shown} tasks left")
+        still_heard()
+        time.sleep(_LOOK_AGAIN)
+
+
+def _carry_out(line: str, deadline: float) -> None:
+    process = subprocess.Popen(["sh", "-c", line], stdin=subprocess.DEVNULL)
+    if not wait_for(lambda: process.poll() is not None, deadline):
+        process.kill()
+        process.wait()
+        raise Failed(f"`{line}` did not end in time")
+    if process.returncode != 0:
+        raise Failed(f"`{line}` exited with {process.returncode}")
+
+
+def _come_anew(worker: Worker, old: Life, deadline: float, seconds: float) -> None:
+    seen = [old]
+
+    def came() -> bool:
+        life = worker.life()
+        seen[:] = [] if life is None else [life]
+        return life is not None and life.follows(old)
+
+    if not wait_for(came, deadline):
+        wrong = "is still the process of before" if seen else "does not answer"
+        raise Failed(f"{worker.node} {wrong} {seconds:g} s after it was to restart")
+    say(f"{worker.node} is process {seen[0].pid} now")
+
+
+def _consume(worker: Worker, queues: List[str], deadline: float) -> None:
+    if not wait_for(lambda: all(worker.consumes(queue) for queue in queues), deadline):
+        missing = ", ".join(queue for queue in queues if not worker.consumes(queue))
+        raise Failed(
+            f"{worker.node} does not consume {missing} as before: "
+            f"if the release gives that up, let `celery control cancel_consumer` do so first"
+        )
+    say(f"{worker.node} consumes {', '.join(queues) or 'no queue'}")
+
+
+def _execute(app: Any, worker: Worker, deadline: float, seconds: float) -> None:
+    if executed(app, worker, deadline):
+        say(f"{worker.node} has executed a task of ours")
+    elif worker.busy():
+        say(f"{worker.node} executes tasks, all that it can at once: ours had to wait behind them")
+    else:
+        raise Failed(f"{worker.node} has not executed a task within {seconds:g} s")

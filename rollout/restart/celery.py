@@ -1,0 +1,34 @@
+"""`restart.celery`: a worker leaves its queues, finishes its tasks, and must then be a new one that executes.
+
+The agent carries it out by the worker's own remote control, through the application's broker, and proves it.
+"""
+
+from __future__ import annotations
+
+from rollout.inventory.drivers import Celery
+from rollout.on_node import on_node
+from rollout.restart.driver import Fill, Restarting
+
+_MODULES = ("celery_app", "celery_worker", "celery_task", "last_words")
+_REPORT = 30.0
+"""Seconds for all that is neither the drain nor the restart: loading the app, asking the broker."""
+
+
+def restarting(settings: Celery, timeout: float, fill: Fill) -> Restarting:
+    """`timeout` counts from the end of the drain, which has its own."""
+    node = fill(settings.node)
+    told = {
+        "app": settings.app,
+        "directory": None if settings.directory is None else fill(settings.directory),
+        "node": node,
+        "drain": settings.drain,
+        "start": settings.start,
+        "timeout": timeout,
+    }
+    python = fill(settings.python)
+    return Restarting(
+        timeout=settings.drain + timeout + _REPORT,
+        command=on_node("celery", *_MODULES, python=python, **told),
+        shown=f"celery restart of {node}",
+        precheck=on_node("celery_check", *_MODULES[:2], python=python, **told),
+    )
