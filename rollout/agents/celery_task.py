@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import time
 import uuid
-from typing import Any
+from typing import Any, List
 
 from rollout.agents.celery_worker import Worker, wait_for
 from rollout.agents.talk import still_heard
@@ -56,12 +56,12 @@ def executed(app: Any, worker: Worker, deadline: float) -> bool:
 
 
 def _arrived(connection: Any, channel: Any, queue: Any, deadline: float) -> bool:
-    arrived = []
+    arrived: List[Any] = []
     with connection.Consumer(queue, channel=channel, on_message=arrived.append, no_ack=True):
         while not arrived and time.monotonic() < deadline:
             still_heard()
             try:
                 connection.drain_events(timeout=_LOOK_AGAIN)
-            except socket.timeout:
+            except socket.timeout:  # noqa: UP041 - the same only from Python 3.10 on
                 continue
     return bool(arrived)

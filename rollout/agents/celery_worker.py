@@ -9,6 +9,8 @@ from rollout.agents.talk import Failed, still_heard
 
 _ANSWER = 5.0
 """Seconds in which a worker answers."""
+_SOON = 1.0
+"""The same, while it is asked again and again: one that is yet to start has not heard the question."""
 _OTHERS = 1.0
 """Seconds in which the others do: all are waited for, since nobody knows how many there are."""
 _LOOK_AGAIN = 0.2
@@ -34,21 +36,21 @@ class Worker:
 
     def require(self, url: str) -> Life:
         """Raises Failed if it does not answer, with those that do."""
-        life = self.life()
+        life = self.life(_ANSWER)
         if life is not None:
             return life
         others = sorted(self._app.control.inspect(timeout=_OTHERS).ping() or {})
         there = f"those that do: {', '.join(others)}" if others else "nobody else does either"
         raise Failed(f"no worker {self.node} answers at {url}; {there}")
 
-    def ask(self, command: str, **arguments: Any) -> Any:
+    def ask(self, command: str, within: float = _ANSWER, **arguments: Any) -> Any:
         replies = self._app.control.broadcast(
-            command, arguments, destination=[self.node], reply=True, limit=1, timeout=_ANSWER
+            command, arguments, destination=[self.node], reply=True, limit=1, timeout=within
         )
         return replies[0].get(self.node) if replies else None
 
-    def life(self) -> Optional[Life]:
-        stats = self.ask("stats")
+    def life(self, within: float = _SOON) -> Optional[Life]:
+        stats = self.ask("stats", within)
         return None if stats is None else Life(stats["pid"], time.monotonic() - stats["uptime"])
 
     def busy(self) -> bool:
@@ -66,7 +68,7 @@ class Worker:
         return self.ask("active_queues")  # type: ignore[no-any-return]
 
     def consumes(self, name: str) -> bool:
-        return any(queue["name"] == name for queue in self.queues() or ())
+        return any(queue["name"] == name for queue in self.ask("active_queues", _SOON) or ())
 
     def leave(self, names: List[str]) -> None:
         """Consume none of these queues. Raises Failed if it does not say so."""

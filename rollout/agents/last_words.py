@@ -32,7 +32,7 @@ class LastWords:
 
 def _files(pid: int) -> Set[str]:
     """Those that standard output and error go to, and those open for appending, as log files are."""
-    found = set()
+    found: Set[str] = set()
     try:
         numbers = os.listdir(f"/proc/{pid}/fd")
     except OSError:
@@ -63,9 +63,10 @@ def _end_of(path: str) -> List[str]:
 def _unit(pid: int) -> str:
     try:
         with open(f"/proc/{pid}/cgroup") as file:
-            return (_UNIT.findall(file.read()) or [""])[0]
+            units: List[str] = _UNIT.findall(file.read())
     except OSError:
         return ""
+    return units[0] if units else ""
 
 
 def _journal(unit: str) -> List[str]:

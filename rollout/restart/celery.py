@@ -5,6 +5,8 @@ The agent carries it out by the worker's own remote control, through the applica
 
 from __future__ import annotations
 
+from typing import Any
+
 from rollout.inventory.drivers import Celery
 from rollout.on_node import on_node
 from rollout.restart.driver import Fill, Restarting
@@ -17,7 +19,7 @@ _REPORT = 30.0
 def restarting(settings: Celery, timeout: float, fill: Fill) -> Restarting:
     """`timeout` counts from the end of the drain, which has its own."""
     node = fill(settings.node)
-    told = {
+    told: dict[str, Any] = {
         "app": settings.app,
         "directory": None if settings.directory is None else fill(settings.directory),
         "node": node,

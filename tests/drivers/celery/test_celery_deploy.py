@@ -1,0 +1,77 @@
+"""Real deployments over two machines whose Celery workers are busy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from celery_shop import NODES, PASSWORD, WORKER, Shop, Stream, until
+
+from tests.support.command import rollout, write_inventory
+
+
+def test_no_task_is_lost_and_the_queues_are_always_consumed(shop: Shop, tmp_path: Path) -> None:
+    """Under a steady stream, each task is executed exactly once, and one of two machines always consumes."""
+    shop.add_release("2")
+    inventory = write_inventory(tmp_path / "shop.yml", shop.inventory())
+    before = shop.pids()
+    with Stream(shop) as stream:
+        until(lambda: len(shop.done()) > 5, "tasks")
+        done = rollout("deploy", "--release", "2", inventory=inventory)
+        seen = stream.sent
+        until(lambda: stream.sent > seen + 20, "tasks after the deployment")
+    assert done.returncode == 0, done.stdout + done.stderr
+    until(lambda: len(shop.done()) >= stream.sent, "all tasks")
+    until(lambda: shop.left() == 0, "all tasks acknowledged")
+    assert sorted(map(int, shop.done())) == list(range(stream.sent))
+    assert shop.least_consuming() == 1
+    assert not set(before.values()) & set(shop.pids().values())
+    assert shop.store.lrange("done", -1, -1)[0].endswith(" 2")
+    assert done.stdout.count("has executed a task of ours") == len(NODES)
+    assert shop.nothing_of_ours()
+    assert PASSWORD not in done.stdout + done.stderr
+    print(f"0 lost of {stream.sent} tasks, never fewer than {shop.least_consuming()} of {len(NODES)} workers")
+
+
+def test_a_release_that_does_not_load_touches_nothing(shop: Shop, tmp_path: Path) -> None:
+    """The error is shown, and both old workers have gone on consuming all the time."""
+    shop.add_release("broken", tasks="import no_such_module\n")
+    inventory = write_inventory(tmp_path / "shop.yml", shop.inventory())
+    before = shop.pids()
+    done = rollout("deploy", "--release", "broken", inventory=inventory)
+    assert done.returncode == 1
+    assert "does not load: ModuleNotFoundError: No module named 'no_such_module'" in done.stdout
+    assert (shop.pids(), shop.life()) == (before, [f"+{node}" for node in NODES])
+
+
+def test_a_worker_that_does_not_come_back_stops_the_deployment(shop: Shop, tmp_path: Path) -> None:
+    """It is told with what the worker wrote last, and the other machine does all the work."""
+    shop.add_release("silent", worker="echo Error: No such option: --nope >&2; exit 2\n")
+    inventory = shop.inventory()
+    inventory["restart"]["timeout"] = "6s"
+    before = shop.pids()
+    done = rollout(
+        "deploy", "--release", "silent", inventory=write_inventory(tmp_path / "shop.yml", inventory)
+    )
+    assert done.returncode == 1
+    assert "Error: No such option: --nope" in done.stdout
+    assert "BROKEN: celery@web1 does not answer 6 s after it was to restart" in done.stdout
+    assert (shop.pids()["web2"], shop.consuming()) == (before["web2"], {"web2"})
+    for number in range(10):
+        shop.app.send_task("shop.work", (number, 0))
+    until(lambda: len(shop.done()) == 10, "tasks of the other worker")
+
+
+def test_tasks_that_do_not_finish_are_not_ended(shop: Shop, tmp_path: Path) -> None:
+    """When the drain runs out they are named, the queues are consumed again, and nothing was restarted."""
+    inventory = write_inventory(tmp_path / "shop.yml", shop.inventory(drain="1s"))
+    before = shop.pids()
+    for number in range(4):
+        shop.app.send_task("shop.wait", (number,))
+    until(lambda: shop.store.llen("waiting") == 4, "both workers' processes to be busy")
+    done = rollout("deploy", inventory=inventory)
+    assert done.returncode == 1
+    assert "celery@web1 has 2 tasks left after 1 s: shop.wait " in done.stdout
+    assert "; it consumes celery, mail again" in done.stdout
+    assert (shop.pids(), shop.consuming()) == (before, set(NODES))
+    shop.store.rpush("finish", *range(4))
+    until(lambda: sorted(shop.done()) == ["0", "1", "2", "3"], "the tasks to finish")
