@@ -27,6 +27,8 @@ def main(told: Dict[str, Any]) -> None:
         worker = Worker(app, told["node"])
         old = worker.require(url)
         queues = worker.queues() or []
+        # Those that end with their consumer, such as a broadcast's, have another name each time.
+        lasting = [queue["name"] for queue in queues if not queue["auto_delete"]]
         last_words = LastWords(old.pid)
         with _away(worker, [queue["name"] for queue in queues]):
             _finish(worker, old, told["drain"])
@@ -35,8 +37,6 @@ def main(told: Dict[str, Any]) -> None:
                 _carry_out(told["start"], deadline)
                 _come_anew(worker, old, deadline, told["timeout"])
         with _explained(last_words):
-            # Those that end with their consumer, such as a broadcast's, have another name each time.
-            lasting = [queue["name"] for queue in queues if not queue.get("auto_delete")]
             _consume(worker, lasting, deadline)
             _execute(app, worker, deadline, told["timeout"])
 
@@ -56,11 +56,15 @@ def _away(worker: Worker, queues: List[str]) -> Iterator[None]:
         with suppress(Exception):
             back = worker.come_back(queues)
         listed = ", ".join(queues)
-        then = f"it consumes {listed} again" if back else f"it may not consume {listed}: restart it by hand"
+        then = (
+            f"{worker.node} consumes {listed} again"
+            if back
+            else f"{worker.node} may not consume {listed}: restart it by hand"
+        )
         if isinstance(error, Failed):
             raise Failed(f"{error}; {then}") from None
         if isinstance(error, Exception):
-            say(f"{worker.node}: {then}")
+            say(then)
         raise
 
 
@@ -124,13 +128,16 @@ def _come_anew(worker: Worker, old: Life, deadline: float, seconds: float) -> No
 
 
 def _consume(worker: Worker, queues: List[str], deadline: float) -> None:
-    if not wait_for(lambda: all(worker.consumes(queue) for queue in queues), deadline):
-        missing = ", ".join(queue for queue in queues if not worker.consumes(queue))
+    """It begins with all of its queues at once."""
+    wait_for(lambda: bool(worker.consumed()), deadline)
+    consumed = worker.consumed()
+    missing = [queue for queue in queues if queue not in consumed]
+    if missing or not consumed:
         raise Failed(
-            f"{worker.node} does not consume {missing} as before: "
-            f"if the release gives that up, let `celery control cancel_consumer` do so first"
+            f"{worker.node} does not consume {', '.join(missing) or 'any queue'} as before: "
+            "if that is meant, let `celery control cancel_consumer` do so first"
         )
-    say(f"{worker.node} consumes {', '.join(queues) or 'no queue'}")
+    say(f"{worker.node} consumes {', '.join(consumed)}")
 
 
 def _execute(app: Any, worker: Worker, deadline: float, seconds: float) -> None:

@@ -10,8 +10,8 @@ from typing import Any, Iterator, Optional
 
 from rollout.agents.talk import Failed, say
 
-_SHOWN = 15
-"""Lines of a traceback: its end, where the application's own lines are."""
+_FRAMES = 4
+"""Of a traceback: its end, where the application's own lines are."""
 _CONNECT = 5
 """Seconds for reaching the broker."""
 
@@ -39,17 +39,28 @@ def load(name: str, directory: Optional[str]) -> Any:
     except (Exception, SystemExit) as error:
         if isinstance(error, Failed):
             raise
-        for line in "".join(traceback.format_exception(type(error), error, error.__traceback__)).splitlines()[
-            -_SHOWN:
-        ]:
-            say(line)
+        _show(error)
         raise Failed(f"{where} does not load: {type(error).__name__}: {error}") from None
     return app
+
+
+def _show(error: BaseException) -> None:
+    """Where it was raised, without the import system's own part."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<frozen") and "/importlib/" not in frame.filename
+    ]
+    told = [*traceback.format_list(frames[-_FRAMES:]), *traceback.format_exception_only(type(error), error)]
+    for line in "".join(told).splitlines():
+        say(line)
 
 
 @contextmanager
 def broker_of(app: Any) -> Iterator[str]:
     """It can be reached, as its URL without a password says. Raises Failed if not, or if it is lost."""
+    from kombu.exceptions import OperationalError
+
     try:
         connection = app.connection_for_write()
         url = connection.as_uri()
@@ -58,7 +69,7 @@ def broker_of(app: Any) -> Iterator[str]:
             options = {"socket_connect_timeout": _CONNECT, **app.conf.broker_transport_options}
             app.conf.broker_transport_options = options
             connection = app.connection_for_write()
-        lost = (*connection.connection_errors, *connection.channel_errors)
+        lost = (OperationalError, *connection.connection_errors, *connection.channel_errors)
     except Exception as error:  # its text could show the password
         raise Failed(f"the broker URL of the app makes no sense to Celery: {type(error).__name__}") from None
     doing = "be reached"

@@ -38,7 +38,7 @@ def executed(app: Any, worker: Worker, deadline: float) -> bool:
                 routing_key=there.routing_key,
                 auto_delete=True,
             )
-            if not wait_for(lambda: worker.consumes(there.name), deadline):
+            if not wait_for(lambda: there.name in worker.consumed(), deadline):
                 return False
             there(channel).declare()
             callback = app.signature(
@@ -50,7 +50,7 @@ def executed(app: Any, worker: Worker, deadline: float) -> bool:
             return _arrived(connection, channel, back, deadline)
         finally:
             worker.ask("cancel_consumer", queue=there.name)
-            wait_for(lambda: not worker.consumes(there.name), time.monotonic() + _LOOK_AGAIN)
+            wait_for(lambda: there.name not in worker.consumed(), time.monotonic() + _LOOK_AGAIN)
             for queue in (there, back):
                 queue(channel).delete()
 

@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from rollout.agents.talk import Failed, still_heard
 
-_ANSWER = 5.0
+_ANSWER = 3.0
 """Seconds in which a worker answers."""
 _SOON = 1.0
 """The same, while it is asked again and again: one that is yet to start has not heard the question."""
@@ -63,30 +63,26 @@ class Worker:
         reserved, active = self.ask("reserved"), self.ask("active")  # in this order none escapes
         return None if reserved is None or active is None else active + reserved
 
-    def queues(self) -> Optional[List[Dict[str, Any]]]:
+    def queues(self, within: float = _ANSWER) -> Optional[List[Dict[str, Any]]]:
         """Those that it consumes."""
-        return self.ask("active_queues")  # type: ignore[no-any-return]
+        return self.ask("active_queues", within)  # type: ignore[no-any-return]
 
-    def consumes(self, name: str) -> bool:
-        return any(queue["name"] == name for queue in self.ask("active_queues", _SOON) or ())
+    def consumed(self) -> List[str]:
+        """Their names; none where it does not answer at once."""
+        return [queue["name"] for queue in self.queues(_SOON) or ()]
 
     def leave(self, names: List[str]) -> None:
         """Consume none of these queues. Raises Failed if it does not say so."""
         for name in names:
             self.ask("cancel_consumer", queue=name)
-        left = wait_for(lambda: self._consumes_none(names), time.monotonic() + _ANSWER)
-        if not left:
+        if not wait_for(lambda: self.queues() == [], time.monotonic() + _ANSWER):
             raise Failed(f"{self.node} does not stop to consume {', '.join(names)}")
 
     def come_back(self, names: List[str]) -> bool:
         """Consume these queues again, which it had left. Told at once, for whoever is short of time."""
         for name in names:
             self._app.control.add_consumer(name, destination=[self.node])
-        return wait_for(lambda: all(self.consumes(name) for name in names), time.monotonic() + _ANSWER)
-
-    def _consumes_none(self, names: List[str]) -> bool:
-        queues = self.queues()
-        return queues is not None and not any(queue["name"] in names for queue in queues)
+        return wait_for(lambda: set(names) <= set(self.consumed()), time.monotonic() + _ANSWER)
 
 
 def wait_for(true: Callable[[], bool], deadline: float) -> bool:

@@ -6,7 +6,9 @@ import os
 import re
 import stat
 import subprocess
-from typing import List, Set
+import time
+from contextlib import suppress
+from typing import Dict, List
 
 _LINES = 15
 _BYTES = 16_384
@@ -14,47 +16,46 @@ _UNIT = re.compile(r"/([^/]+\.service)$", re.MULTILINE)
 
 
 class LastWords:
-    """Of a process, noted while it lives: its successor writes to the same places."""
+    """Of a process and its successor, which writes to the same places, from now on."""
 
     def __init__(self, pid: int) -> None:
-        self._files = _files(pid)
+        self._since = time.time()
+        self._sizes = _files(pid)
         self._unit = _unit(pid)
 
     def lines(self) -> List[str]:
         """The last ones; none where we may not look, or there is nowhere to."""
         lines: List[str] = []
-        for path in sorted(self._files):
-            lines += _end_of(path)
+        for path, size in sorted(self._sizes.items()):
+            lines += _written(path, size)
         if not lines and self._unit:
-            lines = _journal(self._unit)
+            lines = _journal(self._unit, self._since)
         return lines[-_LINES:]
 
 
-def _files(pid: int) -> Set[str]:
-    """Those that standard output and error go to, and those open for appending, as log files are."""
-    found: Set[str] = set()
-    try:
-        numbers = os.listdir(f"/proc/{pid}/fd")
-    except OSError:
-        return found
-    for number in numbers:
-        try:
-            path = os.readlink(f"/proc/{pid}/fd/{number}")
-            with open(f"/proc/{pid}/fdinfo/{number}") as info:
-                flags = int(re.findall(r"flags:\s*(\d+)", info.read())[0], 8)
-            if not stat.S_ISREG(os.stat(path).st_mode):
-                continue
-        except (OSError, IndexError):
-            continue
-        if number in ("1", "2") or flags & os.O_APPEND:
-            found.add(path)
-    return found
+def _files(pid: int) -> Dict[str, int]:
+    """The sizes of those that standard output and error go to, and of those that are appended to, as log
+    files are."""
+    sizes: Dict[str, int] = {}
+    with suppress(OSError):
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            with suppress(OSError):
+                found = os.stat(f"/proc/{pid}/fd/{number}")
+                if stat.S_ISREG(found.st_mode) and (number in ("1", "2") or _appends(pid, number)):
+                    sizes[os.readlink(f"/proc/{pid}/fd/{number}")] = found.st_size
+    return sizes
 
 
-def _end_of(path: str) -> List[str]:
+def _appends(pid: int, number: str) -> bool:
+    with open(f"/proc/{pid}/fdinfo/{number}") as info:
+        return any(bool(int(flags, 8) & os.O_APPEND) for flags in re.findall(r"flags:\s*(\d+)", info.read()))
+
+
+def _written(path: str, begin: int) -> List[str]:
     try:
         with open(path, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _BYTES))
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(size - _BYTES, begin if begin <= size else 0))
             return file.read().decode(errors="replace").splitlines()[-_LINES:]
     except OSError:
         return []
@@ -69,8 +70,19 @@ def _unit(pid: int) -> str:
     return units[0] if units else ""
 
 
-def _journal(unit: str) -> List[str]:
-    line = ["journalctl", "-u", unit, "-n", str(_LINES), "--no-pager", "-o", "cat", "-q"]
+def _journal(unit: str, since: float) -> List[str]:
+    line = [
+        "journalctl",
+        "-q",
+        "-u",
+        unit,
+        f"--since=@{since:.0f}",
+        "-n",
+        str(_LINES),
+        "--no-pager",
+        "-o",
+        "cat",
+    ]
     try:
         done = subprocess.run(
             line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

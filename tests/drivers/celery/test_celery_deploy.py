@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from celery_shop import NODES, PASSWORD, WORKER, Shop, Stream, until
 
 from tests.support.command import rollout, write_inventory
@@ -29,7 +33,6 @@ def test_no_task_is_lost_and_the_queues_are_always_consumed(shop: Shop, tmp_path
     assert done.stdout.count("has executed a task of ours") == len(NODES)
     assert shop.nothing_of_ours()
     assert PASSWORD not in done.stdout + done.stderr
-    print(f"0 lost of {stream.sent} tasks, never fewer than {shop.least_consuming()} of {len(NODES)} workers")
 
 
 def test_a_release_that_does_not_load_touches_nothing(shop: Shop, tmp_path: Path) -> None:
@@ -47,14 +50,14 @@ def test_a_worker_that_does_not_come_back_stops_the_deployment(shop: Shop, tmp_p
     """It is told with what the worker wrote last, and the other machine does all the work."""
     shop.add_release("silent", worker="echo Error: No such option: --nope >&2; exit 2\n")
     inventory = shop.inventory()
-    inventory["restart"]["timeout"] = "6s"
+    inventory["restart"]["timeout"] = "5s"
     before = shop.pids()
     done = rollout(
         "deploy", "--release", "silent", inventory=write_inventory(tmp_path / "shop.yml", inventory)
     )
     assert done.returncode == 1
     assert "Error: No such option: --nope" in done.stdout
-    assert "BROKEN: celery@web1 does not answer 6 s after it was to restart" in done.stdout
+    assert "BROKEN: celery@web1 does not answer 5 s after it was to restart" in done.stdout
     assert (shop.pids()["web2"], shop.consuming()) == (before["web2"], {"web2"})
     for number in range(10):
         shop.app.send_task("shop.work", (number, 0))
@@ -71,7 +74,63 @@ def test_tasks_that_do_not_finish_are_not_ended(shop: Shop, tmp_path: Path) -> N
     done = rollout("deploy", inventory=inventory)
     assert done.returncode == 1
     assert "celery@web1 has 2 tasks left after 1 s: shop.wait " in done.stdout
-    assert "; it consumes celery, mail again" in done.stdout
+    assert "; celery@web1 consumes celery, mail again" in done.stdout
     assert (shop.pids(), shop.consuming()) == (before, set(NODES))
     shop.store.rpush("finish", *range(4))
     until(lambda: sorted(shop.done()) == ["0", "1", "2", "3"], "the tasks to finish")
+
+
+@pytest.mark.parametrize(
+    "how", [(signal.SIGINT, signal.SIGINT), (signal.SIGKILL,)], ids=["interrupted", "killed"]
+)
+def test_a_drain_that_is_cut_short(shop: Shop, tmp_path: Path, how: tuple[signal.Signals, ...]) -> None:
+    """The queues are consumed again, also where `rollout` itself could do nothing any more."""
+    inventory = write_inventory(tmp_path / "shop.yml", shop.inventory())
+    before = shop.pids()
+    for number in range(4):
+        shop.app.send_task("shop.wait", (number,))
+    until(lambda: shop.store.llen("waiting") == 4, "both workers' processes to be busy")
+    command = [sys.executable, "-m", "rollout", "deploy", "-i", str(inventory), "--yes"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        try:
+            until(lambda: shop.consuming() == {"web2"}, "the drain")
+            for number in how:
+                process.send_signal(number)
+                until(lambda: process.poll() is not None or b"halted" in process.stdout.readline(), "a word")
+            until(lambda: shop.consuming() == set(NODES), "the worker to be back")
+        finally:
+            process.kill()
+    shop.store.rpush("finish", *range(4))
+    until(lambda: sorted(shop.done()) == ["0", "1", "2", "3"], "the tasks to finish")
+    assert shop.pids() == before
+
+
+def test_a_queue_that_is_not_consumed_again(shop: Shop, tmp_path: Path) -> None:
+    """Tasks in it could be left for ever, so the deployment ends at its first machine, saying so."""
+    shop.add_release("narrow", worker=WORKER.replace("celery,mail", "celery"))
+    inventory = write_inventory(tmp_path / "shop.yml", shop.inventory())
+    done = rollout("deploy", "--release", "narrow", inventory=inventory)
+    assert done.returncode == 1
+    assert "BROKEN: celery@web1 does not consume mail as before" in done.stdout
+    assert "web2" not in done.stdout.partition("web1 FAILED")[2].partition("untouched")[0]
+
+
+def test_a_worker_that_has_its_hands_full(shop: Shop, tmp_path: Path) -> None:
+    """Where all its processes run the queue's own tasks, those prove it, since ours waits behind them."""
+    inventory = shop.inventory()
+    inventory["restart"]["timeout"] = "8s"
+    file = write_inventory(tmp_path / "shop.yml", inventory)
+    command = [sys.executable, "-m", "rollout", "deploy", "--limit", "web1", "-i", str(file), "--yes"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            until(lambda: shop.consuming() == {"web2"}, "the restart")
+            for number in range(20):
+                shop.app.send_task("shop.wait", (number,))
+            output, _ = process.communicate()
+        finally:
+            process.kill()
+            shop.store.rpush("finish", *range(20))
+    assert process.returncode == 0, output
+    assert "celery@web1 executes tasks, all that it can at once" in output
+    until(lambda: len(set(shop.done())) == 20, "the tasks to finish")
+    assert shop.nothing_of_ours()
