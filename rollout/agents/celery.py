@@ -37,8 +37,8 @@ def main(told: Dict[str, Any]) -> None:
                 _carry_out(told["start"], deadline)
                 _come_anew(worker, old, deadline, told["timeout"])
         with _explained(last_words):
-            _consume(worker, lasting, deadline)
-            _execute(app, worker, deadline, told["timeout"])
+            require_queues(worker, lasting, deadline)
+            require_execution(app, worker, deadline, told["timeout"])
 
 
 @contextmanager
@@ -127,7 +127,7 @@ def _come_anew(worker: Worker, old: Life, deadline: float, seconds: float) -> No
     say(f"{worker.node} is process {seen[0].pid} now")
 
 
-def _consume(worker: Worker, queues: List[str], deadline: float) -> None:
+def require_queues(worker: Worker, queues: List[str], deadline: float) -> None:
     """It begins with all of its queues at once."""
     wait_for(lambda: bool(worker.consumed()), deadline)
     consumed = worker.consumed()
@@ -140,7 +140,7 @@ def _consume(worker: Worker, queues: List[str], deadline: float) -> None:
     say(f"{worker.node} consumes {', '.join(consumed)}")
 
 
-def _execute(app: Any, worker: Worker, deadline: float, seconds: float) -> None:
+def require_execution(app: Any, worker: Worker, deadline: float, seconds: float) -> None:
     if executed(app, worker, deadline):
         say(f"{worker.node} has executed a task of ours")
     elif worker.busy():

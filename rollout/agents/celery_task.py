@@ -45,7 +45,12 @@ def executed(app: Any, worker: Worker, deadline: float) -> bool:
                 _TASK, immutable=True, exchange=_EXCHANGE, routing_key=back.routing_key, ignore_result=True
             )
             app.send_task(
-                _TASK, exchange=exchange, routing_key=there.routing_key, link=callback, ignore_result=True
+                _TASK,
+                exchange=exchange,
+                routing_key=there.routing_key,
+                link=callback,
+                ignore_result=True,
+                expires=max(1.0, deadline - time.monotonic()),
             )
             return _arrived(connection, channel, back, deadline)
         finally:

@@ -41,7 +41,7 @@ app.conf.update(
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
 )
-store = redis.Redis.from_url(URL)
+store = redis.Redis.from_url(URL, socket_timeout=None)
 
 
 def tell(what, node):
@@ -206,7 +206,19 @@ class Shop:
         return sum(self.store.llen(queue) for queue in CONSUMED) + self.store.hlen("unacked")
 
     def nothing_of_ours(self) -> bool:
-        return not [key for key in self.store.keys("*") if "rollout" in key]
+        return not self.store.keys("*rollout*")
+
+    def occupy(self, tasks: int) -> None:
+        """With tasks that last until `release_all`, so many that each process of both workers has one."""
+        for number in range(tasks):
+            self.app.send_task("shop.wait", (number,))
+        until(lambda: self.store.llen("waiting") == 4, "both workers' processes to be busy")
+
+    def release_all(self, tasks: int) -> None:
+        """Let them finish, and see that each of them did, once."""
+        self.store.rpush("finish", *range(tasks))
+        until(lambda: len(self.done()) >= tasks, "the tasks to finish")
+        assert sorted(map(int, self.done())) == list(range(tasks))
 
 
 class Stream:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from celery_shop import NODES, PASSWORD, WORKER, Shop, Stream, until
+from celery_shop import NODES, PASSWORD, Shop, Stream, until
 
 from tests.support.command import rollout, write_inventory
 
@@ -68,16 +68,13 @@ def test_tasks_that_do_not_finish_are_not_ended(shop: Shop, tmp_path: Path) -> N
     """When the drain runs out they are named, the queues are consumed again, and nothing was restarted."""
     inventory = write_inventory(tmp_path / "shop.yml", shop.inventory(drain="1s"))
     before = shop.pids()
-    for number in range(4):
-        shop.app.send_task("shop.wait", (number,))
-    until(lambda: shop.store.llen("waiting") == 4, "both workers' processes to be busy")
+    shop.occupy(4)
     done = rollout("deploy", inventory=inventory)
     assert done.returncode == 1
     assert "celery@web1 has 2 tasks left after 1 s: shop.wait " in done.stdout
     assert "; celery@web1 consumes celery, mail again" in done.stdout
     assert (shop.pids(), shop.consuming()) == (before, set(NODES))
-    shop.store.rpush("finish", *range(4))
-    until(lambda: sorted(shop.done()) == ["0", "1", "2", "3"], "the tasks to finish")
+    shop.release_all(4)
 
 
 @pytest.mark.parametrize(
@@ -87,9 +84,7 @@ def test_a_drain_that_is_cut_short(shop: Shop, tmp_path: Path, how: tuple[signal
     """The queues are consumed again, also where `rollout` itself could do nothing any more."""
     inventory = write_inventory(tmp_path / "shop.yml", shop.inventory())
     before = shop.pids()
-    for number in range(4):
-        shop.app.send_task("shop.wait", (number,))
-    until(lambda: shop.store.llen("waiting") == 4, "both workers' processes to be busy")
+    shop.occupy(4)
     command = [sys.executable, "-m", "rollout", "deploy", "-i", str(inventory), "--yes"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         try:
@@ -100,37 +95,5 @@ def test_a_drain_that_is_cut_short(shop: Shop, tmp_path: Path, how: tuple[signal
             until(lambda: shop.consuming() == set(NODES), "the worker to be back")
         finally:
             process.kill()
-    shop.store.rpush("finish", *range(4))
-    until(lambda: sorted(shop.done()) == ["0", "1", "2", "3"], "the tasks to finish")
+    shop.release_all(4)
     assert shop.pids() == before
-
-
-def test_a_queue_that_is_not_consumed_again(shop: Shop, tmp_path: Path) -> None:
-    """Tasks in it could be left for ever, so the deployment ends at its first machine, saying so."""
-    shop.add_release("narrow", worker=WORKER.replace("celery,mail", "celery"))
-    inventory = write_inventory(tmp_path / "shop.yml", shop.inventory())
-    done = rollout("deploy", "--release", "narrow", inventory=inventory)
-    assert done.returncode == 1
-    assert "BROKEN: celery@web1 does not consume mail as before" in done.stdout
-    assert "web2" not in done.stdout.partition("web1 FAILED")[2].partition("untouched")[0]
-
-
-def test_a_worker_that_has_its_hands_full(shop: Shop, tmp_path: Path) -> None:
-    """Where all its processes run the queue's own tasks, those prove it, since ours waits behind them."""
-    inventory = shop.inventory()
-    inventory["restart"]["timeout"] = "8s"
-    file = write_inventory(tmp_path / "shop.yml", inventory)
-    command = [sys.executable, "-m", "rollout", "deploy", "--limit", "web1", "-i", str(file), "--yes"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            until(lambda: shop.consuming() == {"web2"}, "the restart")
-            for number in range(20):
-                shop.app.send_task("shop.wait", (number,))
-            output, _ = process.communicate()
-        finally:
-            process.kill()
-            shop.store.rpush("finish", *range(20))
-    assert process.returncode == 0, output
-    assert "celery@web1 executes tasks, all that it can at once" in output
-    until(lambda: len(set(shop.done())) == 20, "the tasks to finish")
-    assert shop.nothing_of_ours()

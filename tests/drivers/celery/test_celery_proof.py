@@ -1,0 +1,61 @@
+"""What proves that a worker is back, asked of real ones."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+from celery_shop import CONSUMED, Shop
+
+from rollout.agents import processes
+from rollout.agents.celery import require_execution, require_queues
+from rollout.agents.celery_worker import Worker
+from rollout.agents.talk import Failed
+
+
+def prove(shop: Shop, seconds: float) -> None:
+    require_execution(shop.app, Worker(shop.app, "celery@web1"), time.monotonic() + seconds, seconds)
+
+
+def test_a_task_of_ours_is_executed(shop: Shop, capfd: pytest.CaptureFixture[str]) -> None:
+    """By that worker alone, without a result backend, and nothing is left of it."""
+    prove(shop, 30)
+    assert capfd.readouterr().out == "celery@web1 has executed a task of ours\n"
+    assert shop.nothing_of_ours()
+    assert Worker(shop.app, "celery@web1").ask("stats")["total"]["celery.accumulate"] == 1
+    assert "celery.accumulate" not in Worker(shop.app, "celery@web2").ask("stats")["total"]
+
+
+def test_a_worker_that_has_its_hands_full(shop: Shop, capfd: pytest.CaptureFixture[str]) -> None:
+    """Where all its processes run the queue's own tasks, those prove it, since ours waits behind them."""
+    shop.occupy(20)
+    prove(shop, 1)
+    assert "celery@web1 executes tasks, all that it can at once" in capfd.readouterr().out
+    shop.release_all(20)
+    assert shop.nothing_of_ours()
+
+
+def test_a_worker_that_answers_and_executes_nothing(shop: Shop) -> None:
+    """One whose processes hang is not taken for one that works, whatever it answers."""
+    main = processes.find(int(shop.pids()["web1"]))
+    assert main is not None
+    hung = processes.children(main)
+    try:
+        for child in hung:
+            os.kill(child.pid, signal.SIGSTOP)
+        with pytest.raises(Failed, match="celery@web1 has not executed a task within 1 s"):
+            prove(shop, 1)
+    finally:
+        for child in hung:
+            os.kill(child.pid, signal.SIGCONT)
+    assert shop.nothing_of_ours()
+
+
+def test_a_queue_that_is_not_consumed_again(shop: Shop) -> None:
+    """Tasks in it could be left for ever, so it is told, with what to do where that is meant."""
+    worker = Worker(shop.app, "celery@web1")
+    require_queues(worker, [*CONSUMED], time.monotonic() + 30)
+    with pytest.raises(Failed, match="celery@web1 does not consume reports as before: if that is meant, let"):
+        require_queues(worker, [*CONSUMED, "reports"], time.monotonic() + 30)
