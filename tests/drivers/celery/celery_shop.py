@@ -37,6 +37,7 @@ URL = {url!r}
 app = Celery("shop", broker=URL)
 app.conf.update(
     task_acks_late=True,
+    worker_prefetch_multiplier=1,
     worker_consumer="shop.tasks:Watched",
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,

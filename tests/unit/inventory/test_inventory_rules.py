@@ -79,7 +79,9 @@ def test_what_stops_the_old_one_first_needs_a_way_to_drain(
     assert loads(compose(load_balancers="{}", restart=restart))
 
 
-@pytest.mark.parametrize("restart", ["{http: {url: 'http://{host}/reload'}}", "none"])
+@pytest.mark.parametrize(
+    "restart", ["{http: {url: 'http://{host}/reload'}}", "{celery: {app: a, start: s}}", "none"]
+)
 def test_a_service_that_no_load_balancer_knows(loads: Loads, compose: Compose, restart: str) -> None:
     """Queues and single machines have none: a driver that can do without says it, or an empty mapping."""
     assert not loads(compose(load_balancers="{}")).behind_load_balancers

@@ -53,6 +53,13 @@ def test_shell_lines_stay_as_they_are(loads: Loads, compose: Compose) -> None:
     assert inventory.variables == {"TOKEN": "t", "B": "b"}
 
 
+def test_the_start_of_a_worker_is_a_shell_line(loads: Loads, compose: Compose) -> None:
+    """Like every command, whatever its key is called."""
+    inventory = loads(compose(restart='{celery: {app: a, start: "x ${TOKEN}"}}'), {"TOKEN": "t"})
+    assert inventory.restart.celery.start == "x ${TOKEN}"
+    assert inventory.variables == {"TOKEN": "t"}
+
+
 @pytest.mark.parametrize("key", ["prepare", "release", "restart"])
 def test_unset_names_in_shell_lines(mistakes: Mistakes, compose: Compose, key: str) -> None:
     """A shell line that would run without its value is a mistake."""

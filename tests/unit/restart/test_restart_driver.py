@@ -28,3 +28,16 @@ def test_a_bad_unit_name_is_a_mistake_of_the_inventory() -> None:
     """The mistake is found before anything is run."""
     with pytest.raises(UsageError, match="'--now' is not the name of a systemd unit"):
         restarting(Restart(systemd="--now"), str)
+
+
+def test_a_celery_worker_has_its_drain_beside_the_timeout() -> None:
+    """It is known by its node name; its own interpreter runs what is sent, and looks first."""
+    settings = Restart(
+        celery={"app": "shop.tasks", "drain": "2m", "start": "go", "python": "/srv/{node}/bin/python"},
+        timeout="7s",
+    )
+    found = restarting(settings, lambda text: text.replace("{node}", "web1"))
+    assert found.shown == "celery restart of celery@web1"
+    assert found.timeout > 120 + 7
+    for line in (found.command, found.precheck):
+        assert "/srv/web1/bin/python - <<" in line
