@@ -76,7 +76,7 @@ def _journal(unit: str, since: float) -> List[str]:
         "-q",
         "-u",
         unit,
-        f"--since=@{since:.0f}",
+        f"--since=@{int(since)}",
         "-n",
         str(_LINES),
         "--no-pager",
