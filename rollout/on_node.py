@@ -50,8 +50,8 @@ def on_node(agent: str, *uses: str, acting_for: str = "", python: str | None = N
     Who logs in is not always who runs the application: the agent acts for the owner `acting_for` if `sudo -n`
     allows that, else it runs as it is, and will say what it may not do. root stays root.
 
-    `python` is the application's own interpreter, for an agent that imports the application; it is given
-    what a shell's environment says to it, as the application is.
+    `python` is the application's own interpreter, for an agent that imports the application. Unlike ours, it
+    is not shut off from its environment, which may say where the application is.
     """
     names = [f"rollout.agents.{name}" for name in ("talk", *uses, agent)]
     folder = resources.files("rollout.agents")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+import sys
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -68,6 +69,16 @@ def test_what_an_agent_is_told_shows_in_no_process_list(agent: Make) -> None:
         "def main(told):\n    say(open('/proc/self/cmdline').read().replace(chr(0), ' '))\n"
     )
     assert "hidden" not in run(on_node("made", it="hidden")).stdout
+
+
+def test_an_agent_may_run_in_the_interpreter_of_the_application(agent: Make, tmp_path: Path) -> None:
+    """One whose path needs quoting, and which finds what its environment says."""
+    agent("import of_the_application\ndef main(told):\n    pass\n")
+    (tmp_path / "of_the_application.py").write_text("print('imported')")
+    python = tmp_path / "its own python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}" exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    assert run(on_node("made", python=str(python))).stdout == "imported\n"
 
 
 @pytest.mark.parametrize("owner", [file_owner("/no/such"), process_owner("/no/such")])

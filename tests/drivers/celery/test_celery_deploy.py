@@ -88,7 +88,8 @@ def test_a_drain_that_is_cut_short(shop: Shop, tmp_path: Path, how: tuple[signal
     command = [sys.executable, "-m", "rollout", "deploy", "-i", str(inventory), "--yes"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         try:
-            until(lambda: shop.consuming() == {"web2"}, "the drain")
+            until(lambda: b"has 2 tasks left" in process.stdout.readline(), "the drain")
+            assert shop.consuming() == {"web2"}
             for number in how:
                 process.send_signal(number)
                 until(lambda: process.poll() is not None or b"halted" in process.stdout.readline(), "a word")
