@@ -44,20 +44,26 @@ def process_owner(pidfile: str) -> str:
     return f'"/proc/$(cat {shlex.quote(pidfile)} 2>/dev/null)"'
 
 
-def on_node(agent: str, *uses: str, acting_for: str = "", python: str | None = None, **told: Any) -> str:
+def on_node(agent: str, *uses: str, acting_for: str = "", **told: Any) -> str:
     """A shell line that runs the agent, with the modules that it uses, each after those that it uses itself.
 
     Who logs in is not always who runs the application: the agent acts for the owner `acting_for` if `sudo -n`
     allows that, else it runs as it is, and will say what it may not do. root stays root.
-
-    `python` is the application's own interpreter, for an agent that imports the application. Unlike ours, it
-    is not shut off from its environment, which may say where the application is.
     """
+    before = _ACT_FOR_OWNER.format(path=acting_for) if acting_for else "as=\n"
+    return before + _fed("$as python3 -I", agent, uses, told)
+
+
+def in_application(python: str, agent: str, *uses: str, **told: Any) -> str:
+    """The same for an agent that imports the application: in its own interpreter, which is not shut off from
+    its environment, since that may say where the application is."""
+    return _fed(shlex.quote(python), agent, uses, told)
+
+
+def _fed(python: str, agent: str, uses: tuple[str, ...], told: dict[str, Any]) -> str:
     names = [f"rollout.agents.{name}" for name in ("talk", *uses, agent)]
     folder = resources.files("rollout.agents")
     texts = [folder.joinpath(f"{name.rpartition('.')[2]}.py").read_text() for name in names]
     loads = "\n".join(f"module = load({name!r}, {text!r})" for name, text in zip(names, texts, strict=True))
     run = f'sys.modules["rollout.agents.talk"].run(module.main, {told!r})'
-    before = _ACT_FOR_OWNER.format(path=acting_for) if acting_for else "as=\n"
-    interpreter = "python3 -I" if python is None else shlex.quote(python)
-    return f"{before}$as {interpreter} - <<'{_END}'\n{_START}{loads}\n{run}\n{_END}\n"
+    return f"{python} - <<'{_END}'\n{_START}{loads}\n{run}\n{_END}\n"

@@ -5,10 +5,8 @@ The agent carries it out by the worker's own remote control, through the applica
 
 from __future__ import annotations
 
-from typing import Any
-
 from rollout.inventory.drivers import Celery
-from rollout.on_node import on_node
+from rollout.on_node import in_application
 from rollout.restart.driver import Fill, Restarting
 
 _MODULES = ("celery_app", "celery_worker", "celery_task", "last_words")
@@ -19,7 +17,7 @@ _REPORT = 30.0
 def restarting(settings: Celery, timeout: float, fill: Fill) -> Restarting:
     """`timeout` counts from the end of the drain, which has its own."""
     node = fill(settings.node)
-    told: dict[str, Any] = {
+    told = {
         "app": settings.app,
         "directory": None if settings.directory is None else fill(settings.directory),
         "node": node,
@@ -30,7 +28,7 @@ def restarting(settings: Celery, timeout: float, fill: Fill) -> Restarting:
     python = fill(settings.python)
     return Restarting(
         timeout=settings.drain + timeout + _REPORT,
-        command=on_node("celery", *_MODULES, python=python, **told),
+        command=in_application(python, "celery", *_MODULES, **told),
         shown=f"celery restart of {node}",
-        precheck=on_node("celery_check", *_MODULES[:2], python=python, **told),
+        precheck=in_application(python, "celery_check", *_MODULES[:2], **told),
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.on_node import file_owner, on_node, process_owner
+from rollout.on_node import file_owner, in_application, on_node, process_owner
 
 Make = Callable[[str], str]
 
@@ -78,7 +78,7 @@ def test_an_agent_may_run_in_the_interpreter_of_the_application(agent: Make, tmp
     python = tmp_path / "its own python"
     python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}" exec {sys.executable} "$@"\n')
     python.chmod(0o755)
-    assert run(on_node("made", python=str(python))).stdout == "imported\n"
+    assert run(in_application(str(python), "made")).stdout == "imported\n"
 
 
 @pytest.mark.parametrize("owner", [file_owner("/no/such"), process_owner("/no/such")])
