@@ -74,7 +74,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"restart": {"command": "x", "systemd": "y"}},
         "expected only one of them",
     ),
-    "no driver": ({"restart": {}}, "expected exactly one of command, "),
+    "no driver": ({"restart": {}}, "expected exactly one of "),
     "a window of 0": ({"strategy": {"window": 0}}, "strategy.window"),
     "a window below 0": ({"strategy": {"window": -1}}, "strategy.window"),
     "a window above all": ({"strategy": {"window": "300%"}}, "strategy.window"),
