@@ -16,6 +16,7 @@ DRIVERS = (
     "http",
     "signal",
     "systemd",
+    "uwsgi",
 )
 """The keys of `restart:` of which there is exactly one."""
 
@@ -39,6 +40,15 @@ class Signal(Section):
     )
 
 
+class Uwsgi(Section):
+    """A uWSGI that is reloaded by its master FIFO."""
+
+    fifo: AbsolutePath = Field(description="`master-fifo` in uWSGI's settings; with refork, the second one")
+    mode: Literal["chain", "refork", "reload"] = Field(
+        description="chain: worker after worker; refork: a new master beside the old one; reload: all at once"
+    )
+
+
 class Restart(Section):
     """How the service is restarted, by exactly one driver."""
 
@@ -50,6 +60,7 @@ class Restart(Section):
     )
     signal: Signal | None = Field(default=None, description="A signal to the process that a pidfile names")
     systemd: Word | None = Field(default=None, description="A unit, such as shop.service")
+    uwsgi: Uwsgi | None = Field(default=None, description="A uWSGI that is reloaded by its master FIFO")
     timeout: Timeout = Field(default=120.0, description="How long it may take")
 
     @property
