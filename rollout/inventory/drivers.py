@@ -19,6 +19,7 @@ DRIVERS = (
     "signal",
     "supervisor",
     "systemd",
+    "uwsgi",
 )
 """The keys of `restart:` of which there is exactly one."""
 
@@ -68,6 +69,15 @@ class Signal(Section):
     )
 
 
+class Uwsgi(Section):
+    """A uWSGI that is reloaded by its master FIFO."""
+
+    fifo: AbsolutePath = Field(description="`master-fifo` in uWSGI's settings; with refork, the second one")
+    mode: Literal["chain", "refork", "reload"] = Field(
+        description="chain: worker after worker; refork: a new master beside the old one; reload: all at once"
+    )
+
+
 class Restart(Section):
     """How the service is restarted, by exactly one driver."""
 
@@ -86,6 +96,7 @@ class Restart(Section):
         default=None, description="A program or a group of supervisor, such as shop or shop:*"
     )
     systemd: Word | None = Field(default=None, description="A unit, such as shop.service")
+    uwsgi: Uwsgi | None = Field(default=None, description="A uWSGI that is reloaded by its master FIFO")
     timeout: Timeout = Field(default=120.0, description="How long it may take")
 
     @property

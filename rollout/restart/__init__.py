@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from rollout.inventory.drivers import Restart
-from rollout.restart import celery, command, docker, http, signal, supervisor, systemd
+from rollout.restart import celery, command, docker, http, signal, supervisor, systemd, uwsgi
 from rollout.restart.driver import Fill, Restarting
 
 _DRIVERS: Mapping[str, Callable[[Any, float, Fill], Restarting]] = {
@@ -17,6 +17,7 @@ _DRIVERS: Mapping[str, Callable[[Any, float, Fill], Restarting]] = {
     "signal": signal.restarting,
     "supervisor": supervisor.restarting,
     "systemd": systemd.restarting,
+    "uwsgi": uwsgi.restarting,
 }
 """By their names in the inventory. Each is told its settings, the time-out in seconds, and what fills in
 `{host}`, `{node}` and `{release}`."""

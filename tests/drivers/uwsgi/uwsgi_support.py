@@ -1,0 +1,181 @@
+"""A real uWSGI with an application of which every release is one file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rollout.agents import processes, uwsgi_master
+from rollout.agents.processes import Process
+from rollout.inventory.drivers import Uwsgi
+from rollout.restart.uwsgi import restarting
+from tests.support.command import rollout, write_inventory
+from tests.support.load import Load
+from tests.support.loopback import own_address
+
+PORT = 8000
+LAZY = ("lazy = true", "need-app = true")
+ONE_FIFO = ("master-fifo = %d/shop.fifo",)
+REFORK = (
+    "need-app = true",
+    "master-fifo = %d/new.fifo",
+    "master-fifo = %d/shop.fifo",
+    "master-fifo = %d/old.fifo",
+    "if-exists = %d/shop.fifo",
+    "hook-accepting1-once = writefifo:%d/shop.fifo 2q",
+    "endif =",
+    "hook-accepting1-once = writefifo:%d/new.fifo 1",
+)
+SETTINGS = {"chain": (*ONE_FIFO, *LAZY), "refork": REFORK, "reload": (*ONE_FIFO, "need-app = true")}
+APPLICATION = """\
+import os, time
+{first}
+def application(environ, start):
+    start("200 OK", [("Content-Type", "text/plain")])
+    return [b"{release} %d" % os.getpid()]
+"""
+ONLY_SERVING = "import uwsgi\nif 'no-server' not in uwsgi.opt: {what}"
+"""What a trial does not show."""
+
+
+class Server:
+    """`start` takes lines of uwsgi.ini; `put` a release in place of the one that lies on the disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.host = own_address()
+        self.fifo = folder / "shop.fifo"
+        self.ini = folder / "shop.ini"
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def write(self, release: str, first: str = "") -> Path:
+        """A release as a file; `first` is what its import does."""
+        path = self.folder / f"{release}.txt"
+        path.write_text(APPLICATION.format(release=release, first=first))
+        return path
+
+    def put(self, release: str, first: str = "") -> None:
+        self.write(release, first).replace(self.folder / "shop_application.py")
+
+    def start(self, *settings: str, workers: int = 2, **popen: Any) -> None:
+        lines = (
+            "[uwsgi]",
+            "plugin = python3",
+            "master = true",
+            f"workers = {workers}",
+            f"http-socket = {self.host}:{PORT}",
+            "chdir = %d",
+            "env = PYTHONDONTWRITEBYTECODE=1",
+            "module = shop_application",
+            "worker-reload-mercy = 10",
+            "logto = %d/shop.log",
+            *settings,
+        )
+        self.ini.write_text("\n".join(lines) + "\n")
+        self._started.append(
+            subprocess.Popen(
+                ["uwsgi", "--ini", str(self.ini)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                **popen,
+            )
+        )
+        self.until(lambda: len(self.workers()) == workers, f"{workers} workers")
+        self.until(lambda: bool(self.master()), "the master to read its FIFO")
+
+    def deploy(self, mode: str, release: str, timeout: str = "60s") -> subprocess.CompletedProcess[str]:
+        """End to end; the release must have been written."""
+        sections = {
+            "release": {"command": f'cd {self.folder} && cp "$ROLLOUT_RELEASE.txt" shop_application.py'},
+            "restart": {"uwsgi": {"fifo": str(self.fifo), "mode": mode}, "timeout": timeout},
+        }
+        inventory = write_inventory(self.folder / "inventory.yml", sections)
+        return rollout("deploy", "--release", release, inventory=inventory)
+
+    def restart(self, mode: str, timeout: float = 60.0) -> tuple[int, str]:
+        """The driver alone: its exit status, and what it printed."""
+        line = restarting(Uwsgi(fifo=str(self.fifo), mode=mode), timeout, str).command
+        return run(line)
+
+    def check(self, mode: str) -> tuple[int, str]:
+        """What preflight asks."""
+        return run(restarting(Uwsgi(fifo=str(self.fifo), mode=mode), 60.0, str).precheck)
+
+    def master(self) -> Process | None:
+        """The one that reads the FIFO."""
+        try:
+            return uwsgi_master.reader(str(self.fifo))
+        except uwsgi_master.Failed:
+            return None
+
+    def workers(self) -> set[Process]:
+        """Those that accept, of every master."""
+        found = self._processes()
+        return {worker for one in found for worker in uwsgi_master.accepting(one)}
+
+    def load(self) -> Load:
+        return Load(self.host, PORT, rate=50.0)
+
+    def until(self, true: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + 20
+        while not true():
+            log = self.folder / "shop.log"
+            assert time.monotonic() < deadline, (
+                f"waited in vain for {what}: {log.exists() and log.read_text()}"
+            )
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Also masters that were not started by us but by another master."""
+        while found := self._processes():
+            for process in found:
+                try:
+                    os.kill(process.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+            for started in self._started:
+                started.wait()
+
+    def _processes(self) -> list[Process]:
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        found = [process for process in map(processes.find, pids) if process is not None]
+        return [process for process in found if str(self.ini) in processes.command_line(process)]
+
+
+class Capacity:
+    """The fewest workers that were seen to accept, until the block ends."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self.least = len(server.workers())
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ends.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._ends.wait(0.1):
+            self.least = min(self.least, len(self._server.workers()))
+
+
+def run(line: str | None) -> tuple[int, str]:
+    assert line is not None
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=90)
+    assert done.stderr == ""
+    return done.returncode, done.stdout
