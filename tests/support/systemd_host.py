@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 import pytest
 
@@ -69,13 +70,13 @@ def why_not() -> str | None:
 
 
 @contextmanager
-def running() -> Iterator[SystemdHost]:
-    """A booted host; nothing is left of it afterwards."""
-    group = f"rollout-test-{os.getpid()}"
+def running(over: str = "") -> Iterator[SystemdHost]:
+    """A booted host; nothing is left of it afterwards. The files in the folder `over` are seen over /usr."""
+    group = f"rollout-test-{os.getpid()}-{uuid4().hex[:8]}"
     apart = ["unshare", *NAMESPACES, "--propagation=private", "--fork", "--kill-child"]
     unshare = subprocess.Popen(
         ["setpriv", "--pdeathsig=KILL", *apart, "sh", str(BOOT)],
-        env={"PATH": os.environ["PATH"], "CGROUP": group},
+        env={"PATH": os.environ["PATH"], "CGROUP": group, "OVER": over},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
