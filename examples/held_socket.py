@@ -1,14 +1,14 @@
-"""A web service whose listening socket outlives its code: the parent holds it, and children that inherit it answer.
+"""A web service whose listening socket outlives its code: a parent holds it, and the children answer.
 
 usage: held_socket.py HOST:PORT PIDFILE RELEASE_FILE [CHILDREN]
 
-SIGHUP replaces the children. The new ones run the code and the release as they are by then; once all of them are
-ready, the old ones take nothing more, finish what they have, and leave. A connection waits in the one queue of
-the one socket until somebody takes it, so none is refused and none is lost. If a new child does not become
+SIGHUP replaces the children. The new ones run the code and the release as they are by then; once all of them
+are ready, the old ones take nothing more, finish what they have, and leave. A connection waits in the one queue
+of the one socket until somebody takes it, so none is refused and none is lost. If a new child does not become
 ready, the new ones are ended and the old ones serve on.
 
-The socket may also be systemd's (shop.socket): then even a restart of the parent loses nothing. Under systemd it
-says when it is ready, and when it reloads, as `Type=notify-reload` asks.
+The socket may also be systemd's (shop.socket): then even a restart of the parent loses nothing. Under systemd
+it says when it is ready, and when it has reloaded, as `Type=notify-reload` asks.
 """
 
 import os
@@ -40,12 +40,11 @@ def hold(address: str, pidfile: str, release_file: str, count: str = "2") -> Non
     Path(pidfile).write_text(str(os.getpid()))
     notify("READY=1")
     while (number := signal.sigwait(SIGNALS)) != signal.SIGTERM:
-        if number == signal.SIGHUP:
-            if new := started(int(count), begin):
-                leaving += finishing(children)
-                children = new
-                notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
-                notify("READY=1")
+        if number == signal.SIGHUP and (new := started(int(count), begin)):
+            leaving += finishing(children)
+            children = new
+            notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            notify("READY=1")
         leaving, children = living(leaving), living(children)
         if missing := int(count) - len(children):
             time.sleep(1.0)  # what cannot live must not keep us busy
@@ -67,7 +66,7 @@ def listening(address: str) -> socket.socket:
 
 
 def start(listener: socket.socket, release_file: str) -> Child:
-    """A child runs this file anew: had it only been forked, it would have the code that the parent began with."""
+    """A child runs this file anew: one that is only forked has the code that the parent began with."""
     fd = listener.fileno()
     command = [sys.executable, __file__, "child", str(fd), release_file]
     return subprocess.Popen(command, pass_fds=[fd], stdout=subprocess.PIPE)
@@ -133,7 +132,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, listener: socket.socket, release: str) -> None:
         super().__init__(listener.getsockname(), Page, bind_and_activate=False)
-        os.set_blocking(listener.fileno(), False)  # of all who see a connection, one gets it; no other may wait
+        os.set_blocking(listener.fileno(), False)  # all see a connection, one gets it, the others must go on
         self.socket = listener
         self.release = release
 

@@ -29,6 +29,15 @@ WITH_A_GAP = (
 )
 """Drivers during whose restart nobody may answer: the node must have left its load balancers."""
 
+RELOAD = "reload"
+"""The `action` of a driver by which the application goes on answering."""
+
+
+def leaves_a_gap(driver: str, settings: Any) -> bool:
+    """Whether nobody may answer during the restart; `settings` are those of the driver, as plain data."""
+    reloads = isinstance(settings, dict) and settings.get("action") == RELOAD
+    return driver in WITH_A_GAP and not reloads
+
 
 class Docker(Section):
     """One container, replaced by one of another image with the same configuration."""
@@ -52,6 +61,23 @@ class Signal(Section):
     )
 
 
+class Systemd(Section):
+    """A systemd unit, and what is done to it."""
+
+    unit: Word = Field(description="Such as shop.service")
+    action: Literal["restart", "reload"] = Field(
+        default="restart",
+        description="restart is a new start of the unit; reload has it load anew what it runs, which it must "
+        "know how to do: by Type=notify-reload, or an ExecReload= that ends when the reload is done",
+    )
+
+
+UnitSetting = Annotated[
+    Annotated[Word, Tag(WORD)] | Annotated[Systemd, Tag(SETTINGS)],
+    Discriminator(kind),
+]
+
+
 class Restart(Section):
     """How the service is restarted, by exactly one driver."""
 
@@ -66,7 +92,9 @@ class Restart(Section):
     supervisor: Word | None = Field(
         default=None, description="A program or a group of supervisor, such as shop or shop:*"
     )
-    systemd: Word | None = Field(default=None, description="A unit, such as shop.service")
+    systemd: UnitSetting | None = Field(
+        default=None, description="A unit such as shop.service, which is restarted; or settings"
+    )
     timeout: Timeout = Field(default=120.0, description="How long it may take")
 
     @property

@@ -22,7 +22,7 @@ class Unavailable(Exception):
 
 
 def unpacked(package: str) -> Path:
-    """A folder that has the package and all that it depends on, fetched at the first call. Raises Unavailable."""
+    """A folder with the package and all that it depends on, fetched at the first call. Raises Unavailable."""
     folder = CACHE / package
     root = folder / "root"
     folder.mkdir(parents=True, exist_ok=True)
