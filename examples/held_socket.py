@@ -3,7 +3,7 @@
 usage: held_socket.py HOST:PORT PIDFILE RELEASE_FILE [CHILDREN]
 
 SIGHUP replaces the children. The new ones run the code and the release as they are by then; once all of them
-are ready, the old ones take nothing more, finish what they have, and leave. A connection waits in the one queue
+are ready, the old ones take nothing more, finish what they have, and leave. A connection waits in the queue
 of the one socket until somebody takes it, so none is refused and none is lost. If a new child does not become
 ready, the new ones are ended and the old ones serve on.
 
@@ -117,6 +117,7 @@ def answer(fd: str, release_file: str) -> None:
     release = Path(release_file).read_text().strip()
     if release == "broken":
         sys.exit("this release does not start")
+    time.sleep(0.5)  # what applications take to load
     server = Server(socket.socket(fileno=int(fd)), release)
     print("ready", flush=True)
     while not told_to_finish:

@@ -1,0 +1,71 @@
+"""The example of a held socket as a unit of a host with systemd, and `rollout` run there."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rollout.domain import Completed
+from tests.support.loopback import own_address
+from tests.support.systemd_host import SystemdHost
+
+PROJECT = Path(__file__).parents[2]
+PORT = 8000
+
+
+class SystemdShop:
+    """`shop.service`. Its release stands in /run/release, its pid in /run/shop.pid."""
+
+    def __init__(self, host: SystemdHost) -> None:
+        self.host = host
+        self.address = own_address()
+        example = PROJECT / "examples" / "held_socket.py"
+        self.starts = f"ExecStart={sys.executable} {example} {self.address}:{PORT} /run/shop.pid /run/release"
+
+    def install(self, service: str, *, socket: str | None = None) -> None:
+        """Its units, started with release 1."""
+        self.host.add_unit("shop.service", f"{self.starts}\nKillMode=mixed\n{service}")
+        units = "shop.service"
+        if socket is not None:
+            self.host.add_unit("shop.socket", f"ListenStream={self.address}:{PORT}\n{socket}")
+            units = "shop.socket shop.service"
+        started = self.host.run(f"echo 1 > /run/release; systemctl start {units}")
+        assert started.status == 0, started.tail
+
+    def remove(self) -> None:
+        units = "shop.socket shop.service"
+        self.host.run(f"systemctl stop {units}; systemctl reset-failed {units}")
+        self.host.run("rm -f /etc/systemd/system/shop.*; systemctl daemon-reload")
+
+    def deploy(self, release: str, *, systemd: Any, **sections: Any) -> Completed:
+        """`rollout deploy` on the host, as root."""
+        inventory = {
+            "service": "shop",
+            "load_balancers": {},
+            "nodes": {"web1": {"host": self.address, "ssh": "local"}},
+            "release": {"command": 'echo "$ROLLOUT_RELEASE" > /run/release'},
+            "restart": {"systemd": systemd, "timeout": "20s"},
+            **sections,
+        }
+        self.host.run("cat > /run/shop.yml", stdin=yaml.safe_dump(inventory))
+        words = [
+            sys.executable,
+            "-m",
+            "rollout",
+            "deploy",
+            "--release",
+            release,
+            "-i",
+            "/run/shop.yml",
+            "--yes",
+        ]
+        return self.host.run(f"cd {PROJECT} && XDG_STATE_HOME=/run/state {shlex.join(words)}", timeout=90)
+
+    def show(self, *properties: str, unit: str = "shop.service") -> dict[str, str]:
+        """What systemd shows of the unit."""
+        shown = self.host.run(f"systemctl show {unit} {' '.join(f'-p {name}' for name in properties)}")
+        return dict(line.split("=", 1) for line in shown.tail)
