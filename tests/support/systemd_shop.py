@@ -5,13 +5,15 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from rollout.domain import Completed
 from tests.support.loopback import own_address
-from tests.support.systemd_host import SystemdHost
+
+if TYPE_CHECKING:
+    from tests.support.systemd_host import SystemdHost
 
 PROJECT = Path(__file__).parents[2]
 PORT = 8000
@@ -37,9 +39,8 @@ class SystemdShop:
         assert started.status == 0, started.tail
 
     def remove(self) -> None:
-        units = "shop.socket shop.service"
-        self.host.run(f"systemctl stop {units}; systemctl reset-failed {units}")
-        self.host.run("rm -f /etc/systemd/system/shop.*; systemctl daemon-reload")
+        self.host.run("systemctl stop shop.socket shop.service; systemctl reset-failed")
+        self.host.run("rm -rf /etc/systemd/system/shop.* /run/state; systemctl daemon-reload")
 
     def deploy(self, release: str, *, systemd: Any, **sections: Any) -> Completed:
         """`rollout deploy` on the host, as root."""

@@ -77,7 +77,7 @@ def test_so_reuseport_loses_what_waits_at_the_socket_that_closes(stack: ExitStac
 
 
 def test_one_socket_that_many_hold_loses_nothing(stack: ExitStack) -> None:
-    """The queue belongs to the socket, and the socket to all who inherited it: one that closes takes nothing."""
+    """The queue belongs to the socket, and the socket to all who inherited it: who closes takes nothing."""
     address = own_address()
     leaves = listening(address)
     stays = stack.enter_context(leaves.dup())

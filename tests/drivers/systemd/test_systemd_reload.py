@@ -1,4 +1,4 @@
-"""`restart: {systemd: {action: reload}}` with real systemds: one that knows Type=notify-reload, one that does not."""
+"""`restart: {systemd: {action: reload}}` with systemd 252, and with one that has Type=notify-reload."""
 
 from __future__ import annotations
 
@@ -16,11 +16,23 @@ if TYPE_CHECKING:
 pytest_plugins = ("tests.support.systemd_host",)
 
 RELOAD = {"unit": "shop.service", "action": "reload"}
+WAIT_FOR_CHILDREN = """\
+eldest() { read -r pid _ </proc/$MAINPID/task/$MAINPID/children; echo $pid; }
+old=$(eldest)
+kill -HUP $MAINPID
+for _ in $(seq 40); do
+    [ "$(eldest)" = "$old" ] || exit 0
+    sleep 0.05
+done
+exit 1
+"""
+EXEC_RELOAD = "Type=notify\nExecReload=/bin/sh /run/wait-for-children"
 
 
 @pytest.fixture
 def shop(systemd_host: SystemdHost) -> Iterator[SystemdShop]:
     shop = SystemdShop(systemd_host)
+    systemd_host.run("cat > /run/wait-for-children", stdin=WAIT_FOR_CHILDREN)
     yield shop
     shop.remove()
 
@@ -33,7 +45,7 @@ def newer(newer_systemd_host: SystemdHost) -> Iterator[SystemdShop]:
 
 
 def test_a_reload_that_the_unit_itself_reports(newer: SystemdShop) -> None:
-    """Type=notify-reload: nothing is lost, the unit is the invocation of before, and the new release answers."""
+    """Type=notify-reload: nothing is lost, the new release answers, and it is the invocation of before."""
     newer.install("Type=notify-reload")
     before = newer.show("InvocationID", "MainPID")
     with Load(newer.address, PORT) as load:
@@ -56,4 +68,16 @@ def test_a_release_that_does_not_load_leaves_the_old_one_serving(newer: SystemdS
     assert newer.show("ActiveState", "ReloadResult") == {"ActiveState": "active", "ReloadResult": "timeout"}
 
 
-WAITS = "sh -c 'kill -HUP $MAINPID; until grep -qx 2 /run/release && curl -s {url} | grep -qx 2; do sleep 0.1; done'"
+def test_an_exec_reload_that_ends_when_the_reload_is_done(shop: SystemdShop) -> None:
+    """Any systemd: its ExecReload= waits for the new children, and its exit status is believed."""
+    shop.install(EXEC_RELOAD)
+    with Load(shop.address, PORT) as load:
+        done = shop.deploy("2", systemd=RELOAD)
+        load.until(lambda answer: answer.body == "2", "release 2")
+        assert done.status == 0, done.tail
+        failed = shop.deploy("broken", systemd=RELOAD)
+    assert failed.status == 1
+    assert any("this release does not start" in line for line in failed.tail), failed.tail
+    assert load.lost == []
+    assert load.bodies[-1] == "2"
+    assert shop.show("ActiveState", "ReloadResult") == {"ActiveState": "active", "ReloadResult": "exit-code"}
