@@ -48,6 +48,8 @@ def test_the_examples_are_valid(path: Path) -> None:
         {"restart": "{command: null, systemd: x}"},
         {"restart": "{docker: {container: shop, image: 'shop:$ROLLOUT_RELEASE'}}"},
         {"restart": "{supervisor: 'shop:*'}"},
+        {"restart": "{systemd: {unit: x}}"},
+        {"load_balancers": None, "restart": "{systemd: {unit: x, action: reload}}"},
     ],
 )
 def test_what_is_right(loads: Loads, changes: dict[str, str | None]) -> None:
@@ -76,6 +78,9 @@ def test_what_is_right(loads: Loads, changes: dict[str, str | None]) -> None:
         {"restart": None},
         {"restart": "{}"},
         {"restart": "{command: x, systemd: y}"},
+        {"restart": "{systemd: {action: reload}}"},
+        {"restart": "{systemd: {unit: x, action: stop}}"},
+        {"load_balancers": None, "restart": "{systemd: {unit: x}}"},
         {"load_balancers": None},
         {"load_balancers": "{lb1: {haproxy: /run/s}}"},
         {"drain": "{timeout: 30}"},
