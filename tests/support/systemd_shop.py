@@ -30,13 +30,17 @@ class SystemdShop:
 
     def install(self, service: str, *, socket: str | None = None) -> None:
         """Its units, started with release 1."""
-        self.host.add_unit("shop.service", f"{self.starts}\nKillMode=mixed\n{service}")
+        self.write(service)
         units = "shop.service"
         if socket is not None:
             self.host.add_unit("shop.socket", f"ListenStream={self.address}:{PORT}\n{socket}")
             units = "shop.socket shop.service"
         started = self.host.run(f"echo 1 > /run/release; systemctl start {units}")
         assert started.status == 0, started.tail
+
+    def write(self, service: str) -> None:
+        """The unit's file, with more settings of its own; what runs goes on."""
+        self.host.add_unit("shop.service", f"{self.starts}\nKillMode=mixed\n{service}")
 
     def remove(self) -> None:
         self.host.run("systemctl stop shop.socket shop.service; systemctl reset-failed")

@@ -37,11 +37,11 @@ class Shop:
     def children(self) -> set[Process]:
         return set(children(self.parent))
 
-    def deploy(self, release: str) -> subprocess.CompletedProcess[str]:
+    def deploy(self, release: str, *, timeout: str = "60s") -> subprocess.CompletedProcess[str]:
         pidfile, release_file = self.folder / "shop.pid", self.folder / "release"
         sections = {
             "release": {"command": f'echo "$ROLLOUT_RELEASE" > {release_file}'},
-            "restart": {"signal": {"pidfile": str(pidfile), "proof": "new-children"}, "timeout": "5s"},
+            "restart": {"signal": {"pidfile": str(pidfile), "proof": "new-children"}, "timeout": timeout},
         }
         inventory = write_inventory(self.folder / "shop.yml", sections)
         return rollout("deploy", "--release", release, inventory=inventory)
@@ -107,7 +107,7 @@ def test_a_broken_release_leaves_the_old_one_serving(shop: Shop) -> None:
     """New children that do not become ready are ended, the deployment fails, and nobody noticed."""
     old = shop.children
     with Load(shop.address, PORT) as load, capacity(shop) as counts:
-        done = shop.deploy("broken")
+        done = shop.deploy("broken", timeout="4s")
     assert done.returncode == 1
     assert f"{CHILDREN} of its {CHILDREN} old ones" in done.stdout + done.stderr
     assert (load.lost, load.bodies) == ([], ["1"])

@@ -20,13 +20,13 @@ WAIT_FOR_CHILDREN = """\
 eldest() { read -r pid _ </proc/$MAINPID/task/$MAINPID/children; echo $pid; }
 old=$(eldest)
 kill -HUP $MAINPID
-for _ in $(seq 40); do
+for _ in $(seq $1); do
     [ "$(eldest)" = "$old" ] || exit 0
     sleep 0.05
 done
 exit 1
 """
-EXEC_RELOAD = "Type=notify\nExecReload=/bin/sh /run/wait-for-children"
+EXEC_RELOAD = "Type=notify\nExecReload=/bin/sh /run/wait-for-children {looks}"
 
 
 @pytest.fixture
@@ -59,7 +59,8 @@ def test_a_reload_that_the_unit_itself_reports(newer: SystemdShop) -> None:
 
 def test_a_release_that_does_not_load_leaves_the_old_one_serving(newer: SystemdShop) -> None:
     """Type=notify-reload: systemd waits in vain for the unit's word, and its time-out is the failure."""
-    newer.install("Type=notify-reload\nTimeoutStartSec=2s")
+    newer.install("Type=notify-reload")
+    newer.write("Type=notify-reload\nTimeoutStartSec=1s")
     with Load(newer.address, PORT) as load:
         done = newer.deploy("broken", systemd=RELOAD)
     assert done.status == 1
@@ -70,11 +71,12 @@ def test_a_release_that_does_not_load_leaves_the_old_one_serving(newer: SystemdS
 
 def test_an_exec_reload_that_ends_when_the_reload_is_done(shop: SystemdShop) -> None:
     """Any systemd: its ExecReload= waits for the new children, and its exit status is believed."""
-    shop.install(EXEC_RELOAD)
+    shop.install(EXEC_RELOAD.format(looks=400))
     with Load(shop.address, PORT) as load:
         done = shop.deploy("2", systemd=RELOAD)
         load.until(lambda answer: answer.body == "2", "release 2")
         assert done.status == 0, done.tail
+        shop.write(EXEC_RELOAD.format(looks=20))
         failed = shop.deploy("broken", systemd=RELOAD)
     assert failed.status == 1
     assert any("this release does not start" in line for line in failed.tail), failed.tail
