@@ -23,8 +23,8 @@ class Answered(NamedTuple):
 
 
 class Load:
-    """`rate` requests a second to `host:port`, each on a new connection, until the block ends. One that is not
-    answered within `timeout` seconds is lost."""
+    """`rate` requests a second to `host:port`, each on a new connection, until the block ends. One that is
+    not answered within `timeout` seconds is lost."""
 
     def __init__(
         self, host: str, port: int, target: str = "/", *, rate: float = 100.0, timeout: float = 10.0

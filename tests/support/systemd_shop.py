@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -9,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from rollout.agents.processes import Process, command_line, find
 from rollout.domain import Completed
 from tests.support.loopback import own_address
 
 if TYPE_CHECKING:
     from tests.support.systemd_host import SystemdHost
 
+CHILDREN = 2
+LOADS = 0.4
+"""Seconds before which no new child can be ready: the example takes half a second to load."""
 PROJECT = Path(__file__).parents[2]
 PORT = 8000
 
@@ -27,6 +32,15 @@ class SystemdShop:
         self.address = own_address()
         example = PROJECT / "examples" / "held_socket.py"
         self.starts = f"ExecStart={sys.executable} {example} {self.address}:{PORT} /run/shop.pid /run/release"
+
+    @property
+    def parent(self) -> Process:
+        """The example's parent, as this machine sees it."""
+        own = f"{self.address}:{PORT}"
+        everybody = (find(int(name)) for name in os.listdir("/proc") if name.isdigit())
+        whole = [process for process in everybody if process and own in command_line(process)]
+        assert len(whole) == 1, whole
+        return whole[0]
 
     def install(self, service: str, *, socket: str | None = None) -> None:
         """Its units, started with release 1."""

@@ -6,16 +6,16 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from rollout.agents.processes import Process, children, find
+from tests.support.capacity import capacity
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load
 from tests.support.loopback import own_address
@@ -68,30 +68,10 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
         running.wait()
 
 
-@contextmanager
-def capacity(shop: Shop) -> Iterator[list[int]]:
-    """How many children there were, look after look, that had lived long enough to be ready."""
-    counts: list[int] = []
-    ends = threading.Event()
-
-    def look() -> None:
-        while not ends.wait(0.02):
-            born = (time.clock_gettime(time.CLOCK_BOOTTIME) - LOADS) * os.sysconf("SC_CLK_TCK")
-            counts.append(sum(child.started <= born for child in shop.children))
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield counts
-    finally:
-        ends.set()
-        thread.join()
-
-
 def test_no_request_is_lost_and_no_capacity(shop: Shop) -> None:
     """All children are new, none left before the new ones could answer, and every request was answered."""
     old = shop.children
-    with Load(shop.address, PORT) as load, capacity(shop) as counts:
+    with Load(shop.address, PORT) as load, capacity(shop.parent, loads=LOADS) as counts:
         done = shop.deploy("2")
         load.until(lambda answer: answer.body == "2", "release 2")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -106,7 +86,7 @@ def test_no_request_is_lost_and_no_capacity(shop: Shop) -> None:
 def test_a_broken_release_leaves_the_old_one_serving(shop: Shop) -> None:
     """New children that do not become ready are ended, the deployment fails, and nobody noticed."""
     old = shop.children
-    with Load(shop.address, PORT) as load, capacity(shop) as counts:
+    with Load(shop.address, PORT) as load, capacity(shop.parent, loads=LOADS) as counts:
         done = shop.deploy("broken", timeout="4s")
     assert done.returncode == 1
     assert f"{CHILDREN} of its {CHILDREN} old ones" in done.stdout + done.stderr

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.capacity import capacity
 from tests.support.load import Load
-from tests.support.systemd_shop import PORT, SystemdShop
+from tests.support.systemd_shop import CHILDREN, LOADS, PORT, SystemdShop
 
 if TYPE_CHECKING:
     from tests.support.systemd_host import SystemdHost
@@ -48,12 +49,12 @@ def test_a_reload_that_the_unit_itself_reports(newer: SystemdShop) -> None:
     """Type=notify-reload: nothing is lost, the new release answers, and it is the invocation of before."""
     newer.install("Type=notify-reload")
     before = newer.show("InvocationID", "MainPID")
-    with Load(newer.address, PORT) as load:
+    with Load(newer.address, PORT) as load, capacity(newer.parent, loads=LOADS) as counts:
         done = newer.deploy("2", systemd=RELOAD)
         load.until(lambda answer: answer.body == "2", "release 2")
     assert done.status == 0, done.tail
     assert any("shop.service is reloaded, and active (running)" in line for line in done.tail), done.tail
-    assert load.lost == []
+    assert (load.lost, min(counts)) == ([], CHILDREN)
     assert newer.show("InvocationID", "MainPID") == before
 
 
@@ -61,18 +62,18 @@ def test_a_release_that_does_not_load_leaves_the_old_one_serving(newer: SystemdS
     """Type=notify-reload: systemd waits in vain for the unit's word, and its time-out is the failure."""
     newer.install("Type=notify-reload")
     newer.write("Type=notify-reload\nTimeoutStartSec=1s")
-    with Load(newer.address, PORT) as load:
+    with Load(newer.address, PORT) as load, capacity(newer.parent, loads=LOADS) as counts:
         done = newer.deploy("broken", systemd=RELOAD)
     assert done.status == 1
     assert any("this release does not start" in line for line in done.tail), done.tail
-    assert (load.lost, load.bodies) == ([], ["1"])
+    assert (load.lost, load.bodies, min(counts)) == ([], ["1"], CHILDREN)
     assert newer.show("ActiveState", "ReloadResult") == {"ActiveState": "active", "ReloadResult": "timeout"}
 
 
 def test_an_exec_reload_that_ends_when_the_reload_is_done(shop: SystemdShop) -> None:
     """Any systemd: its ExecReload= waits for the new children, and its exit status is believed."""
     shop.install(EXEC_RELOAD.format(looks=400))
-    with Load(shop.address, PORT) as load:
+    with Load(shop.address, PORT) as load, capacity(shop.parent, loads=LOADS) as counts:
         done = shop.deploy("2", systemd=RELOAD)
         load.until(lambda answer: answer.body == "2", "release 2")
         assert done.status == 0, done.tail
@@ -80,6 +81,5 @@ def test_an_exec_reload_that_ends_when_the_reload_is_done(shop: SystemdShop) -> 
         failed = shop.deploy("broken", systemd=RELOAD)
     assert failed.status == 1
     assert any("this release does not start" in line for line in failed.tail), failed.tail
-    assert load.lost == []
-    assert load.bodies[-1] == "2"
+    assert (load.lost, load.bodies[-1], min(counts)) == ([], "2", CHILDREN)
     assert shop.show("ActiveState", "ReloadResult") == {"ActiveState": "active", "ReloadResult": "exit-code"}
