@@ -65,7 +65,7 @@ def test_a_release_that_does_not_load_leaves_the_old_one_serving(newer: SystemdS
     with Load(newer.address, PORT) as load, capacity(newer.parent, loads=LOADS) as counts:
         done = newer.deploy("broken", systemd=RELOAD)
     assert done.status == 1
-    assert any("this release does not start" in line for line in done.tail), done.tail
+    assert any("Reload failed for shop.service" in line for line in done.tail), done.tail
     assert (load.lost, load.bodies, min(counts)) == ([], ["1"], CHILDREN)
     assert newer.show("ActiveState", "ReloadResult") == {"ActiveState": "active", "ReloadResult": "timeout"}
 
@@ -80,6 +80,6 @@ def test_an_exec_reload_that_ends_when_the_reload_is_done(shop: SystemdShop) -> 
         shop.write(EXEC_RELOAD.format(looks=20))
         failed = shop.deploy("broken", systemd=RELOAD)
     assert failed.status == 1
-    assert any("this release does not start" in line for line in failed.tail), failed.tail
+    assert any("Reload failed for shop.service" in line for line in failed.tail), failed.tail
     assert (load.lost, load.bodies[-1], min(counts)) == ([], "2", CHILDREN)
     assert shop.show("ActiveState", "ReloadResult") == {"ActiveState": "active", "ReloadResult": "exit-code"}
