@@ -110,15 +110,15 @@ def notify(state: str) -> None:
 
 def answer(fd: str, release_file: str) -> None:
     """A child."""
-    told_to_finish = []
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: told_to_finish.append(True))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     release = Path(release_file).read_text().strip()
     if release == "broken":
         sys.exit("this release does not start")
     time.sleep(0.5)  # what applications take to load
     server = Server(socket.socket(fileno=int(fd)), release)
+    told_to_finish = []
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: told_to_finish.append(True))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     print("ready", flush=True)
     while not told_to_finish:
         server.handle_request()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import re
+import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rollout.agents.processes import Process, children
 
@@ -14,15 +15,14 @@ _LOOK_AGAIN = 0.02
 
 
 @contextmanager
-def capacity(parent: Process, *, loads: float) -> Iterator[list[int]]:
-    """Counts the children that have lived for `loads` seconds, before which none can be ready."""
+def capacity(parent: Process) -> Iterator[list[int]]:
+    """Counts the children that catch SIGTERM, which those of the examples do from when they are ready."""
     counts: list[int] = []
     ends = threading.Event()
 
     def look() -> None:
         while not ends.wait(_LOOK_AGAIN):
-            born = (time.clock_gettime(time.CLOCK_BOOTTIME) - loads) * os.sysconf("SC_CLK_TCK")
-            counts.append(sum(child.started <= born for child in children(parent)))
+            counts.append(sum(map(_catches_term, children(parent))))
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -31,3 +31,11 @@ def capacity(parent: Process, *, loads: float) -> Iterator[list[int]]:
     finally:
         ends.set()
         thread.join()
+
+
+def _catches_term(process: Process) -> bool:
+    try:
+        caught = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)
+    except OSError:
+        return False
+    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)

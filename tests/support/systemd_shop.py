@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tests.support.systemd_host import SystemdHost
 
 CHILDREN = 2
-LOADS = 0.4
-"""Seconds before which no new child can be ready: the example takes half a second to load."""
 PROJECT = Path(__file__).parents[2]
 PORT = 8000
 

@@ -23,8 +23,6 @@ from tests.support.loopback import own_address
 EXAMPLE = Path(__file__).parents[3] / "examples" / "held_socket.py"
 PORT = 8000
 CHILDREN = 3
-LOADS = 0.4
-"""Seconds before which no new child can be ready: the example takes half a second to load."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 def test_no_request_is_lost_and_no_capacity(shop: Shop) -> None:
     """All children are new, none left before the new ones could answer, and every request was answered."""
     old = shop.children
-    with Load(shop.address, PORT) as load, capacity(shop.parent, loads=LOADS) as counts:
+    with Load(shop.address, PORT) as load, capacity(shop.parent) as counts:
         done = shop.deploy("2")
         load.until(lambda answer: answer.body == "2", "release 2")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -86,7 +84,7 @@ def test_no_request_is_lost_and_no_capacity(shop: Shop) -> None:
 def test_a_broken_release_leaves_the_old_one_serving(shop: Shop) -> None:
     """New children that do not become ready are ended, the deployment fails, and nobody noticed."""
     old = shop.children
-    with Load(shop.address, PORT) as load, capacity(shop.parent, loads=LOADS) as counts:
+    with Load(shop.address, PORT) as load, capacity(shop.parent) as counts:
         done = shop.deploy("broken", timeout="4s")
     assert done.returncode == 1
     assert f"{CHILDREN} of its {CHILDREN} old ones" in done.stdout + done.stderr

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.capacity import capacity
 from tests.support.load import Load
-from tests.support.systemd_shop import CHILDREN, LOADS, PORT, SystemdShop
+from tests.support.systemd_shop import CHILDREN, PORT, SystemdShop
 
 if TYPE_CHECKING:
     from tests.support.systemd_host import SystemdHost
@@ -49,7 +49,7 @@ def test_a_reload_that_the_unit_itself_reports(newer: SystemdShop) -> None:
     """Type=notify-reload: nothing is lost, the new release answers, and it is the invocation of before."""
     newer.install("Type=notify-reload")
     before = newer.show("InvocationID", "MainPID")
-    with Load(newer.address, PORT) as load, capacity(newer.parent, loads=LOADS) as counts:
+    with Load(newer.address, PORT) as load, capacity(newer.parent) as counts:
         done = newer.deploy("2", systemd=RELOAD)
         load.until(lambda answer: answer.body == "2", "release 2")
     assert done.status == 0, done.tail
@@ -62,7 +62,7 @@ def test_a_release_that_does_not_load_leaves_the_old_one_serving(newer: SystemdS
     """Type=notify-reload: systemd waits in vain for the unit's word, and its time-out is the failure."""
     newer.install("Type=notify-reload")
     newer.write("Type=notify-reload\nTimeoutStartSec=1s")
-    with Load(newer.address, PORT) as load, capacity(newer.parent, loads=LOADS) as counts:
+    with Load(newer.address, PORT) as load, capacity(newer.parent) as counts:
         done = newer.deploy("broken", systemd=RELOAD)
     assert done.status == 1
     assert any("Reload failed for shop.service" in line for line in done.tail), done.tail
@@ -73,7 +73,7 @@ def test_a_release_that_does_not_load_leaves_the_old_one_serving(newer: SystemdS
 def test_an_exec_reload_that_ends_when_the_reload_is_done(shop: SystemdShop) -> None:
     """Any systemd: its ExecReload= waits for the new children, and its exit status is believed."""
     shop.install(EXEC_RELOAD.format(looks=400))
-    with Load(shop.address, PORT) as load, capacity(shop.parent, loads=LOADS) as counts:
+    with Load(shop.address, PORT) as load, capacity(shop.parent) as counts:
         done = shop.deploy("2", systemd=RELOAD)
         load.until(lambda answer: answer.body == "2", "release 2")
         assert done.status == 0, done.tail
