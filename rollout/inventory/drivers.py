@@ -31,6 +31,15 @@ WITH_A_GAP = (
 )
 """Drivers during whose restart nobody may answer: the node must have left its load balancers."""
 
+RELOAD = "reload"
+"""The `action` of a driver by which the application goes on answering."""
+
+
+def leaves_a_gap(driver: str, settings: Any) -> bool:
+    """Whether nobody may answer during the restart; `settings` are those of the driver, as plain data."""
+    reloads = isinstance(settings, dict) and settings.get("action") == RELOAD
+    return driver in WITH_A_GAP and not reloads
+
 
 class Celery(Section):
     """A Celery worker: its queues are left, what runs finishes, it is restarted, and must execute a task."""
@@ -69,6 +78,23 @@ class Signal(Section):
     )
 
 
+class Systemd(Section):
+    """A systemd unit, and what is done to it."""
+
+    unit: Word = Field(description="Such as shop.service")
+    action: Literal["restart", "reload"] = Field(
+        default="restart",
+        description="restart is a new start of the unit; reload has it load anew what it runs, which it must "
+        "know how to do: by Type=notify-reload, or an ExecReload= that ends when the reload is done",
+    )
+
+
+UnitSetting = Annotated[
+    Annotated[Word, Tag(WORD)] | Annotated[Systemd, Tag(SETTINGS)],
+    Discriminator(kind),
+]
+
+
 class Uwsgi(Section):
     """A uWSGI that is reloaded by its master FIFO."""
 
@@ -95,7 +121,9 @@ class Restart(Section):
     supervisor: Word | None = Field(
         default=None, description="A program or a group of supervisor, such as shop or shop:*"
     )
-    systemd: Word | None = Field(default=None, description="A unit, such as shop.service")
+    systemd: UnitSetting | None = Field(
+        default=None, description="A unit such as shop.service, which is restarted; or settings"
+    )
     uwsgi: Uwsgi | None = Field(default=None, description="A uWSGI that is reloaded by its master FIFO")
     timeout: Timeout = Field(default=120.0, description="How long it may take")
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, PrivateAttr, Tag
 
 from rollout.domain import RuntimeSocket, SshSocket, SshTarget
-from rollout.inventory.drivers import WITH_A_GAP, RestartSetting
+from rollout.inventory.drivers import RELOAD, WITH_A_GAP, RestartSetting
 from rollout.inventory.quantities import Amount, Duration, Timeout
 from rollout.inventory.request import Request
 from rollout.inventory.section import SETTINGS, WORD, Section, exactly_one, kind
@@ -179,7 +179,10 @@ class Strategy(Section):
     )
 
 
-_WITH_A_GAP: Any = [{"type": "object", "required": [key]} for key in WITH_A_GAP]
+_RELOAD: Any = {"type": "object", "required": ["action"], "properties": {"action": {"const": RELOAD}}}
+_WITH_A_GAP: Any = [
+    {"type": "object", "required": [key], "properties": {key: {"not": _RELOAD}}} for key in WITH_A_GAP
+]
 
 
 class Inventory(Section):

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from rollout.inventory.document import Document
-from rollout.inventory.drivers import DRIVERS, WITH_A_GAP
+from rollout.inventory.drivers import DRIVERS, leaves_a_gap
 from rollout.inventory.mistakes import KeyPath, Mistake, quoted
 
 _EXACTLY_ONE: tuple[tuple[KeyPath, tuple[str, ...]], ...] = (
@@ -57,7 +57,8 @@ def _a_way_to_drain(document: Document, meant: Collection[KeyPath]) -> Iterator[
     ways: tuple[KeyPath, ...] = (("load_balancers",), ("drain", "health_page"))
     drain = document.at(("drain",))
     restart = document.at(("restart",))
-    if restart == "none" or (isinstance(restart, dict) and not set(WITH_A_GAP).intersection(restart)):
+    gap = not isinstance(restart, dict) or any(leaves_a_gap(*driver) for driver in restart.items())
+    if restart == "none" or not gap:
         return  # the other drivers know how to restart what serves without a load balancer, too
     unclear = ("drain",) in meant or any(way in meant for way in ways) or not isinstance(drain, dict | None)
     if not unclear and document.at(ways[0]) is None and document.at(ways[1]) is None:

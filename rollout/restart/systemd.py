@@ -1,111 +1,56 @@
-"""`restart.systemd`: a unit. That it really was restarted is proven by its new invocation.
-
-systemd gives every start of a unit an `InvocationID`. A restart is done when the unit is active under
-another one than before, whatever the restart command said.
-"""
+"""`restart.systemd`: a unit, restarted or reloaded by systemctl. What systemd shows of it is the proof."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
 from functools import partial
 
 from rollout.errors import UsageError
-from rollout.restart.driver import Fill, Judgement, Proof, Restarting, Verdict
+from rollout.inventory.drivers import Systemd
+from rollout.restart.driver import Fill, Proof, Restarting
+from rollout.restart.unit_state import PROPERTIES, judge_reload, judge_restart
 
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,254}")
 _AS_ROOT = '$([ "$(id -u)" = 0 ] || echo sudo -n)'
-_LOADED = (
-    "systemctl show {name} -p LoadState --value | grep -qx loaded"
-    " || {{ echo there is no usable unit {name}; exit 1; }}"
-)
-_ALLOWED = '[ "$(id -u)" = 0 ] || sudo -n -l systemctl restart {name} >/dev/null'
-_PROPERTIES = (
-    "LoadState",
-    "ActiveState",
-    "SubState",
-    "InvocationID",
-    "Job",
-    "Result",
-    "NRestarts",
-    "NeedDaemonReload",
-)
-_UNUSABLE = {
-    "not-found": "there is no such unit",
-    "masked": "the unit is masked",
-    "bad-setting": "the unit file has a bad setting",
-    "error": "the unit file cannot be loaded",
-}
+_LOADED = """\
+show() {{ systemctl show {name} -p "$1" --value; }}
+refuse() {{ echo "$1"; exit 1; }}
+show LoadState | grep -qx loaded || refuse "there is no usable unit "{name}
+"""
+_RELOADS = """\
+version=$(systemctl --version | sed -n '1s/^systemd \\([0-9]*\\).*/\\1/p')
+show CanReload | grep -qx yes || refuse {name}" cannot be reloaded: it has neither ExecReload= nor \
+Type=notify-reload, which systemd has from 253 on (here runs $version)"
+show ActiveState | grep -qx active || refuse {name}" is not active: only what runs can be reloaded"
+show Type | grep -qx notify-reload || show ExecReload | grep -v 'path=\\([^ ]*/\\)\\?kill ;' |
+    grep -q ignore_errors=no || refuse {name}"'s ExecReload= only sends a signal, or its failure is ignored: \
+it would prove nothing; use Type=notify-reload, an ExecReload= that ends when the reload is done, or \
+restart.signal"
+"""
+_ALLOWED = '[ "$(id -u)" = 0 ] || sudo -n -l systemctl {action} {name} >/dev/null'
 
 
-def restarting(unit: str, timeout: float, _: Fill) -> Restarting:
-    """Restart `unit` by systemctl, as root or with `sudo -n`. Raises UsageError if it cannot be a unit."""
+def restarting(settings: Systemd | str, timeout: float, _: Fill) -> Restarting:
+    """By systemctl, as root or with `sudo -n`. Raises UsageError for what cannot be a unit."""
+    if isinstance(settings, str):
+        settings = Systemd.model_construct(unit=settings)
+    unit, action = settings.unit, settings.action
     if not _UNIT.fullmatch(unit):
         raise UsageError(
             f"restart.systemd: {unit!r} is not the name of a systemd unit",
             hint="expected a name such as shop.service",
         )
     name = shlex.quote(unit)
-    properties = " ".join(f"-p {item}" for item in _PROPERTIES)
+    checks = f"{_LOADED}{_RELOADS if action == 'reload' else ''}{_ALLOWED}"
     journal = f"journalctl -u {name} -n 20 --no-pager -o cat"
     return Restarting(
-        command=f"{_AS_ROOT} systemctl restart {name}",
+        command=f"{_AS_ROOT} systemctl {action} {name}",
         timeout=timeout,
-        precheck=f"{_LOADED.format(name=name)}; {_ALLOWED.format(name=name)}",
+        precheck=checks.format(name=name, action=action),
         proof=Proof(
-            observe=f"systemctl show {name} {properties}",
-            judge=partial(_judge, unit),
+            observe=f"systemctl show {name} {' '.join(f'-p {item}' for item in PROPERTIES)}",
+            judge=partial(judge_reload if action == "reload" else judge_restart, unit),
             explain=f"systemctl status {name} --no-pager -n 0; {_AS_ROOT} {journal} 2>/dev/null || {journal}",
         ),
     )
-
-
-def _judge(unit: str, before: str, after: str) -> Judgement:
-    now = _properties(after)
-    if "ActiveState" not in now:
-        return _unanswered(unit, before, after)
-    if now.get("LoadState") in _UNUSABLE:
-        return Judgement(Verdict.FAILED, f"{unit}: {_UNUSABLE[now['LoadState']]}")
-    active, sub = now["ActiveState"], now.get("SubState", "")
-    state = f"{active} ({sub})"
-    if sub.startswith("auto-restart"):
-        return Judgement(Verdict.FAILED, f"{unit} ended as soon as it had started ({_result(now)})")
-    if now.get("Job") or active not in ("active", "inactive", "failed"):
-        # Between its stop and its start a unit can look failed: an old process that ended badly.
-        return Judgement(Verdict.WAIT, f"{unit} is {state}")
-    if active == "failed":
-        return Judgement(Verdict.FAILED, f"{unit} failed ({_result(now)})")
-    if active == "inactive":
-        return Judgement(Verdict.FAILED, f"{unit} is not running ({_result(now)})")
-    then = _properties(before)
-    if now.get("InvocationID", "") in ("", then.get("InvocationID", "")):
-        return Judgement(Verdict.FAILED, f"{unit} was not restarted: it is still the invocation of before")
-    # systemd counts its own restarts; one by hand sets the count to 0, but not from within a crash loop
-    if now.get("NRestarts", "0") not in ("0", then.get("NRestarts", "0")):
-        return Judgement(Verdict.FAILED, f"{unit} keeps restarting ({now['NRestarts']} times so far)")
-    return Judgement(Verdict.DONE, f"{unit} is {state}{_stale(now)}")
-
-
-def _properties(shown: str) -> Mapping[str, str]:
-    """The `Name=value` lines of `systemctl show`, by name."""
-    pairs = (line.strip().partition("=") for line in shown.splitlines())
-    return {name: value for name, separator, value in pairs if separator and name in _PROPERTIES}
-
-
-def _unanswered(unit: str, before: str, after: str) -> Judgement:
-    said = (after.strip().splitlines() or ["systemctl said nothing"])[-1]
-    if "systemctl" in said and "not found" in said:
-        return Judgement(Verdict.FAILED, "systemctl: not found: this host has no systemd")
-    answered_before = "ActiveState" in _properties(before)
-    return Judgement(Verdict.WAIT if answered_before else Verdict.FAILED, f"{unit}: {said}")
-
-
-def _result(now: Mapping[str, str]) -> str:
-    return f"Result={now.get('Result', 'unknown')}"
-
-
-def _stale(now: Mapping[str, str]) -> str:
-    if now.get("NeedDaemonReload") != "yes":
-        return ""
-    return ", from an outdated unit file: systemctl daemon-reload was not run"

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import NamedTuple, Self
 
-_TIMEOUT = 10.0
 _LOOK_AGAIN = 0.01
 
 
@@ -24,12 +23,16 @@ class Answered(NamedTuple):
 
 
 class Load:
-    """`rate` requests a second to `host:port`, each on a new connection, until the block ends."""
+    """`rate` requests a second to `host:port`, each on a new connection, until the block ends. One that is
+    not answered within `timeout` seconds is lost."""
 
-    def __init__(self, host: str, port: int, target: str = "/", *, rate: float = 100.0) -> None:
+    def __init__(
+        self, host: str, port: int, target: str = "/", *, rate: float = 100.0, timeout: float = 10.0
+    ) -> None:
         self._address = (host, port)
         self._target = target
         self._rate = rate
+        self._timeout = timeout
         self._ends = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._send_steadily()))
         self.answers: list[Answered] = []
@@ -75,7 +78,7 @@ class Load:
     async def _get(self) -> None:
         begin = time.monotonic()
         try:
-            async with asyncio.timeout(_TIMEOUT):
+            async with asyncio.timeout(self._timeout):
                 status, body = await self._ask()
         except (OSError, EOFError, ValueError, IndexError) as error:
             self.lost.append(f"{type(error).__name__}: {error}")

@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
+from uuid import uuid4
 
 import pytest
 
 from rollout.domain import Completed
+from tests.support import trixie
 
 Found = TypeVar("Found")
 BOOT = Path(__file__).with_suffix(".sh")
@@ -36,7 +38,7 @@ class SystemdHost:
     def __init__(self, pid: int) -> None:
         self._enter = ["nsenter", f"--target={pid}", *NAMESPACES, "--cgroup", "--wd=/", "--"]
 
-    def run(self, line: str, *, user: str = "root", stdin: str = "") -> Completed:
+    def run(self, line: str, *, user: str = "root", stdin: str = "", timeout: float = 30) -> Completed:
         """Run a line of `sh`; its output is both streams'."""
         become = ["setpriv", f"--reuid={user}", f"--regid={user_group(user)}", "--clear-groups"]
         done = subprocess.run(
@@ -45,14 +47,14 @@ class SystemdHost:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=30,
+            timeout=timeout,
         )
         return Completed(done.returncode, tuple(done.stdout.splitlines()))
 
-    def add_unit(self, name: str, service: str) -> None:
-        """Install a unit whose `[Service]` section is `service`."""
-        path = f"/etc/systemd/system/{name}"
-        written = self.run(f"cat > {path} && systemctl daemon-reload", stdin=f"[Service]\n{service}\n")
+    def add_unit(self, name: str, settings: str) -> None:
+        """Install a unit: `settings` are those of its kind, `[Service]` or `[Socket]`."""
+        path, section = f"/etc/systemd/system/{name}", name.rpartition(".")[2].capitalize()
+        written = self.run(f"cat > {path} && systemctl daemon-reload", stdin=f"[{section}]\n{settings}\n")
         assert written.status == 0, written.tail
 
 
@@ -69,13 +71,13 @@ def why_not() -> str | None:
 
 
 @contextmanager
-def running() -> Iterator[SystemdHost]:
-    """A booted host; nothing is left of it afterwards."""
-    group = f"rollout-test-{os.getpid()}"
+def running(over: str = "") -> Iterator[SystemdHost]:
+    """A booted host; nothing is left of it afterwards. The files in the folder `over` are seen over /usr."""
+    group = f"rollout-test-{os.getpid()}-{uuid4().hex[:8]}"
     apart = ["unshare", *NAMESPACES, "--propagation=private", "--fork", "--kill-child"]
     unshare = subprocess.Popen(
         ["setpriv", "--pdeathsig=KILL", *apart, "sh", str(BOOT)],
-        env={"PATH": os.environ["PATH"], "CGROUP": group},
+        env={"PATH": os.environ["PATH"], "CGROUP": group, "OVER": over},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -131,6 +133,23 @@ def until(look: Callable[[], Found | None], what: str) -> Found:
 def systemd_host() -> Iterator[SystemdHost]:
     """A host with a real systemd. A machine that cannot carry one skips the test; CI must be able to."""
     if reason := why_not():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"a host with systemd: {reason}")
+        unavailable(reason)
     with running() as host:
         yield host
+
+
+@pytest.fixture(scope="session")
+def newer_systemd_host() -> Iterator[SystemdHost]:
+    """The same with Debian trixie's systemd."""
+    if reason := why_not():
+        unavailable(reason)
+    try:
+        over = trixie.unpacked("systemd") / "usr"
+    except trixie.Unavailable as reason:
+        unavailable(str(reason))
+    with running(str(over)) as host:
+        yield host
+
+
+def unavailable(reason: str) -> NoReturn:
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(f"a host with systemd: {reason}")

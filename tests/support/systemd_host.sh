@@ -1,5 +1,6 @@
 # Run as the first process of new mount, PID, IPC and UTS namespaces: makes a host of its own out of this
-# machine's (read-only) root file system and becomes its systemd. $CGROUP names a new control group for it.
+# machine's (read-only) root file system and becomes its systemd. $CGROUP names a new control group for it,
+# $OVER a folder whose files are seen in place of those of /usr.
 set -eu
 
 if [ "${1-}" != inside ]; then
@@ -10,6 +11,7 @@ if [ "${1-}" != inside ]; then
     exec unshare --cgroup sh "$0" inside
 fi
 
+[ -z "${OVER-}" ] || mount -t overlay overlay -o "lowerdir=$OVER:/usr" /usr
 mount -t proc proc /proc
 mount --bind /proc/sys /proc/sys
 mount -o remount,bind,ro /proc/sys

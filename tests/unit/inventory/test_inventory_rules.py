@@ -91,6 +91,15 @@ def test_a_service_that_no_load_balancer_knows(loads: Loads, compose: Compose, r
     assert loads(compose(load_balancers="{}", restart=restart))
 
 
+def test_only_a_reload_goes_on_answering(loads: Loads, mistakes: Mistakes, compose: Compose) -> None:
+    """A unit that is restarted has to be drained, one that is reloaded need not be."""
+    reload = compose(load_balancers=None, restart="{systemd: {unit: x, action: reload}}")
+    assert not loads(reload).behind_load_balancers
+    for systemd in ("x", "{unit: x}", "{unit: x, action: restart}"):
+        (line,) = mistakes(compose(load_balancers=None, restart=f"{{systemd: {systemd}}}"))
+        assert "nothing can drain a node" in line
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -49,6 +49,8 @@ def test_the_examples_are_valid(path: Path) -> None:
         {"restart": "{celery: {app: a, start: s}}", "load_balancers": None},
         {"restart": "{docker: {container: shop, image: 'shop:$ROLLOUT_RELEASE'}}"},
         {"restart": "{supervisor: 'shop:*'}"},
+        {"restart": "{systemd: {unit: x}}"},
+        {"load_balancers": None, "restart": "{systemd: {unit: x, action: reload}}"},
     ],
 )
 def test_what_is_right(loads: Loads, changes: dict[str, str | None]) -> None:
@@ -80,6 +82,9 @@ def test_what_is_right(loads: Loads, changes: dict[str, str | None]) -> None:
         {"restart": "{celery: {app: a}}"},
         {"restart": "{celery: {app: a, start: s, node: web1}}"},
         {"restart": "{celery: celery@x}"},
+        {"restart": "{systemd: {action: reload}}"},
+        {"restart": "{systemd: {unit: x, action: stop}}"},
+        {"load_balancers": None, "restart": "{systemd: {unit: x}}"},
         {"load_balancers": None},
         {"load_balancers": "{lb1: {haproxy: /run/s}}"},
         {"drain": "{timeout: 30}"},

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollout.errors import UsageError
+from rollout.inventory.drivers import Systemd
 from rollout.restart import systemd
 from rollout.restart.driver import Judgement, Proof, Verdict
 
@@ -169,3 +170,65 @@ def test_done_is_always_active_and_new(after: dict[str, str]) -> None:
     if proof().judge(shown(BEFORE | {"InvocationID": "a"}), shown(after)).verdict is Verdict.DONE:
         assert (after["ActiveState"], after["InvocationID"], after["Job"]) == ("active", "b", "")
         assert (after["NRestarts"], after["LoadState"]) == ("0", "loaded")
+
+
+RELOADED = {"StateChangeTimestampMonotonic": "2000", "ReloadResult": "success"}
+NOT_YET = RUNNING | {"StateChangeTimestampMonotonic": "1000", "ReloadResult": "success"}
+
+
+def reload_proof() -> Proof:
+    found = systemd.restarting(Systemd(unit="shop.service", action="reload"), 30, str).proof
+    assert found is not None
+    return found
+
+
+def test_a_reload_is_what_a_person_would_type() -> None:
+    """With settings the unit is restarted like without, unless they say reload."""
+    restarting = systemd.restarting(Systemd(unit="shop.service", action="reload"), 30, str)
+    assert restarting.command == '$([ "$(id -u)" = 0 ] || echo sudo -n) systemctl reload shop.service'
+    assert systemd.restarting(Systemd(unit="shop.service"), 30, str).command == (
+        systemd.restarting("shop.service", 30, str).command
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "verdict", "detail"),
+    [
+        ({}, Verdict.DONE, "shop.service is reloaded, and active (running)"),
+        ({"NeedDaemonReload": "yes"}, Verdict.DONE, "systemctl daemon-reload was not run"),
+        ({"StateChangeTimestampMonotonic": "1000"}, Verdict.FAILED, "shop.service was not reloaded"),
+        ({"ReloadResult": "timeout"}, Verdict.FAILED, "failed (ReloadResult=timeout): it goes on as it was"),
+        (
+            {"ActiveState": "reloading", "SubState": "reload-notify"},
+            Verdict.WAIT,
+            "reloading (reload-notify)",
+        ),
+        ({"StateChangeTimestampMonotonic": "1000", "Job": "7"}, Verdict.WAIT, "active (running)"),
+        ({"InvocationID": "another"}, Verdict.FAILED, "ended on the reload, and was started again"),
+        (
+            {"ActiveState": "activating", "SubState": "auto-restart"},
+            Verdict.FAILED,
+            "ended on the reload, and was started again",
+        ),
+        (
+            {"ActiveState": "failed", "Result": "signal"},
+            Verdict.FAILED,
+            "ended on the reload (Result=signal)",
+        ),
+        ({"ActiveState": "inactive"}, Verdict.FAILED, "ended on the reload"),
+        ({"LoadState": "not-found"}, Verdict.FAILED, "shop.service: there is no such unit"),
+    ],
+)
+def test_each_state_after_a_reload_has_its_verdict(
+    after: dict[str, str], verdict: Verdict, detail: str
+) -> None:
+    """A reload is done when something has happened to the unit since, and systemd does not complain."""
+    judged = reload_proof().judge(shown(NOT_YET), shown(RUNNING | RELOADED | after))
+    assert judged.verdict is verdict
+    assert detail in judged.detail
+
+
+def test_a_systemctl_that_does_not_answer_is_asked_again() -> None:
+    """After a reload as after a restart."""
+    judged = reload_proof().judge(shown(NOT_YET), "Failed to connect to bus: Connection refused")
+    assert judged.verdict is Verdict.WAIT
