@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag, StrEnum
 
@@ -304,6 +304,16 @@ class Completed:
 
     status: int
     tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is sent to nodes: so many bytes, with their SHA-256 in hexadecimal. `pieces` gives all of them,
+    each time from the beginning."""
+
+    size: int
+    sha256: str
+    pieces: Callable[[], AsyncIterator[bytes]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,10 @@ class Refused(RolloutError):
     """The deployment was refused before anything was touched."""
 
 
+class SourceError(RolloutError):
+    """What should be sent to the nodes cannot be read here."""
+
+
 class LoadBalancerError(RolloutError):
     """A load balancer could not be asked, or said no."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shlex
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 _END = "ROLLOUT_AGENT_ENDS_HERE"
 _START = """\
@@ -44,26 +44,47 @@ def process_owner(pidfile: str) -> str:
     return f'"/proc/$(cat {shlex.quote(pidfile)} 2>/dev/null)"'
 
 
+class Fed(NamedTuple):
+    """A shell line that runs an agent, and the program that must come first on its standard input; what comes
+    after it there is the agent's."""
+
+    line: str
+    program: bytes
+
+
 def on_node(agent: str, *uses: str, acting_for: str = "", **told: Any) -> str:
     """A shell line that runs the agent, with the modules that it uses, each after those that it uses itself.
 
     Who logs in is not always who runs the application: the agent acts for the owner `acting_for` if `sudo -n`
     allows that, else it runs as it is, and will say what it may not do. root stays root.
     """
-    before = _ACT_FOR_OWNER.format(path=acting_for) if acting_for else "as=\n"
-    return before + _fed("$as python3 -I", agent, uses, told)
+    return _acting(acting_for) + _here("$as python3 -I", _program(agent, uses, told))
 
 
 def in_application(python: str, agent: str, *uses: str, **told: Any) -> str:
     """The same for an agent that imports the application: in its own interpreter, which is not shut off from
     its environment, since that may say where the application is."""
-    return _fed(shlex.quote(python), agent, uses, told)
+    return _here(shlex.quote(python), _program(agent, uses, told))
 
 
-def _fed(python: str, agent: str, uses: tuple[str, ...], told: dict[str, Any]) -> str:
+def fed(agent: str, *uses: str, acting_for: str = "", **told: Any) -> Fed:
+    """As `on_node` for an agent to which something is sent."""
+    program = _program(agent, uses, told).encode()
+    start = f"import sys; exec(sys.stdin.buffer.read({len(program)}))"
+    return Fed(f"{_acting(acting_for)}$as python3 -I -c {shlex.quote(start)}\n", program)
+
+
+def _here(python: str, program: str) -> str:
+    return f"{python} - <<'{_END}'\n{program}{_END}\n"
+
+
+def _program(agent: str, uses: tuple[str, ...], told: dict[str, Any]) -> str:
     names = [f"rollout.agents.{name}" for name in ("talk", *uses, agent)]
     folder = resources.files("rollout.agents")
     texts = [folder.joinpath(f"{name.rpartition('.')[2]}.py").read_text() for name in names]
     loads = "\n".join(f"module = load({name!r}, {text!r})" for name, text in zip(names, texts, strict=True))
-    run = f'sys.modules["rollout.agents.talk"].run(module.main, {told!r})'
-    return f"{python} - <<'{_END}'\n{_START}{loads}\n{run}\n{_END}\n"
+    return f'{_START}{loads}\nsys.modules["rollout.agents.talk"].run(module.main, {told!r})\n'
+
+
+def _acting(path: str) -> str:
+    return _ACT_FOR_OWNER.format(path=path) if path else "as=\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from rollout import page, runtime
 from rollout.capacity import Capacity
@@ -12,6 +13,7 @@ from rollout.domain import Found, Reading, Server, ServerState, Step
 from rollout.errors import Refused, UsageError
 from rollout.inventory.model import Inventory
 from rollout.inventory.template import fill
+from rollout.release import releasing
 from rollout.restart import restarting
 
 Placement = Mapping[str, tuple[Server, ...]]
@@ -46,6 +48,8 @@ class Plan:
     """Nodes that an earlier try left out: they may be in any state."""
     releases: Mapping[str, str] = field(default_factory=dict)
     """What a node gets where that is not `release`."""
+    back: bool = False
+    """The nodes go back to what they ran before."""
 
     def release_of(self, node: str) -> str | None:
         """What `node` gets; `None` is a restart."""
@@ -142,6 +146,14 @@ def out_of_rotation(states: Iterable[ServerState]) -> str:
     return ""
 
 
+def sent(inventory: Inventory, release: str | None, node: str) -> str | None:
+    """What is sent to `node`, and where to, before anything is drained."""
+    if release is None:
+        return None
+    chosen = releasing(inventory, release, partial(_filled, inventory, node, release))
+    return None if chosen is None or chosen.sending is None else chosen.sending.shown
+
+
 def lines(
     inventory: Inventory,
     release: str | None,
@@ -165,9 +177,7 @@ def lines(
     def to_balancers(step: Step, commands: Mapping[str, list[str]]) -> list[Line]:
         return [Line(step, name, "; ".join(texts)) for name, texts in commands.items() if texts]
 
-    def filled(text: str) -> str:
-        return fill(text, host=inventory.nodes[node].host, node=node, release=release)
-
+    filled = partial(_filled, inventory, node, release)
     health_page = inventory.drain.health_page
     down: list[Line] = []
     up: list[Line] = []
@@ -191,8 +201,8 @@ def lines(
             into.append(Line(step, node, f"{request.method} {url}"))
 
     work: list[Line] = []
-    if release is not None and inventory.release is not None:
-        work.append(Line(Step.RELEASE, node, inventory.release.command))
+    if release is not None and (chosen := releasing(inventory, release, filled)) is not None:
+        work.append(Line(Step.RELEASE, node, chosen.shown or chosen.command))
     restart = restarting(inventory.restart, filled)
     if restart.ask is not None:
         work.append(Line(Step.RESTART, node, f"{restart.ask.method} {restart.ask.url}"))
@@ -202,3 +212,7 @@ def lines(
         url = filled(inventory.health.http)
         work.append(Line(Step.VERIFY, node, f"GET {url}"))
     return (*down, *work, *up)
+
+
+def _filled(inventory: Inventory, node: str, release: str | None, text: str) -> str:
+    return fill(text, host=inventory.nodes[node].host, node=node, release=release)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
-from rollout.domain import Answer, Completed, Held, Holder, Reading
+from rollout.domain import Answer, Completed, Content, Held, Holder, Reading
 from rollout.events import Event, Record
 
 
@@ -76,6 +77,34 @@ class Host(Protocol):
         `line` nor `environment` shows in a process list. Raises CommandTimedOut, AnswerLost, and what
         `connect` raises. An exit status other than 0 is no error here.
         """
+        ...
+
+    async def send(
+        self,
+        line: str,
+        content: AsyncIterator[bytes],
+        *,
+        environment: Mapping[str, str],
+        timeout: float,
+        output: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """As `run`, with `content` on the standard input of the line, taken as fast as the line reads.
+
+        A line that ends early is given no more. After an error of `content` the line gets an end of file, as
+        after all of it, and the error is raised: whoever reads must know how much to expect.
+        """
+        ...
+
+
+class Sources(Protocol):
+    """What is on this machine, to be sent to nodes."""
+
+    async def archive(self, path: Path) -> Content:
+        """A file, as it is. Raises SourceError."""
+        ...
+
+    async def packed(self, path: Path) -> Content:
+        """A file, or all that is in a folder, as a tar archive. Raises SourceError."""
         ...
 
 

@@ -10,7 +10,19 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import cast
 
-from rollout.adapters.shell import CHUNK, GRACE, PATIENCE, QUIET, WRAPPER, Printed, script
+from rollout.adapters.shell import (
+    CHUNK,
+    FEEDING,
+    GRACE,
+    PATIENCE,
+    QUIET,
+    WRAPPER,
+    Printed,
+    ended,
+    feeding_script,
+    script,
+    whole,
+)
 from rollout.domain import Completed
 from rollout.errors import CommandTimedOut
 
@@ -40,15 +52,38 @@ class LocalHost:
         output: Callable[[str], None] | None = None,
     ) -> Completed:
         """As `Host.run`. A command that is given up, by timeout or cancellation, is ended with its group."""
-        text = script(line, environment)
+        return await self._run(WRAPPER, whole(script(line, environment)), timeout, output)
+
+    async def send(
+        self,
+        line: str,
+        content: AsyncIterator[bytes],
+        *,
+        environment: Mapping[str, str],
+        timeout: float,
+        output: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """As `Host.send`."""
+        written = whole(feeding_script(line, environment), content)
+        return await self._run(FEEDING, written, timeout, output)
+
+    async def _run(
+        self,
+        wrapper: str,
+        written: AsyncIterator[bytes],
+        timeout: float,
+        output: Callable[[str], None] | None,
+    ) -> Completed:
         printed = Printed(output)
-        async with _shell() as (process, stream):
+        async with _shell(wrapper) as (process, stream):
+            writing = asyncio.create_task(_write(process, written))
             try:
                 async with asyncio.timeout(timeout):
-                    await _write(process, text)
                     await _read(process, stream, printed)
                     status = await process.wait()
+                    await ended(writing)
             except BaseException as error:
+                writing.cancel()
                 await _end(process)
                 if isinstance(error, TimeoutError):
                     message = f"the command did not end within {timeout:g} s and was ended"
@@ -58,7 +93,7 @@ class LocalHost:
 
 
 @contextlib.asynccontextmanager
-async def _shell() -> AsyncIterator[tuple[Process, asyncio.StreamReader]]:
+async def _shell(wrapper: str) -> AsyncIterator[tuple[Process, asyncio.StreamReader]]:
     """A shell with a process group of its own, and what it prints.
 
     The stream is our own pipe: a background process may hold it when the shell has long ended.
@@ -69,9 +104,7 @@ async def _shell() -> AsyncIterator[tuple[Process, asyncio.StreamReader]]:
     pipe, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(reading, "rb"))
     try:
         try:
-            process = await asyncio.create_subprocess_exec(
-                "sh", "-c", WRAPPER, stdin=PIPE, stdout=writing, stderr=writing, start_new_session=True
-            )
+            process = await _started(wrapper, writing)
         finally:
             os.close(writing)
         yield process, stream
@@ -79,12 +112,31 @@ async def _shell() -> AsyncIterator[tuple[Process, asyncio.StreamReader]]:
         pipe.close()
 
 
-async def _write(process: Process, text: bytes) -> None:
+async def _started(wrapper: str, output: int) -> Process:
+    """asyncio waits for ever where it is cancelled while it starts a process, so it is let start it first."""
+    starting = asyncio.create_task(
+        asyncio.create_subprocess_exec(
+            "sh", "-c", wrapper, stdin=PIPE, stdout=output, stderr=output, start_new_session=True
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting])
+        await _end(starting.result())
+        raise
+
+
+async def _write(process: Process, written: AsyncIterator[bytes]) -> None:
     stdin = cast(asyncio.StreamWriter, process.stdin)
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        stdin.write(text)
-        await stdin.drain()
-    stdin.close()
+    try:
+        async for data in written:
+            stdin.write(data)
+            await stdin.drain()
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # it has ended already; its status will tell
+    finally:
+        stdin.close()
 
 
 async def _read(process: Process, stream: asyncio.StreamReader, printed: Printed) -> None:

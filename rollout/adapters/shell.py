@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import re
 import shlex
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from rollout.errors import UsageError
 
 WRAPPER = 'script=$(cat); case $script in *=complete=) eval "${script%=complete=}"; esac'
 """What `sh -c` is given. The script comes on standard input, so that no process list shows it; one whose end
 is missing, because the connection broke, is not run."""
+
+FEEDING = f"""read -r size; {WRAPPER.replace("cat", 'head -c "$size"')}"""
+"""The same for a script whose size comes first, and after which goes on what the script itself reads."""
 
 QUIET = 0.2
 """Seconds of silence after the exit status: what still holds the streams then is a background process."""
@@ -33,12 +37,38 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 def script(line: str, environment: Mapping[str, str]) -> bytes:
     """What is written to the wrapper's standard input to run `line`. Raises UsageError."""
+    return _script("exec </dev/null 2>&1", line, environment)
+
+
+def feeding_script(line: str, environment: Mapping[str, str]) -> bytes:
+    """The same for `FEEDING`; what `line` reads comes next."""
+    text = _script("unset size; exec 2>&1", line, environment)
+    return f"{len(text)}\n".encode() + text
+
+
+def _script(begin: str, line: str, environment: Mapping[str, str]) -> bytes:
     for name in environment:
         if not _NAME.fullmatch(name):
             raise UsageError(f"{name!r} cannot be the name of an environment variable")
     exports = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
-    text = "\n".join(["unset script; exec </dev/null 2>&1", f"echo '{_BEGIN}' $$", *exports, line, ""])
+    text = "\n".join([f"unset script; {begin}", f"echo '{_BEGIN}' $$", *exports, line, ""])
     return f"{text}=complete=".encode("utf-8", "surrogateescape")
+
+
+async def whole(script: bytes, content: AsyncIterator[bytes] | None = None) -> AsyncIterator[bytes]:
+    """All that is written to standard input."""
+    yield script
+    if content is not None:
+        async for data in content:
+            yield data
+
+
+async def ended(writing: asyncio.Task[None]) -> None:
+    """End what still writes to a command that has ended. Raises what is wrong with what it writes."""
+    writing.cancel()
+    await asyncio.wait([writing])
+    if not writing.cancelled():
+        writing.result()
 
 
 class Printed:

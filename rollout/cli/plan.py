@@ -17,7 +17,8 @@ from rollout.domain import Step
 from rollout.engine.checks import Finding, Level, outage_findings, refusals
 from rollout.engine.preflight import make_plan
 from rollout.inventory import Inventory
-from rollout.plan import Line, Plan, lines, select
+from rollout.inventory.model import PARALLEL
+from rollout.plan import Line, Plan, lines, select, sent
 from rollout.views.text import count
 
 _SPREAD = {"zones": ", spread over zones", "within": ", zone by zone"}
@@ -51,21 +52,21 @@ async def _plan(arguments: argparse.Namespace) -> int:
         )
         findings = outage_findings(site, plan.nodes, plan.window, seen)
     checked = seen.checked()
-    sent = {
+    told = {
         name: lines(inventory, plan.release, name, plan.placement[name], checked, plan.before)
         for name in plan.nodes
     }
     if arguments.output == "json":
-        shown = json.dumps(arguments.redaction.value(_document(plan, inventory, sent, findings)), indent=2)
+        shown = json.dumps(arguments.redaction.value(_document(plan, inventory, told, findings)), indent=2)
         sys.stdout.write(shown + "\n")
     else:
-        for line in _text(plan, inventory, sent, findings):
+        for line in _text(plan, inventory, told, findings):
             sys.stdout.write(arguments.redaction.printable(line) + "\n")
     return 0
 
 
 def _text(
-    plan: Plan, inventory: Inventory, sent: dict[str, tuple[Line, ...]], findings: Sequence[Finding]
+    plan: Plan, inventory: Inventory, told: dict[str, tuple[Line, ...]], findings: Sequence[Finding]
 ) -> Iterator[str]:
     pace = "one at a time" if plan.window == 1 else f"{plan.window} at a time"
     canary = f", canary {', '.join(plan.nodes[: plan.canary])}" if plan.canary else ""
@@ -82,21 +83,26 @@ def _text(
     for least in plan.capacity:
         must = f", {least.floor} must" if inventory.strategy.min_ready is not None else ""
         yield f"{least.load_balancer} {least.backend}: {least.least} of {least.now} servers stay ready{must}"
-    if inventory.prepare is not None and plan.release is not None:
-        yield f"\nbefore anything is drained, on {inventory.prepare.parallel} nodes at once:"
-        yield f"  prepare  $ {inventory.prepare.command.strip()}"
+    prepare = inventory.prepare if plan.release is not None else None
+    uploads = [(name, text) for name in plan.nodes if (text := sent(inventory, plan.release, name))]
+    if prepare is not None or uploads:
+        yield f"\nbefore anything is drained, on {prepare.parallel if prepare else PARALLEL} nodes at once:"
+    for name, text in uploads:
+        yield f"  prepare  {name} gets {text}, unless it has it"
+    if prepare is not None:
+        yield f"  prepare  $ {prepare.command.strip()}"
     for number, name in enumerate(plan.nodes, start=1):
         servers = ", ".join(map(str, plan.placement[name])) or "no load balancer is listed"
         node = inventory.nodes[name]
         where = f"{node.host}, zone {node.zone}" if node.zone is not None else node.host
         yield f"\n{number}. {name} ({where}): {servers}"
-        for line in sent[name]:
+        for line in told[name]:
             prompt = "$" if line.target == name else f"{line.target}>"
             yield f"  {line.step:8} {prompt} {line.text.strip()}"
 
 
 def _document(
-    plan: Plan, inventory: Inventory, sent: dict[str, tuple[Line, ...]], findings: Sequence[Finding]
+    plan: Plan, inventory: Inventory, told: dict[str, tuple[Line, ...]], findings: Sequence[Finding]
 ) -> dict[str, Any]:
     prepare = inventory.prepare if plan.release is not None else None
     return {
@@ -118,7 +124,8 @@ def _document(
                     {"load_balancer": s.load_balancer, "backend": s.backend, "server": s.name}
                     for s in plan.placement[name]
                 ],
-                "lines": [{"step": x.step.value, "target": x.target, "line": x.text} for x in sent[name]],
+                "sent": sent(inventory, plan.release, name),
+                "lines": [{"step": x.step.value, "target": x.target, "line": x.text} for x in told[name]],
             }
             for name in plan.nodes
         ],

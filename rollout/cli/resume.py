@@ -53,12 +53,12 @@ async def _resume(arguments: argparse.Namespace) -> int:
                 ours=ours,
                 include_out_of_rotation=arguments.include_out_of_rotation,
             )
+            back = last.rollback_of is not None
+            canary = 0 if last.done or back else plan.canary
+            plan = dataclasses.replace(plan, releases=last.releases, canary=canary, back=back)
             if plan.nodes or not last.done:
                 # Else all that is left is skipped, and with that the deployment is done.
                 await require_safe(site, plan, seen, allow_outage=arguments.allow_outage)
-            plan = dataclasses.replace(
-                plan, releases=last.releases, canary=0 if last.done or last.rollback_of else plan.canary
-            )
             with event_view(arguments.output, last) as show:
                 record = Recorder(journal, last.deployment, arguments.redaction, show)
                 for event in resumed(plan):

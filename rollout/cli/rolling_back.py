@@ -51,7 +51,7 @@ async def roll_back(
     ours = left_out(journal, inventory.service)
     plan, seen = await make_plan(site, nodes, common, ours=ours, include_out_of_rotation=True)
     others = {name: release for name, release in releases.items() if release and release != common}
-    plan = dataclasses.replace(plan, canary=0, releases=others)
+    plan = dataclasses.replace(plan, canary=0, releases=others, back=True)
     await require_safe(site, plan, seen, allow_outage=arguments.allow_outage)
     now = {name: release for name in plan.nodes if (release := last.release_of(name))}
     number = journal.begin(inventory.service)

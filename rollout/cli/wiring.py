@@ -14,6 +14,7 @@ from rollout.adapters.haproxy.transport import SshTransport, TcpTransport, Trans
 from rollout.adapters.journal import journal_path
 from rollout.adapters.local import LocalHost
 from rollout.adapters.lock import FolderLock
+from rollout.adapters.sources import LocalSources
 from rollout.cli.redaction import Redaction
 from rollout.domain import Answer, RuntimeSocket, SshSocket, TcpSocket, UnixSocket
 from rollout.engine.site import Site
@@ -42,6 +43,7 @@ async def open_site(inventory: Inventory) -> AsyncIterator[OpenSite]:
             inventory=inventory,
             hosts={name: wiring.node_host(name) for name in inventory.nodes},
             probes={name: wiring.probe(name) for name in inventory.nodes},
+            sources=LocalSources(),
             lock=wiring.lock(),
             load_balancers={name: wiring.load_balancer(name) for name in inventory.load_balancers},
             balancer_hosts={

@@ -13,11 +13,16 @@ from pathlib import PurePosixPath
 
 from rollout.capacity import WHAT_TO_DO, Backend, queues, shortages
 from rollout.domain import Server, ServerState
+from rollout.engine.context import NodeContext
+from rollout.engine.release import look_at_place, to_be_sent
 from rollout.engine.site import Site, Survey
 from rollout.engine.verify import ask
 from rollout.errors import LoadBalancerError, ProbeFailed, RolloutError
 from rollout.health import fault, reported_release
+from rollout.inventory.quantities import format_bytes
 from rollout.plan import out_of_rotation
+from rollout.ports import Sources
+from rollout.release import releasing
 from rollout.restart import restarting
 
 _LOOK = 30.0
@@ -48,9 +53,11 @@ def refusals(findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.level is Level.PROBLEM]
 
 
-async def node_findings(site: Site, name: str) -> list[Finding]:
-    """SSH, and what the restart and the drain need on the node."""
-    context = site.context(name, None)
+async def node_findings(
+    site: Site, name: str, release: str | None = None, *, back: bool = False
+) -> list[Finding]:
+    """SSH, and what the release, the restart and the drain need on the node."""
+    context = site.context(name, release)
     try:
         await context.host.connect()
         findings = [Finding(Level.OK, name, "commands can be run")]
@@ -61,9 +68,23 @@ async def node_findings(site: Site, name: str) -> list[Finding]:
             else:
                 said = completed.tail[-1] if completed.tail else f"exit status {completed.status}"
                 findings.append(Finding(Level.PROBLEM, name, f"not true: {needed}: {said}"))
+        findings += await _release_findings(context, site.sources, back=back)
     except RolloutError as error:
         return [_problem(name, error)]
     return findings
+
+
+async def _release_findings(context: NodeContext, sources: Sources, *, back: bool) -> list[Finding]:
+    """What is sent can be read here, and has its place on the node; else raises RolloutError."""
+    chosen = releasing(context.inventory, context.release, context.fill)
+    if chosen is None or chosen.sending is None:
+        return []
+    if context.release is None:
+        await look_at_place(context, chosen.sending)
+        return [Finding(Level.OK, context.name, "a release may be put there")]
+    content = await to_be_sent(context, chosen.sending, chosen.timeout, sources, back=back)
+    there = "is there already" if content is None else f"({format_bytes(content.size)}) will be sent"
+    return [Finding(Level.OK, context.name, f"release {context.release} {there}")]
 
 
 def _needed_on_node(site: Site, name: str) -> Iterator[tuple[str, str]]:

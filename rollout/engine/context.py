@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -44,18 +44,21 @@ class NodeContext:
 
         Raises StepFailure with what it printed last, and HostError.
         """
-        told = shown or line
-        log.sent(self.name, told)
+        log.sent(self.name, shown or line)
         completed = await self.host.run(
             line, environment=self.environment, timeout=timeout, output=log.output
         )
-        if completed.status != 0:
-            ended = f"`{_first_line(told)}` exited with {completed.status}"
-            raise StepFailure(
-                completed.tail[-1] if shown and completed.tail else ended,
-                tail=completed.tail,
-                hint=_HINTS.get(completed.status),
-            )
+        _require_success(completed, line, shown)
+
+    async def send(
+        self, line: str, content: AsyncIterator[bytes], *, timeout: float, log: StepLog, shown: str
+    ) -> None:
+        """The same with `content` on the standard input of the line."""
+        log.sent(self.name, shown)
+        completed = await self.host.send(
+            line, content, environment=self.environment, timeout=timeout, output=log.output
+        )
+        _require_success(completed, line, shown)
 
     async def request(self, method: str, url: str, *, timeout: float, log: StepLog) -> None:
         """Send an HTTP request that must be answered well. Raises StepFailure."""
@@ -87,6 +90,16 @@ def environment(
         "ROLLOUT_PREVIOUS_RELEASE": previous,
     }
     return {**inventory.variables, **{name: value for name, value in told.items() if value is not None}}
+
+
+def _require_success(completed: Completed, line: str, shown: str) -> None:
+    if completed.status != 0:
+        ended = f"`{_first_line(shown or line)}` exited with {completed.status}"
+        raise StepFailure(
+            completed.tail[-1] if shown and completed.tail else ended,
+            tail=completed.tail,
+            hint=_HINTS.get(completed.status),
+        )
 
 
 def _first_line(line: str) -> str:

@@ -8,15 +8,19 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from rollout.domain import Outcome, Step
+from rollout.engine.context import NodeContext
 from rollout.engine.gate import Gate
 from rollout.engine.log import Recorder, StepLog, step
 from rollout.engine.node import NodeRoll
+from rollout.engine.release import send, way
 from rollout.engine.site import Site
 from rollout.engine.waiting import together
 from rollout.errors import NoCapacity, RolloutError
 from rollout.events import DeploymentFinished, Halted, NodeFailed, NodeFinished
+from rollout.inventory.model import PARALLEL
 from rollout.order import Order
 from rollout.plan import Plan
+from rollout.release.way import Releasing
 
 
 class Deployment:
@@ -103,11 +107,16 @@ class Deployment:
         return Outcome.DONE if len(self._done) == len(self._plan.nodes) else Outcome.INTERRUPTED
 
     async def _prepare(self) -> bool:
-        """Run `prepare` on all nodes while they serve. False if it failed on one: nothing was touched."""
+        """Send the release to all nodes and run `prepare` there while they serve.
+
+        False if it failed on one: nothing was touched.
+        """
         prepare = self._site.inventory.prepare
-        if prepare is None or self._plan.release is None:
+        ways = {name: way(self._contexts[name]) for name in self._plan.nodes}
+        sends = any(chosen is not None and chosen.sending is not None for chosen in ways.values())
+        if self._plan.release is None or not (prepare or sends):
             return True
-        places = asyncio.Semaphore(prepare.parallel)
+        places = asyncio.Semaphore(prepare.parallel if prepare else PARALLEL)
 
         async def one(name: str) -> None:
             async with places:
@@ -115,7 +124,7 @@ class Deployment:
                     return
                 try:
                     async with step(self._record, name, Step.PREPARE) as log:
-                        await self._contexts[name].run(prepare.command, timeout=prepare.timeout, log=log)
+                        await self._prepare_node(self._contexts[name], ways[name], log)
                 except (RolloutError, asyncio.CancelledError) as error:
                     self._failed.append(name)
                     self._record(NodeFailed(name, left_out=name in self._plan.taken_up))
@@ -126,6 +135,13 @@ class Deployment:
         unprepared = [n for n in self._plan.nodes if Step.PREPARE not in self._settled.get(n, ())]
         await together(one(name) for name in unprepared)
         return not self._halted
+
+    async def _prepare_node(self, context: NodeContext, chosen: Releasing | None, log: StepLog) -> None:
+        prepare, back = self._site.inventory.prepare, self._plan.back
+        if chosen is not None and chosen.sending is not None:
+            await send(context, chosen.sending, chosen.timeout, self._site.sources, log, back=back)
+        if prepare is not None:
+            await context.run(prepare.command, timeout=prepare.timeout, log=log)
 
     async def _roll(self, nodes: Sequence[str]) -> None:
         """Keep `window` nodes on their way until all are through or the deployment is halted."""

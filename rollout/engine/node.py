@@ -12,6 +12,7 @@ from rollout.domain import Step
 from rollout.engine.context import NodeContext
 from rollout.engine.log import Recorder, StepLog, step
 from rollout.engine.proof import prove
+from rollout.engine.release import release, way
 from rollout.engine.restart import explanation, restart
 from rollout.engine.rotation import Rotation
 from rollout.engine.verify import bake
@@ -65,10 +66,11 @@ class NodeRoll:
             await rotation.drained(log)
 
         async with self._safe_on_failure(), self._guarded():
-            if context.release is not None and inventory.release is not None and Step.RELEASE not in settled:
+            releasing = way(context)
+            if releasing is not None and Step.RELEASE not in settled:
                 async with self._step(Step.RELEASE) as log:
                     self._untouched = False
-                    await context.run(inventory.release.command, timeout=inventory.release.timeout, log=log)
+                    await release(context, releasing, log)
 
             if inventory.restart != "none" and Step.RESTART not in settled:
                 async with self._step(Step.RESTART) as log:

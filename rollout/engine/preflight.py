@@ -13,6 +13,7 @@ from rollout.engine.checks import (
     refusals,
     server_findings,
 )
+from rollout.engine.release import way
 from rollout.engine.site import Site, Survey, survey
 from rollout.engine.verify import ask
 from rollout.engine.waiting import both, together
@@ -74,15 +75,17 @@ async def make_plan(
 
 
 async def require_safe(site: Site, plan: Plan, seen: Survey, *, allow_outage: bool) -> None:
-    """Raises Refused, with everything that stands in the way."""
+    """Raises Refused, with everything that stands in the way, or UsageError for a release of no use."""
     if not plan.nodes:
         raise Refused(
             "there is no node to deploy: " + "; ".join(plan.skipped.values()),
             hint="`rollout ready NODE` puts a node back that is drained or in maintenance, and "
             "--include-out-of-rotation deploys it and leaves it as it is",
         )
+    for name in plan.nodes:
+        way(site.context(name, plan.release_of(name)))
     findings = await both(
-        together(node_findings(site, name) for name in plan.nodes),
+        together(node_findings(site, name, plan.release_of(name), back=plan.back) for name in plan.nodes),
         together(balancer_findings(site, name) for name in site.load_balancers),
     )
     problems = [problem for group in findings for found in group for problem in refusals(found)]

@@ -20,7 +20,7 @@ from rollout.engine.state_file import StateFile
 from rollout.engine.waiting import together
 from rollout.inventory.model import Inventory
 from rollout.plan import Placement, place
-from rollout.ports import Host, LoadBalancer, Probe
+from rollout.ports import Host, LoadBalancer, Probe, Sources
 
 _REJOIN = 60.0
 """Seconds in which HAProxy's checks must pass, where the inventory has no `health.timeout`."""
@@ -36,6 +36,7 @@ class Site:
     """The machines of load balancers on which shell lines can be run; not those reached by TCP."""
     probes: Mapping[str, Probe]
     """By the node's name: how its pages are reached."""
+    sources: Sources
     state_files: Mapping[str, StateFile] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Discriminator, Field, PrivateAttr, Tag
 from rollout.domain import RuntimeSocket, SshSocket, SshTarget
 from rollout.inventory.drivers import RELOAD, WITH_A_GAP, RestartSetting
 from rollout.inventory.quantities import Amount, Duration, Timeout
+from rollout.inventory.releases import Release
 from rollout.inventory.request import Request
 from rollout.inventory.section import SETTINGS, WORD, Section, exactly_one, kind
 from rollout.inventory.texts import (
@@ -108,17 +109,17 @@ class Drain(Section):
     )
 
 
-class Command(Section):
-    """A shell line, run as written. ROLLOUT_RELEASE, ROLLOUT_NODE and others are in its environment."""
+PARALLEL = 10
+"""On how many nodes something is done at once while they serve."""
+
+
+class Prepare(Section):
+    """A shell line that is run on every node before the first one is drained. ROLLOUT_RELEASE, ROLLOUT_NODE
+    and others are in its environment."""
 
     command: Text = Field(description="The shell line")
     timeout: Timeout = Field(default=600.0, description="How long it may take")
-
-
-class Prepare(Command):
-    """A shell line that is run on every node before the first one is drained."""
-
-    parallel: int = Field(default=10, ge=1, description="How many nodes at once")
+    parallel: int = Field(default=PARALLEL, ge=1, description="How many nodes at once")
 
 
 class ReportedRelease(Section):
@@ -212,7 +213,7 @@ class Inventory(Section):
     )
     drain: Drain = Field(default_factory=Drain, description="How a node leaves the load balancers")
     prepare: Prepare | None = Field(default=None, description="On every node, before the first is drained")
-    release: Command | None = Field(default=None, description="Puts the new release on a drained node")
+    release: Release | None = Field(default=None, description="Puts the new release on a node")
     restart: RestartSetting = Field(
         description="How the service is restarted, by exactly one driver; or none, where the release is all"
     )

@@ -1,4 +1,4 @@
-"""Durations and amounts, as an inventory writes them."""
+"""Durations, rates and amounts, as an inventory writes them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pydantic_core import CoreSchema, core_schema
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(kB|MB|GB)/s")
+_BYTES = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
 _COUNT = re.compile(r"[0-9]{1,9}")
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%")
 
@@ -55,6 +57,34 @@ Timeout = Annotated[
     float, BeforeValidator(lambda value: _positive(parse_duration(value))), WithJsonSchema(_WITH_UNIT)
 ]
 """Seconds, above zero."""
+
+
+def parse_rate(value: Any) -> float:
+    """Bytes a second, above zero. `20MB/s`, `500kB/s`. Raises ValueError."""
+    match = _RATE.fullmatch(str(value))
+    if match is None or not float(match[1]):
+        raise ValueError("expected bytes a second such as 20MB/s or 500kB/s")
+    return float(match[1]) * _BYTES[match[2]]
+
+
+def format_bytes(number: float) -> str:
+    """As people read it: `12 MB`, `1.5 GB`, `300 kB`, `20 B`."""
+    unit = next((unit for unit in ("GB", "MB", "kB") if number >= _BYTES[unit]), None)
+    return f"{number / _BYTES[unit]:.4g} {unit}" if unit else f"{number:g} B"
+
+
+Rate = Annotated[
+    float,
+    BeforeValidator(parse_rate),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^[0-9]{1,9}(\.[0-9]{1,9})?(kB|MB|GB)/s$",
+            "examples": ["20MB/s", "500kB/s"],
+        }
+    ),
+]
+"""Bytes a second."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,10 @@ from typing import Any
 from rollout.inventory.document import Document
 from rollout.inventory.drivers import DRIVERS, leaves_a_gap
 from rollout.inventory.mistakes import KeyPath, Mistake, quoted
+from rollout.inventory.releases import RELEASES
 
 _EXACTLY_ONE: tuple[tuple[KeyPath, tuple[str, ...]], ...] = (
+    (("release",), RELEASES),
     (("restart",), DRIVERS),
     (("drain", "health_page"), ("file", "request")),
     (("health", "release"), ("json", "header")),

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Sequence
 
 from rollout.adapters.haproxy import HAProxy
+from rollout.adapters.sources import LocalSources
 from rollout.engine.site import Site
 from tests.simulation.client import Client, SimHost, SimProbe
 from tests.simulation.faults import Fault, Faults, Port
@@ -119,6 +120,7 @@ class World:
             },
             balancer_hosts={},
             probes=dict.fromkeys(self.nodes, probe),
+            sources=LocalSources(),
         )
 
     def _happen(self, what: str, port: Port, target: str) -> None:

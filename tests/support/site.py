@@ -8,6 +8,7 @@ from typing import Any
 
 from rollout.adapters.http import HttpProbe
 from rollout.adapters.local import LocalHost
+from rollout.adapters.sources import LocalSources
 from rollout.domain import Completed
 from rollout.engine.page_rotation import PageRotation
 from rollout.engine.site import Site
@@ -83,6 +84,7 @@ async def site(
             load_balancers={name: here.haproxies[name] for name in inventory.load_balancers},
             balancer_hosts={name: LocalHost(name) for name in inventory.load_balancers},
             probes=dict.fromkeys(here.apps, probe),
+            sources=LocalSources(),
         )
     finally:
         await probe.aclose()

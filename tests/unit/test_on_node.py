@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.on_node import file_owner, in_application, on_node, process_owner
+from rollout.on_node import fed, file_owner, in_application, on_node, process_owner
 
 Make = Callable[[str], str]
 
@@ -79,6 +79,21 @@ def test_an_agent_may_run_in_the_interpreter_of_the_application(agent: Make, tmp
     python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}" exec {sys.executable} "$@"\n')
     python.chmod(0o755)
     assert run(in_application(str(python), "made")).stdout == "imported\n"
+
+
+def test_an_agent_to_which_something_is_sent(agent: Make) -> None:
+    """It reads what comes after its program, byte for byte, and that shows in no process list either."""
+    agent(
+        "import sys\nfrom rollout.agents.talk import say\n"
+        "def main(told):\n"
+        "    say(repr((told['it'], sys.stdin.buffer.read())))\n"
+        "    say(open('/proc/self/cmdline').read().replace(chr(0), ' '))\n"
+    )
+    line, program = fed("made", it="hidden é")
+    done = subprocess.run(["sh", "-c", line], input=program + b"\0\xff\n\r", capture_output=True, timeout=20)
+    read, shown = done.stdout.decode().splitlines()
+    assert read == repr(("hidden é", b"\0\xff\n\r"))
+    assert "hidden" not in shown
 
 
 @pytest.mark.parametrize("owner", [file_owner("/no/such"), process_owner("/no/such")])

@@ -6,11 +6,23 @@ import asyncio
 import contextlib
 import functools
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 from paramiko import Channel, ChannelException, SSHException
 
-from rollout.adapters.shell import CHUNK, GRACE, PATIENCE, QUIET, WRAPPER, Printed, script
+from rollout.adapters.shell import (
+    CHUNK,
+    FEEDING,
+    GRACE,
+    PATIENCE,
+    QUIET,
+    WRAPPER,
+    Printed,
+    ended,
+    feeding_script,
+    script,
+    whole,
+)
 from rollout.adapters.ssh.link import Link
 from rollout.adapters.ssh.refusal import Refusal
 from rollout.adapters.ssh.relay import EXPLAIN, explained, relay
@@ -20,6 +32,7 @@ from rollout.domain import Completed
 from rollout.errors import AnswerLost, CommandTimedOut, HostError
 
 _SHELL = f"exec sh -c {shlex.quote(WRAPPER)}"
+_FEEDING = f"exec sh -c {shlex.quote(FEEDING)}"
 
 
 class SshHost:
@@ -54,16 +67,39 @@ class SshHost:
 
         `timeout` begins when the session is open: at most eight run at once on a connection.
         """
-        text = script(line, environment)
+        return await self._run(_SHELL, whole(script(line, environment)), timeout, output)
+
+    async def send(
+        self,
+        line: str,
+        content: AsyncIterator[bytes],
+        *,
+        environment: Mapping[str, str],
+        timeout: float,
+        output: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """As `Host.send`."""
+        written = whole(feeding_script(line, environment), content)
+        return await self._run(_FEEDING, written, timeout, output)
+
+    async def _run(
+        self,
+        shell: str,
+        written: AsyncIterator[bytes],
+        timeout: float,
+        output: Callable[[str], None] | None,
+    ) -> Completed:
         printed = Printed(output)
         with self._named():
-            async with self._link.sessions.run(_SHELL) as channel:
+            async with self._link.sessions.run(shell) as channel:
+                writing = asyncio.create_task(self._write(channel, written))
                 try:
                     async with asyncio.timeout(timeout):
-                        await self._threads.run(functools.partial(_send, channel, text))
                         await self._read(channel, printed)
                         await self._threads.run(channel.status_event.wait)
+                        await ended(writing)
                 except BaseException as error:
+                    writing.cancel()
                     await self._end(channel, printed.process)
                     if isinstance(error, TimeoutError):
                         message = f"the command did not end within {timeout:g} s; it was ended if it could be"
@@ -137,6 +173,15 @@ class SshHost:
         message, hint = explained(path, found.tail)
         return HostError(self._name, message, hint=hint)
 
+    async def _write(self, channel: Channel, written: AsyncIterator[bytes]) -> None:
+        try:
+            async for data in written:
+                await self._threads.run(functools.partial(_send_all, channel, data))
+        except (OSError, EOFError, SSHException):
+            pass  # it has ended already; its status will tell
+        finally:
+            self._threads.start(functools.partial(_shut, channel))
+
     async def _read(self, channel: Channel, printed: Printed) -> None:
         """Until the stream ends, or is silent although the command has ended."""
         clock = asyncio.get_running_loop().time
@@ -172,6 +217,17 @@ class SshHost:
 def _send(channel: Channel, text: bytes) -> None:
     with contextlib.suppress(OSError, EOFError, SSHException):  # it has ended already; its status will tell
         channel.sendall(text)
+        channel.shutdown_write()
+
+
+def _send_all(channel: Channel, data: bytes) -> None:
+    while data:
+        with contextlib.suppress(TimeoutError):  # of the reader, which shares the channel's time-out
+            data = data[channel.send(data) :]
+
+
+def _shut(channel: Channel) -> None:
+    with contextlib.suppress(OSError, EOFError, SSHException):
         channel.shutdown_write()
 
 

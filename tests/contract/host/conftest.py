@@ -1,15 +1,21 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rollout.adapters.local import LocalHost
+from rollout.adapters.ssh import SshPool
+from rollout.ports import Host
 from tests.support.sshd import PROGRAM, Sshd
 
 StartSshd = Callable[..., Sshd]
+Use = Callable[[Callable[[Host], Awaitable[object]]], object]
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +44,27 @@ def start_sshd(tmp_path: Path) -> Iterator[StartSshd]:
 @pytest.fixture
 def sshd(start_sshd: StartSshd) -> Sshd:
     return start_sshd(address="127.0.0.5")
+
+
+@pytest.fixture(params=["local", "ssh"])
+def use(request: pytest.FixtureRequest) -> Use:
+    """Runs an async function with a host of each kind."""
+
+    @contextlib.asynccontextmanager
+    async def host() -> AsyncIterator[Host]:
+        if request.param == "local":
+            yield LocalHost("web1")
+            return
+        sshd: Sshd = request.getfixturevalue("sshd")
+        async with SshPool() as pool:
+            yield pool.host("web1", sshd.target())
+
+    def run(work: Callable[[Host], Awaitable[object]]) -> object:
+        async def with_host() -> object:
+            async with host() as opened:
+                await opened.connect()
+                return await work(opened)
+
+        return asyncio.run(with_host())
+
+    return run

@@ -9,46 +9,20 @@ import resource
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from rollout.adapters.local import LocalHost
 from rollout.adapters.shell import WRAPPER, script
-from rollout.adapters.ssh import SshPool
 from rollout.domain import Completed
 from rollout.errors import CommandTimedOut, UsageError
 from rollout.ports import Host
-from tests.support.sshd import Sshd, wait_until
+from tests.support.sshd import wait_until
 
 T = TypeVar("T")
 Use = Callable[[Callable[[Host], Awaitable[T]]], T]
-
-
-@pytest.fixture(params=["local", "ssh"])
-def use(request: pytest.FixtureRequest) -> Use[object]:
-    """Runs an async function with a host of each kind."""
-
-    @contextlib.asynccontextmanager
-    async def host() -> AsyncIterator[Host]:
-        if request.param == "local":
-            yield LocalHost("web1")
-            return
-        sshd: Sshd = request.getfixturevalue("sshd")
-        async with SshPool() as pool:
-            yield pool.host("web1", sshd.target())
-
-    def run(work: Callable[[Host], Awaitable[object]]) -> object:
-        async def with_host() -> object:
-            async with host() as opened:
-                await opened.connect()
-                return await work(opened)
-
-        return asyncio.run(with_host())
-
-    return run
 
 
 def run(use: Use[Completed], line: str, **options: object) -> Completed:
@@ -233,6 +207,21 @@ def test_cancelling_ends_the_command_and_nothing_else(use: Use[Completed]) -> No
 
     assert use(work).tail == ("fine",)
     assert_gone(lines[0])
+
+
+def test_cancelling_at_any_moment_comes_to_an_end(use: Use[object]) -> None:
+    """Whatever a host is just doing for a command, the command can be given up."""
+
+    async def work(host: Host) -> None:
+        for moment in range(40):
+            task = asyncio.create_task(host.run("true", environment={}, timeout=20.0))
+            for _ in range(moment):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task], timeout=20)
+            assert task.done(), f"after {moment} turns of the loop"
+
+    use(work)
 
 
 def test_failing_output_ends_the_command(use: Use[Completed]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rollout.inventory.quantities import Amount, format_duration, parse_duration
+from rollout.inventory.quantities import Amount, format_bytes, format_duration, parse_duration, parse_rate
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,30 @@ def test_what_is_no_duration(text: object) -> None:
 def test_durations_round_trip(milliseconds: int) -> None:
     """A duration that is written is read as the same."""
     assert parse_duration(format_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"), [("20MB/s", 20e6), ("500kB/s", 500e3), ("1GB/s", 1e9), ("1.5MB/s", 1.5e6)]
+)
+def test_rates(text: str, rate: float) -> None:
+    """A number and a unit are bytes a second, by thousands."""
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "20", "20MB", "0MB/s", "20 MB/s", "20Mb/s", "20mb/s", "20MiB/s", None])
+def test_what_is_no_rate(text: object) -> None:
+    """Bits, other units and none are told with examples."""
+    with pytest.raises(ValueError, match="expected bytes a second such as 20MB/s"):
+        parse_rate(text)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (12_340_000, "12.34 MB"), (1.5e12, "1500 GB")],
+)
+def test_sizes(number: float, text: str) -> None:
+    """They are written as people read them."""
+    assert format_bytes(number) == text
 
 
 @given(

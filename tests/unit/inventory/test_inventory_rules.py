@@ -8,11 +8,13 @@ from inventory_support import Compose, Loads, Mistakes
 from rollout.inventory.quantities import Amount
 
 ONE_OF = [
+    ("release", "{%s}", "", "archive", "command"),
     ("restart", "{%s}", "", "command", "systemd"),
     ("drain", "{health_page: {%s}}", ".health_page", "file", "request"),
     ("health", "{http: 'http://a', release: {%s}}", ".release", "json", "header"),
 ]
 VALUES = {
+    "archive": "{source: x, directory: /x}",
     "command": "x",
     "systemd": "x",
     "file": "/x",

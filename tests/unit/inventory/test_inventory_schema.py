@@ -51,6 +51,8 @@ def test_the_examples_are_valid(path: Path) -> None:
         {"restart": "{supervisor: 'shop:*'}"},
         {"restart": "{systemd: {unit: x}}"},
         {"load_balancers": None, "restart": "{systemd: {unit: x, action: reload}}"},
+        {"release": "{archive: {source: 'shop-{release}.tar', directory: /srv/shop, keep: 3}, timeout: 1m}"},
+        {"release": "{files: {from: words, to: /srv/shop, bandwidth: 1.5MB/s}}"},
     ],
 )
 def test_what_is_right(loads: Loads, changes: dict[str, str | None]) -> None:
@@ -87,6 +89,12 @@ def test_what_is_right(loads: Loads, changes: dict[str, str | None]) -> None:
         {"load_balancers": None, "restart": "{systemd: {unit: x}}"},
         {"load_balancers": None},
         {"load_balancers": "{lb1: {haproxy: /run/s}}"},
+        {"release": "{}"},
+        {"release": "{command: x, archive: {source: x, directory: /x}}"},
+        {"release": "{archive: {source: x, directory: srv}}"},
+        {"release": "{files: {from: x, to: /x, bandwidth: 20}}"},
+        {"release": "{files: {from: x, to: /x, keep: 0}}"},
+        {"release": "{files: {source: x, to: /x}}"},
         {"drain": "{timeout: 30}"},
         {"drain": "{on_timeout: abrot}"},
         {"drain": "{health_page: {}}"},

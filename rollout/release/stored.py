@@ -1,0 +1,96 @@
+"""`release.archive` and `release.files`: each release in a folder of its own on the node, a link to one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from rollout.domain import Content
+from rollout.errors import UsageError
+from rollout.inventory.releases import Archive, Files
+from rollout.on_node import Fed, fed, file_owner, on_node
+from rollout.release.way import Fill, Releasing, Sending
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+~:@=,-]{0,199}")
+_TAKEN = ("current", "previous")
+
+
+def archive(settings: Archive, timeout: float, here: Path, release: str | None, fill: Fill) -> Releasing:
+    """Raises UsageError if no folder can bear the release's name."""
+    return _stored(
+        settings.source,
+        settings.directory,
+        settings.keep,
+        timeout=timeout,
+        here=here,
+        release=release,
+        fill=fill,
+        packed=False,
+    )
+
+
+def files(settings: Files, timeout: float, here: Path, release: str | None, fill: Fill) -> Releasing:
+    """Raises UsageError if no folder can bear the release's name."""
+    return _stored(
+        settings.source,
+        settings.to,
+        settings.keep,
+        timeout=timeout,
+        here=here,
+        release=release,
+        fill=fill,
+        packed=True,
+        bandwidth=settings.bandwidth,
+    )
+
+
+def _stored(
+    source: str,
+    directory: str,
+    keep: int,
+    *,
+    timeout: float,
+    here: Path,
+    release: str | None,
+    fill: Fill,
+    packed: bool,
+    bandwidth: float | None = None,
+) -> Releasing:
+    if release is not None:
+        _require_usable(release)
+    directory, name = fill(directory), release or ""
+    owner = file_owner(directory)
+    told = {"directory": directory, "release": name}
+    kept = {**told, "keep": keep, "warm": packed}
+    path = here / Path(fill(source)).expanduser()
+
+    def receive(content: Content) -> Fed:
+        receiving = {**kept, "size": content.size, "digest": content.sha256}
+        uses = ("releases", "unpack", "release_keep")
+        return fed("release_receive", *uses, acting_for=owner, **receiving)
+
+    return Releasing(
+        timeout=timeout,
+        command=on_node("release_switch", "releases", acting_for=owner, **told, keep=keep),
+        shown=f"{directory}/current → releases/{name}",
+        sending=Sending(
+            source=path,
+            packed=packed,
+            of_one_release="{release}" in source,
+            bandwidth=bandwidth,
+            shown=f"{path} → {directory}/releases/{name}",
+            look=on_node("release_look", "releases", acting_for=owner, **told),
+            receive=receive,
+            keep=on_node("release_keep", "releases", acting_for=owner, **kept, pace=bandwidth),
+        ),
+    )
+
+
+def _require_usable(release: str) -> None:
+    if release in _TAKEN:
+        raise UsageError(f"a release cannot be called {release!r}: that is the name of a link on the nodes")
+    if not _NAME.fullmatch(release):
+        raise UsageError(
+            f"the release {release!r} cannot be the name of a folder on the nodes",
+            hint="use letters, digits and _ . + - ~ : @ = , and begin with a letter, a digit or _",
+        )

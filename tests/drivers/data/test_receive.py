@@ -1,0 +1,270 @@
+"""What the node does with what is sent to it, and with what is wrong about it."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import io
+import lzma
+import os
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollout.agents.releases import Releases
+from rollout.on_node import fed, on_node
+from tests.support.sshd import wait_until
+
+USES = ("releases", "unpack", "release_keep")
+
+
+def tar(*members: tarfile.TarInfo, content: bytes = b"") -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        for member in members:
+            archive.addfile(member, io.BytesIO(content))
+    return made.getvalue()
+
+
+def file(name: str, size: int = 0, **attributes: Any) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size = size
+    for key, value in attributes.items():
+        setattr(member, key, value)
+    return member
+
+
+def receive(
+    node: Path, content: bytes, release: str = "1", *, sent: bytes | None = None, keep: int = 5
+) -> subprocess.CompletedProcess[bytes]:
+    """`sent` arrives in place of `content`."""
+    digest = hashlib.sha256(content).hexdigest()
+    told = {"directory": str(node), "release": release, "keep": keep, "warm": True}
+    line, program = fed("release_receive", *USES, **told, size=len(content), digest=digest)
+    whole = program + (content if sent is None else sent)
+    return subprocess.run(["sh", "-c", line], input=whole, capture_output=True, timeout=60)
+
+
+def switch(node: Path, release: str, *, keep: int = 5) -> subprocess.CompletedProcess[bytes]:
+    line = on_node("release_switch", "releases", directory=str(node), release=release, keep=keep)
+    return subprocess.run(["sh", "-c", line], capture_output=True, timeout=60)
+
+
+def look(node: Path, release: str = "1") -> subprocess.CompletedProcess[bytes]:
+    line = on_node("release_look", "releases", directory=str(node), release=release)
+    return subprocess.run(["sh", "-c", line], capture_output=True, timeout=60)
+
+
+def assert_refused(done: subprocess.CompletedProcess[bytes], node: Path, *words: str) -> None:
+    """It says why in one line, and nothing is left of what came."""
+    told = done.stdout.decode()
+    assert done.returncode == 1, told
+    assert done.stderr == b""
+    assert len(told.splitlines()) == 1, told
+    for word in words:
+        assert word in told
+    assert os.listdir(node / "releases") == []
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_archives_of_every_kind(tmp_path: Path, packed: Callable[[bytes], bytes]) -> None:
+    """They are told by how they begin; files, folders and links come as they were."""
+    content = tar(
+        file(".", type=tarfile.DIRTYPE, mode=0o700),
+        file("./bin", type=tarfile.DIRTYPE, mode=0o750),
+        file("./bin/run", 5, mode=0o4755, mtime=1000),
+        file("link", type=tarfile.SYMTYPE, linkname="/usr/bin/python3"),
+        file("same", type=tarfile.LNKTYPE, linkname="bin/run"),
+        content=b"hello",
+    )
+    content = packed(content)
+    done = receive(tmp_path, content)
+    assert (done.returncode, done.stdout) == (0, b"")
+    release = tmp_path / "releases/1"
+    assert (release / "same").read_text() == "hello"
+    assert (release / "bin/run").stat().st_mode & 0o7777 == 0o755, "without the right to act for its owner"
+    assert (release / "bin/run").stat().st_mtime == 1000
+    assert (release / "bin").stat().st_mode & 0o777 == 0o750
+    assert os.readlink(release / "link") == "/usr/bin/python3"
+    assert look(tmp_path).stdout.decode() == f"there {hashlib.sha256(content).hexdigest()}\n"
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ([file("../x")], ("'../x'", "leads out of its folder")),
+        ([file("a/../../x")], ("leads out of its folder",)),
+        ([file("/tmp/x")], ("leads out of its folder",)),
+        ([file("a", type=tarfile.SYMTYPE, linkname=".."), file("a/x")], ("leads through 'a'",)),
+        (
+            [file("a", type=tarfile.SYMTYPE, linkname="/tmp"), file("a", type=tarfile.DIRTYPE), file("a/x")],
+            ("leads through 'a'",),
+        ),
+        ([file("x", type=tarfile.LNKTYPE, linkname="../../current")], ("leads out of its folder",)),
+        (
+            [
+                file("a", type=tarfile.SYMTYPE, linkname="/etc"),
+                file("x", type=tarfile.LNKTYPE, linkname="a/passwd"),
+            ],
+            ("leads through 'a'",),
+        ),
+        ([file("x", type=tarfile.CHRTYPE)], ("neither a file, a folder nor a link",)),
+        ([file("x", type=tarfile.DIRTYPE), file("x")], ("both as a folder",)),
+        ([file(".")], ("no name of a file",)),
+    ],
+)
+def test_members_that_leave_the_folder(
+    tmp_path: Path, members: list[tarfile.TarInfo], words: tuple[str, ...]
+) -> None:
+    """Nothing is ever written outside of it, by whatever detour."""
+    node = tmp_path / "node"
+    node.mkdir()
+    assert_refused(receive(node, tar(*members)), node, "the archive", *words)
+    assert os.listdir(tmp_path) == ["node"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"this is no archive at all",
+        gzip.compress(tar(file("x", 100_000), content=os.urandom(100_000)))[:-50_000],
+        gzip.compress(tar(file("x", 5), content=b"hello"))[:-8] + b"\0" * 8,
+        tar(file("x", 100_000), content=b"x" * 100_000)[:50_000],
+        bz2.compress(b"this is no archive at all"),
+        b"BZh9this is none, either",
+        lzma.compress(tar(file("x", 5), content=b"hello"))[:-9],
+    ],
+)
+def test_archives_that_are_broken(tmp_path: Path, content: bytes) -> None:
+    """Half of one is never a release, though it was sent as it is."""
+    assert_refused(receive(tmp_path, content), tmp_path, "the archive is broken: ")
+
+
+def test_what_changes_on_its_way(tmp_path: Path) -> None:
+    """The hash is checked of what has arrived; that nothing is wrong with the archive itself is no matter."""
+    content = tar(file("x", 5), content=b"hello")
+    changed = tar(file("x", 5), content=b"world")
+    done = receive(tmp_path, content, sent=changed)
+    assert_refused(done, tmp_path, "not what was sent", hashlib.sha256(changed).hexdigest())
+
+
+def test_an_upload_that_breaks_off(tmp_path: Path) -> None:
+    """It says how far it came."""
+    content = tar(file("x", 100_000), content=b"x" * 100_000)
+    done = receive(tmp_path, content, sent=content[:50_000])
+    assert_refused(done, tmp_path, f"broke off after 50000 of {len(content)} bytes")
+
+
+def test_an_upload_that_is_ended(tmp_path: Path) -> None:
+    """On SIGTERM, as when it takes too long, what has come is removed; the next upload has its place."""
+    content = tar(file("x", 100_000), content=b"x" * 100_000)
+    told = {"directory": str(tmp_path), "release": "1", "keep": 5, "warm": False}
+    line, program = fed("release_receive", *USES, **told, size=len(content), digest="-")
+    process = subprocess.Popen(
+        ["sh", "-c", f"exec {line.partition(chr(10))[2].replace('$as ', '')}"], stdin=-1
+    )
+    assert process.stdin is not None
+    process.stdin.write(program + content[:50_000])
+    process.stdin.flush()
+    incoming = tmp_path / "releases/.incoming"
+    try:
+        wait_until(lambda: (incoming / "x").exists(), what="the upload")
+        assert b"something else is being put into" in receive(tmp_path, content).stdout
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+    assert not incoming.exists()
+    assert receive(tmp_path, content).returncode == 0
+
+
+def test_what_a_dead_upload_left_is_removed(tmp_path: Path) -> None:
+    """Whatever its machine left behind when it lost power is no part of the next one."""
+    (tmp_path / "releases/.incoming/half").mkdir(parents=True)
+    assert receive(tmp_path, tar(file("x"))).returncode == 0
+    assert sorted(os.listdir(tmp_path / "releases/1")) == [".rollout.sha256", "x"]
+    assert os.listdir(tmp_path / "releases") == ["1"]
+
+
+def test_switching(tmp_path: Path) -> None:
+    """`current` is another link in one step, `previous` is what it was; a release that is missing is none."""
+    assert b"releases/1 is not there" in switch(tmp_path, "1").stdout
+    for release in ("1", "2"):
+        receive(tmp_path, tar(file("x")), release)
+        assert switch(tmp_path, release).returncode == 0
+        assert switch(tmp_path, release).returncode == 0, "again, as after an answer that was lost"
+    assert os.readlink(tmp_path / "current") == "releases/2"
+    assert os.readlink(tmp_path / "previous") == "releases/1"
+    (tmp_path / "releases/3").mkdir()
+    assert b"was not put there by rollout" in switch(tmp_path, "3").stdout
+    assert os.readlink(tmp_path / "current") == "releases/2"
+
+
+def test_old_releases_go_but_never_those_in_use(tmp_path: Path) -> None:
+    """The current and the previous one stay however old they are, and so does what is not ours."""
+    for release in ("1", "2"):
+        receive(tmp_path, tar(file("x")), release)
+        switch(tmp_path, release)
+    (tmp_path / "releases/by-hand").mkdir()
+    for release in ("3", "4", "5"):
+        last = receive(tmp_path, tar(file("x")), release, keep=1)
+    assert sorted(os.listdir(tmp_path / "releases")) == ["1", "2", "5", "by-hand"]
+    assert f"removed {tmp_path}/releases/4" in last.stdout.decode()
+    receive(tmp_path, tar(file("x")), "6", keep=4)
+    assert sorted(os.listdir(tmp_path / "releases")) == ["1", "2", "5", "6", "by-hand"]
+
+
+def test_where_nothing_could_be_put(tmp_path: Path) -> None:
+    """It is told before anything is touched."""
+    (tmp_path / "file").touch()
+    assert b"file is no folder" in look(tmp_path / "file").stdout
+    (tmp_path / "node/current").mkdir(parents=True)
+    assert b"node/current is no symbolic link: move it away" in look(tmp_path / "node").stdout
+    (tmp_path / "other/releases/1").mkdir(parents=True)
+    assert b"releases/1 was not put there by rollout" in look(tmp_path / "other").stdout
+    found, free = look(tmp_path / "new/folder").stdout.split()
+    assert (found, int(free) > 0) == (b"missing", True)
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_is_there_is_read_into_memory(tmp_path: Path) -> None:
+    """Before it is switched to, a release whose pages were given up is in the page cache again."""
+    size = 8 << 20
+    receive(tmp_path, tar(file("x", size), content=b"x" * size))
+    data = tmp_path / "releases/1/x"
+    with data.open("rb") as opened:
+        os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    if resident(data) == size:
+        pytest.skip("this file system forgets nothing")
+    told = {"directory": str(tmp_path), "release": "1", "keep": 5, "warm": True, "pace": 100e6}
+    line = on_node("release_keep", "releases", **told)
+    assert subprocess.run(["sh", "-c", line], timeout=60).returncode == 0
+    assert resident(data) == size
+
+
+def resident(path: Path) -> int:
+    """Bytes of a file that are in the page cache."""
+    told = subprocess.run(["fincore", "-nbo", "RES", path], capture_output=True, check=True).stdout
+    return int(told)
+
+
+def test_who_may_not_write_there() -> None:
+    """It is told which folder it is, where that of the inventory would have to be made."""
+    line = on_node("release_look", "releases", directory="/no/such", release="1")
+    user = 65534 if os.geteuid() == 0 else None
+    told = subprocess.run(["sh", "-c", line], capture_output=True, user=user, timeout=60).stdout
+    assert told == b"we may not write into /, in which /no/such would be made\n"
+
+
+def test_a_link_made_by_hand(tmp_path: Path) -> None:
+    """An absolute one counts, too: what it leads to is never removed."""
+    receive(tmp_path, tar(file("x")), "1")
+    (tmp_path / "current").symlink_to(tmp_path / "releases/1")
+    assert Releases(str(tmp_path)).linked(tmp_path / "current") == "1"
+    receive(tmp_path, tar(file("x")), "2", keep=1)
+    assert sorted(os.listdir(tmp_path / "releases")) == ["1", "2"]
