@@ -1,0 +1,142 @@
+"""Worker by worker: one more is started, and only when it is ready is an old one asked to finish.
+
+TTIN has gunicorn keep one worker more. Each old one that is then sent TERM finishes its requests and is
+replaced by a new one; the last old one is left to TTOU, by which gunicorn ends its oldest worker and keeps
+one less.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from functools import partial
+from typing import List, Set
+
+from rollout.agents import processes
+from rollout.agents.guard import Guard
+from rollout.agents.gunicorn_workers import Restart, workers
+from rollout.agents.processes import Process
+from rollout.agents.talk import Failed, say
+
+_FINISH = 2.0
+"""Seconds that a worker which never became ready has for requests that it serves all the same."""
+_PATIENCE = 10.0
+
+
+def carry_out(restart: Restart) -> None:
+    master = restart.master
+    old = workers(master)
+    with Guard(lambda ready: put_back(restart, old, [Process(*one) for one in ready])) as guard:
+        try:
+            _roll(restart, old, guard)
+        except Failed as failed:
+            why = str(failed)
+        else:
+            why = ""
+    if why:
+        left = sum(map(processes.lives, old))
+        raise Failed(f"{why}; {left} of {len(old)} old workers serve on")
+    say(f"{len(old)} of {len(old)} workers are new and ready; there were never less")
+
+
+def _roll(restart: Restart, old: List[Process], guard: Guard) -> None:
+    master, count = restart.master, len(old)
+    new: List[Process] = []
+
+    def one_more_ready() -> bool:
+        now = workers(master)
+        new[:] = [worker for worker in now if worker not in old]
+        ready = restart.ready_ones(new)
+        guard.note(ready)
+        return len(now) == count + 1 and len(ready) == len(new)
+
+    guard.note([])
+    processes.send(master, signal.SIGTTIN)
+    while True:
+        restart.wait_until(
+            one_more_ready, f"worker {len(new) + 1} of {count} to be ready", within=restart.ready
+        )
+        say(f"worker {new[-1].pid} is ready: {len(new)} of {count} are new")
+        left = [worker for worker in old if processes.lives(worker)]
+        if len(left) <= 1:
+            break
+        processes.send(left[0], signal.SIGTERM)
+        restart.wait_until(partial(_gone, left[0]), f"old worker {left[0].pid} to finish its requests")
+    guard.done()
+    processes.send(master, signal.SIGTTOU)
+    restart.wait_until(lambda: len(workers(master)) <= count, "the last old worker to finish its requests")
+    if [worker for worker in old if processes.lives(worker)] or len(workers(master)) != count:
+        raise restart.broken(f"gunicorn ended another worker than its oldest, and has {len(workers(master))}")
+
+
+def _gone(worker: Process) -> bool:
+    return not processes.lives(worker)
+
+
+def put_back(restart: Restart, old: List[Process], ready: List[Process]) -> None:
+    """As many workers as before, and of those that are ready.
+
+    gunicorn keeps one less by TTOU, but ends its oldest one if it then has one too many: so what is not ready
+    must have ended, and not have been replaced yet, at that moment.
+    """
+    master, count = restart.master, len(old)
+    good = {*old, *ready}
+    deadline = time.monotonic() + _PATIENCE
+    while len(workers(master)) <= count and time.monotonic() < deadline:
+        time.sleep(0.01)  # TTIN is heeded in a moment, or a worker that ended is being replaced
+    unready = [worker for worker in workers(master) if worker not in good]
+    if not unready:
+        processes.send(master, signal.SIGTTOU)
+    for worker in unready:
+        _finish(worker)
+    others = set(processes.children(master)).difference(workers(master))
+    one_less = _one_less_when_stopped if restart.facts["queues"] else _one_less_between
+    while unready and time.monotonic() < deadline and processes.lives(master):
+        if one_less(master, good | others):
+            break
+    restart.listener.close()  # where the agent was killed, nobody else does
+
+
+def _one_less_when_stopped(master: Process, good: Set[Process]) -> bool:
+    """Newer gunicorns take the end of a worker in turn, right before the TTOU that came with it."""
+    if set(workers(master)) <= good:
+        time.sleep(0.005)  # what was ended is being replaced
+        return False
+    processes.send(master, signal.SIGSTOP)
+    try:
+        for stranger in _kill_strangers(master, good):
+            while processes.lives(stranger):
+                time.sleep(0.001)
+        processes.send(master, signal.SIGTTOU)
+    finally:
+        processes.send(master, signal.SIGCONT)
+    return True
+
+
+def _one_less_between(master: Process, good: Set[Process]) -> bool:
+    """Older gunicorns note the end of a worker at once; after they have started one, they sleep for up to
+    0.1 s before they replace what has ended meanwhile. In that sleep is the moment.
+    """
+    if not _kill_strangers(master, good) and processes.sleeps(master):
+        processes.send(master, signal.SIGTTOU)
+        return True
+    return False
+
+
+def _kill_strangers(master: Process, good: Set[Process]) -> List[Process]:
+    """All other workers, which have just begun; with those whose end the master has not noted yet."""
+    strangers = [worker for worker in processes.children(master, ended=True) if worker not in good]
+    for worker in strangers:
+        if processes.lives(worker):
+            os.kill(worker.pid, signal.SIGKILL)
+    return strangers
+
+
+def _finish(worker: Process) -> None:
+    processes.send(worker, signal.SIGTERM)
+    end = time.monotonic() + _FINISH
+    while processes.lives(worker) and time.monotonic() < end:
+        time.sleep(0.01)
+    if processes.lives(worker):
+        processes.send(worker, signal.SIGKILL)
