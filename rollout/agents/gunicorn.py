@@ -26,8 +26,8 @@ _IN_HAND = 3.0
 
 
 def main(told: Dict[str, Any]) -> None:
-    """`told`: `mode`, `pidfile`, `notify` (or None), `ready` and `timeout` in seconds, and `check`: only to look,
-    and to load nothing but the configuration.
+    """`told`: `mode`, `pidfile`, `notify` (or None), `ready` and `timeout` in seconds, and `check`: look,
+    and load nothing but the configuration.
     """
     deadline = time.monotonic() + max(told["timeout"] - _IN_HAND, told["timeout"] / 2)
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -61,8 +61,8 @@ def _require_alone(master: Process, pidfile: str) -> None:
     second = Path(f"{pidfile}.2")
     if second.exists() and os.path.exists(f"/proc/{second.read_text().strip() or 0}"):
         raise Failed(
-            f"another master runs beside process {master.pid} (see {second}): an upgrade by USR2 was begun, and "
-            "not finished; end one of the two with TERM"
+            f"another master runs beside process {master.pid} (see {second}): an upgrade by USR2 was begun "
+            "and not finished; end one of the two with TERM"
         )
     if not workers(master):
         raise Failed(

@@ -11,7 +11,7 @@ from rollout.agents.talk import say
 
 def carry_out(restart: Restart) -> None:
     """The old workers are asked to finish before the new ones are ready: only for what starts at once."""
-    master, count = restart.master, restart.count
+    master, count = restart.master, restart.wanted
     old = workers(master)
     processes.send(master, signal.SIGHUP)
 

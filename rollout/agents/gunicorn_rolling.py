@@ -36,7 +36,7 @@ def carry_out(restart: Restart) -> None:
             why = ""
     if why:
         left = sum(map(processes.lives, old))
-        raise Failed(f"{why}; {left} of {len(old)} old workers serve on")
+        raise Failed(f"{why}; {left} old and {len(workers(master)) - left} new workers serve on")
     say(f"{len(old)} of {len(old)} workers are new and ready; there were never less")
 
 
@@ -83,7 +83,7 @@ def put_back(restart: Restart, old: List[Process], ready: List[Process]) -> None
     master, count = restart.master, len(old)
     good = {*old, *ready}
     deadline = time.monotonic() + _PATIENCE
-    while len(workers(master)) <= count and time.monotonic() < deadline:
+    while processes.lives(master) and len(workers(master)) <= count and time.monotonic() < deadline:
         time.sleep(0.01)  # TTIN is heeded in a moment, or a worker that ended is being replaced
     unready = [worker for worker in workers(master) if worker not in good]
     if not unready:

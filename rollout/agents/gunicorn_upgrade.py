@@ -23,7 +23,7 @@ _PATIENCE = 10.0
 
 def carry_out(restart: Restart) -> None:
     old, children = restart.master, workers(restart.master)
-    count = restart.count
+    count = restart.wanted
     with Guard(lambda ready: _end_second(restart, children, ready)) as guard:
         try:
             guard.note([])
@@ -43,7 +43,7 @@ def carry_out(restart: Restart) -> None:
 
 def _ready(restart: Restart, children: List[Process], guard: Guard) -> Process:
     """The second master, when all its workers are ready. Raises Failed."""
-    count = restart.count
+    count = restart.wanted
     seen: List[Process] = []
 
     def begun() -> bool:

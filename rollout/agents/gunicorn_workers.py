@@ -30,7 +30,7 @@ class Restart(NamedTuple):
     deadline: float
 
     @property
-    def count(self) -> int:
+    def wanted(self) -> int:
         """How many workers the configuration has."""
         return int(self.facts["workers"])
 

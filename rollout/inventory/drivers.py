@@ -71,8 +71,8 @@ class Gunicorn(Section):
 
     pidfile: AbsolutePath = Field(description="gunicorn's own, as its setting pidfile has it")
     mode: Literal["reload", "rolling", "upgrade"] = Field(
-        description="reload: HUP, for what starts at once; rolling: worker by worker, each new one ready before "
-        "an old one is asked to finish; upgrade: a new master beside the old one, by USR2"
+        description="reload: HUP, for what starts at once; rolling: worker by worker, each new one ready "
+        "before an old one is asked to finish; upgrade: a new master beside the old one, by USR2"
     )
     ready: Timeout = Field(default=60.0, description="How long a worker may take until it is ready")
     notify: UdpUrl | None = Field(
