@@ -22,6 +22,7 @@ class Guard:
                 _stand_by(reading, undo)
             finally:
                 os._exit(0)
+        os.setpgid(self._pid, self._pid)  # what is sent to the agent's group is not meant for the guard
         os.close(reading)
 
     def note(self, state: Any) -> None:
@@ -46,7 +47,6 @@ class Guard:
 
 
 def _stand_by(reading: int, undo: Callable[[Any], None]) -> None:
-    os.setsid()  # what is sent to the agent's group is not meant for us
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)

@@ -7,9 +7,9 @@ one less.
 
 from __future__ import annotations
 
-import os
 import signal
 import time
+from contextlib import suppress
 from functools import partial
 from typing import List, Set
 
@@ -22,6 +22,8 @@ from rollout.agents.talk import Failed, say
 _FINISH = 2.0
 """Seconds that a worker which never became ready has for requests that it serves all the same."""
 _PATIENCE = 10.0
+_MOMENT = 0.001
+"""Seconds in which a gunicorn that does not sleep would have noted what happened."""
 
 
 def carry_out(restart: Restart) -> None:
@@ -80,63 +82,52 @@ def put_back(restart: Restart, old: List[Process], ready: List[Process]) -> None
     gunicorn keeps one less by TTOU, but ends its oldest one if it then has one too many: so what is not ready
     must have ended, and not have been replaced yet, at that moment.
     """
-    master, count = restart.master, len(old)
-    good = {*old, *ready}
+    master, good = restart.master, {*old, *ready}
     deadline = time.monotonic() + _PATIENCE
-    while processes.lives(master) and len(workers(master)) <= count and time.monotonic() < deadline:
+    while processes.lives(master) and len(workers(master)) <= len(old) and time.monotonic() < deadline:
         time.sleep(0.01)  # TTIN is heeded in a moment, or a worker that ended is being replaced
     unready = [worker for worker in workers(master) if worker not in good]
-    if not unready:
-        processes.send(master, signal.SIGTTOU)
+    good.update(child for child in processes.children(master) if child not in unready)
     for worker in unready:
         _finish(worker)
-    others = set(processes.children(master)).difference(workers(master))
-    one_less = _one_less_when_stopped if restart.facts["queues"] else _one_less_between
-    while unready and time.monotonic() < deadline and processes.lives(master):
-        if one_less(master, good | others):
-            break
+    queues = restart.facts["queues"]
+    while unready and not (
+        _ended_unreplaced(master, good, queues) and _ended_unreplaced(master, good, queues)
+    ):
+        if time.monotonic() > deadline or not processes.lives(master):
+            return
+    processes.send(master, signal.SIGTTOU)
     restart.listener.close()  # where the agent was killed, nobody else does
 
 
-def _one_less_when_stopped(master: Process, good: Set[Process]) -> bool:
-    """Newer gunicorns take the end of a worker in turn, right before the TTOU that came with it."""
-    if set(workers(master)) <= good:
-        time.sleep(0.005)  # what was ended is being replaced
-        return False
-    processes.send(master, signal.SIGSTOP)
-    try:
-        for stranger in _kill_strangers(master, good):
-            while processes.lives(stranger):
-                time.sleep(0.001)
-        processes.send(master, signal.SIGTTOU)
-    finally:
-        processes.send(master, signal.SIGCONT)
-    return True
+def _ended_unreplaced(master: Process, good: Set[Process], queues: bool) -> bool:
+    """Whether all workers but the good ones, which are killed here, have ended and are not replaced just now.
 
-
-def _one_less_between(master: Process, good: Set[Process]) -> bool:
-    """Older gunicorns note the end of a worker at once; after they have started one, they sleep for up to
-    0.1 s before they replace what has ended meanwhile. In that sleep is the moment.
+    After it has started a worker, gunicorn sleeps for up to 0.1 s before it replaces what has ended meanwhile.
+    Older versions note such an end at once; newer ones take it in turn, right before a TTOU that comes next.
     """
-    if not _kill_strangers(master, good) and processes.sleeps(master):
-        processes.send(master, signal.SIGTTOU)
-        return True
-    return False
+    time.sleep(_MOMENT)
+    strangers = _strangers(master, good)
+    if not processes.sleeps(master):
+        return False  # it may be starting one of them, and would not note its end yet
+    living = [stranger for stranger in strangers if processes.lives(stranger)]
+    for stranger in living:
+        _send(stranger, signal.SIGKILL)
+    return not living and bool(strangers) is queues and _strangers(master, good) == strangers
 
 
-def _kill_strangers(master: Process, good: Set[Process]) -> List[Process]:
-    """All other workers, which have just begun; with those whose end the master has not noted yet."""
-    strangers = [worker for worker in processes.children(master, ended=True) if worker not in good]
-    for worker in strangers:
-        if processes.lives(worker):
-            os.kill(worker.pid, signal.SIGKILL)
-    return strangers
+def _strangers(master: Process, good: Set[Process]) -> List[Process]:
+    return [child for child in processes.children(master, ended=True) if child not in good]
 
 
 def _finish(worker: Process) -> None:
-    processes.send(worker, signal.SIGTERM)
+    _send(worker, signal.SIGTERM)
     end = time.monotonic() + _FINISH
     while processes.lives(worker) and time.monotonic() < end:
         time.sleep(0.01)
-    if processes.lives(worker):
-        processes.send(worker, signal.SIGKILL)
+    _send(worker, signal.SIGKILL)
+
+
+def _send(worker: Process, number: int) -> None:
+    with suppress(Failed):  # it may have ended by itself
+        processes.send(worker, number)

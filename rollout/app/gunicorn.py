@@ -41,8 +41,9 @@ class Report:
                 wrong = self.why_not_ready(worker.wsgi)
                 told = f"not ready: {wrong}" if wrong else "ready"
                 listener.send(f"{os.getpid()} {told}".encode()[:1000])
-            if wrong:
-                time.sleep(_HOLD)
+            end = time.monotonic() + _HOLD
+            while wrong and worker.alive and time.monotonic() < end:
+                time.sleep(0.05)
         except Exception:  # noqa: S110 - an exception here would keep the application from ever starting
             pass
 

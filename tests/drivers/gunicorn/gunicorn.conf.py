@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(os.environ["ROOT"])))
 
-from rollout.app.gunicorn import Report  # noqa: E402
+from rollout.app.gunicorn import Report
 
 bind = os.environ["ADDRESS"]
 workers = 3

@@ -17,10 +17,13 @@ from typing import Any
 from rollout.agents import processes
 from rollout.agents.gunicorn_workers import workers
 from rollout.agents.processes import Process
+from rollout.inventory.drivers import Gunicorn
+from rollout.restart.gunicorn import restarting
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load
 from tests.support.loopback import own_address
 
+Agent = subprocess.Popen[str]
 HERE = Path(__file__).parent
 VERSIONS = {
     "newest": [sys.executable, "-m", "gunicorn"],
@@ -100,6 +103,25 @@ class Shop:
         }
         inventory = write_inventory(self.folder / "shop.yml", sections)
         return rollout("deploy", "--release", release, inventory=inventory)
+
+    def agent(self, mode: str, *, check: bool = False, timeout: float = 60, **settings: Any) -> Agent:
+        """What runs on the node, without `rollout` around it."""
+        restart = restarting(Gunicorn(**self.settings(mode, **settings)), timeout, str)
+        line = restart.precheck if check else restart.command
+        assert line is not None
+        return subprocess.Popen(
+            ["sh", "-c", line],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def restart(self, mode: str, **settings: Any) -> tuple[int, str]:
+        """Its exit status, and what it printed."""
+        agent = self.agent(mode, **settings)
+        printed, _ = agent.communicate(timeout=60)
+        return agent.returncode, printed
 
     def left_behind(self) -> list[str]:
         """What no restart may leave."""

@@ -1,4 +1,4 @@
-"""The application under test: the file `release` beside it says which one it is, and what is wrong with it."""
+"""The application under test: the file `release` beside it says which it is, and what is wrong with it."""
 
 import os
 import time
