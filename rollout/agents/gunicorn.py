@@ -39,7 +39,7 @@ def main(told: Dict[str, Any]) -> None:
     listener = Listener(told["notify"], pidfile)
     try:
         try:
-            found = facts(master, min(told["ready"], deadline - time.monotonic()), load=not told["check"])
+            found = facts(master, deadline - time.monotonic(), load=not told["check"])
             _require_fit(mode, found, pidfile)
         except Unreadable as unreadable:
             if mode != "upgrade":

@@ -83,7 +83,7 @@ def facts(master: Process, seconds: float, *, load: bool) -> Dict[str, Any]:
         printed, _ = started.communicate(_PROGRAM.format(told=told, facts=_FACTS), timeout=seconds)
     except subprocess.TimeoutExpired:
         raise Failed(
-            f"BROKEN: the new code does not load within {seconds:g} s; nothing was signalled"
+            f"BROKEN: the new code does not load within {seconds:.0f} s; nothing was signalled"
         ) from None
     finally:
         if started.poll() is None:

@@ -69,7 +69,7 @@ def _roll(restart: Restart, old: List[Process], guard: Guard) -> None:
     processes.send(master, signal.SIGTTOU)
     restart.wait_until(lambda: len(workers(master)) <= count, "the last old worker to finish its requests")
     if [worker for worker in old if processes.lives(worker)] or len(workers(master)) != count:
-        raise restart.broken(f"gunicorn ended another worker than its oldest, and has {len(workers(master))}")
+        raise restart.broken(f"gunicorn ended another worker than its oldest, of {len(workers(master))}")
 
 
 def _gone(worker: Process) -> bool:
@@ -85,15 +85,13 @@ def put_back(restart: Restart, old: List[Process], ready: List[Process]) -> None
     master, good = restart.master, {*old, *ready}
     deadline = time.monotonic() + _PATIENCE
     while processes.lives(master) and len(workers(master)) <= len(old) and time.monotonic() < deadline:
-        time.sleep(0.01)  # TTIN is heeded in a moment, or a worker that ended is being replaced
+        time.sleep(_MOMENT)  # TTIN is heeded in a moment, or a worker that ended is being replaced
     unready = [worker for worker in workers(master) if worker not in good]
     good.update(child for child in processes.children(master) if child not in unready)
     for worker in unready:
         _finish(worker)
     queues = restart.facts["queues"]
-    while unready and not (
-        _ended_unreplaced(master, good, queues) and _ended_unreplaced(master, good, queues)
-    ):
+    while unready and not all(_ended_unreplaced(master, good, queues) for _ in range(2)):
         if time.monotonic() > deadline or not processes.lives(master):
             return
     processes.send(master, signal.SIGTTOU)

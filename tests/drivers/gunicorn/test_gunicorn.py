@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from gunicorn_support import Capacity, Shop
 
@@ -15,9 +17,9 @@ def test_a_release(shop: Shop, mode: str) -> None:
         done = shop.deploy(mode, "2")
         assert done.returncode == 0, done.stdout + done.stderr
         load.until(lambda answer: answer.body == "2", "the new release")
-    print(
-        f"\n{mode}: {len(load.lost)} lost of {len(load.answers)}, never fewer than {capacity.least} of 3 workers"
-    )
+    figure = f"{len(load.lost)} lost of {len(load.answers)}, never fewer than {capacity.least} of 3 workers"
+    sys.stdout.write(f"gunicorn {mode}: {figure}
+")
     assert load.lost == []
     assert load.bodies[0] == "1"
     assert load.answers[-1].body == "2"

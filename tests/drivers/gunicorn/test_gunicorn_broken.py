@@ -13,7 +13,7 @@ MODES = ["reload", "rolling", "upgrade"]
 
 @pytest.mark.parametrize("mode", MODES)
 def test_code_that_does_not_load_is_never_started(newest: Shop, mode: str) -> None:
-    """It is told in the application's own words, and nothing was signalled: every old worker is still there."""
+    """It is told in the application's own words, and every old worker is still there."""
     newest.start()
     old, master = newest.workers(), newest.master
     done = newest.deploy(mode, "2 broken")
