@@ -6,7 +6,7 @@ import os
 import select
 import socket
 import struct
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, Optional
 from urllib.parse import urlsplit
 
 from rollout.agents.talk import Failed
@@ -14,20 +14,13 @@ from rollout.agents.talk import Failed
 _CREDENTIALS = struct.Struct("3i")
 
 
-class Report(NamedTuple):
-    """What worker `pid` reports: `wrong` says why it is not ready, empty if it is."""
-
-    pid: int
-    wrong: str
-
-
 class Listener:
     """Listens at `udp://host:port`, else on a socket beside the pidfile, which `close` removes."""
 
     def __init__(self, notify: Optional[str], pidfile: str) -> None:
         """Raises Failed."""
-        self.reports: Dict[int, Report] = {}
-        """The last one of each worker."""
+        self.reports: Dict[int, str] = {}
+        """Of each worker that has reported, why it is not ready; empty if it is."""
         self._path = None if notify else f"{os.path.realpath(pidfile)}.ready"
         try:
             if notify:
@@ -53,7 +46,7 @@ class Listener:
         if not sender and not said.isdigit():
             return
         pid = sender[0] if sender else int(said)
-        self.reports[pid] = Report(pid, rest[len("not ready: ") :] if rest.startswith("not ready") else "")
+        self.reports[pid] = rest if rest.startswith("not ready") else ""
 
     def close(self) -> None:
         self._socket.close()

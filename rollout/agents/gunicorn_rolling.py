@@ -69,7 +69,7 @@ def _roll(restart: Restart, old: List[Process], guard: Guard) -> None:
     processes.send(master, signal.SIGTTOU)
     restart.wait_until(lambda: len(workers(master)) <= count, "the last old worker to finish its requests")
     if [worker for worker in old if processes.lives(worker)] or len(workers(master)) != count:
-        raise restart.broken(f"gunicorn ended another worker than its oldest, of {len(workers(master))}")
+        raise restart.broken("gunicorn ended other workers than its oldest one")
 
 
 def _gone(worker: Process) -> bool:
@@ -101,7 +101,7 @@ def put_back(restart: Restart, old: List[Process], ready: List[Process]) -> None
 def _ended_unreplaced(master: Process, good: Set[Process], queues: bool) -> bool:
     """Whether all workers but the good ones, which are killed here, have ended and are not replaced just now.
 
-    After it has started a worker, gunicorn sleeps for up to 0.1 s before it replaces what has ended meanwhile.
+    After it has started a worker, gunicorn sleeps for up to 0.1 s before it replaces what ended meanwhile.
     Older versions note such an end at once; newer ones take it in turn, right before a TTOU that comes next.
     """
     time.sleep(_MOMENT)

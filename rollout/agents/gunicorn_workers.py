@@ -54,8 +54,8 @@ class Restart(NamedTuple):
         """Those that have reported that they are ready. Raises Failed if one has reported that it is not."""
         reports = self.listener.reports
         for worker in started:
-            if worker.pid in reports and reports[worker.pid].wrong:
-                raise self.broken(f"worker {worker.pid}: {reports[worker.pid].wrong}")
+            if reports.get(worker.pid):
+                raise self.broken(f"worker {worker.pid} is {reports[worker.pid]}")
         return [worker for worker in started if worker.pid in reports]
 
     def broken(self, why: str) -> Failed:

@@ -20,7 +20,6 @@ preload_app = os.environ.get("PRELOAD") == "yes"
 
 class ShownReport(Report):
     def __call__(self, worker):
-        super().__call__(worker)
         able = Path("able", str(worker.pid))
         leave = signal.getsignal(signal.SIGTERM)
 
@@ -31,6 +30,7 @@ class ShownReport(Report):
         signal.signal(signal.SIGTERM, finish)
         signal.siginterrupt(signal.SIGTERM, False)
         able.touch()
+        super().__call__(worker)
 
 
 post_worker_init = ShownReport(notify=os.environ.get("NOTIFY"))

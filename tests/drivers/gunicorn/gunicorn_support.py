@@ -49,10 +49,11 @@ class Shop:
         """Another release lies on the disk; its first word is its name."""
         (self.folder / "release").write_text(release)
 
-    def start(self, *options: str, release: str = "1", **environment: str) -> None:
-        self.put(release)
+    def start(self, *options: str, user: str | None = None, **environment: str) -> None:
+        self.put("1")
+        become = [f"--reuid={user}", "--clear-groups"] if user else []
         self._started = subprocess.Popen(
-            [*self._command, "-c", "gunicorn.conf.py", *options, "shop"],
+            ["setpriv", *become, *self._command, "-c", "gunicorn.conf.py", *options, "shop"],
             cwd=self.folder,
             env={**os.environ, "ROOT": str(HERE.parents[2]), "ADDRESS": f"{self.host}:{PORT}", **environment},
             stdin=subprocess.DEVNULL,
@@ -86,8 +87,7 @@ class Shop:
 
     def able(self) -> list[int]:
         """The workers that take requests."""
-        numbers = [int(name) for name in os.listdir(self.folder / "able")]
-        return [number for number in numbers if processes.find(number)]
+        return [int(name) for name in os.listdir(self.folder / "able")]
 
     def load(self) -> Load:
         return Load(self.host, PORT, rate=60)
