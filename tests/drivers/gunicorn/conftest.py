@@ -21,3 +21,10 @@ def newest(tmp_path: Path) -> Iterator[Shop]:
     """The newest version alone, for what does not depend on it."""
     with running(tmp_path, "newest") as shop:
         yield shop
+
+
+@pytest.fixture
+def debians(tmp_path: Path) -> Iterator[Shop]:
+    """Debian's version alone."""
+    with running(tmp_path, "Debian's") as shop:
+        yield shop

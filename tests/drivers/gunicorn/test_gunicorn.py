@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
 import sys
+from collections.abc import Callable
 
 import pytest
-from gunicorn_support import HERE, Capacity, Shop
+from gunicorn_support import Capacity, Shop
 
 
-@pytest.mark.parametrize("mode", ["reload", "rolling", "upgrade"])
-def test_a_release(shop: Shop, mode: str) -> None:
+MODES = ["reload", "rolling", "upgrade"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_release(newest: Shop, mode: str) -> None:
     """No request is lost, all workers are new, and none but reload has less of them than before."""
+
+    def deploy() -> None:
+        done = newest.deploy(mode, "2")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    _all_are_new(newest, mode, deploy)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_release_with_debians_gunicorn(debians: Shop, mode: str) -> None:
+    """The same holds for 20.1."""
+
+    def restart() -> None:
+        debians.put("2")
+        status, printed = debians.restart(mode)
+        assert status == 0, printed
+
+    _all_are_new(debians, mode, restart)
+
+
+def _all_are_new(shop: Shop, mode: str, restart: Callable[[], None]) -> None:
     shop.start()
     old, master = shop.workers(), shop.master
     with shop.load() as load, Capacity(shop) as capacity:
-        done = shop.deploy(mode, "2")
-        assert done.returncode == 0, done.stdout + done.stderr
+        restart()
         load.until(lambda answer: answer.body == "2", "the new release")
     figure = f"{len(load.lost)} lost of {len(load.answers)}, never fewer than {capacity.least} of 3 workers"
     sys.stdout.write(f"gunicorn {mode}: {figure}\n")
@@ -76,10 +98,7 @@ def test_a_preloaded_application_is_replaced_with_its_master(newest: Shop) -> No
 
 def test_workers_report_by_plain_udp(newest: Shop) -> None:
     """A hook of five lines, written by hand, is all that `notify: udp://` needs."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((newest.host, 0))
-        where = f"udp://{newest.host}:{probe.getsockname()[1]}"
-    shutil.copy(HERE / "by_hand.conf.py", newest.folder / "gunicorn.conf.py")
+    where = newest.report_by_hand()
     newest.start(NOTIFY=where)
     old = newest.workers()
     status, printed = newest.restart("rolling", notify=where)
