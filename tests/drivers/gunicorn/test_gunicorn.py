@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 from gunicorn_support import Capacity, Shop
 
-
 MODES = ["reload", "rolling", "upgrade"]
 
 

@@ -27,7 +27,7 @@ def test_another_program_is_not_signalled(newest: Shop) -> None:
 
 
 def test_what_the_configuration_lacks_is_told(newest: Shop) -> None:
-    """Without a hook nobody would report, and a pidfile that is not gunicorn's names no master of the new code."""
+    """Without a hook nobody would report, and the pidfile must be the one that gunicorn itself writes."""
     newest.start()
     configuration = newest.folder / "gunicorn.conf.py"
     right = configuration.read_text()
