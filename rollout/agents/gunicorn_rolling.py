@@ -67,9 +67,10 @@ def _roll(restart: Restart, old: List[Process], guard: Guard) -> None:
         restart.wait_until(partial(_gone, left[0]), f"old worker {left[0].pid} to finish its requests")
     guard.done()
     processes.send(master, signal.SIGTTOU)
-    restart.wait_until(lambda: len(workers(master)) <= count, "the last old worker to finish its requests")
-    if [worker for worker in old if processes.lives(worker)] or len(workers(master)) != count:
-        raise restart.broken("gunicorn ended other workers than its oldest one")
+    restart.wait_until(
+        lambda: all(map(_gone, old)) and len(workers(master)) == count,
+        "the last old worker to finish its requests",
+    )
 
 
 def _gone(worker: Process) -> bool:

@@ -25,5 +25,5 @@ def test_what_people_are_shown() -> None:
 )
 def test_where_workers_cannot_report(notify: str) -> None:
     """Anything but a host and a port of UDP is a mistake of the inventory."""
-    with pytest.raises(ValidationError, match="expected a URL such as udp://127.0.0.1:4012"):
+    with pytest.raises(ValidationError, match="expected a URL such as udp://"):
         Gunicorn(pidfile="/run/shop.pid", mode="reload", notify=notify)
