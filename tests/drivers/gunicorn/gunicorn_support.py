@@ -28,6 +28,14 @@ HERE = Path(__file__).parent
 VERSIONS = {
     "newest": [sys.executable, "-m", "gunicorn"],
     "Debian's": ["/usr/bin/gunicorn"],
+    "titled": [
+        "bash",
+        "-c",
+        'exec -a "gunicorn: master [shop]" "$0" "$@"',
+        "/usr/bin/python3",
+        "-m",
+        "gunicorn",
+    ],
 }
 PORT = 8000
 

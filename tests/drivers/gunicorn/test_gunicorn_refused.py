@@ -41,6 +41,20 @@ def test_what_the_configuration_lacks_is_told(newest: Shop) -> None:
     assert f"and gunicorn's configuration has {newest.folder}/other.pid" in printed
 
 
+def test_a_master_that_hides_how_it_was_started(tmp_path: Path) -> None:
+    """Where its command line was replaced, as by setproctitle, the new code cannot be tried: that is told."""
+    with running(tmp_path, "titled") as shop:
+        where = shop.report_by_hand()
+        shop.start(NOTIFY=where)
+        old = shop.workers()
+        status, printed = shop.restart("rolling", check=True, notify=where)
+        assert (status, shop.workers()) == (1, old)
+        assert "use mode: upgrade, or do without setproctitle" in printed
+        status, printed = shop.restart("upgrade", check=True, notify=where)
+        assert status == 0, printed
+        assert "the new code is not tried beforehand" in printed
+
+
 def test_two_deployments_do_not_listen_at_once(newest: Shop) -> None:
     """While one waits for its workers another is refused, and leaves the first one's socket alone."""
     newest.start()
