@@ -33,14 +33,20 @@ def lives(process: Process) -> bool:
     return find(process.pid) == process
 
 
-def children(process: Process) -> List[Process]:
-    """Those that live, oldest first."""
+def children(process: Process, *, ended: bool = False) -> List[Process]:
+    """Those that live, oldest first; with `ended`, also those whose end the process has not yet noticed."""
     found = []
-    for name in os.listdir("/proc"):
-        fields = _stat(int(name)) if name.isdigit() else None
-        if fields is not None and fields[0] not in "ZX" and int(fields[1]) == process.pid:
-            found.append(Process(int(name), int(fields[19])))
+    for number in _child_numbers(process.pid):
+        fields = _stat(number)
+        if fields is not None and int(fields[1]) == process.pid and (ended or fields[0] not in "ZX"):
+            found.append(Process(number, int(fields[19])))
     return sorted(found, key=lambda child: (child.started, child.pid))
+
+
+def sleeps(process: Process) -> bool:
+    """Whether it waits for something, and runs nothing just now."""
+    fields = _stat(process.pid)
+    return fields is not None and fields[0] == "S"
 
 
 def of_pidfile(path: str) -> Process:
@@ -114,6 +120,15 @@ def _me() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return str(os.geteuid())
+
+
+def _child_numbers(pid: int) -> List[int]:
+    """Of its children, if the kernel can tell; else of all processes."""
+    try:
+        lists = [task.joinpath("children").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [int(number) for numbers in lists for number in numbers.split()]
 
 
 def _stat(pid: int) -> Optional[List[str]]:

@@ -9,12 +9,13 @@ from pydantic import Discriminator, Field, Tag
 from rollout.inventory.quantities import Timeout
 from rollout.inventory.request import Request
 from rollout.inventory.section import SETTINGS, WORD, Section, exactly_one, kind
-from rollout.inventory.texts import AbsolutePath, NodeName, Text, Word
+from rollout.inventory.texts import AbsolutePath, NodeName, Text, UdpUrl, Word
 
 DRIVERS = (
     "celery",
     "command",
     "docker",
+    "gunicorn",
     "http",
     "signal",
     "supervisor",
@@ -62,6 +63,22 @@ class Docker(Section):
     container: Word = Field(description="Its name")
     image: Word = Field(
         description="The image of the new one, such as shop:$ROLLOUT_RELEASE; a rolling restart keeps the old"
+    )
+
+
+class Gunicorn(Section):
+    """New workers of a gunicorn, or a new master with new workers, that have proved that they are ready."""
+
+    pidfile: AbsolutePath = Field(description="gunicorn's own, as its setting pidfile has it")
+    mode: Literal["reload", "rolling", "upgrade"] = Field(
+        description="reload: HUP, for what starts at once; rolling: worker by worker, each new one ready "
+        "before an old one is asked to finish; upgrade: a new master beside the old one, by USR2"
+    )
+    ready: Timeout = Field(default=60.0, description="How long a worker may take until it is ready")
+    notify: UdpUrl | None = Field(
+        default=None,
+        description="Where workers report that they are ready, such as udp://127.0.0.1:4012; "
+        "by default a socket beside the pidfile",
     )
 
 
@@ -114,6 +131,7 @@ class Restart(Section):
     )
     command: Text | None = Field(default=None, description="A shell line that ends when the restart is done")
     docker: Docker | None = Field(default=None, description="A container that gets another image")
+    gunicorn: Gunicorn | None = Field(default=None, description="A gunicorn, in one of three ways")
     http: Request | None = Field(
         default=None, description="A request that has the application load anew what it serves"
     )

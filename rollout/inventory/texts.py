@@ -41,6 +41,17 @@ def _absolute(value: str) -> str:
     return value
 
 
+def _udp_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        right = parts.scheme == "udp" and parts.hostname and parts.port and parts.path in ("", "/")
+    except ValueError:  # its text would show a value that may come from a variable
+        right = False
+    if not right:
+        raise ValueError("expected a URL such as udp://127.0.0.1:4012")
+    return value
+
+
 def _runtime_url(value: str) -> str:
     parse_runtime_socket(value)
     return value
@@ -55,6 +66,7 @@ def _node_name(value: str) -> str:
 HttpUrl = Annotated[str, AfterValidator(_http_url), _pattern("^https?://")]
 AbsolutePath = Annotated[str, AfterValidator(_absolute), _pattern("^/")]
 NodeName = Annotated[str, AfterValidator(_node_name), _pattern(_NODE_NAME)]
+UdpUrl = Annotated[str, AfterValidator(_udp_url), _pattern("^udp://")]
 RuntimeUrl = Annotated[str, AfterValidator(_runtime_url), _pattern("^(unix|tcp|ssh)://")]
 
 

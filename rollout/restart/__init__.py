@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from rollout.inventory.drivers import Restart
-from rollout.restart import celery, command, docker, http, signal, supervisor, systemd, uwsgi
+from rollout.restart import celery, command, docker, gunicorn, http, signal, supervisor, systemd, uwsgi
 from rollout.restart.driver import Fill, Restarting
 
 _DRIVERS: Mapping[str, Callable[[Any, float, Fill], Restarting]] = {
     "celery": celery.restarting,
     "command": command.restarting,
     "docker": docker.restarting,
+    "gunicorn": gunicorn.restarting,
     "http": http.restarting,
     "signal": signal.restarting,
     "supervisor": supervisor.restarting,

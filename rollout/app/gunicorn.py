@@ -1,0 +1,98 @@
+"""What a gunicorn worker tells the deployment that waits for it: that it is ready, or why it is not.
+
+In gunicorn's configuration file, one line:
+
+    from rollout.app.gunicorn import post_worker_init
+
+or, with a health page at another path, or with UDP:
+
+    from rollout.app.gunicorn import Report
+    post_worker_init = Report(page="/healthz", notify="udp://127.0.0.1:4012")
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from wsgiref.util import setup_testing_defaults
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+_HOLD = 2.0
+"""Seconds for which a worker that is not ready keeps from serving, so that it can be ended before."""
+
+
+class Report:
+    """For gunicorn's `post_worker_init`. It never raises, and does nothing where nobody listens."""
+
+    def __init__(self, page: str = "/_status", notify: str | None = None) -> None:
+        """`notify` is where the datagram goes: by default, to a socket beside gunicorn's pidfile."""
+        self._page = page
+        self._notify = notify
+
+    def __call__(self, worker: Any) -> None:
+        try:
+            with self._connected(worker.cfg.pidfile) as listener:
+                wrong = self.why_not_ready(worker.wsgi)
+                told = f"not ready: {wrong}" if wrong else "ready"
+                listener.send(f"{os.getpid()} {told}".encode()[:1000])
+            end = time.monotonic() + _HOLD
+            while wrong and worker.alive and time.monotonic() < end:
+                time.sleep(0.05)
+        except Exception:  # noqa: S110 - an exception here would keep the application from ever starting
+            pass
+
+    def why_not_ready(self, app: WSGIApplication) -> str:
+        """Ask the application for its health page; empty if it answers. An ASGI application is not asked."""
+        if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(type(app).__call__):
+            return ""
+        try:
+            status = _ask(app, self._page)
+        except Exception as error:
+            return f"{self._page} failed with {type(error).__name__}: {error}"
+        # Whatever the application says on purpose will do: a node that is drained answers its page with 404.
+        return f"{self._page} answered {status}" if status.startswith("5") else ""
+
+    def _connected(self, pidfile: str) -> socket.socket:
+        """To who listens. Raises OSError if nobody does."""
+        address: Any
+        family, address = socket.AF_UNIX, f"{os.path.realpath(pidfile)}.ready"
+        if self._notify is not None:
+            url = urlsplit(self._notify)
+            family, _, _, _, address = socket.getaddrinfo(url.hostname, url.port, type=socket.SOCK_DGRAM)[0]
+        listener = socket.socket(family, socket.SOCK_DGRAM)
+        listener.setblocking(False)  # who listens no longer reads may not keep a worker from starting
+        try:
+            listener.connect(address)
+        except OSError:
+            listener.close()
+            raise
+        return listener
+
+
+def _ask(app: WSGIApplication, path: str) -> str:
+    """The status that `app` answers a GET of `path` with."""
+    environ: dict[str, Any] = {"PATH_INFO": path}
+    setup_testing_defaults(environ)
+    statuses: list[str] = []
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
+        statuses.append(status)
+        return lambda data: None
+
+    body = app(environ, start_response)
+    try:
+        for _ in body:
+            pass
+    finally:
+        if hasattr(body, "close"):
+            body.close()
+    return statuses[-1]
+
+
+post_worker_init = Report()

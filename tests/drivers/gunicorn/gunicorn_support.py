@@ -1,0 +1,184 @@
+"""A gunicorn of either version, and what a test sees of it while it is restarted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from rollout.agents import processes
+from rollout.agents.gunicorn_workers import workers
+from rollout.agents.processes import Process
+from rollout.inventory.drivers import Gunicorn
+from rollout.restart.gunicorn import restarting
+from tests.support.command import rollout, write_inventory
+from tests.support.load import Load
+from tests.support.loopback import own_address
+
+Agent = subprocess.Popen[str]
+HERE = Path(__file__).parent
+VERSIONS = {
+    "newest": [sys.executable, "-m", "gunicorn"],
+    "Debian's": ["/usr/bin/gunicorn"],
+    "titled": [
+        "bash",
+        "-c",
+        'exec -a "gunicorn: master [shop]" "$0" "$@"',
+        "/usr/bin/python3",
+        "-m",
+        "gunicorn",
+    ],
+}
+PORT = 8000
+
+
+class Shop:
+    """A gunicorn with three workers in a folder of its own."""
+
+    def __init__(self, folder: Path, command: list[str]) -> None:
+        self.folder = folder
+        self.pidfile = folder / "shop.pid"
+        self.host = own_address()
+        self._command = command
+        self._started: subprocess.Popen[bytes] | None = None
+        for name in ("shop.py", "gunicorn.conf.py"):
+            shutil.copy(HERE / name, folder)
+        (folder / "able").mkdir()
+
+    def put(self, release: str) -> None:
+        """Another release lies on the disk; its first word is its name."""
+        (self.folder / "release").write_text(release)
+
+    def start(self, *options: str, user: str | None = None, **environment: str) -> None:
+        self.put("1")
+        become = [f"--reuid={user}", "--clear-groups"] if user else []
+        self._started = subprocess.Popen(
+            ["setpriv", *become, *self._command, "-c", "gunicorn.conf.py", *options, "shop"],
+            cwd=self.folder,
+            env={**os.environ, "ROOT": str(HERE.parents[2]), "ADDRESS": f"{self.host}:{PORT}", **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        wait_until(lambda: self.pidfile.exists() and len(self.able()) == 3, "three workers")
+
+    def report_by_hand(self) -> str:
+        """Take the configuration that reports by plain UDP; returns where to."""
+        shutil.copy(HERE / "by_hand.conf.py", self.folder / "gunicorn.conf.py")
+        return f"udp://{self.host}:4012"
+
+    def end(self) -> None:
+        """All that was started, whoever is master by now."""
+        found = {self._started.pid} if self._started else set()
+        for pidfile in (self.pidfile, Path(f"{self.pidfile}.2")):
+            with suppress(OSError, ValueError):
+                found.add(int(pidfile.read_text()))
+        doomed = [process for process in map(processes.find, found) if process]
+        doomed += [child for process in doomed for child in processes.children(process)]
+        for process in doomed:
+            for each in [process, *processes.children(process)]:
+                with suppress(ProcessLookupError):
+                    os.kill(each.pid, signal.SIGKILL)
+        if self._started:
+            self._started.wait()
+
+    @property
+    def master(self) -> Process:
+        return processes.of_pidfile(str(self.pidfile))
+
+    def workers(self) -> set[Process]:
+        return set(workers(self.master))
+
+    def able(self) -> list[int]:
+        """The workers that take requests."""
+        return [int(name) for name in os.listdir(self.folder / "able")]
+
+    def load(self) -> Load:
+        return Load(self.host, PORT, rate=60)
+
+    def settings(self, mode: str, **more: Any) -> dict[str, Any]:
+        return {"pidfile": str(self.pidfile), "mode": mode, **more}
+
+    def deploy(self, mode: str, release: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+        """`rollout deploy` of a release, which is put on the disk by its step `release`."""
+        sections = {
+            "release": {"command": f'printf %s "$ROLLOUT_RELEASE" > {self.folder}/release'},
+            "restart": {"gunicorn": self.settings(mode, **settings)},
+        }
+        inventory = write_inventory(self.folder / "shop.yml", sections)
+        return rollout("deploy", "--release", release, inventory=inventory)
+
+    def agent(self, mode: str, *, check: bool = False, timeout: float = 60, **settings: Any) -> Agent:
+        """What runs on the node, without `rollout` around it."""
+        restart = restarting(Gunicorn(**self.settings(mode, **settings)), timeout, str)
+        line = restart.precheck if check else restart.command
+        assert line is not None
+        return subprocess.Popen(
+            ["sh", "-c", line],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def restart(self, mode: str, **settings: Any) -> tuple[int, str]:
+        """Its exit status, and what it printed."""
+        agent = self.agent(mode, **settings)
+        printed, _ = agent.communicate(timeout=60)
+        return agent.returncode, printed
+
+    def left_behind(self) -> list[str]:
+        """What no restart may leave."""
+        return [name for name in os.listdir(self.folder) if name.endswith((".ready", ".2"))]
+
+
+class Capacity:
+    """The least and the greatest number of workers seen, from a thread of its own until the block ends."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self.least = sys.maxsize
+        """Of those that take requests."""
+        self.most = 0
+        """Of all workers."""
+
+    def __enter__(self) -> Capacity:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        master = self._shop.master
+        while not self._ends.wait(0.002):
+            self.least = min(self.least, len(self._shop.able()))
+            self.most = max(self.most, len(workers(master)))
+
+
+def wait_until(true: Callable[[], bool], what: str, *, within: float = 20.0) -> None:
+    deadline = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.01)
+
+
+@contextmanager
+def running(folder: Path, version: str) -> Iterator[Shop]:
+    shop = Shop(folder, VERSIONS[version])
+    try:
+        yield shop
+    finally:
+        shop.end()

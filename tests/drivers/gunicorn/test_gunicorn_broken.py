@@ -1,0 +1,66 @@
+"""Releases that are broken: the old workers of a real gunicorn serve on, and it is said why."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from gunicorn_support import Capacity, Shop, wait_until
+
+MODES = ["reload", "rolling", "upgrade"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_code_that_does_not_load_is_never_started(newest: Shop, mode: str) -> None:
+    """It is told in the application's own words, and every old worker is still there."""
+    newest.start()
+    old, master = newest.workers(), newest.master
+    done = newest.deploy(mode, "2 broken")
+    assert done.returncode == 1
+    assert (
+        "BROKEN: the new code does not load, so nothing was signalled: RuntimeError: there is no table"
+        in (done.stdout + done.stderr)
+    )
+    assert (newest.master, newest.workers()) == (master, old)
+    assert newest.left_behind() == []
+
+
+@pytest.mark.parametrize("mode", ["rolling", "upgrade"])
+def test_workers_that_fail_their_own_health_page_are_taken_back(shop: Shop, mode: str) -> None:
+    """Code that loads, but does not work in a worker, costs no request and no old worker, and leaves none."""
+    _is_taken_back(shop, mode, "2 sick", "60s", "is not ready: /_status answered 500 Sick")
+
+
+@pytest.mark.parametrize("mode", ["rolling", "upgrade"])
+def test_workers_that_do_not_become_ready_in_time_are_taken_back(newest: Shop, mode: str) -> None:
+    """Code whose import hangs is waited for as long as the inventory says, and not longer."""
+    _is_taken_back(newest, mode, "2 hangs", "1s", "to be ready: waited in vain for 1 s")
+
+
+def _is_taken_back(shop: Shop, mode: str, release: str, ready: str, why: str) -> None:
+    shop.start()
+    old, master = shop.workers(), shop.master
+    with shop.load() as load, Capacity(shop) as capacity:
+        shop.put(release)
+        status, printed = shop.restart(mode, ready=ready)
+    assert status == 1
+    assert printed.splitlines()[-1].startswith("BROKEN: ")
+    assert why in printed.splitlines()[-1]
+    assert "Booting worker with pid" in printed
+    assert (shop.master, shop.workers(), shop.left_behind()) == (master, old, [])
+    assert load.lost == []
+    assert set(load.bodies) == {"1"}
+    assert capacity.least == 3
+
+
+def test_an_agent_that_is_killed_leaves_as_many_workers_as_before(shop: Shop) -> None:
+    """After kill -9 of all that runs on the node for rollout, while one more worker starts, it is ended."""
+    shop.start()
+    old = shop.workers()
+    shop.put("2 hangs")
+    agent = shop.agent("rolling")
+    wait_until(lambda: len(shop.workers()) == 4, "one worker more")
+    os.killpg(agent.pid, signal.SIGKILL)
+    agent.communicate()
+    wait_until(lambda: shop.left_behind() == [] and shop.workers() == old, "the old workers alone")
