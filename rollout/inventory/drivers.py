@@ -15,6 +15,7 @@ DRIVERS = (
     "command",
     "docker",
     "http",
+    "processes",
     "signal",
     "supervisor",
     "systemd",
@@ -36,6 +37,23 @@ class Docker(Section):
     container: Word = Field(description="Its name")
     image: Word = Field(
         description="The image of the new one, such as shop:$ROLLOUT_RELEASE; a rolling restart keeps the old"
+    )
+
+
+class Processes(Section):
+    """Workers that a supervisor replaces on a signal, and each of which shows that it works."""
+
+    pidfile: AbsolutePath = Field(description="Where the supervisor writes its id")
+    signal: Literal["HUP", "USR1", "USR2"] = Field(
+        default="HUP", description="What has it replace its workers, new ones first"
+    )
+    beats: AbsolutePath = Field(description="A folder in which each worker touches the file of its id")
+    ready: Timeout = Field(default=30.0, description="How long new workers may take until all of them beat")
+    drain: Timeout = Field(
+        default=60.0, description="How long old workers may then take to finish, before they are ended"
+    )
+    log: AbsolutePath | None = Field(
+        default=None, description="What the supervisor and its workers print, for when they fail"
     )
 
 
@@ -61,6 +79,9 @@ class Restart(Section):
     docker: Docker | None = Field(default=None, description="A container that gets another image")
     http: Request | None = Field(
         default=None, description="A request that has the application load anew what it serves"
+    )
+    processes: Processes | None = Field(
+        default=None, description="Workers that a supervisor replaces on a signal"
     )
     signal: Signal | None = Field(default=None, description="A signal to the process that a pidfile names")
     supervisor: Word | None = Field(
