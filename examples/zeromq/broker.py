@@ -42,6 +42,9 @@ class Broker:
         self._workers.setsockopt(zmq.ROUTER_MANDATORY, 1)  # a worker that is gone is an error, not silence
         self._clients.bind(clients)
         self._workers.bind(workers)
+        self._poller = zmq.Poller()
+        self._poller.register(self._clients, zmq.POLLIN)
+        self._poller.register(self._workers, zmq.POLLIN)
         self._patience = patience
         self._last = 0
         self._jobs: dict[bytes, Job] = {}  # all that are not answered, by their numbers
@@ -49,18 +52,14 @@ class Broker:
         self.busy: dict[bytes, tuple[bytes, float]] = {}  # workers, the job of each, and until when it has it
         self.idle: dict[bytes, None] = {}  # the other workers, the one that has waited longest first
 
-    def run(self) -> None:
-        poller = zmq.Poller()
-        poller.register(self._clients, zmq.POLLIN)
-        poller.register(self._workers, zmq.POLLIN)
-        while True:
-            sockets = dict(poller.poll(100))
-            if self._clients in sockets:
-                self.from_client(*self._clients.recv_multipart())
-            if self._workers in sockets:
-                self.from_worker(*self._workers.recv_multipart())
-            self._take_back()
-            self._give()
+    def turn(self) -> None:
+        sockets = dict(self._poller.poll(100))
+        if self._clients in sockets:
+            self.from_client(*self._clients.recv_multipart())
+        if self._workers in sockets:
+            self.from_worker(*self._workers.recv_multipart())
+        self._take_back()
+        self._give()
 
     def from_client(self, *frames: bytes) -> None:
         self._last += 1
@@ -123,4 +122,6 @@ class Broker:
 
 
 if __name__ == "__main__":
-    Broker(sys.argv[1], sys.argv[2], float(sys.argv[3])).run()
+    broker = Broker(sys.argv[1], sys.argv[2], float(sys.argv[3]))
+    while True:
+        broker.turn()
