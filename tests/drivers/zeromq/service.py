@@ -17,24 +17,23 @@ from typing import Any, Self
 import zmq
 
 from rollout.agents.processes import children, find
+from rollout.inventory.drivers import Processes
+from rollout.restart import processes
 from tests.drivers.zeromq.jobs import Jobs
 from tests.support.command import rollout, write_inventory
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "zeromq"
 WORKERS = 3
 WORK = """\
-import time
+import os, time
 
 def work(job):
     command, _, path = job.decode().partition(" ")
-    if command == "hang":
-        first = once(path)
-        while first:
-            time.sleep(0.01)
+    if command == "hang" and once(path):
+        time.sleep(60)
     return b"{release}"
 
 def once(path):
-    import os
     try:
         file = open(path, "x")
     except FileExistsError:
@@ -106,6 +105,13 @@ class Service:
 
     def jobs(self) -> Jobs:
         return Jobs(self._clients)
+
+    def restart(self, *, check: bool = False, **changes: Any) -> list[str]:
+        """The words of a command that restarts it, or checks whether it can be, as on a node."""
+        restarting = processes.restarting(Processes(**self.settings(**changes)), 60.0, str)
+        line = restarting.precheck if check else restarting.command
+        assert line is not None
+        return ["sh", "-c", line]
 
     @property
     def pid(self) -> int:
