@@ -22,6 +22,8 @@ from rollout.agents.talk import Failed, say
 _LOOK_AGAIN = 0.05
 _GIVING_UP = 10.0
 """Seconds that a supervisor may take to give up new workers of which we ended some."""
+_LAST_WORDS = 0.5
+"""Seconds for the supervisor to write down what it makes of it."""
 _IN_HAND = 2.0
 """Seconds before the time-out at which we give up, so that we can say why."""
 
@@ -44,6 +46,7 @@ def main(told: Dict[str, Any]) -> None:
         _leave(workers, told["drain"], end)
         _stay(workers, end)
     except Failed as failed:
+        time.sleep(_LAST_WORDS)
         for line in log.last_lines():
             say(line)
         raise Failed(f"BROKEN: {failed}; {workers.state()}") from None
@@ -78,16 +81,16 @@ class Workers:
         self._old |= {child for child in self._first if self._last_beat(child)}
         return sorted(filter(processes.lives, self._old))
 
-    def silent(self, since: int) -> List[Process]:
-        """The new ones that have not beaten since then, in nanoseconds."""
-        return [worker for worker in self.new() if self._last_beat(worker) <= since]
+    def silent(self, among: List[Process], since: int) -> List[Process]:
+        """Those that have not beaten since then, in nanoseconds."""
+        return [worker for worker in among if self._last_beat(worker) <= since]
 
     def state(self) -> str:
         """In words."""
         if not processes.lives(self._supervisor):
             return "its workers are on their own"
         old, new = self.old(), self.new()
-        if not new:
+        if old and not new:
             return f"the {len(old)} old ones go on"
         return f"left are the old ones ({_pids(old)}) and new ones ({_pids(new)})"
 
@@ -102,20 +105,19 @@ class Workers:
 def _come(workers: Workers, limit: float, end: float) -> None:
     """Until all new workers beat."""
     deadline = min(time.monotonic() + limit, end)
-    asked = workers.asked
     came: Set[Process] = set()
     while time.monotonic() < deadline:
         new = workers.new()
         came.update(new)
-        if came.issubset(new) and new and not workers.silent(asked):
+        if came and came.issubset(new) and not workers.silent(new, workers.asked):
             say(f"{len(new)} new workers beat")
             return
         if came and not new:
             raise Failed("the new workers ended before all of them were ready")
         time.sleep(_LOOK_AGAIN)
     if not came:
-        raise Failed(f"no new worker has come within {limit:g} s")
-    for worker in workers.silent(asked):
+        raise Failed(f"no new worker has come, or none that lived, within {limit:g} s")
+    for worker in workers.silent(workers.new(), workers.asked):
         _end(worker)
     _until(lambda: not workers.new(), min(time.monotonic() + _GIVING_UP, end))
     raise Failed(f"the {len(came)} new workers that came did not all beat within {limit:g} s")
@@ -127,6 +129,8 @@ def _leave(workers: Workers, limit: float, end: float) -> None:
     _until(lambda: not workers.old() or not workers.new(), deadline)
     if not workers.old():
         return
+    if not workers.new():
+        raise Failed("the new workers came, and ended")
     _stay(workers, end)
     for worker in workers.old():
         say(f"worker {worker.pid} has not finished within {limit:g} s: ended")
@@ -138,7 +142,12 @@ def _leave(workers: Workers, limit: float, end: float) -> None:
 def _stay(workers: Workers, end: float) -> None:
     """Until all new workers have beaten once more: those that hang, or were asked to finish, do not."""
     since = time.time_ns()
-    if not _until(lambda: bool(workers.new()) and not workers.silent(since), end):
+
+    def all_have() -> bool:
+        new = workers.new()
+        return bool(new) and not workers.silent(new, since)
+
+    if not _until(all_have, end):
         raise Failed("the new workers came, but do not go on beating")
 
 
