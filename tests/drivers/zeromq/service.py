@@ -95,11 +95,12 @@ class Service:
 
     def settings(self, **changes: Any) -> dict[str, Any]:
         paths = {"pidfile": str(self.pidfile), "beats": str(self.beats), "log": str(self.log)}
-        return {**paths, **changes}
+        return {**paths, "ready": "20s", "drain": "20s", **changes}
 
     def deploy(self, release: str, **changes: Any) -> subprocess.CompletedProcess[str]:
         line = f'ln -sfn "releases/$ROLLOUT_RELEASE" {self.folder}/current'
-        sections = {"release": {"command": line}, "restart": {"processes": self.settings(**changes)}}
+        restart = {"processes": self.settings(**changes), "timeout": "60s"}
+        sections = {"release": {"command": line}, "restart": restart}
         inventory = write_inventory(self.folder / "shop.yml", sections)
         return rollout("deploy", "--release", release, inventory=inventory)
 

@@ -87,13 +87,13 @@ def test_a_broken_release_changes_nothing(service: Service, how: str) -> None:
     old = service.workers()
     with service.jobs() as jobs:
         service.broker.counts.clear()
-        done = service.deploy("1.1", ready="1s" if "sleep(60)" in code else "30s")
+        done = service.deploy("1.1", ready="1s" if "sleep(60)" in code else "20s")
         told = done.stdout + done.stderr
         assert done.returncode == 1, told
         assert "BROKEN: the " in told
-        assert message in told
+        assert message in told, told + service.log.read_text()
         assert f"; the {WORKERS} old ones go on" in told
-        assert "/releases/1.1 ended before all were ready: given up" in told
+        assert "/releases/1.1 ended before all were ready: given up" in told, service.log.read_text()
         assert "'no dictionary'" not in code or "no dictionary" in told
         assert service.workers() == old
         assert min(service.broker.counts) == WORKERS
