@@ -70,7 +70,10 @@ class Broker:
     def from_worker(self, worker: bytes, verb: bytes, *more: bytes) -> None:
         if verb in (b"done", b"last"):
             number, answer = more
-            self.busy.pop(worker, None)
+            if number == self._job_of(
+                worker
+            ):  # else it was taken back, and the worker has another one by now
+                del self.busy[worker]
             self._answer(number, answer)
         if worker in self.busy:
             return  # a job is on its way to it
@@ -81,6 +84,9 @@ class Broker:
             self.idle[worker] = None
             if verb == b"ready":
                 self._tell(worker, b"welcome")
+
+    def _job_of(self, worker: bytes) -> bytes:
+        return self.busy.get(worker, (b"", 0.0))[0]
 
     def _give(self) -> None:
         while self._waiting and self.idle:

@@ -28,7 +28,8 @@ REST = 1.0
 class Worker:
     def __init__(self, release: str, broker: str, beats: str) -> None:
         self.release = release
-        self.process = subprocess.Popen([sys.executable, f"{release}/worker.py", broker, beats])
+        words = [f"{release}/worker.py", broker, beats, str(os.getpid())]
+        self.process = subprocess.Popen([sys.executable, *words])
         self._started = time.time()
         self._beat = Path(beats, str(self.process.pid))
 

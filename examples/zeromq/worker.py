@@ -1,8 +1,9 @@
 """Does one job after the other, and shows that it is alive by touching the file BEATS/PID.
 
-usage: worker.py BROKER BEATS
+usage: worker.py BROKER BEATS SUPERVISOR
 
-SIGTERM has it finish: it does the jobs that are already on their way to it, and no others.
+SIGTERM has it finish: it does the jobs that are already on their way to it, and no others. Without its
+supervisor, whose id it is told, it ends.
 """
 
 import os
@@ -17,16 +18,15 @@ _IDLE = 200
 """Milliseconds without a job after which the broker is told again, since it may be another one by now."""
 
 
-def main(broker: str, beats: str) -> None:
+def main(broker: str, beats: str, supervisor: str) -> None:
     asked: set[int] = set()
     signal.signal(signal.SIGTERM, lambda number, _: asked.add(number))
-    supervisor = os.getppid()
     beat = Path(beats, str(os.getpid()))
     socket = zmq.Context.instance().socket(zmq.DEALER)
     socket.connect(broker)
     socket.send(b"ready")
     welcome = leaving = False
-    while True:
+    while os.getppid() == int(supervisor):
         if socket.poll(_IDLE):
             verb, *more = socket.recv_multipart()
             if verb == b"bye":
@@ -37,7 +37,7 @@ def main(broker: str, beats: str) -> None:
             welcome = True
         else:
             socket.send(b"leave" if leaving else b"ready")
-        if not leaving and (asked or os.getppid() != supervisor):
+        if asked and not leaving:
             leaving = True
             socket.send(b"leave")
         if welcome and not leaving:

@@ -43,8 +43,8 @@ def main(told: Dict[str, Any]) -> None:
     say(f"asked supervisor {supervisor.pid} for new workers in place of its {count}")
     try:
         _come(workers, told["ready"], end)
-        _leave(workers, told["drain"], end)
-        _stay(workers, end)
+        _leave(workers, told["drain"], told["ready"], end)
+        _stay(workers, told["ready"], end)
     except Failed as failed:
         time.sleep(_LAST_WORDS)
         for line in log.last_lines():
@@ -123,7 +123,7 @@ def _come(workers: Workers, limit: float, end: float) -> None:
     raise Failed(f"the {len(came)} new workers that came did not all beat within {limit:g} s")
 
 
-def _leave(workers: Workers, limit: float, end: float) -> None:
+def _leave(workers: Workers, limit: float, ready: float, end: float) -> None:
     """Until the old ones are gone."""
     deadline = min(time.monotonic() + limit, end)
     _until(lambda: not workers.old() or not workers.new(), deadline)
@@ -131,7 +131,7 @@ def _leave(workers: Workers, limit: float, end: float) -> None:
         return
     if not workers.new():
         raise Failed("the new workers came, and ended")
-    _stay(workers, end)
+    _stay(workers, ready, end)
     for worker in workers.old():
         say(f"worker {worker.pid} has not finished within {limit:g} s: ended")
         _end(worker)
@@ -139,7 +139,7 @@ def _leave(workers: Workers, limit: float, end: float) -> None:
         raise Failed("old workers cannot be ended")
 
 
-def _stay(workers: Workers, end: float) -> None:
+def _stay(workers: Workers, limit: float, end: float) -> None:
     """Until all new workers have beaten once more: those that hang, or were asked to finish, do not."""
     since = time.time_ns()
 
@@ -147,7 +147,7 @@ def _stay(workers: Workers, end: float) -> None:
         new = workers.new()
         return bool(new) and not workers.silent(new, since)
 
-    if not _until(all_have, end):
+    if not _until(all_have, min(time.monotonic() + limit, end)):
         raise Failed("the new workers came, but do not go on beating")
 
 

@@ -154,9 +154,10 @@ class Service:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         found = find(self.pid)
-        group = [*children(found), found] if found else []
-        for process in group:
-            os.kill(process.pid, signal.SIGKILL)
+        if found:
+            os.kill(self.pid, signal.SIGSTOP)  # so that it starts no others
+            for process in (*children(found), found):
+                os.kill(process.pid, signal.SIGKILL)
         self.process.wait()
         self._ends.set()
         self._thread.join()
