@@ -70,9 +70,7 @@ class Broker:
     def from_worker(self, worker: bytes, verb: bytes, *more: bytes) -> None:
         if verb in (b"done", b"last"):
             number, answer = more
-            if number == self._job_of(
-                worker
-            ):  # else it was taken back, and the worker has another one by now
+            if number == self._job_of(worker):  # else it was taken back, and another one given
                 del self.busy[worker]
             self._answer(number, answer)
         if worker in self.busy:
