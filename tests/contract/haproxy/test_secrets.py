@@ -213,9 +213,12 @@ def failing(here: Shop, folder: Path) -> dict[str, dict[str, Any]]:
         "jump": f"jumper-{TOKEN}@127.0.0.98:1",
     }
     one = {"haproxy": f"unix://{folder}/nobody-{TOKEN}"}
+    paths = {key: f"{folder}/{TOKEN}/{key}" for key in ("pidfile", "beats", "log")}
+    workers = {**paths, "signal": "HUP"}
     return {
         "restart": {"restart": {"command": 'echo "${COMMAND_TOKEN}"; exit 3'}},
         "prepare": {"prepare": {"command": "echo it is ${COMMAND_TOKEN}; no-such-command-there"}},
+        "workers": {"restart": {"processes": workers}},
         "unit": {"restart": {"systemd": f"{TOKEN}.service"}},
         "body": {"health": {**document(here, folder)["health"], "body": f"something else: {TOKEN}"}},
         "header": {"health": {**document(here, folder)["health"], "release": {"header": f"Y-{TOKEN}"}}},
@@ -241,7 +244,7 @@ def failing(here: Shop, folder: Path) -> dict[str, dict[str, Any]]:
 
 WAYS = [
     "restart", "prepare", "unit", "body", "header", "json", "url", "file", "request", "socket", "tcp",
-    "backend", "server", "ssh", "proxy",
+    "backend", "server", "ssh", "proxy", "workers",
 ]  # fmt: skip
 
 
