@@ -6,11 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from rollout.inventory.drivers import Restart
-<<<<<<< HEAD
-from rollout.restart import command, docker, http, signal, supervisor, systemd
-=======
-from rollout.restart import command, http, processes, signal, systemd
->>>>>>> 2e84fd3 (Restart workers that a supervisor replaces on a signal, by their beats)
+from rollout.restart import command, docker, http, processes, signal, supervisor, systemd
 from rollout.restart.driver import Fill, Restarting
 
 _DRIVERS: Mapping[str, Callable[[Any, float, Fill], Restarting]] = {
