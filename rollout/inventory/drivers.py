@@ -17,6 +17,7 @@ DRIVERS = (
     "docker",
     "gunicorn",
     "http",
+    "processes",
     "signal",
     "supervisor",
     "systemd",
@@ -82,6 +83,23 @@ class Gunicorn(Section):
     )
 
 
+class Processes(Section):
+    """Workers that a supervisor replaces on a signal, and each of which shows that it works."""
+
+    pidfile: AbsolutePath = Field(description="Where the supervisor writes its id")
+    signal: Literal["HUP", "USR1", "USR2"] = Field(
+        default="HUP", description="What has it replace its workers, new ones first"
+    )
+    beats: AbsolutePath = Field(description="A folder in which each worker touches the file of its id")
+    ready: Timeout = Field(default=30.0, description="How long new workers may take until all of them beat")
+    drain: Timeout = Field(
+        default=60.0, description="How long old workers may then take to finish, before they are ended"
+    )
+    log: AbsolutePath | None = Field(
+        default=None, description="What the supervisor and its workers print, for when they fail"
+    )
+
+
 class Signal(Section):
     """A signal to the process that a pidfile names, and what proves that it was heeded."""
 
@@ -134,6 +152,9 @@ class Restart(Section):
     gunicorn: Gunicorn | None = Field(default=None, description="A gunicorn, in one of three ways")
     http: Request | None = Field(
         default=None, description="A request that has the application load anew what it serves"
+    )
+    processes: Processes | None = Field(
+        default=None, description="Workers that a supervisor replaces on a signal"
     )
     signal: Signal | None = Field(default=None, description="A signal to the process that a pidfile names")
     supervisor: Word | None = Field(

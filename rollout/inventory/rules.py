@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from rollout.inventory.document import Document
-from rollout.inventory.drivers import DRIVERS, leaves_a_gap
+from rollout.inventory.drivers import DRIVERS, Processes, Restart, leaves_a_gap
 from rollout.inventory.mistakes import KeyPath, Mistake, quoted
+from rollout.inventory.quantities import format_duration, parse_duration
 from rollout.inventory.releases import RELEASES
+from rollout.inventory.section import Section
 
 _EXACTLY_ONE: tuple[tuple[KeyPath, tuple[str, ...]], ...] = (
     (("release",), RELEASES),
@@ -26,6 +29,7 @@ def broken_rules(document: Document, meant: Collection[KeyPath]) -> Iterator[Mis
         yield from _exactly_one(document, path, keys, meant)
     yield from _a_way_to_drain(document, meant)
     yield from _a_page_that_proves(document, meant)
+    yield from _time_for_the_workers(document)
     yield from _min_ready_that_can_be(document, meant)
     yield from _zones_to_spread_over(document, meant)
     yield from _distinct_servers(document)
@@ -75,6 +79,31 @@ def _a_page_that_proves(document: Document, meant: Collection[KeyPath]) -> Itera
     proof = ("restart", "signal", "proof")
     if document.at(proof) == "health" and document.at(("health",)) is None and ("health",) not in meant:
         yield document.mistake(proof, "there is no health page to prove it: describe it under health")
+
+
+def _time_for_the_workers(document: Document) -> Iterator[Mistake]:
+    path = ("restart", "processes")
+    if not isinstance(document.at(path), dict):
+        return
+    ready = _seconds(document, (*path, "ready"), Processes)
+    drain = _seconds(document, (*path, "drain"), Processes)
+    timeout = _seconds(document, ("restart", "timeout"), Restart)
+    if ready + drain >= timeout:
+        message = (
+            f"new workers may take {format_duration(ready)}, old ones {format_duration(drain)}: "
+            f"expected both to fit into restart.timeout, which is {format_duration(timeout)}"
+        )
+        yield document.mistake(path, message, document.keys[path])
+
+
+def _seconds(document: Document, path: KeyPath, section: type[Section]) -> float:
+    """The duration that is given, or else its default; NaN where it is a mistake of its own."""
+    given = document.at(path)
+    try:
+        default: float = section.model_fields[str(path[-1])].default
+        return default if given is None else parse_duration(given)
+    except ValueError:
+        return math.nan
 
 
 def _min_ready_that_can_be(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:

@@ -6,7 +6,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from rollout.inventory.drivers import Restart
-from rollout.restart import celery, command, docker, gunicorn, http, signal, supervisor, systemd, uwsgi
+from rollout.restart import (
+    celery,
+    command,
+    docker,
+    gunicorn,
+    http,
+    processes,
+    signal,
+    supervisor,
+    systemd,
+    uwsgi,
+)
 from rollout.restart.driver import Fill, Restarting
 
 _DRIVERS: Mapping[str, Callable[[Any, float, Fill], Restarting]] = {
@@ -15,6 +26,7 @@ _DRIVERS: Mapping[str, Callable[[Any, float, Fill], Restarting]] = {
     "docker": docker.restarting,
     "gunicorn": gunicorn.restarting,
     "http": http.restarting,
+    "processes": processes.restarting,
     "signal": signal.restarting,
     "supervisor": supervisor.restarting,
     "systemd": systemd.restarting,

@@ -28,7 +28,7 @@ class Machine:
         }
         counting = page.connections(PORT, node.address)
         self._looks: dict[str, Callable[[], Completed]] = {counting: self._connections}
-        driver = restarting(inventory.restart)
+        driver = restarting(inventory.restart, str)
         self.changes[driver.command] = self._restart
         if driver.precheck is not None:
             self._looks[driver.precheck] = lambda: Completed(0)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rollout.inventory.model import Command, Inventory
+from rollout.inventory.model import Inventory
 from rollout.inventory.section import Section
 from tests.support import haproxy
 from tests.support.haproxy3 import Unavailable
@@ -150,7 +150,7 @@ def texts_of_the_model() -> set[str]:
     """The names of all keys of an inventory that take a text."""
     return {
         field.alias or name
-        for section in [Inventory, *Section.__subclasses__(), *Command.__subclasses__()]
+        for section in [Inventory, *Section.__subclasses__()]
         for name, field in section.model_fields.items()
         if "str" in str(field.annotation) or "Literal" in str(field.annotation)
     }
@@ -199,6 +199,37 @@ def test_nothing_is_told_of_what_goes_well(binary: Path, folder: Path, tmp_path:
     asyncio.run(scenario())
 
 
+def drivers(folder: Path) -> dict[str, Any]:
+    """Settings of the drivers that have nothing to restart."""
+    place = f"{folder}/{TOKEN}"
+    pidfile = {"pidfile": f"{place}/pid"}
+    return {
+        "celery": {
+            "app": f"{TOKEN}.app",
+            "node": f"{TOKEN}@{{node}}",
+            "start": f"echo {TOKEN}; false",
+            "python": f"{place}/python",
+            "directory": place,
+        },
+        "docker": {"container": f"shop-{TOKEN}", "image": f"shop-{TOKEN}:1"},
+        "gunicorn": {**pidfile, "mode": "rolling", "notify": "udp://127.0.0.1:4012"},
+        "http": {"url": f"http://{{host}}:1/{TOKEN}", "method": "POST"},
+        "processes": {**pidfile, "beats": f"{place}/beats", "log": f"{place}/log", "signal": "HUP"},
+        "signal": {**pidfile, "signal": "HUP", "proof": "new-children"},
+        "supervisor": f"shop-{TOKEN}:*",
+        "systemd": {"unit": f"{TOKEN}.service", "action": "reload"},
+        "uwsgi": {"fifo": f"{place}/fifo", "mode": "chain"},
+    }
+
+
+def releases(folder: Path) -> dict[str, Any]:
+    """Sources that are not there, and a place where nothing can be put."""
+    return {
+        "archive": {"source": f"{folder}/{TOKEN}-{{release}}.tar", "directory": f"/dev/null/{TOKEN}"},
+        "files": {"from": f"{folder}/{TOKEN}", "to": f"/dev/null/{TOKEN}", "bandwidth": "20MB/s"},
+    }
+
+
 def failing(here: Shop, folder: Path) -> dict[str, dict[str, Any]]:
     """Sections that make a deployment fail, each in its own way."""
     page = {"file": f"/dev/null/{TOKEN}/it's {TOKEN}", "port": 8000}
@@ -214,9 +245,10 @@ def failing(here: Shop, folder: Path) -> dict[str, dict[str, Any]]:
     }
     one = {"haproxy": f"unix://{folder}/nobody-{TOKEN}"}
     return {
+        **{driver: {"restart": {driver: settings}} for driver, settings in drivers(folder).items()},
+        **{way: {"release": {way: settings}} for way, settings in releases(folder).items()},
         "restart": {"restart": {"command": 'echo "${COMMAND_TOKEN}"; exit 3'}},
         "prepare": {"prepare": {"command": "echo it is ${COMMAND_TOKEN}; no-such-command-there"}},
-        "unit": {"restart": {"systemd": f"{TOKEN}.service"}},
         "body": {"health": {**document(here, folder)["health"], "body": f"something else: {TOKEN}"}},
         "header": {"health": {**document(here, folder)["health"], "release": {"header": f"Y-{TOKEN}"}}},
         "json": {"health": {**document(here, folder)["health"], "release": {"json": f"a.{TOKEN}"}}},
@@ -240,8 +272,8 @@ def failing(here: Shop, folder: Path) -> dict[str, dict[str, Any]]:
 
 
 WAYS = [
-    "restart", "prepare", "unit", "body", "header", "json", "url", "file", "request", "socket", "tcp",
-    "backend", "server", "ssh", "proxy",
+    *drivers(Path()), *releases(Path()), "restart", "prepare", "body", "header", "json", "url", "file",
+    "request", "socket", "tcp", "backend", "server", "ssh", "proxy",
 ]  # fmt: skip
 
 

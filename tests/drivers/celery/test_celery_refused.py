@@ -30,7 +30,7 @@ from tests.support.command import rollout, write_inventory
         ({"app": "shop.tasks:store"}, "shop.tasks:store in {folder} is no Celery app"),
         ({"directory": "/no/such"}, "/no/such: No such file or directory"),
         ({"python": "/no/such/python"}, "/no/such/python: not found"),
-        ({"python": "{bare}"}, "python3 cannot import Celery (No module named 'celery'): name the app"),
+        ({"python": "{bare}"}, " cannot import Celery (No module named 'celery'): name the app"),
     ],
     ids=["node", "broker", "app", "no app", "directory", "no python", "python"],
 )

@@ -1,0 +1,13 @@
+"""Has one job done.
+
+usage: client.py CLIENTS JOB
+"""
+
+import sys
+
+import zmq
+
+socket = zmq.Context.instance().socket(zmq.REQ)
+socket.connect(sys.argv[1])
+socket.send_string(sys.argv[2])
+print(socket.recv_string())
