@@ -42,6 +42,8 @@ class DeploymentStarted(Event):
     """The deployment whose nodes go back to what they ran before it."""
     on_failure: str = "halt"
     """Or `rollback`."""
+    balanced: bool = True
+    """Some load balancer sends requests to the nodes, so that one can be left out."""
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,8 @@ class Progress:
     """The deployment that it takes back."""
     on_failure: str = "halt"
     load_balancers: tuple[str, ...] = ()
+    balanced: bool = True
+    """Some load balancer sends requests to the nodes, be it one that is not listed."""
     window: int = 1
     canary: int = 0
     inventory: str = ""
@@ -284,6 +286,7 @@ class Progress:
             rollback_of=event.rollback_of,
             on_failure=event.on_failure,
             load_balancers=event.load_balancers,
+            balanced=event.balanced,
             window=event.window,
             canary=event.canary,
             inventory=event.inventory,

@@ -37,6 +37,7 @@ def begun(
         releases=dict(plan.releases),
         rollback_of=rollback_of,
         on_failure="halt" if rollback_of is not None else inventory.strategy.on_failure,
+        balanced=inventory.behind_load_balancers,
     )
     for name in plan.nodes:
         for state in seen.states(name):

@@ -178,7 +178,8 @@ async def health_finding(site: Site, name: str) -> Finding:
     """What the node's health page answers now."""
     health = site.inventory.health
     if health is None:
-        return Finding(Level.WARNING, name, "the inventory has no `health:`; HAProxy's check alone proves it")
+        proof = "HAProxy's check alone proves it" if site.load_balancers else "nothing proves that it works"
+        return Finding(Level.WARNING, name, f"the inventory has no `health:`; {proof}")
     context = site.context(name, None)
     url = context.fill(health.http)
     try:

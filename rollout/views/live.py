@@ -143,7 +143,7 @@ class LiveView:
         if failure := node.failure:
             return (
                 f"{failure.step} failed",
-                f"{failure.reason} · {fate(node)}",
+                f"{failure.reason} · {fate(node, balanced=self._progress.balanced)}",
                 failure.seconds,
             )
         since = None if node.step_started is None else self._clock() - node.step_started

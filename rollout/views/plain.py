@@ -96,7 +96,9 @@ class PlainView:
                 changed = change(self._progress.nodes[node], self._progress.release_of(node))
                 yield self._of(node, "done", f"{changed} in {duration(seconds)} · {self._done()}")
             case NodeFailed(node=node):
-                yield self._of(node, "FAILED", fate(self._progress.nodes[node]))
+                yield self._of(
+                    node, "FAILED", fate(self._progress.nodes[node], balanced=self._progress.balanced)
+                )
             case NodeReturned(node=node):
                 yield self._of(node, "ready", "takes traffic again, by hand")
             case Warned(node=None, message=message):

@@ -115,7 +115,8 @@ def _failures(progress: Progress) -> Iterator[str]:
         if node.phase is Phase.RUNNING:
             yield ""
             yield f"{node.name} was interrupted at {node.step}"
-            yield f"  {fate(node if node.name in progress.in_doubt else replace(node, left_out=False))}"
+            known = node if node.name in progress.in_doubt else replace(node, left_out=False)
+            yield f"  {fate(known, balanced=progress.balanced)}"
         if node.phase is not Phase.FAILED:
             continue
         yield ""
@@ -126,13 +127,15 @@ def _failures(progress: Progress) -> Iterator[str]:
                 yield f"  whether {failure.step} worked is unknown: its answer never came"
         else:
             yield f"{node.name} failed"
-        yield f"  {fate(node)}"
+        yield f"  {fate(node, balanced=progress.balanced)}"
         if failure and failure.hint:
             yield f"  hint: {failure.hint}"
 
 
-def fate(node: NodeProgress) -> str:
-    """What became of a node that failed."""
+def fate(node: NodeProgress, *, balanced: bool) -> str:
+    """What became of a node that failed. `balanced` says that load balancers send it requests."""
+    if not balanced:
+        return "no load balancer could take it out: it runs as it is now" if node.touched else "untouched"
     others = node.failure is not None and node.failure.changed_by_others
     if node.left_out is None:
         return "it may take no traffic"

@@ -161,7 +161,25 @@ def test_what_others_changed_is_not_told_as_ours(records: list[Record], left_out
     progress = progress_of(
         records, StepStarted("web1", Step.DRAIN), failed, NodeFailed("web1", left_out=left_out)
     )
-    assert fate(progress.nodes["web1"]) == told
+    assert fate(progress.nodes["web1"], balanced=True) == told
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        (Step.PREPARE, "untouched"),
+        (Step.RESTART, "no load balancer could take it out: it runs as it is now"),
+    ],
+)
+def test_without_load_balancers_nothing_is_left_out(records: list[Record], step: Step, told: str) -> None:
+    """A failed node still gets whatever it got before, and nothing else is claimed."""
+    balanced = dataclasses.replace(records[0].event, balanced=False)
+    start = [dataclasses.replace(records[0], event=balanced)]
+    failed = StepFailed("web1", step, 1.0, "it broke")
+    progress = progress_of(start, StepStarted("web1", step), failed, NodeFailed("web1", left_out=True))
+    shown = "\n".join(ending(progress))
+    assert told in shown
+    assert "takes no traffic" not in shown
 
 
 def test_lines_reach_any_encoding() -> None:
