@@ -7,7 +7,7 @@ demo:
 
 # All checks and all tests.
 test: check
-	.venv/bin/pytest -n 2 --dist worksteal
+	.venv/bin/pytest -n 3 --dist worksteal
 
 # So many deployments in virtual time, with anything breaking at any moment; a seed that fails is shown.
 SEEDS = 20000
