@@ -28,6 +28,8 @@ class NodeContext:
     release: str | None
     host: Host
     probe: Probe
+    here: Host
+    public: Probe
     environment: Mapping[str, str]
 
     @property

@@ -13,7 +13,7 @@ import pytest
 
 from rollout.adapters.local import LocalHost
 from rollout.adapters.lock import FolderLock
-from rollout.domain import Holder
+from rollout.domain import Holder, Wishes
 from rollout.engine.locking import locked
 from rollout.errors import HostError, LockLost, Refused
 
@@ -73,13 +73,13 @@ def test_only_its_holder_drops_it_and_learns_that_it_is_lost(lock: FolderLock) -
     async def scenario() -> None:
         await lock.take(ONE)
         await lock.drop(OTHER)
-        assert await lock.beat(ONE) == ""
+        assert await lock.beat(ONE) == Wishes()
         await lock.drop(ONE)
         await lock.take(OTHER)
         with pytest.raises(LockLost):
             await lock.beat(ONE)
         await lock.drop(ONE)
-        assert await lock.beat(OTHER) == ""
+        assert await lock.beat(OTHER) == Wishes()
 
     asyncio.run(scenario())
 
@@ -88,10 +88,10 @@ def test_a_holder_is_asked_to_halt(lock: FolderLock) -> None:
     """At its next sign of life it learns who asked; nobody can be asked where nobody holds the lock."""
 
     async def scenario() -> None:
-        assert not await lock.ask_to_halt("bob on desk")
+        assert not await lock.ask("halt", "bob on desk")
         await lock.take(ONE)
-        assert await lock.ask_to_halt("bob on desk")
-        assert await lock.beat(ONE) == "bob on desk"
+        assert await lock.ask("halt", "bob on desk")
+        assert await lock.beat(ONE) == Wishes(halt="bob on desk")
 
     asyncio.run(scenario())
 
