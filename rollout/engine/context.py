@@ -28,9 +28,11 @@ class NodeContext:
     release: str | None
     host: Host
     probe: Probe
-    here: Host
-    public: Probe
     environment: Mapping[str, str]
+    here: Host
+    """This machine."""
+    public: Probe
+    """How what is not on the node is asked, from here."""
 
     @property
     def address(self) -> str:

@@ -96,6 +96,18 @@ def test_a_holder_is_asked_to_halt(lock: FolderLock) -> None:
     asyncio.run(scenario())
 
 
+def test_a_holder_is_asked_to_go_on_once(lock: FolderLock) -> None:
+    """What was asked before a pause is not taken for what is asked in the next."""
+
+    async def scenario() -> None:
+        await lock.take(ONE)
+        assert await lock.ask("promote", "bob on desk")
+        assert await lock.beat(ONE) == Wishes(promote="bob on desk")
+        assert await lock.beat(ONE) == Wishes()
+
+    asyncio.run(scenario())
+
+
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     """With what the host said, and no lock is taken for granted."""
     (tmp_path / "file").touch()
@@ -119,11 +131,11 @@ def test_the_lock_is_held_for_as_long_as_the_work_takes(lock: FolderLock) -> Non
     """A second one is refused with the first one's name, and gets it afterwards."""
 
     async def scenario() -> None:
-        async with locked(lock, ONE, wait=0, is_gone=alive, halt=print):
+        async with locked(lock, ONE, wait=0, is_gone=alive, halt=print, promote=print):
             with pytest.raises(Refused, match=r"ann on laptop \(deploy 1.4.2, process 17\) holds the lock"):
-                async with locked(lock, OTHER, wait=0, is_gone=alive, halt=print):
+                async with locked(lock, OTHER, wait=0, is_gone=alive, halt=print, promote=print):
                     pass
-        async with locked(lock, OTHER, wait=0, is_gone=alive, halt=print):
+        async with locked(lock, OTHER, wait=0, is_gone=alive, halt=print, promote=print):
             pass
         assert await lock.held() is None
 
@@ -137,7 +149,7 @@ def test_who_waits_gets_it_when_it_is_free(lock: FolderLock) -> None:
         await lock.take(ONE)
 
         async def wait() -> None:
-            async with locked(lock, OTHER, wait=30, is_gone=alive, halt=print):
+            async with locked(lock, OTHER, wait=30, is_gone=alive, halt=print, promote=print):
                 pass
 
         waiting = asyncio.create_task(wait())
@@ -160,7 +172,7 @@ def gone(lock: FolderLock, folder: Path) -> Awaitable[bool]:
 
 
 async def _takes(lock: FolderLock, is_gone: Callable[[Holder], bool]) -> bool:
-    async with locked(lock, OTHER, wait=0, is_gone=is_gone, halt=print):
+    async with locked(lock, OTHER, wait=0, is_gone=is_gone, halt=print, promote=print):
         held = await lock.held()
         return held is not None and held.holder == OTHER
 
