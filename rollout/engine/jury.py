@@ -124,8 +124,11 @@ class Jury:
             for name in self._others(names)
         }
         old = {name: servers for name, servers in others.items() if name not in self._entered}
-        enough = self._seen(old, since).all.asked >= self._rules().min_requests
-        return self._seen(own, since), self._seen(old if enough else others, since)
+        all_old = [server for servers in old.values() for server in servers]
+        looks = [look for look in self._watch.looks if look.time >= since]
+        asked = summed(looks[-1].totals, all_old, looks[0].totals).asked if looks else 0
+        measure = old if asked >= self._rules().min_requests else others
+        return self._seen(own, looks), self._seen(measure, looks)
 
     def _others(self, names: Collection[str]) -> list[str]:
         return [n for n in self._plan.placement if n not in names and n not in self._away]
@@ -133,8 +136,8 @@ class Jury:
     def _servers(self, name: str) -> tuple[Server, ...]:
         return self._plan.placement[name]
 
-    def _seen(self, servers: Mapping[str, Collection[Server]], since: float) -> Seen:
-        parts = _parts([look for look in self._watch.looks if look.time >= since])
+    def _seen(self, servers: Mapping[str, Collection[Server]], looks: Sequence[Look]) -> Seen:
+        parts = _parts(looks)
         before = (summed(self._watch.before, own) for own in servers.values())
         return Seen(
             self._name(list(servers)),
