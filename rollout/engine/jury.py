@@ -18,6 +18,10 @@ _PARTS = 5
 """Into which the time of a judgement is cut, so that a burst of errors is known as one."""
 _FIRST_LOOK = 32
 """Requests, at which a node is first judged while it bakes; then at twice as many, and so on."""
+_EARLIEST = 10.0
+"""Seconds before the first look: a burst of errors is then less than most of the time."""
+_MEASURE = 3
+"""Nodes with the old release that are enough to know how they differ; else all others are looked at."""
 _RECENT = 5.0
 """Seconds in which the others are looked at for a problem of their own."""
 
@@ -66,11 +70,12 @@ class Jury:
         if problem := self._outage([name]):
             return Judgement(Verdict.EVERYWHERE, problem)
         asked = new.all.asked + new.all.refused
-        if asked < _FIRST_LOOK * 2 ** self._looked[name]:
+        early = self._watch.looks[-1].time < self._since[name].time + _EARLIEST
+        if early or asked < _FIRST_LOOK * 2 ** self._looked[name]:
             return Judgement(Verdict.UNDECIDED, self._told(new))
         self._looked[name] += 1
-        early = replace(self._rules(), slower=math.inf, errors=None)
-        judged = judge(new, others, early, FALSE_ALARMS / 2 ** (self._looked[name] + 1))
+        rules = replace(self._rules(), slower=math.inf, errors=None)
+        judged = judge(new, others, rules, FALSE_ALARMS / 2 ** (self._looked[name] + 1))
         return judged if judged.verdict is Verdict.FAIL else Judgement(Verdict.UNDECIDED, self._told(new))
 
     async def verdict(self, names: Sequence[str]) -> Judgement:
@@ -114,9 +119,9 @@ class Jury:
 
     def _outage(self, names: Collection[str]) -> str:
         now = self._watch.looks[-1].time
-        return outage(*self._evidence(names, now - _RECENT))
+        return outage(*self._evidence(names, now - _RECENT, parts=1))
 
-    def _evidence(self, names: Collection[str], since: float) -> tuple[Seen, Seen]:
+    def _evidence(self, names: Collection[str], since: float, *, parts: int = _PARTS) -> tuple[Seen, Seen]:
         own = {name: self._servers(name) for name in names}
         backends = {(server.load_balancer, server.backend) for servers in own.values() for server in servers}
         others = {
@@ -127,8 +132,9 @@ class Jury:
         all_old = [server for servers in old.values() for server in servers]
         looks = [look for look in self._watch.looks if look.time >= since]
         asked = summed(looks[-1].totals, all_old, looks[0].totals).asked if looks else 0
-        measure = old if asked >= self._rules().min_requests else others
-        return self._seen(own, looks), self._seen(measure, looks)
+        measure = old if len(old) >= _MEASURE and asked >= self._rules().min_requests else others
+        cut = _cut(looks, parts)
+        return self._seen(own, cut), self._seen(measure, cut)
 
     def _others(self, names: Collection[str]) -> list[str]:
         return [n for n in self._plan.placement if n not in names and n not in self._away]
@@ -136,8 +142,7 @@ class Jury:
     def _servers(self, name: str) -> tuple[Server, ...]:
         return self._plan.placement[name]
 
-    def _seen(self, servers: Mapping[str, Collection[Server]], looks: Sequence[Look]) -> Seen:
-        parts = _parts(looks)
+    def _seen(self, servers: Mapping[str, Collection[Server]], parts: Sequence[tuple[Look, Look]]) -> Seen:
         before = (summed(self._watch.before, own) for own in servers.values())
         return Seen(
             self._name(list(servers)),
@@ -160,8 +165,8 @@ class Jury:
         return f"{new.all.failed:,} errors of {new.all.asked:,}"
 
 
-def _parts(looks: Sequence[Look]) -> list[tuple[Look, Look]]:
+def _cut(looks: Sequence[Look], parts: int) -> list[tuple[Look, Look]]:
     """The first and the last look of each part, as many as there are looks for."""
-    parts = min(_PARTS, len(looks) - 1)
+    parts = min(parts, len(looks) - 1)
     marks = [looks[round(index * (len(looks) - 1) / parts)] for index in range(parts + 1) if parts > 0]
     return list(itertools.pairwise(marks))

@@ -46,7 +46,7 @@ class NoisyTraffic:
         self._rate = rng.uniform(20, 400)
         """Requests a second."""
         self._usual = rng.choice((0.0, 0.0, 0.001, 0.01, 0.03))
-        self._milliseconds = rng.choice((3.0, 20.0, 150.0))
+        self._milliseconds = rng.choice((6.0, 20.0, 150.0))
         self._everywhere = 0.0
         self._told = 0.0
         self._pass(600.0)
