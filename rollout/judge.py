@@ -8,6 +8,7 @@ many.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,9 @@ _EXCESS, _TIMES = 0.005, 2.0
 _OUTAGE = 0.05
 """By how much of all the others must have become worse, to be the ones that have a problem."""
 _NOTICEABLE = 5.0
-"""Milliseconds: what HAProxy's averages, in whole ones, can tell."""
+"""Milliseconds."""
+_ROUNDING = 512.0
+"""Milliseconds that may be missing, over all answers: HAProxy's average of 512 is told in whole ones."""
 _FEW = 10
 """Requests, below which nothing is said of them."""
 
@@ -161,18 +164,23 @@ def _above(new: Seen, rules: Rules) -> str:
 
 
 def _slower(new: Seen, others: Seen, rules: Rules) -> str:
-    """Slow in each part of the time: a few answers that take long make one part slow, and not the others."""
-    parts = list(zip(new.parts, others.parts, strict=False))
-    enough = max(_FEW, rules.min_requests / max(1, len(parts)))
-    if len(parts) < 2 or any(ours.requests < enough or theirs.requests < _FEW for ours, theirs in parts):
+    """Slow in each third of the time: a few answers that take long make one of them slow."""
+    parts = list(zip(_thirds(new.parts), _thirds(others.parts), strict=False))
+    enough = max(_FEW, rules.min_requests / 3)
+    if len(parts) < 3 or any(ours.requests < enough or theirs.requests < _FEW for ours, theirs in parts):
         return ""
     usual = _usual_ratio(new.before, others.before)
     for ours, theirs in parts:
-        limit = max(_mean(theirs) * rules.slower * usual, _mean(theirs) * usual + _NOTICEABLE)
-        if _mean(ours) < limit:
+        noticeable = max(_NOTICEABLE, _ROUNDING / ours.requests)
+        if _mean(ours) < max(_mean(theirs) * rules.slower * usual, _mean(theirs) * usual + noticeable):
             return ""
     there = f"{others.name} took {_mean(others.all):.0f} ms"
     return f"{new.name} took {_mean(new.all):.0f} ms to answer where {there}"
+
+
+def _thirds(parts: Sequence[Counters]) -> list[Counters]:
+    marks = [round(index * len(parts) / 3) for index in range(4)]
+    return [sum(parts[a:b], Counters()) for a, b in itertools.pairwise(marks) if b > a]
 
 
 def _usual_ratio(ours: Counters, theirs: Counters) -> float:

@@ -14,7 +14,7 @@ from rollout.judge import FALSE_ALARMS, Judgement, Rules, Seen, Verdict, judge, 
 from rollout.plan import Plan
 from rollout.tally import Totals, summed
 
-_PARTS = 5
+_PARTS = 10
 """Into which the time of a judgement is cut, so that a burst of errors is known as one."""
 _FIRST_LOOK = 32
 """Requests, at which a node is first judged while it bakes; then at twice as many, and so on."""
