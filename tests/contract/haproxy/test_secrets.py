@@ -228,7 +228,7 @@ def judges() -> dict[str, Any]:
     settings = {"errors": "1%", "slower": "2x", "wait": "10ms", "undecided": "go-on"}
     return {
         "prometheus": {**settings, "prometheus": query},
-        "judged": {**settings, "command": f"echo {TOKEN}; false"},
+        "judged": {**settings, "command": 'echo "${COMMAND_TOKEN}"; false'},
     }
 
 
