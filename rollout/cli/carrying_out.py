@@ -30,7 +30,16 @@ async def carry_out(
     brake: Brake,
 ) -> int:
     """Roll the nodes of the plan, and give the exit code. Its first events are recorded already."""
-    deployment = Deployment(site, plan, number, previous, record, allow_outage=allow_outage, settled=settled)
+    deployment = Deployment(
+        site,
+        plan,
+        number,
+        previous,
+        record,
+        allow_outage=allow_outage,
+        settled=settled,
+        masked=record.masked,
+    )
     brake.attach(deployment)
     record.on_failure = lambda error: deployment.halt(str(error))
     outcome = await _until_stopped(deployment, record)

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from rollout.adapters.journal import SqliteJournal, journal_path
 from rollout.cli.redaction import Redaction
 from rollout.errors import JournalError, Refused
-from rollout.events import Event, NodeReturned, OutputSeen, Record
+from rollout.events import Event, HookPrinted, NodeReturned, OutputSeen, Record
 from rollout.ports import Journal
 from rollout.progress import NodeProgress, Phase, Progress
 
@@ -54,10 +54,14 @@ class Recorder:
         self.on_failure: Callable[[JournalError], None] | None = None
         self.failed = False
 
+    def masked(self, text: str) -> str:
+        """`text` as it may be shown."""
+        return self._redaction.printable(text)
+
     def __call__(self, event: Event) -> None:
         masked = self._redaction.event(event)
         shown_only = Record(self._number, 0, time.time(), masked)
-        if self.failed and isinstance(event, OutputSeen):
+        if self.failed and isinstance(event, OutputSeen | HookPrinted):
             self._show(shown_only)
             return
         try:

@@ -44,6 +44,7 @@ async def open_site(inventory: Inventory) -> AsyncIterator[OpenSite]:
             hosts={name: wiring.node_host(name) for name in inventory.nodes},
             probes={name: wiring.probe(name) for name in inventory.nodes},
             sources=LocalSources(),
+            here=LocalHost("this machine"),
             lock=wiring.lock(),
             load_balancers={name: wiring.load_balancer(name) for name in inventory.load_balancers},
             balancer_hosts={

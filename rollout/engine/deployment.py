@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from rollout.domain import Outcome, Step
 from rollout.engine.context import NodeContext
 from rollout.engine.gate import Gate
+from rollout.engine.hooks import Hooks
 from rollout.engine.log import Recorder, StepLog, step
 from rollout.engine.node import NodeRoll
 from rollout.engine.release import send, way
@@ -36,14 +37,17 @@ class Deployment:
         *,
         allow_outage: bool,
         settled: Mapping[str, Collection[Step]] | None = None,
+        masked: Callable[[str], str] = str,
     ) -> None:
-        """`settled` are the steps of each node that were done before the deployment was interrupted."""
+        """`settled` are the steps of each node that were done before the deployment was interrupted. `masked`
+        hides in a text what hooks must not tell others."""
         self._site = site
         self._plan = plan
         self._record = record
         self._order = Order.of(site.inventory)
         self._gate = Gate(site, plan.placement, allow_outage=allow_outage, halted=lambda: self._halted)
         self._settled = settled or {}
+        self._hooks = Hooks(site, plan, number, previous, record, masked)
         self._contexts = {
             name: site.context(name, plan.release_of(name), deployment=number, previous=previous.get(name))
             for name in plan.nodes
@@ -52,6 +56,7 @@ class Deployment:
         self._failed: list[str] = []
         self._done: list[str] = []
         self._halted = ""
+        self._gave_up = False
         self._running: asyncio.Task[Any] | None = None
         self._guards: dict[str, asyncio.Task[None]] = {}
         """Keep those out that were left out, as long as this deployment goes on."""
@@ -79,11 +84,13 @@ class Deployment:
         self._running = asyncio.current_task()
         canaries, others = self._plan.nodes[: self._plan.canary], self._plan.nodes[self._plan.canary :]
         try:
-            if await self._prepare():
+            if await self._allowed() and await self._prepare():
                 await self._roll(canaries)
                 if self._failed:
                     self._halt(f"the canary {', '.join(self._failed)} failed", gave_up=True)
                 await self._roll(others)
+            outcome = self._outcome()
+            await self._hooks.after_deploy(outcome, self._halted)
         except asyncio.CancelledError:
             reason = self._halted or "interrupted"
             self._record(DeploymentFinished(Outcome.INTERRUPTED, clock() - begun, reason))
@@ -92,19 +99,28 @@ class Deployment:
             for guard in self._guards.values():
                 guard.cancel()
             await asyncio.gather(*self._guards.values(), return_exceptions=True)
-        outcome = self._outcome()
         self._record(DeploymentFinished(outcome, clock() - begun, self._halted))
         return outcome
 
     def _halt(self, reason: str, *, gave_up: bool) -> None:
+        self._gave_up |= gave_up
         if not self._halted:
             self._halted = reason
             self._record(Halted(reason, gave_up))
 
     def _outcome(self) -> Outcome:
-        if self._failed:
+        if self._failed or self._gave_up:
             return Outcome.FAILED
         return Outcome.DONE if len(self._done) == len(self._plan.nodes) else Outcome.INTERRUPTED
+
+    async def _allowed(self) -> bool:
+        """Whether `before_deploy` lets it begin."""
+        try:
+            await self._hooks.before_deploy()
+        except RolloutError as error:
+            self._halt(f"{error}; no node was touched", gave_up=True)
+            return False
+        return True
 
     async def _prepare(self) -> bool:
         """Send the release to all nodes and run `prepare` there while they serve.
@@ -179,6 +195,7 @@ class Deployment:
         gate = functools.partial(self._gate.leaving, name)
         node = NodeRoll(context, rotation, self._record, gate, taken_up=taken_up)
         try:
+            await self._hooks.before_node(context)
             await node.roll(self._settled.get(name, ()))
         except (RolloutError, asyncio.CancelledError) as error:
             self._failed.append(name)
@@ -195,6 +212,9 @@ class Deployment:
                 self._halt(f"{name} failed", gave_up=True)
         else:
             self._done.append(name)
-            self._record(NodeFinished(name, clock() - begun))
+            try:
+                await self._hooks.after_node(context)
+            finally:
+                self._record(NodeFinished(name, clock() - begun))
         finally:
             self._gate.ended(name, left_out=node.out)

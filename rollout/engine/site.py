@@ -37,6 +37,8 @@ class Site:
     probes: Mapping[str, Probe]
     """By the node's name: how its pages are reached."""
     sources: Sources
+    here: Host
+    """The machine that deploys."""
     state_files: Mapping[str, StateFile] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from rollout.inventory.hooks import HOOKS
 from rollout.inventory.mistakes import InventoryError, KeyPath, Mistake, Position, quoted
 from rollout.inventory.source import read_nodes
 from rollout.inventory.variables import Variables
@@ -25,7 +26,7 @@ _KNOWN_TAGS = frozenset(
 )
 _LARGEST = 100_000
 _DEEPEST = 30
-_SHELL_LINES = frozenset({"command", "start"})
+_SHELL_LINES = frozenset({"command", "start", *HOOKS})
 _IN_ITSELF = "found an alias of something that it is itself a part of"
 
 Entries = dict[str, tuple[yaml.Node, yaml.Node]]

@@ -16,7 +16,16 @@ from rich.table import Table
 from rich.text import Text
 
 from rollout.domain import Outcome, Step
-from rollout.events import DeploymentFinished, DeploymentResumed, DeploymentStarted, Halted, Record, Warned
+from rollout.events import (
+    DeploymentFinished,
+    DeploymentResumed,
+    DeploymentStarted,
+    Halted,
+    HookPrinted,
+    HookStarted,
+    Record,
+    Warned,
+)
 from rollout.progress import NodeProgress, Phase, Progress
 from rollout.views.text import (
     Lasting,
@@ -85,6 +94,10 @@ class LiveView:
                 self._print(headline(self._progress), "bold")
             case DeploymentResumed(nodes=nodes):
                 self._print(resumption(self._progress, nodes), "bold")
+            case HookStarted(node=None, hook=hook):
+                self._print(f"{hook} …", "dim")
+            case HookPrinted(node=None, hook=hook, text=text):
+                self._print(f"{hook} | {text}", "dim")
             case Warned(node=node, message=message):
                 self._print(f"warning: {node + ': ' if node else ''}{message}", "yellow")
             case Halted(reason=reason):

@@ -85,6 +85,7 @@ async def site(
             balancer_hosts={name: LocalHost(name) for name in inventory.load_balancers},
             probes=dict.fromkeys(here.apps, probe),
             sources=LocalSources(),
+            here=LocalHost("this machine"),
         )
     finally:
         await probe.aclose()
