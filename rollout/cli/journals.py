@@ -50,13 +50,22 @@ class Recorder:
         self._journal = journal
         self._number = number
         self._redaction = redaction
-        self._show = show
+        self._shows = [show]
         self.on_failure: Callable[[JournalError], None] | None = None
         self.failed = False
+
+    def _show(self, record: Record) -> None:
+        for show in self._shows:
+            show(record)
 
     def masked(self, text: str) -> str:
         """`text` as it may be shown."""
         return self._redaction.printable(text)
+
+    def follow(self, show: Show) -> Progress:
+        """What happened so far; what happens from now on is given to `show`, too. Raises JournalError."""
+        self._shows.append(show)
+        return Progress.fold(self._journal.records(self._number))
 
     def __call__(self, event: Event) -> None:
         masked = self._redaction.event(event)
