@@ -20,25 +20,26 @@ async def post(url: str, message: dict[str, Any], *, timeout: float) -> None:
     try:
         async with asyncio.timeout(timeout), _client(timeout) as client:
             try:
-                answer = await _post(client, url, message)
+                status = await _post(client, url, message)
             except httpx.ConnectError:
                 await asyncio.sleep(_PAUSE)
-                answer = await _post(client, url, message)
+                status = await _post(client, url, message)
     except (TimeoutError, httpx.TimeoutException):
         raise ProbeFailed(f"no answer within {timeout:g} s") from None
     except FAILURES as error:
         raise translated(error) from error
-    if not answer.is_success:
-        raise ProbeFailed(f"answered {answer.status_code}")
+    if not httpx.codes.is_success(status):
+        raise ProbeFailed(f"answered {status}")
 
 
 def _client(timeout: float) -> httpx.AsyncClient:
     try:
         return httpx.AsyncClient(timeout=timeout, headers={"User-Agent": "rollout"})
-    except (ImportError, ValueError):  # its text would show the proxy's password
+    except (ImportError, ValueError, httpx.InvalidURL):  # its text would show the proxy's password
         raise ProbeFailed("the proxy of the environment cannot be used") from None
 
 
-async def _post(client: httpx.AsyncClient, url: str, message: dict[str, Any]) -> httpx.Response:
+async def _post(client: httpx.AsyncClient, url: str, message: dict[str, Any]) -> int:
     headers = {"Content-Type": "application/json"}
-    return await client.post(url, content=json.dumps(message), headers=headers)
+    async with client.stream("POST", url, content=json.dumps(message), headers=headers) as answer:
+        return answer.status_code
