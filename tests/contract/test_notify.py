@@ -157,17 +157,24 @@ def test_the_environments_proxy_is_used(server: Receiver, monkeypatch: pytest.Mo
 
 
 def test_a_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that comes up between two tries gets the message, once."""
+    """A server that comes up between two tries gets the message, once, and later ones after it."""
     host = own_address()
     started: list[Receiver] = []
 
     async def pause(seconds: float) -> None:
+        assert started == [], "the second message was not to be sent before the first"
         started.append(Receiver(host=host))
+
+    async def scenario() -> None:
+        box = Outbox()
+        for number in range(3):
+            box.post(f"http://{host}:8000/hook", {"number": number}, pytest.fail)
+        await box.aclose()
 
     monkeypatch.setattr(webhook.asyncio, "sleep", pause)
     try:
-        asyncio.run(webhook.post(f"http://{host}:8000/hook", {"a": 1}, timeout=10))
-        assert started[0].posted == [("/hook", {"a": 1})]
+        asyncio.run(scenario())
+        assert started[0].to("/hook") == [{"number": 0}, {"number": 1}, {"number": 2}]
     finally:
         for one in started:
             one.close()
@@ -189,20 +196,7 @@ def test_a_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
     asyncio.run(scenario())
     assert len(failed) == 3
-    assert set(failed) <= {"no answer within 0.3 s", "not sent within 0.3 s"}
-
-
-def test_messages_to_one_arrive_in_order(server: Receiver) -> None:
-    """However quick the later ones would be."""
-
-    async def scenario() -> None:
-        box = Outbox()
-        for number in range(5):
-            box.post(f"{server.url}/hook", {"number": number}, pytest.fail)
-        await box.aclose()
-
-    asyncio.run(scenario())
-    assert [message["number"] for message in server.to("/hook")] == [0, 1, 2, 3, 4]
+    assert "not sent within 0.3 s" in failed
 
 
 @pytest.mark.parametrize("url", ["https://{}:8000/", "http://{}x:8000/"])
