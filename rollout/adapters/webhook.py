@@ -37,6 +37,8 @@ def _client(timeout: float) -> httpx.AsyncClient:
         return httpx.AsyncClient(timeout=timeout, headers={"User-Agent": "rollout"})
     except (ImportError, ValueError, httpx.InvalidURL):  # its text would show the proxy's password
         raise ProbeFailed("the proxy of the environment cannot be used") from None
+    except OSError as error:  # SSL_CERT_FILE names none
+        raise ProbeFailed(f"TLS: {error}") from None
 
 
 async def _post(client: httpx.AsyncClient, url: str, message: dict[str, Any]) -> int:

@@ -27,11 +27,14 @@ class Outbox:
 
     async def aclose(self) -> None:
         """Returns when all are sent or have failed."""
-        if self._sending:
-            _, late = await asyncio.wait(self._sending, timeout=_TIMEOUT)
-            for task in late:
+        if not self._sending:
+            return
+        try:
+            await asyncio.wait(self._sending, timeout=_TIMEOUT)
+        finally:
+            for task in self._sending:
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await asyncio.gather(*self._sending, return_exceptions=True)
 
     async def _send(
         self,
@@ -50,5 +53,5 @@ class Outbox:
         except ProbeFailed as error:
             failed(str(error))
         except asyncio.CancelledError:
-            failed(f"not sent within {_TIMEOUT:g} s")
+            failed("it was not sent in time")
             raise

@@ -56,7 +56,6 @@ class Deployment:
         self._failed: list[str] = []
         self._done: list[str] = []
         self._halted = ""
-        self._gave_up = False
         self._running: asyncio.Task[Any] | None = None
         self._guards: dict[str, asyncio.Task[None]] = {}
         """Keep those out that were left out, as long as this deployment goes on."""
@@ -103,13 +102,12 @@ class Deployment:
         return outcome
 
     def _halt(self, reason: str, *, gave_up: bool) -> None:
-        self._gave_up |= gave_up
         if not self._halted:
             self._halted = reason
             self._record(Halted(reason, gave_up))
 
     def _outcome(self) -> Outcome:
-        if self._failed or self._gave_up:
+        if self._failed or self._hooks.refused:
             return Outcome.FAILED
         return Outcome.DONE if len(self._done) == len(self._plan.nodes) else Outcome.INTERRUPTED
 
@@ -118,7 +116,7 @@ class Deployment:
         try:
             await self._hooks.before_deploy()
         except RolloutError as error:
-            self._halt(f"{error}; no node was touched", gave_up=True)
+            self.halt(f"{error}; no node was touched")
             return False
         return True
 

@@ -36,14 +36,15 @@ class Hooks:
         before = {previous.get(name) for name in plan.nodes}
         common = before.pop() if len(before) == 1 else None
         self._environment = environment(site.inventory, None, plan.release, number, common)
-        self._refused = False
+        self.refused = False
+        """`before_deploy` failed."""
 
     async def before_deploy(self) -> None:
         """Raises StepFailure: no node may be touched then."""
         try:
             await self._run("before_deploy")
         except StepFailure:
-            self._refused = True
+            self.refused = True
             raise
 
     async def before_node(self, context: NodeContext) -> None:
@@ -63,7 +64,7 @@ class Hooks:
         self._environment = {**self._environment, **ending}
         if outcome is Outcome.FAILED:
             await self._run_or_warn("on_failure")
-        if not self._refused:
+        if not self.refused:
             await self._run_or_warn("after_deploy")
 
     async def _run_or_warn(self, name: str, context: NodeContext | None = None) -> None:

@@ -177,6 +177,20 @@ def test_around_a_rollback(hooked: Hooked) -> None:
     ]
 
 
+def test_a_refusal_rolls_nothing_back(hooked: Hooked) -> None:
+    """A `before_deploy` that lets a deployment not go on says nothing against what it did so far."""
+    roll_back = {"on_failure": "rollback"}
+    hooked.write(strategy=roll_back, hooks={"after_node": "kill -INT $PPID"})
+    assert hooked.deploy().returncode == 130
+    hooked.log.unlink()
+    hooked.write("before_deploy", strategy=roll_back)
+    ran = hooked.deploy("resume")
+    assert ran.returncode == 1
+    assert hooked.happened == ["before_deploy", "on_failure  failed"]
+    assert "rollback did not begin" not in ran.stderr
+    assert "rolled back" not in ran.stdout
+
+
 def test_a_time_out_ends_all_of_it(hooked: Hooked, tmp_path: Path) -> None:
     """A hook that takes too long has failed, and what it started is ended with it."""
     line = "sleep 600 & echo $! > sleeping; wait"
