@@ -146,6 +146,35 @@ class StepFailed(Event):
 
 
 @dataclass(frozen=True)
+class HookStarted(Event):
+    """A shell line of `hooks:` is about to be run. `node` is `None` for those of the whole deployment."""
+
+    hook: str
+    node: str | None
+    on: str
+    """`here`, on the machine that deploys, or `node`."""
+    line: str
+
+
+@dataclass(frozen=True)
+class HookPrinted(Event):
+    """One line that a hook printed, without its line end."""
+
+    hook: str
+    node: str | None
+    text: str
+
+
+@dataclass(frozen=True)
+class HookEnded(Event):
+    hook: str
+    node: str | None
+    seconds: float
+    failure: str = ""
+    """Why it failed; empty if it did not."""
+
+
+@dataclass(frozen=True)
 class NodeFinished(Event):
     node: str
     seconds: float

@@ -13,6 +13,8 @@ from rollout.events import (
     DeploymentResumed,
     DeploymentStarted,
     Halted,
+    HookPrinted,
+    HookStarted,
     NodeFailed,
     NodeFinished,
     NodeReturned,
@@ -65,7 +67,7 @@ class NodeProgress:
     touched: bool = False
     """It may no longer run what it ran before."""
     step: Step | None = None
-    """The one that runs, or ran last."""
+    """The one that runs, or ran last; `None` while a hook does."""
     step_started: float | None = None
     step_seconds: Mapping[Step, float] = field(default_factory=dict)
     """How long each finished step took, in the order in which they finished."""
@@ -267,6 +269,10 @@ class Progress:
             case Progressed(node=name, detail=detail, sessions=sessions):
                 return self._with(name, detail=detail, sessions=sessions)
             case OutputSeen(node=name, text=text):
+                return self._with(name, detail=text)
+            case HookStarted(node=str(name), hook=hook):
+                return self._with(name, phase=Phase.RUNNING, step=None, step_started=record.time, detail=hook)
+            case HookPrinted(node=str(name), text=text):
                 return self._with(name, detail=text)
             case StepFinished(node=name) as event:
                 return self._set(self._node(name).finished(event))

@@ -18,7 +18,7 @@ from rollout.errors import ConnectionRefused, ProbeFailed
 
 _LARGEST_BODY = 1_000_000
 """Bytes: more than that is no health page."""
-_FAILURES = (httpx.HTTPError, httpx.InvalidURL, LookupError, ValueError, ExceptionGroup)
+FAILURES = (httpx.HTTPError, httpx.InvalidURL, LookupError, ValueError, ExceptionGroup)
 """The last three come from below httpx: charsets that are none, names that cannot be, ports beyond 65535."""
 
 
@@ -49,8 +49,8 @@ class HttpProbe:
                 )
         except (TimeoutError, httpx.TimeoutException):
             raise ProbeFailed(f"no answer within {timeout:g} s") from None
-        except _FAILURES as error:
-            raise _translated(error) from error
+        except FAILURES as error:
+            raise translated(error) from error
 
     async def aclose(self) -> None:
         for client in self._clients.values():
@@ -77,7 +77,7 @@ def _trusted() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-def _translated(error: Exception) -> ProbeFailed:
+def translated(error: Exception) -> ProbeFailed:
     causes = list(_causes(error))
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return ConnectionRefused("connection refused")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rollout.errors import JournalError
-from rollout.events import Event, OutputSeen, Progressed, Record, from_fields, to_fields
+from rollout.events import Event, HookPrinted, OutputSeen, Progressed, Record, from_fields, to_fields
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS deployments (
@@ -89,7 +89,10 @@ class SqliteJournal:
         record = Record(deployment, sequence + 1, self._clock(), event)
         self._sequences[deployment] = record.sequence
         self._late.append(record)
-        if not isinstance(event, OutputSeen | Progressed) or record.time - self._late[0].time > _LAG:
+        if (
+            not isinstance(event, HookPrinted | OutputSeen | Progressed)
+            or record.time - self._late[0].time > _LAG
+        ):
             self._flush()
         return record
 

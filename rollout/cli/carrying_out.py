@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from rollout.cli.journals import Recorder
 from rollout.cli.locks import Brake
 from rollout.cli.main import FAILED, INTERRUPTED
+from rollout.cli.notifying import Notifier
+from rollout.cli.wiring import OpenSite
 from rollout.domain import Outcome, Step
 from rollout.engine.deployment import Deployment
-from rollout.engine.site import Site
 from rollout.events import Halted
 from rollout.plan import Plan
 
@@ -21,7 +22,7 @@ _EXIT_CODES = {Outcome.DONE: 0, Outcome.FAILED: FAILED, Outcome.INTERRUPTED: INT
 
 
 async def carry_out(
-    site: Site,
+    site: OpenSite,
     plan: Plan,
     number: int,
     record: Recorder,
@@ -32,7 +33,18 @@ async def carry_out(
     brake: Brake,
 ) -> int:
     """Roll the nodes of the plan, and give the exit code. Its first events are recorded already."""
-    deployment = Deployment(site, plan, number, previous, record, allow_outage=allow_outage, settled=settled)
+    deployment = Deployment(
+        site,
+        plan,
+        number,
+        previous,
+        record,
+        allow_outage=allow_outage,
+        settled=settled,
+        masked=record.masked,
+    )
+    if (notify := site.inventory.notify) is not None:
+        Notifier(notify, record, site.outbox)
     brake.attach(deployment)
     record.on_failure = lambda error: deployment.halt(str(error))
     outcome = await _until_stopped(deployment, record)

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from rollout.adapters.journal import SqliteJournal, journal_path
 from rollout.cli.redaction import Redaction
 from rollout.errors import JournalError, Refused
-from rollout.events import Event, NodeReturned, OutputSeen, Record
+from rollout.events import Event, HookPrinted, NodeReturned, OutputSeen, Record
 from rollout.ports import Journal
 from rollout.progress import NodeProgress, Phase, Progress
 
@@ -50,14 +50,27 @@ class Recorder:
         self._journal = journal
         self._number = number
         self._redaction = redaction
-        self._show = show
+        self._shows = [show]
         self.on_failure: Callable[[JournalError], None] | None = None
         self.failed = False
+
+    def _show(self, record: Record) -> None:
+        for show in self._shows:
+            show(record)
+
+    def masked(self, text: str) -> str:
+        """`text` as it may be shown."""
+        return self._redaction.printable(text)
+
+    def follow(self, show: Show) -> Progress:
+        """What happened so far; what happens from now on is given to `show`, too. Raises JournalError."""
+        self._shows.append(show)
+        return Progress.fold(self._journal.records(self._number))
 
     def __call__(self, event: Event) -> None:
         masked = self._redaction.event(event)
         shown_only = Record(self._number, 0, time.time(), masked)
-        if self.failed and isinstance(event, OutputSeen):
+        if self.failed and isinstance(event, OutputSeen | HookPrinted):
             self._show(shown_only)
             return
         try:

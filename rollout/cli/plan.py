@@ -17,6 +17,7 @@ from rollout.domain import Step
 from rollout.engine.checks import Finding, Level, outage_findings, refusals
 from rollout.engine.preflight import make_plan
 from rollout.inventory import Inventory
+from rollout.inventory.hooks import HOOKS
 from rollout.inventory.model import PARALLEL
 from rollout.plan import Line, Plan, lines, select, sent
 from rollout.views.text import count
@@ -84,6 +85,7 @@ def _text(
     for least in plan.capacity:
         must = f", {least.floor} must" if inventory.strategy.min_ready is not None else ""
         yield f"{least.load_balancer} {least.backend}: {least.least} of {least.now} servers stay ready{must}"
+    yield from _hooks(inventory, "\n", "before_deploy")
     prepare = inventory.prepare if plan.release is not None else None
     uploads = [(name, text) for name in plan.nodes if (text := sent(inventory, plan.release, name))]
     if prepare is not None or uploads:
@@ -97,9 +99,21 @@ def _text(
         node = inventory.nodes[name]
         where = f"{node.host}, zone {node.zone}" if node.zone is not None else node.host
         yield f"\n{number}. {name} ({where}): {servers}"
+        yield from _hooks(inventory, "  ", "before_node")
         for line in told[name]:
             prompt = "$" if line.target == name else f"{line.target}>"
             yield f"  {line.step:8} {prompt} {line.text.strip()}"
+        yield from _hooks(inventory, "  ", "after_node")
+    if endings := [*_hooks(inventory, "", "on_failure", "after_deploy")]:
+        yield ""
+        yield from endings
+
+
+def _hooks(inventory: Inventory, before: str, *names: str) -> Iterator[str]:
+    for name in names:
+        if hook := inventory.hooks.named(name):
+            prompt = "$" if hook.on == "node" else f"{hook.on}>"
+            yield f"{before}{name:8} {prompt} {hook.command.strip()}"
 
 
 def _document(
@@ -117,6 +131,7 @@ def _document(
         "warnings": list(plan.warnings),
         "refusals": [f"{found.subject}: {found.text}" for found in refusals(findings)],
         "capacity": [dataclasses.asdict(capacity) for capacity in plan.capacity],
+        "hooks": {name: hook.model_dump() for name in HOOKS if (hook := inventory.hooks.named(name))},
         Step.PREPARE.value: None if prepare is None else prepare.command,
         "nodes": [
             {

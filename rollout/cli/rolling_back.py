@@ -14,8 +14,8 @@ from rollout.cli.locks import Brake
 from rollout.cli.main import tell
 from rollout.cli.redaction import is_masked
 from rollout.cli.showing import event_view
+from rollout.cli.wiring import OpenSite
 from rollout.engine.preflight import make_plan, require_safe
-from rollout.engine.site import Site
 from rollout.errors import Refused, RolloutError
 from rollout.events import Warned
 from rollout.inventory import Inventory
@@ -25,7 +25,7 @@ from rollout.progress import Progress
 
 
 async def roll_back(
-    site: Site,
+    site: OpenSite,
     journal: Journal,
     last: Progress,
     nodes: Sequence[str],
@@ -72,7 +72,7 @@ async def roll_back(
 
 
 async def roll_back_if_failed(
-    site: Site, journal: Journal, number: int, arguments: argparse.Namespace, brake: Brake
+    site: OpenSite, journal: Journal, number: int, arguments: argparse.Namespace, brake: Brake
 ) -> None:
     """What `on_failure: rollback` asks for, where deployment `number` gave up with nodes touched."""
     failed = Progress.fold(journal.records(number))

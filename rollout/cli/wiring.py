@@ -15,6 +15,7 @@ from rollout.adapters.journal import journal_path
 from rollout.adapters.local import LocalHost
 from rollout.adapters.lock import FolderLock
 from rollout.adapters.sources import LocalSources
+from rollout.cli.outbox import Outbox
 from rollout.cli.redaction import Redaction
 from rollout.domain import Answer, RuntimeSocket, SshSocket, TcpSocket, UnixSocket
 from rollout.engine.site import Site
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpenSite(Site):
-    """A site with the lock that a verb may have to hold."""
+    """A site with what a verb needs beside the engine: the lock, and where messages to others go."""
 
     lock: Lock
+    outbox: Outbox
 
 
 @asynccontextmanager
@@ -47,6 +49,7 @@ async def open_site(inventory: Inventory) -> AsyncIterator[OpenSite]:
             here=LocalHost("this machine"),
             public=wiring.direct,
             lock=wiring.lock(),
+            outbox=wiring.outbox,
             load_balancers={name: wiring.load_balancer(name) for name in inventory.load_balancers},
             balancer_hosts={
                 name: host
@@ -62,6 +65,7 @@ class _Wiring:
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
         self.direct = _LateProbe()
+        self.outbox = Outbox()
         self._opened: SshPool | None = None
 
     @functools.cached_property
@@ -127,6 +131,7 @@ class _Wiring:
         return f"rollout-{service.removeprefix(MASK)}-{where}.lock"
 
     async def aclose(self) -> None:
+        await self.outbox.aclose()
         await self.direct.aclose()
         if self._opened is not None:
             await self._opened.aclose()

@@ -82,12 +82,15 @@ class NodeContext:
 
 
 def environment(
-    inventory: Inventory, node: str, release: str | None, deployment: int | None, previous: str | None
+    inventory: Inventory, node: str | None, release: str | None, deployment: int | None, previous: str | None
 ) -> Mapping[str, str]:
-    """What a shell line finds in its environment: the inventory's variables, and what rollout tells it."""
+    """What a shell line finds in its environment: the inventory's variables, and what rollout tells it.
+
+    Without a `node` it is about the deployment as a whole.
+    """
     told = {
         "ROLLOUT_NODE": node,
-        "ROLLOUT_HOST": inventory.nodes[node].host,
+        "ROLLOUT_HOST": None if node is None else inventory.nodes[node].host,
         "ROLLOUT_SERVICE": inventory.service,
         "ROLLOUT_DEPLOYMENT": None if deployment is None else str(deployment),
         "ROLLOUT_RELEASE": release,
@@ -98,7 +101,7 @@ def environment(
 
 def _require_success(completed: Completed, line: str, shown: str) -> None:
     if completed.status != 0:
-        ended = f"`{_first_line(shown or line)}` exited with {completed.status}"
+        ended = f"`{first_line(shown or line)}` exited with {completed.status}"
         raise StepFailure(
             completed.tail[-1] if shown and completed.tail else ended,
             tail=completed.tail,
@@ -106,7 +109,7 @@ def _require_success(completed: Completed, line: str, shown: str) -> None:
         )
 
 
-def _first_line(line: str) -> str:
+def first_line(line: str) -> str:
     """It is not cut: the beginning of a value would not be known as one, and not be masked."""
     first, *more = line.strip().splitlines() or [""]
     return f"{first}…" if more else first

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from rollout.domain import Outcome, Step
 from rollout.engine.context import NodeContext
 from rollout.engine.gate import Gate
+from rollout.engine.hooks import Hooks
 from rollout.engine.jury import Jury
 from rollout.engine.log import Recorder, StepLog, step
 from rollout.engine.node import NodeRoll
@@ -43,14 +44,17 @@ class Deployment:
         *,
         allow_outage: bool,
         settled: Mapping[str, Collection[Step]] | None = None,
+        masked: Callable[[str], str] = str,
     ) -> None:
-        """`settled` are the steps of each node that were done before the deployment was interrupted."""
+        """`settled` are the steps of each node that were done before the deployment was interrupted. `masked`
+        hides in a text what hooks must not tell others."""
         self._site = site
         self._plan = plan
         self._record = record
         self._order = Order.of(site.inventory)
         self._gate = Gate(site, plan.placement, allow_outage=allow_outage, halted=lambda: self._halted)
         self._settled = settled or {}
+        self._hooks = Hooks(site, plan, number, previous, record, masked)
         self._contexts = {
             name: site.context(name, plan.release_of(name), deployment=number, previous=previous.get(name))
             for name in plan.nodes
@@ -100,9 +104,12 @@ class Deployment:
         begun = clock()
         self._running = asyncio.current_task()
         try:
-            async with self._watching():
-                if await self._prepare():
-                    await self._waves()
+            if await self._allowed():
+                async with self._watching():
+                    if await self._prepare():
+                        await self._waves()
+            outcome = self._outcome()
+            await self._hooks.after_deploy(outcome, self._halted)
         except asyncio.CancelledError:
             reason = self._halted or "interrupted"
             self._record(DeploymentFinished(Outcome.INTERRUPTED, clock() - begun, reason))
@@ -111,7 +118,6 @@ class Deployment:
             for guard in self._guards.values():
                 guard.cancel()
             await asyncio.gather(*self._guards.values(), return_exceptions=True)
-        outcome = self._outcome()
         self._record(DeploymentFinished(outcome, clock() - begun, self._halted))
         return outcome
 
@@ -171,9 +177,18 @@ class Deployment:
             self._halt(judged.reason, gave_up=True, judged=True)
 
     def _outcome(self) -> Outcome:
-        if self._failed or self._judged_bad:
+        if self._failed or self._judged_bad or self._hooks.refused:
             return Outcome.FAILED
         return Outcome.DONE if len(self._done) == len(self._plan.nodes) else Outcome.INTERRUPTED
+
+    async def _allowed(self) -> bool:
+        """Whether `before_deploy` lets it begin."""
+        try:
+            await self._hooks.before_deploy()
+        except RolloutError as error:
+            self.halt(f"{error}; no node was touched")
+            return False
+        return True
 
     async def _prepare(self) -> bool:
         """Send the release to all nodes and run `prepare` there while they serve.
@@ -252,6 +267,7 @@ class Deployment:
         gate = functools.partial(self._gate.leaving, name)
         node = NodeRoll(context, rotation, self._record, gate, self._jury, self._pauses, taken_up=taken_up)
         try:
+            await self._hooks.before_node(context)
             await node.roll(self._settled.get(name, ()))
         except (RolloutError, asyncio.CancelledError) as error:
             self._failed.append(name)
@@ -272,7 +288,10 @@ class Deployment:
                 self._halt(f"{name} failed", gave_up=True)
         else:
             self._done.append(name)
-            self._record(NodeFinished(name, clock() - begun))
+            try:
+                await self._hooks.after_node(context)
+            finally:
+                self._record(NodeFinished(name, clock() - begun))
         finally:
             self._gate.ended(name, left_out=node.out)
             if not node.out:

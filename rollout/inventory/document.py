@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from rollout.inventory.hooks import HOOKS
 from rollout.inventory.mistakes import InventoryError, KeyPath, Mistake, Position, quoted
 from rollout.inventory.source import read_nodes
 from rollout.inventory.variables import Variables
@@ -26,6 +27,7 @@ _KNOWN_TAGS = frozenset(
 _LARGEST = 100_000
 _DEEPEST = 30
 _SHELL_LINES = frozenset({"command", "start"})
+_HOOKS = frozenset(("hooks", name) for name in HOOKS)
 _IN_ITSELF = "found an alias of something that it is itself a part of"
 
 Entries = dict[str, tuple[yaml.Node, yaml.Node]]
@@ -141,7 +143,7 @@ class Document:
             text = _joined_surrogates(node.value)
         except UnicodeError:
             return self._spoil(path, "found half a character (a lone surrogate)")
-        if path[-1] in _SHELL_LINES:
+        if path[-1] in _SHELL_LINES or path in _HOOKS:
             wrong = self.variables.collect(text)
         else:
             text, wrong = self.variables.fill(text)

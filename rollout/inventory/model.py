@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Discriminator, Field, PrivateAttr, Tag
 
 from rollout.domain import RuntimeSocket, SshSocket, SshTarget
 from rollout.inventory.drivers import RELOAD, WITH_A_GAP, RestartSetting
+from rollout.inventory.hooks import Hooks, Notify
 from rollout.inventory.judge import Judge, JudgeSetting
 from rollout.inventory.probe import PublicProbe
 from rollout.inventory.quantities import Amount, AmountOrNone, Duration, Timeout, Waves
@@ -242,6 +243,10 @@ class Inventory(Section):
     strategy: Strategy = Field(
         default_factory=Strategy, description="How many at once, and what a failure means"
     )
+    hooks: Hooks = Field(
+        default_factory=Hooks, description="Shell lines around the deployment and around each node"
+    )
+    notify: Notify | None = Field(default=None, description="Who is told of its start and its end")
 
     _path: Path = PrivateAttr(default=Path())
     _variables: Mapping[str, str] = PrivateAttr(default_factory=dict)

@@ -9,6 +9,7 @@ from typing import Any
 
 from rollout.inventory.document import Document
 from rollout.inventory.drivers import DRIVERS, Processes, Restart, leaves_a_gap
+from rollout.inventory.hooks import NOTIFIED
 from rollout.inventory.mistakes import KeyPath, Mistake, quoted
 from rollout.inventory.quantities import format_duration, parse_duration
 from rollout.inventory.releases import RELEASES
@@ -30,6 +31,7 @@ def broken_rules(document: Document, meant: Collection[KeyPath]) -> Iterator[Mis
     yield from _a_way_to_drain(document, meant)
     yield from _a_page_that_proves(document, meant)
     yield from _time_for_the_workers(document)
+    yield from _somebody_to_notify(document, meant)
     yield from _min_ready_that_can_be(document, meant)
     yield from _zones_to_spread_over(document, meant)
     yield from _distinct_servers(document)
@@ -94,6 +96,13 @@ def _time_for_the_workers(document: Document) -> Iterator[Mistake]:
             f"expected both to fit into restart.timeout, which is {format_duration(timeout)}"
         )
         yield document.mistake(path, message, document.keys[path])
+
+
+def _somebody_to_notify(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:
+    path = ("notify",)
+    given = document.at(path)
+    if isinstance(given, dict) and not any(given.get(key) or (*path, key) in meant for key in NOTIFIED):
+        yield document.mistake(path, f"expected {' or '.join(NOTIFIED)}", document.keys[path])
 
 
 def _seconds(document: Document, path: KeyPath, section: type[Section]) -> float:

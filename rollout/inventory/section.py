@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -15,8 +16,16 @@ class Section(BaseModel):
 
 def exactly_one(*keys: str) -> ConfigDict:
     """What JSON Schema says of it; `rules.py` is what holds an inventory to it."""
-    given: Any = [{"required": [key], "properties": {key: {"not": {"type": "null"}}}} for key in keys]
-    return ConfigDict(json_schema_extra={"oneOf": given})
+    return ConfigDict(json_schema_extra={"oneOf": _given(keys)})
+
+
+def at_least_one(*keys: str) -> ConfigDict:
+    """The same for keys that may stand beside each other."""
+    return ConfigDict(json_schema_extra={"anyOf": _given(keys)})
+
+
+def _given(keys: Sequence[str]) -> Any:
+    return [{"required": [key], "properties": {key: {"not": {"type": "null"}}}} for key in keys]
 
 
 WORD, SETTINGS = TAGS = ("(word)", "(settings)")

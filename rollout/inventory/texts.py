@@ -35,6 +35,13 @@ def _http_url(value: str) -> str:
     return value
 
 
+def _webhook_url(value: str) -> str:
+    try:
+        return _http_url(value)
+    except ValueError:
+        raise ValueError("expected a URL such as https://ci.example.com/hook") from None
+
+
 def _absolute(value: str) -> str:
     if not value.startswith("/"):
         raise ValueError("expected an absolute path such as /run/shop/draining")
@@ -64,6 +71,7 @@ def _node_name(value: str) -> str:
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url), _pattern("^https?://")]
+WebhookUrl = Annotated[str, AfterValidator(_webhook_url), _pattern("^https?://")]
 AbsolutePath = Annotated[str, AfterValidator(_absolute), _pattern("^/")]
 NodeName = Annotated[str, AfterValidator(_node_name), _pattern(_NODE_NAME)]
 UdpUrl = Annotated[str, AfterValidator(_udp_url), _pattern("^udp://")]

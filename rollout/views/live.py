@@ -21,6 +21,8 @@ from rollout.events import (
     DeploymentResumed,
     DeploymentStarted,
     Halted,
+    HookPrinted,
+    HookStarted,
     Paused,
     Record,
     Warned,
@@ -95,6 +97,10 @@ class LiveView:
                 self._print(headline(self._progress), "bold")
             case DeploymentResumed(nodes=nodes):
                 self._print(resumption(self._progress, nodes), "bold")
+            case HookStarted(node=None, hook=hook):
+                self._print(f"{hook} …", "dim")
+            case HookPrinted(node=None, hook=hook, text=text):
+                self._print(f"{hook} | {text}", "dim")
             case Warned(node=node, message=message):
                 self._print(f"warning: {node + ': ' if node else ''}{message}", "yellow")
             case Halted(reason=reason):

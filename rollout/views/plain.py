@@ -13,6 +13,9 @@ from rollout.events import (
     DeploymentResumed,
     DeploymentStarted,
     Halted,
+    HookEnded,
+    HookPrinted,
+    HookStarted,
     NodeFailed,
     NodeFinished,
     NodeReturned,
@@ -90,6 +93,14 @@ class PlainView:
                 if record.time - self._ticked.get(node, 0.0) >= TICK:
                     self._ticked[node] = record.time
                     yield self._of(node, step, waits_for(detail, sessions))
+            case HookStarted(node=node, hook=hook, on=on, line=line):
+                prompt = "$" if on == "node" else f"{on}>"
+                for part in line.strip().split("\n"):
+                    yield self._of(node, hook, f"{prompt} {part}")
+            case HookPrinted(node=node, hook=hook, text=text):
+                yield self._of(node, hook, f"| {text}")
+            case HookEnded(node=node, hook=hook, seconds=seconds, failure=""):
+                yield self._of(node, hook, f"done in {duration(seconds)}")
             case StepFinished(node=node, step=step, seconds=seconds, detail=detail):
                 more = f" · {detail}" if detail else ""
                 yield self._of(node, step, f"done in {duration(seconds)}{more}")
@@ -125,7 +136,9 @@ class PlainView:
         if failed.hint:
             yield self._of(failed.node, failed.step, f"hint: {failed.hint}")
 
-    def _of(self, node: str, word: str, text: str) -> str:
+    def _of(self, node: str | None, word: str, text: str) -> str:
+        if node is None:
+            return f"{word}  {text}"
         width = max(map(len, self._progress.nodes), default=0)
         return f"{node:{width}}  {word:7}  {text}"
 

@@ -14,6 +14,8 @@ from rollout.events import (
     DeploymentStarted,
     Event,
     Halted,
+    HookPrinted,
+    HookStarted,
     NodeFailed,
     NodeFinished,
     NodeReturned,
@@ -115,6 +117,23 @@ def test_the_last_line_of_output_is_the_detail() -> None:
         STARTED, StepStarted("web1", Step.RELEASE), OutputSeen("web1", Step.RELEASE, "unpacking")
     )
     assert progress.nodes["web1"].detail == "unpacking"
+
+
+def test_a_hook_is_no_step() -> None:
+    """While one runs before a node's drain, that is seen, and the node cannot be out of rotation yet."""
+    hooked = after(STARTED, HookStarted("before_node", "web1", "node", "./x"))
+    node = hooked.nodes["web1"]
+    assert (node.phase, node.step, node.detail) == (Phase.RUNNING, None, "before_node")
+    assert hooked.in_doubt == ()
+    assert "web1" in hooked.unfinished
+    printed = after(
+        STARTED,
+        HookStarted("before_node", "web1", "node", "./x"),
+        HookPrinted("before_node", "web1", "asking"),
+    )
+    assert printed.nodes["web1"].detail == "asking"
+    whole = after(STARTED, HookStarted("before_deploy", None, "here", "./x"))
+    assert whole.nodes == after(STARTED).nodes
 
 
 def test_a_prepared_node_waits_for_its_turn() -> None:

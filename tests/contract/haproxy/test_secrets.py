@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from rollout.inventory.hooks import HOOKS
 from rollout.inventory.model import Inventory
 from rollout.inventory.section import Section
 from tests.support import haproxy
@@ -52,9 +53,13 @@ class Hidden:
         place.mkdir()
         (place / "rollout.yml").write_text(yaml.safe_dump(self._hide(document)))
 
-    def _hide(self, value: Any) -> Any:
+    def _hide(self, value: Any, key: str = "") -> Any:
         if isinstance(value, dict):
-            return {key: item if key == "command" else self._hide(item) for key, item in value.items()}
+            lines = HOOKS if key == "hooks" else ("command",)
+            return {
+                key: item if key in lines and isinstance(item, str) else self._hide(item, key)
+                for key, item in value.items()
+            }
         if isinstance(value, list):
             return [self._hide(item) for item in value]
         if not isinstance(value, str):
@@ -142,6 +147,13 @@ def document(here: Shop, folder: Path, **sections: Any) -> dict[str, Any]:
             "timeout": "1s",
         },
         "strategy": {"window": "50%", "bake": "10ms", "on_failure": "halt", "spread": "zones"},
+        "hooks": {
+            "before_deploy": f"{secret} true",
+            "before_node": {"command": f"{secret} true", "on": "node", "timeout": "5s"},
+            "after_node": f"{secret} false",
+            "after_deploy": f'{secret} echo "$ROLLOUT_REASON"; false',
+            "on_failure": f'{secret} echo "$ROLLOUT_REASON"; false',
+        },
         **sections,
     }
 
@@ -262,6 +274,12 @@ def failing(here: Shop, folder: Path) -> dict[str, dict[str, Any]]:
             for way, settings in judges().items()
         },
         "restart": {"restart": {"command": 'echo "${COMMAND_TOKEN}"; exit 3'}},
+        "hooks": {"hooks": {"before_deploy": 'echo "${COMMAND_TOKEN}"; exit 3'}},
+        "before_node": {"hooks": {"before_node": {"command": 'echo "${COMMAND_TOKEN}"; exit 3'}}},
+        "notify": {
+            "notify": {"webhook": f"http://127.0.0.99:1/{TOKEN}", "slack": f"http://{TOKEN}.Invalid/{TOKEN}"},
+            "restart": {"command": "exit 3"},
+        },
         "prepare": {"prepare": {"command": "echo it is ${COMMAND_TOKEN}; no-such-command-there"}},
         "body": {"health": {**document(here, folder)["health"], "body": f"something else: {TOKEN}"}},
         "header": {"health": {**document(here, folder)["health"], "release": {"header": f"Y-{TOKEN}"}}},
@@ -287,7 +305,7 @@ def failing(here: Shop, folder: Path) -> dict[str, dict[str, Any]]:
 
 WAYS = [
     *drivers(Path()), *releases(Path()), *judges(),
-    "restart", "prepare", "body", "header", "json", "url", "file",
+    "restart", "hooks", "before_node", "notify", "prepare", "body", "header", "json", "url", "file",
     "request", "socket", "tcp", "backend", "server", "ssh", "proxy",
 ]  # fmt: skip
 

@@ -17,6 +17,8 @@ from rollout.events import (
     DeploymentStarted,
     Event,
     Halted,
+    HookPrinted,
+    HookStarted,
     NodeFinished,
     OutputSeen,
     Progressed,
@@ -202,3 +204,16 @@ def test_a_terminal_that_goes_away_is_no_error(
                 view.show(record)
         with suppress(OSError):
             terminal.close()
+
+
+def test_a_hook_is_seen(records: list[Record]) -> None:
+    """One of the deployment above the table, one of a node in its row, with its newest line and its time."""
+    screen = Screen(records)
+    screen.show(HookStarted("before_deploy", None, "here", "./x"), HookPrinted("before_deploy", None, "fine"))
+    assert screen.out.getvalue().splitlines()[-2:] == ["before_deploy …", "before_deploy | fine"]
+    screen.show(HookStarted("before_node", "web1", "node", "./x"))
+    screen.now += 2
+    row = next(line for line in screen.lines() if "web1" in line)
+    assert row.split() == ["●", "web1", "running", "before_node", "2.0", "s"]
+    screen.show(HookPrinted("before_node", "web1", "asking"))
+    assert any("asking" in line for line in screen.lines())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from rollout.domain import Step
-from rollout.events import NodeReturned, OutputSeen, Record, Warned
+from rollout.events import HookEnded, HookPrinted, HookStarted, NodeReturned, OutputSeen, Record, Warned
 from rollout.views.plain import PlainView
 
 EXPECTED = """\
@@ -58,6 +58,31 @@ def test_a_whole_deployment(records: list[Record]) -> None:
     for record in records:
         view.show(record)
     assert stream.getvalue() == EXPECTED
+
+
+def test_hooks_are_told_where_they_run(records: list[Record]) -> None:
+    """Those of the whole deployment by their name alone; of one that failed, others tell."""
+    stream = io.StringIO()
+    view = PlainView(stream)
+    view.show(records[0])
+    stream.truncate(stream.seek(0))
+    for event in (
+        HookStarted("before_deploy", None, "here", "./may-we\n./announce\n"),
+        HookPrinted("before_deploy", None, "fine"),
+        HookEnded("before_deploy", None, 0.2),
+        HookStarted("before_node", "web1", "node", "./silence"),
+        HookPrinted("before_node", "web1", "no"),
+        HookEnded("before_node", "web1", 0.2, "before_node failed"),
+    ):
+        view.show(Record(17, 2, records[0].time, event))
+    assert stream.getvalue() == (
+        "12:00:00 before_deploy  here> ./may-we\n"
+        "12:00:00 before_deploy  here> ./announce\n"
+        "12:00:00 before_deploy  | fine\n"
+        "12:00:00 before_deploy  done in 0.2 s\n"
+        "12:00:00 web1  before_node  $ ./silence\n"
+        "12:00:00 web1  before_node  | no\n"
+    )
 
 
 def test_each_line_is_written_at_once(records: list[Record]) -> None:

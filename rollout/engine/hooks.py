@@ -1,0 +1,112 @@
+"""The shell lines that an inventory has run around a deployment and around each of its nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+from collections.abc import Callable, Mapping
+
+from rollout.domain import Outcome, Step
+from rollout.engine.context import NodeContext, environment, first_line
+from rollout.engine.log import Recorder, step
+from rollout.engine.site import Site
+from rollout.errors import RolloutError, StepFailure
+from rollout.events import HookEnded, HookPrinted, HookStarted, Warned
+from rollout.inventory.hooks import Hook, NodeHook
+from rollout.plan import Plan
+
+
+class Hooks:
+    """Those of one deployment."""
+
+    def __init__(
+        self,
+        site: Site,
+        plan: Plan,
+        number: int,
+        previous: Mapping[str, str],
+        record: Recorder,
+        masked: Callable[[str], str],
+    ) -> None:
+        """`previous` are the releases of nodes. `masked` hides what must not be told: a hook tells others."""
+        self._site = site
+        self._record = record
+        self._masked = masked
+        before = {previous.get(name) for name in plan.nodes}
+        common = before.pop() if len(before) == 1 else None
+        self._environment = environment(site.inventory, None, plan.release, number, common)
+        self.refused = False
+        """`before_deploy` failed."""
+
+    async def before_deploy(self) -> None:
+        """Raises StepFailure: no node may be touched then."""
+        try:
+            await self._run("before_deploy")
+        except StepFailure:
+            self.refused = True
+            raise
+
+    async def before_node(self, context: NodeContext) -> None:
+        """Raises StepFailure: the node may not be drained then."""
+        try:
+            await self._run("before_node", context)
+        except StepFailure:
+            async with step(self._record, context.name, Step.DRAIN):
+                raise
+
+    async def after_node(self, context: NodeContext) -> None:
+        await self._run_or_warn("after_node", context)
+
+    async def after_deploy(self, outcome: Outcome, reason: str) -> None:
+        """Before it `on_failure`, if it failed. Not for a deployment that `before_deploy` refused."""
+        ending = {"ROLLOUT_OUTCOME": outcome.value, "ROLLOUT_REASON": self._masked(reason)}
+        self._environment = {**self._environment, **ending}
+        if outcome is Outcome.FAILED:
+            await self._run_or_warn("on_failure")
+        if not self.refused:
+            await self._run_or_warn("after_deploy")
+
+    async def _run_or_warn(self, name: str, context: NodeContext | None = None) -> None:
+        try:
+            await self._run(name, context)
+        except StepFailure as failure:
+            self._record(Warned(str(failure), None if context is None else context.name))
+
+    async def _run(self, name: str, context: NodeContext | None = None) -> None:
+        """Raises StepFailure with what it printed last."""
+        hook = self._site.inventory.hooks.named(name)
+        if hook is None:
+            return
+        node = None if context is None else context.name
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        self._record(HookStarted(name, node, hook.on, hook.command))
+        try:
+            await self._carry_out(
+                name, hook, context, lambda text: self._record(HookPrinted(name, node, text))
+            )
+        except (StepFailure, asyncio.CancelledError) as error:
+            self._record(HookEnded(name, node, clock() - begun, str(error) or "interrupted"))
+            raise
+        self._record(HookEnded(name, node, clock() - begun))
+
+    async def _carry_out(
+        self, name: str, hook: Hook | NodeHook, context: NodeContext | None, output: Callable[[str], None]
+    ) -> None:
+        host, line = self._site.here, self._in_folder(hook.command)
+        if hook.on == "node" and context is not None:
+            host, line = context.host, hook.command
+        environment = self._environment if context is None else context.environment
+        try:
+            completed = await host.run(line, environment=environment, timeout=hook.timeout, output=output)
+        except RolloutError as error:
+            raise StepFailure(f"{name} failed: {error}", hint=error.hint) from error
+        if completed.status != 0:
+            ended = f"`{first_line(hook.command)}` exited with {completed.status}"
+            raise StepFailure(f"{name} failed: {ended}", tail=completed.tail)
+
+    def _in_folder(self, line: str) -> str:
+        """Run where the inventory is: there its relative paths begin."""
+        folder = os.path.join(".", self._site.inventory.path.parent)  # never looked for in CDPATH
+        return f"cd {shlex.quote(folder)} || exit\n{line}"
