@@ -139,6 +139,13 @@ def _of_server(site: Site, name: str, state: ServerState) -> Iterator[Finding]:
             f"{state.server} has an agent check, which can undo a drain at any moment",
             f"first send {state.server.load_balancer} the command `disable agent {state.server.path}`",
         )
+    if site.inventory.warmup is not None and state.weight == 1:
+        yield Finding(
+            Level.WARNING,
+            name,
+            f"{state.server} has weight 1: there is none below it to warm it up by",
+            "write `weight 100` on all `server` lines of its backend",
+        )
     if not state.checked and not state.tracks:
         if site.inventory.health is None:
             yield Finding(

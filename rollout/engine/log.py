@@ -33,6 +33,10 @@ class StepLog:
         self._sessions: dict[str, int] = {}
         self.detail = ""
 
+    def add(self, detail: str) -> None:
+        """What the step's last event says besides what it says already."""
+        self.detail = f"{self.detail}, {detail}" if self.detail else detail
+
     def sent(self, target: str, line: str) -> None:
         """Before a line is sent: from here on its outcome is unknown until it is observed."""
         self._record(CommandSent(self._node, self._step, target, line))

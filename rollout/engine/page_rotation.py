@@ -108,6 +108,9 @@ class PageRotation:
             self._back(balancer, servers, deadline, log) for balancer, servers in self._servers.items()
         )
 
+    async def warm_up(self, log: StepLog) -> None:
+        """The page cannot: the inventory's rules ask for the socket."""
+
     async def hold(self, log: StepLog) -> None:
         if not self._removed_by_others:
             await self.leave(log)

@@ -104,6 +104,7 @@ class Site:
             self.state_files,
             before,
             taken_up=taken_up,
+            warmup=self.inventory.warmup,
         )
 
 

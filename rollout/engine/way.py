@@ -14,8 +14,10 @@ from rollout.engine.ledger import Ledger
 from rollout.engine.log import StepLog
 from rollout.engine.state_file import StateFile
 from rollout.engine.waiting import insist, patiently
+from rollout.engine.warming import Warming, weightless
 from rollout.errors import RolloutError, StepFailure
 from rollout.inventory.model import Drain
+from rollout.inventory.warmup import Warmup
 from rollout.ports import LoadBalancer
 
 WATCH = 0.05
@@ -50,6 +52,7 @@ class Way:
         patience: float,
         state_file: StateFile,
         ledger: Ledger,
+        warmup: Warmup | None,
     ) -> None:
         self._balancer = balancer
         self._servers = servers
@@ -58,6 +61,7 @@ class Way:
         self._patience = patience
         self._state_file = state_file
         self._ledger = ledger
+        self._warming = None if warmup is None else Warming(balancer.name, ledger, warmup.over, self._send)
         self._process = (0, 0)
         """The process that was told what `_stage` needs."""
         self._stage = _Stage.DRAINED
@@ -121,6 +125,7 @@ class Way:
         async with self._telling:
             self._stage = _Stage.TOUCHED
             await self._hold(log)
+            await self._send(self._ledger.lost_weights(await self._ours()), log)
 
     async def prove(self, log: StepLog) -> None:
         """Wait until HAProxy's own check of every server that has one has passed anew; no traffic yet."""
@@ -157,9 +162,24 @@ class Way:
                 break
         for state in ours:
             if self._ledger.is_kept_out(state.server):
-                _tell(log, f"{state.server} stays out as it was: {state.status}")
+                log.add(f"{state.server} stays out as it was: {state.status}")
         for server in sorted(self._ledger.changed):
-            _tell(log, f"someone else changed {server} as it came back")
+            log.add(f"someone else changed {server} as it came back")
+
+    async def warm_up(self, log: StepLog) -> None:
+        """Raise what `enter` put back to the weight that it had. Raises ChangedByOthers."""
+        if self._warming is None:
+            return
+        if light := weightless([s for s in self.seen.servers if self._ledger.returns(s.server)]):
+            log.add(f"{light} on {self._balancer.name}")
+        while self._warming.servers:
+            async with self._telling:
+                reading = await self._read()
+                reloaded = reading.process != self._process
+                self._ledger.require_unchanged(reading, reloaded=reloaded, since="as it came back")
+                await self._warming.go_on(reading, log)
+                self._process = reading.process
+            await asyncio.sleep(WATCH)
 
     def _is_as_it_should_be(self, state: ServerState) -> bool:
         if self._ledger.is_kept_out(state.server):
@@ -172,9 +192,13 @@ class Way:
             reading = await self._unchanged()
             if self._unproven(reading):
                 return False
-            self._stage = _Stage.BACK
-            weights = self._ledger.lost_weights(reading.servers)
             back = [server for server in self._servers if self._ledger.returns(server)]
+            warmed: frozenset[Server] = frozenset()
+            if self._warming is not None:
+                await self._warming.begin(back, log)
+                warmed = self._warming.servers
+            self._stage = _Stage.BACK
+            weights = self._ledger.lost_weights(s for s in reading.servers if s.server not in warmed)
             await self._set(AdminState.READY, back, [*weights, *runtime.enter(back, self._checked)], log)
             return True
 
@@ -265,7 +289,7 @@ class Way:
         await self._hold(log)
         left = await self._busy_after(_GRACE)
         if left:
-            _tell(log, f"{sum(state.load for state in left)} sessions ended on {self._balancer.name}")
+            log.add(f"{sum(state.load for state in left)} sessions ended on {self._balancer.name}")
             await self._send([runtime.shutdown_sessions(state.server) for state in left], log)
             left = await self._busy_after(_CLOSING)
         if left:
@@ -340,10 +364,6 @@ def _paths(states: Sequence[ServerState]) -> str:
 
 def _check(state: ServerState) -> str:
     return state.check_status or state.status
-
-
-def _tell(log: StepLog, detail: str) -> None:
-    log.detail = f"{log.detail}, {detail}" if log.detail else detail
 
 
 def _old(state: ServerState) -> str:

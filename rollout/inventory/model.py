@@ -24,6 +24,7 @@ from rollout.inventory.texts import (
     Word,
     parse_runtime_socket,
 )
+from rollout.inventory.warmup import Warmup
 
 
 class LoadBalancer(Section):
@@ -218,6 +219,9 @@ class Inventory(Section):
         description="How the service is restarted, by exactly one driver; or none, where the release is all"
     )
     health: Health | None = Field(default=None, description="How a node proves that it is healthy")
+    warmup: Warmup | None = Field(
+        default=None, description="How a node that comes back takes its share of the traffic; at once without"
+    )
     strategy: Strategy = Field(
         default_factory=Strategy, description="How many at once, and what a failure means"
     )

@@ -53,6 +53,8 @@ def test_the_examples_are_valid(path: Path) -> None:
         {"load_balancers": None, "restart": "{systemd: {unit: x, action: reload}}"},
         {"release": "{archive: {source: 'shop-{release}.tar', directory: /srv/shop, keep: 3}, timeout: 1m}"},
         {"release": "{files: {from: words, to: /srv/shop, bandwidth: 1.5MB/s}}"},
+        {"warmup": "{over: 20s}"},
+        {"warmup": "{steps: [12.5%, 100%], over: '${BAKE}'}"},
     ],
 )
 def test_what_is_right(loads: Loads, changes: dict[str, str | None]) -> None:
@@ -106,6 +108,10 @@ def test_what_is_right(loads: Loads, changes: dict[str, str | None]) -> None:
         {"strategy": "{window: 300%}"},
         {"strategy": "{canary: -1}"},
         {"ssh": "lokal"},
+        {"warmup": "{}"},
+        {"warmup": "{steps: [100%], over: 1s}"},
+        {"warmup": "{steps: [10, 100], over: 1s}"},
+        {"warmup": "{steps: [10%, 100%], over: 0}"},
         {"servce": "x"},
     ],
 )
