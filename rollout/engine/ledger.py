@@ -116,6 +116,10 @@ class Ledger:
         before = self._before.get(server)
         return () if before is None else before.climb
 
+    def has_no_steps(self, server: Server) -> bool:
+        """Its weight is 1, and HAProxy has none between that and 0."""
+        return server in self._before and self._before[server].weight == 1
+
     def as_before(self, states: Iterable[ServerState]) -> list[str]:
         """What brings servers back to how they were found, as far as they were touched."""
         touched = [state for state in states if state.server in self._ours]

@@ -82,12 +82,6 @@ class Warming:
                     self._ledger.weighed(server, weights[server])
 
 
-def weightless(states: Sequence[ServerState]) -> str:
-    """What to say of servers that no lower weight is left for; empty if there are none."""
-    light = [state.server for state in states if state.weight == 1]
-    return f"weight 1 leaves no steps to warm up {_paths(light)} by" if light else ""
-
-
 def _said(error: CommandRefused) -> str:
     return str(error).removeprefix(f"{error.load_balancer}: ")
 

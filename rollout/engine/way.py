@@ -14,7 +14,7 @@ from rollout.engine.ledger import Ledger
 from rollout.engine.log import StepLog
 from rollout.engine.state_file import StateFile
 from rollout.engine.waiting import insist, patiently
-from rollout.engine.warming import Warming, weightless
+from rollout.engine.warming import Warming
 from rollout.errors import RolloutError, StepFailure
 from rollout.inventory.model import Drain
 from rollout.inventory.warmup import Warmup
@@ -170,8 +170,8 @@ class Way:
         """Raise what `enter` put back to the weight that it had. Raises ChangedByOthers."""
         if self._warming is None:
             return
-        if light := weightless([s for s in self.seen.servers if self._ledger.returns(s.server)]):
-            log.add(f"{light} on {self._balancer.name}")
+        if light := [s.path for s in self._servers if self._ledger.has_no_steps(s)]:
+            log.add(f"weight 1 leaves no steps to warm up {', '.join(light)} by on {self._balancer.name}")
         while self._warming.servers:
             async with self._telling:
                 reading = await self._read()

@@ -90,6 +90,7 @@ def test_its_share_rises_by_steps(haproxy_binary: Path) -> None:
                 "set server shop/web1 health up; set server shop/web1 state ready",
             ]
             assert weights(it) == weights(it, "web2") == ["10", "50", "100"]
+            assert ready_detail(it) == ""
             assert await it.admin("web1") == await it.admin("web2") == {"lb1": (READY, 100)}
         assert seen.lost == []
 
@@ -104,6 +105,7 @@ def test_it_ends_at_the_weight_that_it_had(haproxy_binary: Path) -> None:
         async with warming(haproxy_binary, {"over": "100ms"}, balancers=2, found=found) as (it, running):
             assert await running is Outcome.DONE
             assert sorted(map(int, weights(it))) == [4, 10, 20, 40, 50, 100]
+            assert ready_detail(it) == ""
             assert await it.admin("web1") == {"lb1": (READY, 40), "lb2": (READY, 100)}
 
     asyncio.run(scenario())
