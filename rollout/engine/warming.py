@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import groupby
 
 from rollout import runtime
-from rollout.domain import OperationalState, Reading, Server, ServerState
+from rollout.domain import OperationalState, Reading, Server
 from rollout.engine.ledger import Ledger
 from rollout.engine.log import StepLog
 from rollout.errors import CommandRefused
