@@ -167,6 +167,19 @@ class ServerState:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """A client that a server is busy with. `age` is in seconds."""
+
+    server: Server
+    client: str
+    """Its address and port."""
+    frontend: str
+    age: int
+    what: str = ""
+    """What is known of it, such as `websocket`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A server as it was found before its node was touched, which is how it is left."""
 

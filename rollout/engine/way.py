@@ -10,6 +10,7 @@ from enum import Enum, auto
 
 from rollout import runtime
 from rollout.domain import AdminState, CheckResult, Reading, Server, ServerState
+from rollout.engine.holders import Holders, who
 from rollout.engine.ledger import Ledger
 from rollout.engine.log import StepLog
 from rollout.engine.state_file import StateFile
@@ -247,10 +248,12 @@ class Way:
     async def _drained(self, log: StepLog) -> None:
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._drain.timeout
+        holders = Holders(self._balancer, deadline)
         while True:
             states = await self._while_out(log)
             busy = [state for state in states if not state.idle]
-            log.sessions(self._balancer.name, sum(state.load for state in busy))
+            load = sum(state.load for state in busy)
+            log.sessions(self._balancer.name, load, await holders.told(busy))
             if not busy and all(map(_is_held, states)):
                 return
             idle = [state.server for state in states if state.idle and not _is_held(state)]
@@ -258,7 +261,7 @@ class Way:
                 await self._set(AdminState.FORCED_MAINT, idle, runtime.hold(idle), log)
             elif clock() >= deadline:
                 if self._drain.on_timeout == "abort":
-                    raise _too_slow(busy, self._drain.timeout)
+                    raise await self._too_slow(busy)
                 await self._close(log)
 
     async def _while_out(self, log: StepLog) -> tuple[ServerState, ...]:
@@ -290,10 +293,23 @@ class Way:
         left = await self._busy_after(_GRACE)
         if left:
             log.add(f"{sum(state.load for state in left)} sessions ended on {self._balancer.name}")
+            if whose := await who([state.server for state in left], self._balancer):
+                log.warn(
+                    f"sessions that did not end by themselves are ended on {self._balancer.name}: {whose}"
+                )
             await self._send([runtime.shutdown_sessions(state.server) for state in left], log)
             left = await self._busy_after(_CLOSING)
         if left:
-            raise _too_slow(left, self._drain.timeout)
+            raise await self._too_slow(left)
+
+    async def _too_slow(self, busy: Sequence[ServerState]) -> StepFailure:
+        left = ", ".join(f"{state.load} on {state.server}{_old(state)}" for state in busy)
+        whose = await who([state.server for state in busy], self._balancer)
+        return StepFailure(
+            f"not drained within {self._drain.timeout:g} s: sessions left: {left}"
+            + (f": {whose}" if whose else ""),
+            hint="raise drain.timeout, or let `drain.on_timeout: close` end the sessions that are left",
+        )
 
     async def _busy_after(self, seconds: float) -> list[ServerState]:
         """The servers that are still busy after so long; returns early once none is."""
@@ -368,11 +384,3 @@ def _check(state: ServerState) -> str:
 
 def _old(state: ServerState) -> str:
     return f" ({state.old_sessions} in processes of before a reload)" if state.old_sessions else ""
-
-
-def _too_slow(busy: Sequence[ServerState], timeout: float) -> StepFailure:
-    left = ", ".join(f"{state.load} on {state.server}{_old(state)}" for state in busy)
-    return StepFailure(
-        f"not drained within {timeout:g} s: sessions left: {left}",
-        hint="raise drain.timeout, or let `drain.on_timeout: close` end the sessions that are left",
-    )
