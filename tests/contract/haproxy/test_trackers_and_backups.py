@@ -44,7 +44,7 @@ def test_who_is_taken_along_is_judged(haproxy_binary: Path) -> None:
 
 
 def test_the_gate_sees_them_too(haproxy_binary: Path) -> None:
-    """When the other server of such a backend leaves meanwhile, no node goes that takes the last one along."""
+    """When the other server of such a backend leaves meanwhile, none goes that takes the last one along."""
 
     async def scenario() -> None:
         backends = {
@@ -91,7 +91,7 @@ def test_backups_carry_what_is_left(haproxy_binary: Path) -> None:
         backends = {"shop": (*CHECK, *servers)}
         async with rolling(haproxy_binary, 3, backends=backends, left_out=["web1"]) as it:
             restart = it.hold("web1")
-            async with crowd(it.here.balancers[0], "shop") as seen:
+            async with crowd(it.here.balancers[0], "shop", pause=0.002) as seen:
                 running = asyncio.create_task(it.deployment.run())
                 await until(lambda: it.restarting("web1"), "the restart of the one that was left out")
                 await until(lambda: seen.answers["web2"] > 20, "traffic of the first backup")
@@ -114,7 +114,7 @@ def test_one_backup_leaves_while_another_takes_over(haproxy_binary: Path) -> Non
         )
         backends = {"shop": (*CHECK, *servers)}
         async with rolling(haproxy_binary, 2, backends=backends) as it:
-            async with crowd(it.here.balancers[0], "shop") as seen:
+            async with crowd(it.here.balancers[0], "shop", pause=0.002) as seen:
                 await until(lambda: seen.answers["web1"] > 20, "traffic of the first backup")
                 assert await it.deployment.run() is Outcome.DONE
             assert it.finished() == ["web1", "web2"]
@@ -133,7 +133,7 @@ def test_the_last_active_server_is_not_left_to_backups(haproxy_binary: Path) -> 
             async with rolling(haproxy_binary, 2, backends=backends):
                 raise AssertionError
         async with rolling(haproxy_binary, 2, backends=backends, allow_outage=True) as it:
-            async with crowd(it.here.balancers[0], "shop") as seen:
+            async with crowd(it.here.balancers[0], "shop", pause=0.002) as seen:
                 assert await it.deployment.run() is Outcome.DONE
             assert seen.lost == []
 
