@@ -94,7 +94,7 @@ def test_the_switch_loses_nothing(haproxy_binary: Path, shares: tuple[int, ...])
     async def scenario() -> None:
         async with (
             two_colours(haproxy_binary) as (here, balancer),
-            crowd(balancer, "www", pause=0.002) as seen,
+            crowd(balancer, "www", pause=0.002, fresh=True) as seen,
         ):
             await until(lambda: seen.answers["blue1"] > 20, "traffic of blue")
             assert await deploy(here, "green") is Outcome.DONE
