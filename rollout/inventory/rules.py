@@ -126,6 +126,9 @@ def _a_warmup_that_rises(document: Document) -> Iterator[Mistake]:
         steps = [parse_share(step) for step in given] if isinstance(given, list) else []
     except ValueError:
         return  # a mistake of its own
+    if isinstance(given, list) and len(given) < 2:
+        yield document.mistake(path, "expected a lower share and then 100%, such as [10%, 100%]")
+        return
     for index, (step, following) in enumerate(pairwise(steps), start=1):
         if following <= step:
             message = f"expected more than the step before it, which is {step:g}%"

@@ -15,9 +15,8 @@ class Warmup(Section):
 
     steps: tuple[Share, ...] = Field(
         default=STEPS,
-        min_length=2,
         description="Shares of the weight that a server had, rising; the last is 100%",
-        json_schema_extra={"default": [f"{step:g}%" for step in STEPS]},
+        json_schema_extra={"minItems": 2, "default": [f"{step:g}%" for step in STEPS]},
     )
     over: Timeout = Field(
         description="From ready to the full weight; each step but the last takes an even part of it"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -51,19 +52,22 @@ async def run(folder: Path, *words: str) -> tuple[int | None, str]:
     return process.returncode, output.decode()
 
 
-async def killed_in_the_middle(folder: Path) -> None:
-    """Run a deployment, and kill it as soon as its first node stands at its first weight."""
-    process = await begin(folder, "deploy", "--output", "json")
+async def killed_in_the_middle(folder: Path, *words: str, by: signal.Signals = signal.SIGKILL) -> int | None:
+    """Run a verb, and end it as soon as a node stands at its first weight. Gives its exit code."""
+    process = await begin(folder, *(words or ("deploy",)), "--output", "json")
     assert process.stdout is not None
     try:
         async with asyncio.timeout(60):
             async for line in process.stdout:
                 if str(json.loads(line).get("detail")).startswith("weight 10 of 101"):
-                    return
+                    process.send_signal(by)
+                    await process.communicate()
+                    return process.returncode
         raise AssertionError("it was not warmed up")
     finally:
-        process.kill()
-        await process.wait()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def weights(here: Shop, node: str = "web1") -> list[tuple[AdminState, int]]:
@@ -88,6 +92,21 @@ def test_the_weight_comes_back(haproxy_binary: Path, tmp_path: Path, verb: str) 
             assert code == 0, told
             assert await weights(here) == [(AdminState.READY, 101)]
             assert "10 of 101" not in (await run(tmp_path, "status"))[1]
+
+    asyncio.run(scenario())
+
+
+def test_ready_that_is_interrupted_puts_it_back(haproxy_binary: Path, tmp_path: Path) -> None:
+    """Ctrl-C while a node that was drained by hand is warmed up: it serves, with all of its weight."""
+
+    async def scenario() -> None:
+        async with shop(haproxy_binary, BACKENDS) as here:
+            await here.haproxies["lb1"].send(["set server shop/web1 weight 101"])
+            inventory(here, tmp_path, "30s")
+            code, told = await run(tmp_path, "drain", "web1")
+            assert code == 0, told
+            assert await killed_in_the_middle(tmp_path, "ready", "web1", by=signal.SIGINT) == 130
+            assert await weights(here) == [(AdminState.READY, 101)]
 
     asyncio.run(scenario())
 

@@ -192,6 +192,9 @@ def test_a_warmup_rises_to_the_weight_that_the_server_had(mistakes: Mistakes, co
     assert line == "prod.yml:5:23: warmup.steps[1]: expected more than the step before it, which is 10%"
     (line,) = mistakes(compose(warmup="{steps: [10%, 50%], over: 20s}"))
     assert line.endswith("warmup.steps[1]: expected 100% as the last step: the weight that the server had")
+    for few in ("[]", "[100%]"):
+        (line,) = mistakes(compose(warmup=f"{{steps: {few}, over: 20s}}"))
+        assert line.endswith("warmup.steps: expected a lower share and then 100%, such as [10%, 100%]")
     (line,) = mistakes(compose(warmup="{steps: [0%, 100%], over: 20s}"))
     assert line.endswith("found '0%', expected a share up to 100%, such as 25%")
 
