@@ -104,7 +104,7 @@ def test_it_ends_at_the_weight_that_it_had(haproxy_binary: Path) -> None:
         found = {"lb1": ["set server shop/web1 weight 40"]}
         async with warming(haproxy_binary, {"over": "100ms"}, balancers=2, found=found) as (it, running):
             assert await running is Outcome.DONE
-            assert sorted(map(int, weights(it))) == [4, 10, 20, 40, 50, 100]
+            assert {"4", "10", "40", "100"} <= set(weights(it)) <= {"4", "10", "20", "40", "50", "100"}
             assert ready_detail(it) == ""
             assert await it.admin("web1") == {"lb1": (READY, 40), "lb2": (READY, 100)}
 
@@ -120,8 +120,8 @@ def test_a_reload_in_the_middle_is_made_good(haproxy_binary: Path) -> None:
             await at(it, 8)
             await it.here.balancers[0].reload()
             assert await running is Outcome.DONE
-            assert weights(it)[:1] + weights(it)[-1:] == ["8", "80"]
-            assert len(weights(it)) == 4
+            assert weights(it)[:2] == ["8", "8"]
+            assert weights(it)[-1] == "80"
             assert await it.admin("web1") == {"lb1": (READY, 80)}
 
     asyncio.run(scenario())
