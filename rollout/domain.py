@@ -112,6 +112,50 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
+class Counters:
+    """What a server answered: since HAProxy's process began, or between two moments."""
+
+    requests: int = 0
+    """Answered, with whatever status."""
+    errors: int = 0
+    """Of these, the ones answered 5xx."""
+    broken: int = 0
+    """Answers that broke off, were no HTTP, or never came."""
+    refused: int = 0
+    """Connections that could not be made, and every other try because of that."""
+    milliseconds: float = 0.0
+    """How long all answers together took to begin."""
+
+    def __add__(self, other: Counters) -> Counters:
+        return Counters(
+            self.requests + other.requests,
+            self.errors + other.errors,
+            self.broken + other.broken,
+            self.refused + other.refused,
+            self.milliseconds + other.milliseconds,
+        )
+
+    def __sub__(self, other: Counters) -> Counters:
+        return Counters(
+            self.requests - other.requests,
+            self.errors - other.errors,
+            self.broken - other.broken,
+            self.refused - other.refused,
+            self.milliseconds - other.milliseconds,
+        )
+
+    @property
+    def failed(self) -> int:
+        """Requests that users saw fail."""
+        return self.errors + self.broken
+
+    @property
+    def asked(self) -> int:
+        """Requests that were answered, or should have been."""
+        return self.requests + self.broken
+
+
+@dataclass(frozen=True, slots=True)
 class ServerState:
     """What one reading of HAProxy's statistics says of one server.
 
@@ -143,6 +187,10 @@ class ServerState:
     """Sessions that processes of before a reload still have on it; only a master socket shows them."""
     idle_connections: int = 0
     """Connections to it that HAProxy keeps for later requests."""
+    counters: Counters = Counters()
+    """Since HAProxy's process began; their `milliseconds` are not known, but by `mean`."""
+    mean: int = 0
+    """Milliseconds until an answer began, by HAProxy's sliding average over some hundred answers."""
 
     @property
     def idle(self) -> bool:
@@ -327,6 +375,14 @@ class Held:
 
     holder: Holder
     silent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Who asked the holder of a lock to halt, and who to go on after a pause; empty where nobody did."""
+
+    halt: str = ""
+    promote: str = ""
 
 
 @dataclass(frozen=True, slots=True)

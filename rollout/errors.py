@@ -99,6 +99,14 @@ class NoCapacity(StepFailure):
     """A node was not taken out: the others could not carry its traffic. No other one may be tried."""
 
 
+class JudgedBad(StepFailure):
+    """Users get worse answers from a node since it has the new release."""
+
+
+class Outage(StepFailure):
+    """All nodes have the same problem: the release is not to blame."""
+
+
 class ChangedByOthers(StepFailure):
     """Somebody else changed a server while it was out: what they set is theirs and stays."""
 

@@ -42,6 +42,10 @@ class DeploymentStarted(Event):
     """The deployment whose nodes go back to what they ran before it."""
     on_failure: str = "halt"
     """Or `rollback`."""
+    on_judged: str = "halt"
+    """The same for a release that was judged bad."""
+    waves: tuple[int, ...] = ()
+    """How many nodes are rolled before the next ones."""
     balanced: bool = True
     """Some load balancer sends requests to the nodes, so that one can be left out."""
 
@@ -176,6 +180,42 @@ class Halted(Event):
     reason: str
     gave_up: bool = False
     """Because of failures, and not because somebody asked."""
+    judged: bool = False
+    """Because users get worse answers from the new release."""
+
+
+@dataclass(frozen=True)
+class Paused(Event):
+    """No further node starts until somebody says so, or what it waits for is over."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class WentOn(Event):
+    """A pause is over."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Served(Event):
+    """What users got from one release while the deployment ran, as all load balancers counted it."""
+
+    release: str
+    """What it is called; the old one may have no name."""
+    requests: int
+    errors: int
+
+
+@dataclass(frozen=True)
+class Probed(Event):
+    """What the service's public address answered while the deployment ran. Times are milliseconds."""
+
+    asked: int
+    failed: int
+    median: float
+    longest: float
 
 
 @dataclass(frozen=True)

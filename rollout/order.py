@@ -7,9 +7,21 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout.inventory.model import Inventory
+from rollout.inventory.model import Inventory, Strategy
 
 Spread = Literal["zones", "within"]
+
+
+def waves(strategy: Strategy, total: int, *, done: int = 0) -> tuple[int, ...]:
+    """How many of the nodes that are not done are rolled in each wave. `total` includes those that are."""
+    canary = strategy.canary.as_floor(total) if strategy.canary is not None else 0
+    reached = (canary, *(wave.as_floor(total) for wave in strategy.waves), total)
+    sizes = []
+    for until in reached:
+        if min(until, total) > done:
+            sizes.append(min(until, total) - done)
+            done = min(until, total)
+    return tuple(sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +38,13 @@ class Order:
     def of(cls, inventory: Inventory) -> Order:
         return cls({name: node.zone for name, node in inventory.nodes.items()}, inventory.strategy.spread)
 
-    def arranged(self, nodes: Sequence[str], *, canary: int, window: int) -> tuple[str, ...]:
-        """The order in which they start, if all take the same time. The canaries are the first ones."""
-        canaries, others = nodes[:canary], nodes[canary:]
-        first = self._wave(canaries, window)
-        return (*first, *self._wave(others, window, after=first[-1:]))
+    def arranged(self, nodes: Sequence[str], *, waves: Iterable[int], window: int) -> tuple[str, ...]:
+        """The order in which they start, if all take the same time, wave after wave."""
+        started: list[str] = []
+        for size in waves:
+            wave = nodes[len(started) : len(started) + size]
+            started += self._wave(wave, window, after=started[-1:])
+        return tuple(started)
 
     def next(
         self, waiting: Sequence[str], flying: Collection[str], left_out: Collection[str] = ()

@@ -37,7 +37,10 @@ class Plan:
     """In the order in which they are rolled."""
     skipped: Mapping[str, str]
     """Nodes that somebody else took out of rotation, with the reason."""
+    waves: tuple[int, ...]
+    """How many of the nodes are rolled before the next ones are judged."""
     canary: int
+    """How many of the first wave are there to try the release."""
     window: int
     placement: Placement
     capacity: tuple[Capacity, ...]

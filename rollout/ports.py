@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
-from rollout.domain import Answer, Completed, Content, Held, Holder, Reading, Server, Session
+from rollout.domain import Answer, Completed, Content, Held, Holder, Reading, Server, Session, Wishes
 from rollout.events import Event, Record
 
 
@@ -137,12 +137,12 @@ class Lock(Protocol):
         """Who holds it."""
         ...
 
-    async def beat(self, holder: Holder) -> str:
-        """Give a sign of life; who asked the holder to halt, if anybody did. Raises LockLost."""
+    async def beat(self, holder: Holder) -> Wishes:
+        """Give a sign of life; what the holder was asked to do. To promote is asked once. Raises LockLost."""
         ...
 
-    async def ask_to_halt(self, who: str) -> bool:
-        """Ask the holder to halt; False if nobody holds it."""
+    async def ask(self, wish: Literal["halt", "promote"], who: str) -> bool:
+        """Ask the holder to halt, or to go on after a pause; False if nobody holds it."""
         ...
 
     async def drop(self, holder: Holder) -> None:

@@ -17,14 +17,18 @@ from rollout.events import (
     NodeFinished,
     NodeReturned,
     OutputSeen,
+    Paused,
+    Probed,
     Progressed,
     Record,
     ReleaseNoted,
+    Served,
     ServerNoted,
     StepFailed,
     StepFinished,
     StepStarted,
     Warned,
+    WentOn,
 )
 
 _TOUCHING = frozenset({Step.RELEASE, Step.RESTART})
@@ -137,11 +141,13 @@ class Progress:
     rollback_of: int | None = None
     """The deployment that it takes back."""
     on_failure: str = "halt"
+    on_judged: str = "halt"
     load_balancers: tuple[str, ...] = ()
     balanced: bool = True
     """Some load balancer sends requests to the nodes, be it one that is not listed."""
     window: int = 1
     canary: int = 0
+    waves: tuple[int, ...] = ()
     inventory: str = ""
     user: str = ""
     host: str = ""
@@ -152,6 +158,12 @@ class Progress:
     halted: str | None = None
     gave_up: bool = False
     """It was halted by failures, and not because somebody asked."""
+    judged: bool = False
+    """It was halted because users got worse answers."""
+    paused: str = ""
+    """What it waits for; empty while it does not."""
+    served: tuple[Served, ...] = ()
+    probed: Probed | None = None
     outcome: Outcome | None = None
     reason: str = ""
     seconds: float | None = None
@@ -218,7 +230,8 @@ class Progress:
     @property
     def to_be_rolled_back(self) -> bool:
         """It failed, and its inventory asks for a rollback then."""
-        failed = self.outcome is Outcome.FAILED and self.gave_up and self.on_failure == "rollback"
+        wanted = self.on_judged if self.judged else self.on_failure
+        failed = self.outcome is Outcome.FAILED and self.gave_up and wanted == "rollback"
         return failed and self.release is not None and bool(self.touched)
 
     def release_of(self, node: str) -> str | None:
@@ -267,10 +280,18 @@ class Progress:
                 return self._with(name, left_out=False)
             case Warned() as event:
                 return replace(self, warnings=(*self.warnings, event))
-            case Halted(reason=reason, gave_up=gave_up):
-                return replace(self, halted=reason, gave_up=gave_up)
+            case Halted(reason=reason, gave_up=gave_up, judged=judged):
+                return replace(self, halted=reason, gave_up=gave_up, judged=judged)
+            case Paused(reason=reason):
+                return replace(self, paused=reason)
+            case WentOn():
+                return replace(self, paused="")
+            case Served() as event:
+                return replace(self, served=(*self.served, event))
+            case Probed() as event:
+                return replace(self, probed=event)
             case DeploymentFinished(outcome=outcome, seconds=seconds, reason=reason):
-                return replace(self, outcome=outcome, seconds=seconds, reason=reason)
+                return replace(self, outcome=outcome, seconds=seconds, reason=reason, paused="")
         return self
 
     def _begun(self, record: Record, event: DeploymentStarted) -> Progress:
@@ -285,10 +306,12 @@ class Progress:
             releases=event.releases,
             rollback_of=event.rollback_of,
             on_failure=event.on_failure,
+            on_judged=event.on_judged,
             load_balancers=event.load_balancers,
             balanced=event.balanced,
             window=event.window,
             canary=event.canary,
+            waves=event.waves,
             inventory=event.inventory,
             user=event.user,
             host=event.host,
@@ -319,6 +342,10 @@ class Progress:
             nodes={**self.nodes, **again},
             halted=None,
             gave_up=False,
+            judged=False,
+            paused="",
+            served=(),
+            probed=None,
             outcome=None,
             reason="",
             seconds=None,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Literal
 
-from rollout.domain import Completed, Held, Holder
+from rollout.domain import Completed, Held, Holder, Wishes
 from rollout.errors import HostError, LockLost
 from rollout.ports import Host
 
@@ -35,9 +36,12 @@ echo $(( $(date +%s) - $(stat -c %Y "$ROLLOUT_LOCK/beat" 2>/dev/null || echo 0) 
 _BEAT = """
 grep -qsF "$ROLLOUT_TOKEN" "$ROLLOUT_LOCK/holder" || exit 18
 touch "$ROLLOUT_LOCK/beat"
-if [ -e "$ROLLOUT_LOCK/halt" ]; then cat "$ROLLOUT_LOCK/halt"; fi
+for wish in halt promote; do
+    if [ -e "$ROLLOUT_LOCK/$wish" ]; then printf '%s ' "$wish"; cat "$ROLLOUT_LOCK/$wish"; fi
+done
+rm -f "$ROLLOUT_LOCK/promote"
 """
-_HALT = '[ -d "$ROLLOUT_LOCK" ] || exit 18; printf "%s\\n" "$ROLLOUT_WHO" > "$ROLLOUT_LOCK/halt"'
+_ASK = '[ -d "$ROLLOUT_LOCK" ] || exit 18; printf "%s\\n" "$ROLLOUT_WHO" > "$ROLLOUT_LOCK/$ROLLOUT_WISH"'
 _DROP = """
 grep -qsF "$ROLLOUT_TOKEN" "$ROLLOUT_LOCK/holder" || exit 18
 mv -T "$ROLLOUT_LOCK" "$ROLLOUT_LOCK.$$" && rm -rf "$ROLLOUT_LOCK.$$"
@@ -71,14 +75,15 @@ class FolderLock:
                 self._host.name, f"{self._folder} is no lock of rollout: {error}", hint="remove it by hand"
             ) from error
 
-    async def beat(self, holder: Holder) -> str:
+    async def beat(self, holder: Holder) -> Wishes:
         beaten = await self._run(_BEAT, _NOT_OURS, ROLLOUT_TOKEN=holder.token)
         if beaten.status != 0:
             raise LockLost(f"the lock {self.where} was taken away")
-        return beaten.tail[-1] if beaten.tail else ""
+        asked = dict(line.split(" ", 1) for line in beaten.tail if " " in line)
+        return Wishes(asked.get("halt", ""), asked.get("promote", ""))
 
-    async def ask_to_halt(self, who: str) -> bool:
-        return (await self._run(_HALT, _NOT_OURS, ROLLOUT_WHO=who)).status == 0
+    async def ask(self, wish: Literal["halt", "promote"], who: str) -> bool:
+        return (await self._run(_ASK, _NOT_OURS, ROLLOUT_WISH=wish, ROLLOUT_WHO=who)).status == 0
 
     async def drop(self, holder: Holder) -> None:
         await self._run(_DROP, _NOT_OURS, ROLLOUT_TOKEN=holder.token)

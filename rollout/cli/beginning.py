@@ -36,7 +36,9 @@ def begun(
         pid=os.getpid(),
         releases=dict(plan.releases),
         rollback_of=rollback_of,
-        on_failure="halt" if rollback_of is not None else inventory.strategy.on_failure,
+        on_failure="halt" if rollback_of is not None else inventory.strategy.on_failure or "halt",
+        on_judged="halt" if rollback_of is not None else inventory.strategy.on_failure or "rollback",
+        waves=plan.waves,
         balanced=inventory.behind_load_balancers,
     )
     for name in plan.nodes:

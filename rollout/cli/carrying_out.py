@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Collection, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 from rollout.cli.journals import Recorder
 from rollout.cli.locks import Brake
@@ -48,12 +50,34 @@ async def _until_stopped(deployment: Deployment, record: Recorder) -> Outcome:
     for which in stops:
         loop.add_signal_handler(which, _stopper(deployment, record, asked, which.name))
     try:
-        return await asyncio.create_task(deployment.run())
+        with _enter_promotes(deployment):
+            return await asyncio.create_task(deployment.run())
     except asyncio.CancelledError:
         return Outcome.INTERRUPTED
     finally:
         for which in stops:
             loop.remove_signal_handler(which)
+
+
+@contextmanager
+def _enter_promotes(deployment: Deployment) -> Iterator[None]:
+    """On a terminal, Enter lets a paused deployment go on."""
+    if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()):
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def entered() -> None:
+        if not sys.stdin.readline():
+            loop.remove_reader(sys.stdin)
+        elif deployment.paused:
+            deployment.promote("Enter")
+
+    loop.add_reader(sys.stdin, entered)
+    try:
+        yield
+    finally:
+        loop.remove_reader(sys.stdin)
 
 
 def _stopper(deployment: Deployment, record: Recorder, asked: list[str], name: str) -> Callable[[], None]:

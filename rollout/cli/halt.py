@@ -25,6 +25,6 @@ def run(arguments: argparse.Namespace) -> int:
 async def _halt(arguments: argparse.Namespace) -> None:
     inventory = load_inventory(arguments)
     async with open_site(inventory) as site:
-        if not await site.lock.ask_to_halt(f"{user()} on {socket.gethostname()}"):
+        if not await site.lock.ask("halt", f"{user()} on {socket.gethostname()}"):
             raise Refused(f"no deployment of {inventory.service} runs", hint="rollout status")
     sys.stdout.write("asked: the nodes in flight finish, and no other one starts\n")

@@ -18,7 +18,7 @@ from rollout.inventory.quantities import parse_duration
 
 
 class Brake:
-    """Halts a deployment, also when that is asked for before there is one."""
+    """Halts a deployment, also when that is asked for before there is one, or lets it go on after a pause."""
 
     def __init__(self) -> None:
         self._reason = ""
@@ -28,6 +28,10 @@ class Brake:
         self._reason = reason
         if self._deployment is not None:
             self._deployment.halt(reason)
+
+    def promote(self, who: str) -> None:
+        if self._deployment is not None:
+            self._deployment.promote(who)
 
     def attach(self, deployment: Deployment) -> None:
         self._deployment = deployment
@@ -55,7 +59,7 @@ def hold_lock(site: OpenSite, purpose: str, wait: float, brake: Brake) -> Abstra
         since=time.time(),
         purpose=purpose,
     )
-    return locked(site.lock, holder, wait=wait, is_gone=_is_gone, halt=brake)
+    return locked(site.lock, holder, wait=wait, is_gone=_is_gone, halt=brake, promote=brake.promote)
 
 
 def _is_gone(holder: Holder) -> bool:

@@ -29,6 +29,7 @@ VERBS = {
     "resume": "go on with a deployment that was interrupted or halted",
     "restore": "bring every node that deployments left out back, if it is healthy",
     "rollback": "put back the release that the nodes had before the last deployment",
+    "promote": "let the running deployment go on after a pause",
     "halt": "let the running deployment finish the nodes in flight and start no other",
     "lock": "show who deploys the service now, or break a lock that was left",
     "history": "list the deployments of the service",

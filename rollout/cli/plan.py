@@ -70,9 +70,10 @@ def _text(
 ) -> Iterator[str]:
     pace = "one at a time" if plan.window == 1 else f"{plan.window} at a time"
     canary = f", canary {', '.join(plan.nodes[: plan.canary])}" if plan.canary else ""
+    sizes = f", in waves of {', '.join(map(str, plan.waves))}" if len(plan.waves) > 2 else ""
     spread = _SPREAD.get(inventory.strategy.spread or "", "")
     what = plan.release or "rolling restart"
-    yield f"{plan.service} {what} → {count(len(plan.nodes), 'node')} · {pace}{spread}{canary}"
+    yield f"{plan.service} {what} → {count(len(plan.nodes), 'node')} · {pace}{spread}{canary}{sizes}"
     for name, reason in plan.skipped.items():
         yield f"skipped: {name}: {reason}"
     for warning in plan.warnings:
@@ -110,6 +111,7 @@ def _document(
         "release": plan.release,
         "window": plan.window,
         "canary": plan.canary,
+        "waves": list(plan.waves),
         "spread": inventory.strategy.spread,
         "skipped": dict(plan.skipped),
         "warnings": list(plan.warnings),

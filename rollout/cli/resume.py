@@ -46,16 +46,17 @@ async def _resume(arguments: argparse.Namespace) -> int:
                 sys.stdout.write(f"deployment {last.deployment} is done: there is nothing to resume\n")
                 return 0
             ours = left_out(journal, inventory.service)
+            back = last.rollback_of is not None
             plan, seen = await make_plan(
                 site,
                 nodes,
                 last.release,
                 ours=ours,
                 include_out_of_rotation=arguments.include_out_of_rotation,
+                done=last.done,
+                in_waves=not back,
             )
-            back = last.rollback_of is not None
-            canary = 0 if last.done or back else plan.canary
-            plan = dataclasses.replace(plan, releases=last.releases, canary=canary, back=back)
+            plan = dataclasses.replace(plan, releases=last.releases, back=back)
             if plan.nodes or not last.done:
                 # Else all that is left is skipped, and with that the deployment is done.
                 await require_safe(site, plan, seen, allow_outage=arguments.allow_outage)

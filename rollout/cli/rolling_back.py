@@ -49,9 +49,9 @@ async def roll_back(
     common, _ = Counter(releases.values()).most_common(1)[0]
     # A node that others took out was touched all the same: it is rolled back, and left as it is found.
     ours = left_out(journal, inventory.service)
-    plan, seen = await make_plan(site, nodes, common, ours=ours, include_out_of_rotation=True)
+    plan, seen = await make_plan(site, nodes, common, ours=ours, include_out_of_rotation=True, in_waves=False)
     others = {name: release for name, release in releases.items() if release and release != common}
-    plan = dataclasses.replace(plan, canary=0, releases=others, back=True)
+    plan = dataclasses.replace(plan, releases=others, back=True)
     await require_safe(site, plan, seen, allow_outage=arguments.allow_outage)
     now = {name: release for name in plan.nodes if (release := last.release_of(name))}
     number = journal.begin(inventory.service)

@@ -44,6 +44,8 @@ async def open_site(inventory: Inventory) -> AsyncIterator[OpenSite]:
             hosts={name: wiring.node_host(name) for name in inventory.nodes},
             probes={name: wiring.probe(name) for name in inventory.nodes},
             sources=LocalSources(),
+            here=LocalHost("this machine"),
+            public=wiring.direct,
             lock=wiring.lock(),
             load_balancers={name: wiring.load_balancer(name) for name in inventory.load_balancers},
             balancer_hosts={
@@ -59,7 +61,7 @@ async def open_site(inventory: Inventory) -> AsyncIterator[OpenSite]:
 class _Wiring:
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
-        self._direct = _LateProbe()
+        self.direct = _LateProbe()
         self._opened: SshPool | None = None
 
     @functools.cached_property
@@ -76,7 +78,7 @@ class _Wiring:
 
     def probe(self, name: str) -> Probe:
         target = self._inventory.ssh_target(name)
-        return self._direct if target is None else self._ssh.probe(target, self._direct)
+        return self.direct if target is None else self._ssh.probe(target, self.direct)
 
     def load_balancer(self, name: str) -> HAProxy:
         master = self._inventory.master_socket(name)
@@ -125,7 +127,7 @@ class _Wiring:
         return f"rollout-{service.removeprefix(MASK)}-{where}.lock"
 
     async def aclose(self) -> None:
-        await self._direct.aclose()
+        await self.direct.aclose()
         if self._opened is not None:
             await self._opened.aclose()
 

@@ -29,6 +29,10 @@ class NodeContext:
     host: Host
     probe: Probe
     environment: Mapping[str, str]
+    here: Host
+    """This machine."""
+    public: Probe
+    """How what is not on the node is asked, from here."""
 
     @property
     def address(self) -> str:

@@ -1,23 +1,30 @@
-"""A deployment: prepare everywhere, then the canary, then the others through a sliding window."""
+"""A deployment: prepare everywhere, then wave after wave, each through a sliding window, and judged."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from rollout.domain import Outcome, Step
 from rollout.engine.context import NodeContext
 from rollout.engine.gate import Gate
+from rollout.engine.jury import Jury
 from rollout.engine.log import Recorder, StepLog, step
 from rollout.engine.node import NodeRoll
+from rollout.engine.pausing import Pauses
+from rollout.engine.probing import Probing
 from rollout.engine.release import send, way
 from rollout.engine.site import Site
 from rollout.engine.waiting import together
-from rollout.errors import NoCapacity, RolloutError
-from rollout.events import DeploymentFinished, Halted, NodeFailed, NodeFinished
+from rollout.engine.watch import Watch
+from rollout.errors import JudgedBad, NoCapacity, RolloutError
+from rollout.events import DeploymentFinished, Halted, NodeFailed, NodeFinished, Served
+from rollout.inventory.judge import Judge
 from rollout.inventory.model import PARALLEL
+from rollout.judge import Verdict
 from rollout.order import Order
 from rollout.plan import Plan
 from rollout.release.way import Releasing
@@ -48,10 +55,16 @@ class Deployment:
             name: site.context(name, plan.release_of(name), deployment=number, previous=previous.get(name))
             for name in plan.nodes
         }
+        self._pauses = Pauses(record)
+        self._watch = Watch(site.load_balancers.values())
+        self._jury = Jury(_judge(site), plan, previous, self._watch)
+        probe = site.inventory.probe
+        self._probing = Probing(probe, site.public, self._probe_failed) if probe else None
         self._left_out: set[str] = set()
         self._failed: list[str] = []
         self._done: list[str] = []
         self._halted = ""
+        self._judged_bad = False
         self._running: asyncio.Task[Any] | None = None
         self._guards: dict[str, asyncio.Task[None]] = {}
         """Keep those out that were left out, as long as this deployment goes on."""
@@ -66,6 +79,7 @@ class Deployment:
         if self._running is not None:
             self._halted = reason
             self._record(Halted(reason))
+            self._pauses.halt()
             self._running.cancel()
             self._running = None
 
@@ -73,17 +87,22 @@ class Deployment:
         """No further node starts; those in flight finish. The first reason is the one that counts."""
         self._halt(reason, gave_up=False)
 
+    @property
+    def paused(self) -> bool:
+        return self._pauses.any
+
+    def promote(self, who: str) -> None:
+        """Go on after a pause, because `who` says so."""
+        self._pauses.promote(who)
+
     async def run(self) -> Outcome:
         clock = asyncio.get_running_loop().time
         begun = clock()
         self._running = asyncio.current_task()
-        canaries, others = self._plan.nodes[: self._plan.canary], self._plan.nodes[self._plan.canary :]
         try:
-            if await self._prepare():
-                await self._roll(canaries)
-                if self._failed:
-                    self._halt(f"the canary {', '.join(self._failed)} failed", gave_up=True)
-                await self._roll(others)
+            async with self._watching():
+                if await self._prepare():
+                    await self._waves()
         except asyncio.CancelledError:
             reason = self._halted or "interrupted"
             self._record(DeploymentFinished(Outcome.INTERRUPTED, clock() - begun, reason))
@@ -96,13 +115,63 @@ class Deployment:
         self._record(DeploymentFinished(outcome, clock() - begun, self._halted))
         return outcome
 
-    def _halt(self, reason: str, *, gave_up: bool) -> None:
+    def _halt(self, reason: str, *, gave_up: bool, judged: bool = False) -> None:
         if not self._halted:
             self._halted = reason
-            self._record(Halted(reason, gave_up))
+            self._record(Halted(reason, gave_up, judged))
+            self._pauses.halt()
+
+    def _probe_failed(self, reason: str) -> None:
+        self._halt(reason, gave_up=True)
+
+    @asynccontextmanager
+    async def _watching(self) -> AsyncIterator[None]:
+        """What users get meanwhile is looked at, and told at the end."""
+        await self._watch.look()
+        tasks = [asyncio.create_task(self._watch.run())]
+        if self._probing is not None:
+            tasks.append(asyncio.create_task(self._probing.run()))
+        try:
+            yield
+            await self._watch.look()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for release, users in self._jury.users().items():
+                self._record(Served(release, users.asked, users.failed))
+            if self._probing is not None:
+                self._record(self._probing.seen())
+
+    async def _waves(self) -> None:
+        nodes = list(self._plan.nodes)
+        for number, size in enumerate(self._plan.waves):
+            wave, nodes = nodes[:size], nodes[size:]
+            self._watch.forget()
+            await self._roll(wave)
+            if self._failed and number == 0 and self._plan.canary:
+                self._halt(f"the canary {', '.join(self._failed)} failed", gave_up=True)
+            if nodes and not self._halted:
+                await self._judge_wave([name for name in wave if name in self._done])
+                if (
+                    number == 0
+                    and self._plan.canary
+                    and self._site.inventory.strategy.pause
+                    and not self._halted
+                ):
+                    await self._pauses.pause(f"the canary {', '.join(wave)} is done")
+
+    async def _judge_wave(self, names: Sequence[str]) -> None:
+        """One node was judged by itself; several together show what is too little to be seen of one."""
+        if len(names) < 2 or not self._jury.sits:
+            return
+        judged = await self._jury.verdict(names)
+        if judged.verdict is Verdict.FAIL:
+            self._judged_bad = True
+            self._halt(judged.reason, gave_up=True, judged=True)
 
     def _outcome(self) -> Outcome:
-        if self._failed:
+        if self._failed or self._judged_bad:
             return Outcome.FAILED
         return Outcome.DONE if len(self._done) == len(self._plan.nodes) else Outcome.INTERRUPTED
 
@@ -149,7 +218,7 @@ class Deployment:
         flying: dict[asyncio.Task[None], str] = {}
         try:
             while flying or (waiting and not self._halted):
-                while not self._halted and len(flying) < self._window():
+                while not self._halted and not self._pauses.any and len(flying) < self._window():
                     name = self._order.next(waiting, flying.values(), self._left_out)
                     if name is None:
                         break
@@ -166,6 +235,10 @@ class Deployment:
                 task.cancel()
             await asyncio.gather(*flying, return_exceptions=True)
 
+    def _trouble(self, name: str) -> str:
+        """What is wrong with the other nodes, too, so that the release is not to blame."""
+        return self._jury.trouble([name])
+
     def _window(self) -> int:
         """How many more nodes may be out; one that failed and stays out takes a place."""
         return max(1, self._plan.window - len(self._left_out))
@@ -177,7 +250,7 @@ class Deployment:
         servers, taken_up = self._plan.placement[name], name in self._plan.taken_up
         rotation = self._site.rotation(context, servers, self._plan.before, taken_up=taken_up)
         gate = functools.partial(self._gate.leaving, name)
-        node = NodeRoll(context, rotation, self._record, gate, taken_up=taken_up)
+        node = NodeRoll(context, rotation, self._record, gate, self._jury, self._pauses, taken_up=taken_up)
         try:
             await node.roll(self._settled.get(name, ()))
         except (RolloutError, asyncio.CancelledError) as error:
@@ -191,6 +264,10 @@ class Deployment:
                 raise
             if isinstance(error, NoCapacity):
                 self.halt(f"{name} was not taken out: {error}")
+            elif isinstance(error, JudgedBad):
+                self._halt(str(error), gave_up=True, judged=True)
+            elif trouble := self._trouble(name):
+                self.halt(f"{name} failed, and is not to blame: {trouble}")
             elif len(self._failed) > self._site.inventory.strategy.max_failures:
                 self._halt(f"{name} failed", gave_up=True)
         else:
@@ -198,3 +275,12 @@ class Deployment:
             self._record(NodeFinished(name, clock() - begun))
         finally:
             self._gate.ended(name, left_out=node.out)
+            if not node.out:
+                self._jury.passed(name)
+
+
+def _judge(site: Site) -> Judge | None:
+    """How nodes that bake are judged; `None` where they are not."""
+    strategy = site.inventory.strategy
+    judged = isinstance(strategy.judge, Judge) and strategy.bake > 0 and bool(site.load_balancers)
+    return strategy.judge if judged and isinstance(strategy.judge, Judge) else None

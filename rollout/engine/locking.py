@@ -23,15 +23,21 @@ IsGone = Callable[[Holder], bool]
 
 @asynccontextmanager
 async def locked(
-    lock: Lock, holder: Holder, *, wait: float, is_gone: IsGone, halt: Callable[[str], None]
+    lock: Lock,
+    holder: Holder,
+    *,
+    wait: float,
+    is_gone: IsGone,
+    halt: Callable[[str], None],
+    promote: Callable[[str], None],
 ) -> AsyncIterator[None]:
     """Hold the lock. `wait` is how many seconds to wait for it.
 
-    `halt` is told when somebody asks the holder to halt, and when the lock is lost. Raises Refused if another
-    one holds it, HostError.
+    `halt` is told when somebody asks the holder to halt, and when the lock is lost; `promote` is told who
+    asks it to go on. Raises Refused if another one holds it, HostError.
     """
     await _take(lock, holder, wait, is_gone)
-    beating = asyncio.create_task(_beat(lock, holder, halt))
+    beating = asyncio.create_task(_beat(lock, holder, halt, promote))
     try:
         yield
     finally:
@@ -56,18 +62,22 @@ async def _take(lock: Lock, holder: Holder, wait: float, is_gone: IsGone) -> Non
             await asyncio.sleep(_LOOK_AGAIN)
 
 
-async def _beat(lock: Lock, holder: Holder, halt: Callable[[str], None]) -> None:
+async def _beat(
+    lock: Lock, holder: Holder, halt: Callable[[str], None], promote: Callable[[str], None]
+) -> None:
     while True:
         await asyncio.sleep(_BEAT)
         try:
-            who = await lock.beat(holder)
+            asked = await lock.beat(holder)
         except LockLost as error:
             halt(str(error))
             return
         except HostError:
             continue
-        if who:
-            halt(f"{who} asked to halt")
+        if asked.halt:
+            halt(f"{asked.halt} asked to halt")
+        if asked.promote:
+            promote(asked.promote)
 
 
 def is_silent(held: Held) -> bool:

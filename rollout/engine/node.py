@@ -9,14 +9,16 @@ from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from rollout.domain import Step
+from rollout.engine.bake import Bake
 from rollout.engine.context import NodeContext
+from rollout.engine.jury import Jury
 from rollout.engine.log import Recorder, StepLog, step
+from rollout.engine.pausing import Pauses
 from rollout.engine.proof import prove
 from rollout.engine.release import release, way
 from rollout.engine.restart import explanation, restart
 from rollout.engine.rotation import Rotation
-from rollout.engine.verify import bake
-from rollout.errors import RolloutError, StepFailure
+from rollout.errors import JudgedBad, RolloutError, StepFailure
 from rollout.restart import restarting
 
 Gate = Callable[[StepLog], AbstractAsyncContextManager[None]]
@@ -38,6 +40,8 @@ class NodeRoll:
         rotation: Rotation,
         record: Recorder,
         gate: Gate,
+        jury: Jury,
+        pauses: Pauses,
         *,
         taken_up: bool = False,
     ) -> None:
@@ -45,6 +49,8 @@ class NodeRoll:
         self._rotation = rotation
         self._record = record
         self._gate = gate
+        self._jury = jury
+        self._pauses = pauses
         self._restarting = restarting(context.inventory.restart, context.fill)
         self._left = False
         self._untouched = not taken_up
@@ -58,11 +64,11 @@ class NodeRoll:
         `settled` steps were done in an earlier try, and are not done again.
         """
         context, rotation, inventory = self._context, self._rotation, self._context.inventory
-        health, baking = inventory.health, inventory.strategy.bake
 
         async with self._step(Step.DRAIN) as log, self._given_back_on_failure(log):
             async with self._gate(log):
                 self.out = self._left = True
+                self._jury.left(context.name)
                 await rotation.leave(log)
             await rotation.drained(log)
 
@@ -83,14 +89,15 @@ class NodeRoll:
                 await prove(context, rotation, log)
 
             async with self._step(Step.READY) as log:
+                await self._jury.entered(context.name)
                 await rotation.enter(log)
                 self._entered = True
                 await rotation.warm_up(log)
                 self.out = False
 
-        if health is not None and baking > 0:
-            async with self._step(Step.BAKE):
-                await bake(context, health, baking)
+        if inventory.strategy.bake > 0:
+            async with self._step(Step.BAKE) as log, self._out_if_judged_bad(log):
+                await Bake(context, self._jury, self._pauses, log).run()
 
     def _step(self, which: Step) -> AbstractAsyncContextManager[StepLog]:
         return step(self._record, self._context.name, which)
@@ -122,6 +129,22 @@ class NodeRoll:
                     ) from error
             elif self._left:
                 await self._hold(log)
+            raise
+
+    @asynccontextmanager
+    async def _out_if_judged_bad(self, log: StepLog) -> AsyncIterator[None]:
+        """No user is sent to a release that is known to be worse, if the others can carry the traffic."""
+        try:
+            yield
+        except JudgedBad as error:
+            log.progress(f"is taken out: {error}")
+            try:
+                async with self._gate(log):
+                    self.out = True
+                    await self._rotation.leave(log)
+                await self._rotation.drained(log)
+            except RolloutError as second:
+                log.warn(f"it is not out of rotation: {second}")
             raise
 
     @asynccontextmanager

@@ -19,7 +19,7 @@ from rollout.engine.verify import ask
 from rollout.engine.waiting import both, together
 from rollout.errors import ProbeFailed, Refused
 from rollout.health import reported_release
-from rollout.order import Order
+from rollout.order import Order, waves
 from rollout.plan import Plan, out_of_rotation, require_found
 from rollout.progress import NodeProgress
 from rollout.warmup import found
@@ -32,12 +32,15 @@ async def make_plan(
     *,
     ours: Mapping[str, NodeProgress],
     include_out_of_rotation: bool = False,
+    done: int = 0,
+    in_waves: bool = True,
 ) -> tuple[Plan, Survey]:
     """Look at the load balancers and decide what to do.
 
     `ours` are nodes that an earlier deployment left out, as it found them: that they are out is nobody else's
     decision, and they are brought back. Nodes that somebody else took out are skipped, unless they are
-    included; then they are left as they are found. Raises LoadBalancerError, Refused.
+    included; then they are left as they are found. `done` nodes of the deployment are not among `nodes` any
+    more. Raises LoadBalancerError, Refused.
     """
     by_page = site.inventory.drain.health_page is not None
     state_files = () if by_page else site.state_files.values()
@@ -55,12 +58,15 @@ async def make_plan(
     taken_up = {name: ours[name] for name in rolled if name in ours and not _all_in_rotation(seen, name)}
     strategy = site.inventory.strategy
     window = min(strategy.window.of(len(site.inventory.nodes)), max(1, len(rolled)))
+    sizes = waves(strategy, done + len(rolled), done=done) if in_waves else (len(rolled),)
+    tried = in_waves and not done and strategy.canary is not None
     return Plan(
         service=site.inventory.service,
         release=release,
-        nodes=Order.of(site.inventory).arranged(rolled, canary=strategy.canary, window=window),
+        nodes=Order.of(site.inventory).arranged(rolled, waves=sizes, window=window),
         skipped=skipped,
-        canary=strategy.canary,
+        waves=sizes,
+        canary=sizes[0] if tried and sizes else 0,
         window=window,
         placement=seen.placement,
         capacity=capacity(seen.readings, rolled, seen.placement, window, strategy.min_ready),

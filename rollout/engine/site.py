@@ -38,6 +38,10 @@ class Site:
     probes: Mapping[str, Probe]
     """By the node's name: how its pages are reached."""
     sources: Sources
+    here: Host
+    """This machine."""
+    public: Probe
+    """How the service's public address is reached, from here."""
     state_files: Mapping[str, StateFile] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,6 +70,8 @@ class Site:
             release=release,
             host=self.hosts[node],
             probe=self.probes[node],
+            here=self.here,
+            public=self.public,
             environment=environment(self.inventory, node, release, deployment, previous),
         )
 

@@ -62,20 +62,6 @@ async def verify(
             await asyncio.sleep(pause)
 
 
-async def bake(context: NodeContext, health: Health, seconds: float) -> None:
-    """The page must stay right for so long without a break. Raises StepFailure."""
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + seconds
-    while clock() < deadline:
-        try:
-            wrong = fault(await ask(context, health), health, context.release)
-        except ProbeFailed as error:
-            wrong = str(error)
-        if wrong:
-            raise StepFailure(f"{context.fill(health.http)} did not stay healthy: {wrong}")
-        await asyncio.sleep(min(health.interval, max(0.0, deadline - clock())))
-
-
 def _unhealthy(context: NodeContext, health: Health, wrong: str) -> StepFailure:
     return StepFailure(
         f"{context.fill(health.http)} was not healthy within {health.timeout:g} s: {wrong}",

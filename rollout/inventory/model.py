@@ -10,7 +10,9 @@ from pydantic import ConfigDict, Discriminator, Field, PrivateAttr, Tag
 
 from rollout.domain import RuntimeSocket, SshSocket, SshTarget
 from rollout.inventory.drivers import RELOAD, WITH_A_GAP, RestartSetting
-from rollout.inventory.quantities import Amount, Duration, Timeout
+from rollout.inventory.judge import Judge, JudgeSetting
+from rollout.inventory.probe import PublicProbe
+from rollout.inventory.quantities import Amount, AmountOrNone, Duration, Timeout, Waves
 from rollout.inventory.releases import Release
 from rollout.inventory.request import Request
 from rollout.inventory.section import SETTINGS, WORD, Section, exactly_one, kind
@@ -153,7 +155,18 @@ class Health(Section):
 class Strategy(Section):
     """In which order and how many at once, and what a failure means."""
 
-    canary: int = Field(default=0, ge=0, description="Nodes that are rolled first, before any other")
+    canary: AmountOrNone = Field(
+        default=None,
+        description="Nodes that are rolled first, before any other: a count, or a share of all, rounded up",
+        json_schema_extra={"default": 0},
+    )
+    waves: Waves = Field(
+        default=(),
+        description="How many nodes are done after each wave; a wave is judged before the next one begins",
+    )
+    pause: Literal["after-canary"] | None = Field(
+        default=None, description="after-canary waits for `rollout promote` before the others follow"
+    )
     window: Amount = Field(
         default=Amount(count=1),
         description="How many nodes may be out at once: a count, or a share of all, rounded down",
@@ -174,10 +187,15 @@ class Strategy(Section):
         description="How long a load balancer that does not answer, or has no server to spare, is waited for",
     )
     bake: Duration = Field(default=0.0, description="How long a node must stay healthy after it is ready")
+    judge: JudgeSetting = Field(
+        default_factory=Judge,
+        description="How a node that bakes is compared with the others; or off",
+    )
     max_failures: int = Field(default=0, ge=0, description="Failed nodes that do not yet end the deployment")
-    on_failure: Literal["halt", "rollback"] = Field(
-        default="halt",
-        description="halt starts no further node; rollback also puts the old release back",
+    on_failure: Literal["halt", "rollback"] | None = Field(
+        default=None,
+        description="halt starts no further node; rollback also puts the old release back. By default halt, "
+        "but rollback for a release that was judged bad",
     )
 
 
@@ -221,6 +239,9 @@ class Inventory(Section):
     health: Health | None = Field(default=None, description="How a node proves that it is healthy")
     warmup: Warmup | None = Field(
         default=None, description="How a node that comes back takes its share of the traffic; at once without"
+    )
+    probe: PublicProbe | None = Field(
+        default=None, description="Asks the service's public address all through a deployment"
     )
     strategy: Strategy = Field(
         default_factory=Strategy, description="How many at once, and what a failure means"

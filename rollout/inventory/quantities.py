@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
 from pydantic_core import CoreSchema, core_schema
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
@@ -155,3 +162,22 @@ class Amount:
             ],
             "examples": [1, "25%"],
         }
+
+
+AmountOrNone = Annotated[
+    Amount | None, BeforeValidator(lambda value: None if str(value) == "0" else Amount.parse(value))
+]
+"""0 is none."""
+
+
+def _growing(amounts: tuple[Amount, ...]) -> tuple[Amount, ...]:
+    for one, next_one in itertools.pairwise(amounts):
+        if (one.count is None) != (next_one.count is None):
+            continue
+        if (one.count or one.percent or 0) >= (next_one.count or next_one.percent or 0):
+            raise ValueError(f"expected each to be more than the one before: {next_one} follows {one}")
+    return amounts
+
+
+Waves = Annotated[tuple[Amount, ...], AfterValidator(_growing)]
+"""How much is done after each wave, growing."""

@@ -16,7 +16,16 @@ from rich.table import Table
 from rich.text import Text
 
 from rollout.domain import Outcome, Step
-from rollout.events import DeploymentFinished, DeploymentResumed, DeploymentStarted, Halted, Record, Warned
+from rollout.events import (
+    DeploymentFinished,
+    DeploymentResumed,
+    DeploymentStarted,
+    Halted,
+    Paused,
+    Record,
+    Warned,
+    WentOn,
+)
 from rollout.progress import NodeProgress, Phase, Progress
 from rollout.views.text import (
     Lasting,
@@ -26,6 +35,7 @@ from rollout.views.text import (
     fate,
     few,
     headline,
+    paused,
     printable,
     resumption,
     waits_for,
@@ -89,6 +99,10 @@ class LiveView:
                 self._print(f"warning: {node + ': ' if node else ''}{message}", "yellow")
             case Halted(reason=reason):
                 self._print(f"halted, no further node starts: {reason}", "yellow")
+            case Paused(reason=reason):
+                self._print(paused(self._progress, reason), "bold yellow")
+            case WentOn(reason=reason):
+                self._print(f"goes on: {reason}", "yellow")
             case DeploymentFinished(outcome=outcome):
                 self._live.stop()
                 self._print_ending("bold green" if outcome is Outcome.DONE else "bold red")

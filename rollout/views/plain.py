@@ -17,12 +17,14 @@ from rollout.events import (
     NodeFinished,
     NodeReturned,
     OutputSeen,
+    Paused,
     Progressed,
     Record,
     StepFailed,
     StepFinished,
     StepStarted,
     Warned,
+    WentOn,
 )
 from rollout.progress import Phase, Progress
 from rollout.views.text import (
@@ -34,6 +36,7 @@ from rollout.views.text import (
     fate,
     few,
     headline,
+    paused,
     resumption,
     waits_for,
 )
@@ -107,6 +110,10 @@ class PlainView:
                 yield self._of(node, "warning", message)
             case Halted(reason=reason):
                 yield f"halted, no further node starts: {reason}"
+            case Paused(reason=reason):
+                yield paused(self._progress, reason)
+            case WentOn(reason=reason):
+                yield f"goes on: {reason}"
 
     def _failed(self, failed: StepFailed) -> Iterator[str]:
         reason = f"FAILED after {duration(failed.seconds)}: {failed.reason}"

@@ -10,7 +10,7 @@ from typing import Any
 from rollout.domain import AdminState, ServerState
 from rollout.progress import NodeProgress, Progress
 from rollout.state import HealthSeen, NodeStatus, SiteStatus
-from rollout.views.text import count, duration, printable
+from rollout.views.text import count, duration, paused, printable
 
 _HEADER = ("node", "state", "release", "health", "server", "status", "admin", "check", "sessions", "weight")
 _NODE_CELLS = 4
@@ -52,6 +52,8 @@ def deployment_line(deployment: Progress | None, state: str, now: float) -> str:
 
 def advice(deployment: Progress | None, state: str, inventory: str) -> Iterator[str]:
     """What to run next, where a deployment did not come to its end."""
+    if deployment is not None and state == "running" and deployment.paused:
+        yield paused(deployment, deployment.paused)
     if deployment is None or state in ("running", "done"):
         return
     if deployment.unfinished:

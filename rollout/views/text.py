@@ -66,11 +66,18 @@ def headline(progress: Progress) -> str:
     behind = f" behind {', '.join(progress.load_balancers)}" if progress.load_balancers else ""
     pace = "one at a time" if progress.window == 1 else f"{progress.window} at a time"
     canary = f", canary {few(nodes[: progress.canary])}" if progress.canary else ""
+    sizes = f", in waves of {', '.join(map(str, progress.waves))}" if len(progress.waves) > 2 else ""
     back = f" · rollback of deployment {progress.rollback_of}" if progress.rollback_of else ""
     return printable(
         f"{progress.service} {progress.release or 'restart'} → {count(len(nodes), 'node')}{behind}"
-        f" · {pace}{canary}{back} (deployment {progress.deployment})"
+        f" · {pace}{canary}{sizes}{back} (deployment {progress.deployment})"
     )
+
+
+def paused(progress: Progress, reason: str) -> str:
+    """Why no further node starts for now, and who may change that."""
+    promote = shlex.join(["rollout", "promote", "-i", progress.inventory])
+    return printable(f"paused: {reason}; to go on: {promote}")
 
 
 def resumption(progress: Progress, nodes: Sequence[str]) -> str:
@@ -108,6 +115,20 @@ def _summary(progress: Progress) -> Iterator[str]:
         for word, phase in groups.items():
             if names := progress.names(phase):
                 yield f"  {len(names)} {word}: {few(names)}"
+    yield from _users(progress)
+
+
+def _users(progress: Progress) -> Iterator[str]:
+    """What users saw."""
+    if served := [seen for seen in progress.served if seen.requests]:
+        asked, failed = sum(seen.requests for seen in served), sum(seen.errors for seen in served)
+        each = "".join(f" · {seen.release}: {seen.errors:,} of {seen.requests:,}" for seen in served)
+        yield f"  users saw {count(failed, 'error')} in {asked:,} requests{each}"
+    if probed := progress.probed:
+        yield (
+            f"  the probe saw {count(probed.failed, 'failure')} in {probed.asked:,} requests"
+            f" · {probed.median:.0f} ms in the middle, {probed.longest:.0f} ms at most"
+        )
 
 
 def _failures(progress: Progress) -> Iterator[str]:

@@ -13,7 +13,7 @@ import pytest
 
 from rollout.adapters.local import LocalHost
 from rollout.adapters.lock import FolderLock
-from rollout.domain import Holder
+from rollout.domain import Holder, Wishes
 from rollout.engine.locking import locked
 from rollout.errors import HostError, LockLost, Refused
 
@@ -73,13 +73,13 @@ def test_only_its_holder_drops_it_and_learns_that_it_is_lost(lock: FolderLock) -
     async def scenario() -> None:
         await lock.take(ONE)
         await lock.drop(OTHER)
-        assert await lock.beat(ONE) == ""
+        assert await lock.beat(ONE) == Wishes()
         await lock.drop(ONE)
         await lock.take(OTHER)
         with pytest.raises(LockLost):
             await lock.beat(ONE)
         await lock.drop(ONE)
-        assert await lock.beat(OTHER) == ""
+        assert await lock.beat(OTHER) == Wishes()
 
     asyncio.run(scenario())
 
@@ -88,10 +88,22 @@ def test_a_holder_is_asked_to_halt(lock: FolderLock) -> None:
     """At its next sign of life it learns who asked; nobody can be asked where nobody holds the lock."""
 
     async def scenario() -> None:
-        assert not await lock.ask_to_halt("bob on desk")
+        assert not await lock.ask("halt", "bob on desk")
         await lock.take(ONE)
-        assert await lock.ask_to_halt("bob on desk")
-        assert await lock.beat(ONE) == "bob on desk"
+        assert await lock.ask("halt", "bob on desk")
+        assert await lock.beat(ONE) == Wishes(halt="bob on desk")
+
+    asyncio.run(scenario())
+
+
+def test_a_holder_is_asked_to_go_on_once(lock: FolderLock) -> None:
+    """What was asked before a pause is not taken for what is asked in the next."""
+
+    async def scenario() -> None:
+        await lock.take(ONE)
+        assert await lock.ask("promote", "bob on desk")
+        assert await lock.beat(ONE) == Wishes(promote="bob on desk")
+        assert await lock.beat(ONE) == Wishes()
 
     asyncio.run(scenario())
 
@@ -119,11 +131,11 @@ def test_the_lock_is_held_for_as_long_as_the_work_takes(lock: FolderLock) -> Non
     """A second one is refused with the first one's name, and gets it afterwards."""
 
     async def scenario() -> None:
-        async with locked(lock, ONE, wait=0, is_gone=alive, halt=print):
+        async with locked(lock, ONE, wait=0, is_gone=alive, halt=print, promote=print):
             with pytest.raises(Refused, match=r"ann on laptop \(deploy 1.4.2, process 17\) holds the lock"):
-                async with locked(lock, OTHER, wait=0, is_gone=alive, halt=print):
+                async with locked(lock, OTHER, wait=0, is_gone=alive, halt=print, promote=print):
                     pass
-        async with locked(lock, OTHER, wait=0, is_gone=alive, halt=print):
+        async with locked(lock, OTHER, wait=0, is_gone=alive, halt=print, promote=print):
             pass
         assert await lock.held() is None
 
@@ -137,7 +149,7 @@ def test_who_waits_gets_it_when_it_is_free(lock: FolderLock) -> None:
         await lock.take(ONE)
 
         async def wait() -> None:
-            async with locked(lock, OTHER, wait=30, is_gone=alive, halt=print):
+            async with locked(lock, OTHER, wait=30, is_gone=alive, halt=print, promote=print):
                 pass
 
         waiting = asyncio.create_task(wait())
@@ -160,7 +172,7 @@ def gone(lock: FolderLock, folder: Path) -> Awaitable[bool]:
 
 
 async def _takes(lock: FolderLock, is_gone: Callable[[Holder], bool]) -> bool:
-    async with locked(lock, OTHER, wait=0, is_gone=is_gone, halt=print):
+    async with locked(lock, OTHER, wait=0, is_gone=is_gone, halt=print, promote=print):
         held = await lock.held()
         return held is not None and held.holder == OTHER
 

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Sequence
 
 from rollout.adapters.haproxy import HAProxy
+from rollout.adapters.local import LocalHost
 from rollout.adapters.sources import LocalSources
 from rollout.engine.site import Site
 from tests.simulation.client import Client, SimHost, SimProbe
@@ -121,6 +122,8 @@ class World:
             balancer_hosts={},
             probes=dict.fromkeys(self.nodes, probe),
             sources=LocalSources(),
+            here=LocalHost("this machine"),
+            public=probe,
         )
 
     def _happen(self, what: str, port: Port, target: str) -> None:

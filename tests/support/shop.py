@@ -78,7 +78,16 @@ class Shop:
             "restart": {"command": "restart"},
         }
         inventory = Inventory.model_validate(written)
-        context = NodeContext(node, inventory, None, LocalHost(node), cast(Probe, None), {})
+        context = NodeContext(
+            node,
+            inventory,
+            None,
+            LocalHost(node),
+            cast(Probe, None),
+            {},
+            LocalHost("here"),
+            cast(Probe, None),
+        )
         machines = {} if apart else {lb.name: LocalHost(lb.name) for lb in self.balancers}
         return RuntimeRotation(
             self.servers(node),

@@ -85,6 +85,8 @@ async def site(
             balancer_hosts={name: LocalHost(name) for name in inventory.load_balancers},
             probes=dict.fromkeys(here.apps, probe),
             sources=LocalSources(),
+            here=LocalHost("this machine"),
+            public=probe,
         )
     finally:
         await probe.aclose()

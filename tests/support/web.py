@@ -37,6 +37,10 @@ class WebApp:
         self.host = own_address()
         self.port = port
         """With 0 it gets one that is free on every address."""
+        self.error_every = 0
+        """Every so many answers is a 500; 0 is none."""
+        self.delay = 0.0
+        """Seconds that each answer takes, but for those of pages."""
         self.draining_file: Path | None = None
         """While it exists, `/_status` answers 404."""
         self.up = True
@@ -94,6 +98,9 @@ class WebApp:
         if not self.up:
             self.early.append(target)
             return Page(503, "not up yet")
+        await asyncio.sleep(self.delay)
+        if self.error_every and self.requests[url.path] % self.error_every == 0:
+            return Page(500, "broken")
         if url.path == "/hold":
             await self._held.wait()
         for delay in parse_qs(url.query).get("delay", []):

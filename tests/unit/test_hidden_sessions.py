@@ -19,7 +19,16 @@ YOUNG = replace(reading(state(port=8000), state("api/web1", port=8001), state(po
 
 def old_processes() -> OldProcesses:
     """Those of a node whose drain takes 30 s, behind load balancers on machines that cannot be asked."""
-    context = NodeContext("web1", inventory(), None, cast(Host, None), cast(Probe, None), {})
+    context = NodeContext(
+        "web1",
+        inventory(),
+        None,
+        cast(Host, None),
+        cast(Probe, None),
+        {},
+        cast(Host, None),
+        cast(Probe, None),
+    )
     return OldProcesses(context, {})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -20,9 +21,13 @@ def order(spread: Spread | None, *nodes: str) -> Order:
     return Order({name: name[0] for name in nodes}, spread)
 
 
+def sizes(nodes: Sequence[str], canary: int) -> tuple[int, ...]:
+    return tuple(size for size in (min(canary, len(nodes)), max(0, len(nodes) - canary)) if size)
+
+
 def arranged(spread: Spread | None, nodes: str, *, canary: int = 0, window: int = 1) -> str:
     names = nodes.split()
-    return " ".join(order(spread, *names).arranged(names, canary=canary, window=window))
+    return " ".join(order(spread, *names).arranged(names, waves=sizes(names, canary), window=window))
 
 
 @pytest.mark.parametrize("window", [1, 2, 9])
@@ -122,7 +127,7 @@ def test_whatever_the_nodes_take(
 ) -> None:
     """In whatever order nodes are done, each is rolled once, canaries first, and zones are as promised."""
     by = order(spread, *nodes)
-    planned = by.arranged(nodes, canary=canary, window=window)
+    planned = by.arranged(nodes, waves=sizes(nodes, canary), window=window)
     assert sorted(planned) == sorted(nodes)
     assert set(planned[:canary]) == set(nodes[:canary])
     started = []
@@ -152,7 +157,7 @@ def test_what_is_planned_is_what_happens(
     """When nodes are done in the order in which they started, the planned order is carried out; and arranging
     it once more, as a deployment that goes on does, changes nothing."""
     by = order(spread, *nodes)
-    planned = by.arranged(nodes, canary=canary, window=window)
+    planned = by.arranged(nodes, waves=sizes(nodes, canary), window=window)
     started = []
     for wave in (planned[:canary], planned[canary:]):
         run = Run(by, list(wave), window)
@@ -162,4 +167,4 @@ def test_what_is_planned_is_what_happens(
             run.fill()
         started += run.started
     assert tuple(started) == planned
-    assert by.arranged(planned, canary=canary, window=window) == planned
+    assert by.arranged(planned, waves=sizes(nodes, canary), window=window) == planned

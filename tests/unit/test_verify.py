@@ -14,7 +14,7 @@ from rollout.adapters.local import LocalHost
 from rollout.domain import Step
 from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
-from rollout.engine.verify import bake, verify
+from rollout.engine.verify import verify
 from rollout.errors import StepFailure
 from rollout.events import Event, Progressed
 from rollout.inventory.model import Health
@@ -85,6 +85,8 @@ def run(
             host=LocalHost("web1"),
             probe=probe,
             environment={},
+            here=LocalHost("here"),
+            public=probe,
         )
         try:
             async with asyncio.timeout(15), node:
@@ -241,17 +243,3 @@ def test_a_page_that_answers_only_sometimes_is_waited_for(monkeypatch: pytest.Mo
 def test_what_stays_the_same_is_told_once() -> None:
     """A page that says 503 for a minute is one line in the journal."""
     assert verified(Node(*[page(503)] * 20, OK)) == ["answered 503, not 200", "right 1 of 1 times"]
-
-
-def baked(node: Node, seconds: float) -> None:
-    run(node, lambda context, log: bake(context, health(node), seconds))
-
-
-def test_baking_is_asking_until_the_time_is_over() -> None:
-    """The page is asked all along, and one wrong answer or none is the end of it."""
-    node = Node(OK)
-    baked(node, 0.05)
-    assert node.asked >= 1
-    for wrong, reason in ((page(503), "answered 503, not 200"), (BROKEN, "illegal status line")):
-        with pytest.raises(StepFailure, match=f"did not stay healthy: {reason}"):
-            baked(Node(OK, OK, wrong, OK), 10)

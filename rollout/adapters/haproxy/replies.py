@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator
 
-from rollout.domain import AdminState, CheckResult, OperationalState, Reading, Server, ServerState
+from rollout.domain import AdminState, CheckResult, Counters, OperationalState, Reading, Server, ServerState
 from rollout.errors import CommandRefused, LoadBalancerUnreachable, NotHAProxy
 
 SEVERITY = "set severity-output number"
@@ -170,7 +170,25 @@ def _server_states(
             tracks=row["tracked"],
             total_sessions=_number(row["stot"]),
             idle_connections=_number(row.get("srv_icur")),
+            counters=_counters(row),
+            mean=_number(row.get("rtime")),
         )
+
+
+def _counters(row: dict[str, str]) -> Counters:
+    """An answer that never came, on a kept connection, is in no counter of errors: it is a session that ended
+    without a status, and whose client did not leave first."""
+    requests = sum(_number(row.get(f"hrsp_{kind}")) for kind in ("1xx", "2xx", "3xx", "4xx", "5xx", "other"))
+    refused, ended = _number(row.get("econ")), _number(row["stot"]) - _number(row["scur"])
+    elsewhere = refused + _number(row.get("wredis")) + _number(row.get("cli_abrt"))
+    http = row.get("mode") == "http"
+    broken = ended - requests - elsewhere if http else _number(row.get("srv_abrt"))
+    return Counters(
+        requests=requests if http else ended - elsewhere,
+        errors=_number(row.get("hrsp_5xx")),
+        broken=max(0, broken),
+        refused=refused + _number(row.get("wretr")),
+    )
 
 
 def _number(text: str | None) -> int:

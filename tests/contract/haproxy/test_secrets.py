@@ -223,6 +223,16 @@ def drivers(folder: Path) -> dict[str, Any]:
     }
 
 
+def judges() -> dict[str, Any]:
+    """Those that have the last word on a release."""
+    query = {"url": f"http://127.0.0.1:1/{TOKEN}", "query": f"{TOKEN}{{{{host}}}}", "max": 1}
+    settings = {"errors": "1%", "slower": "2x", "wait": "10ms", "undecided": "go-on"}
+    return {
+        "prometheus": {**settings, "prometheus": query},
+        "judged": {**settings, "command": 'echo "${COMMAND_TOKEN}"; false'},
+    }
+
+
 def releases(folder: Path) -> dict[str, Any]:
     """Sources that are not there, and a place where nothing can be put."""
     return {
@@ -248,6 +258,10 @@ def failing(here: Shop, folder: Path) -> dict[str, dict[str, Any]]:
     return {
         **{driver: {"restart": {driver: settings}} for driver, settings in drivers(folder).items()},
         **{way: {"release": {way: settings}} for way, settings in releases(folder).items()},
+        **{
+            way: {"strategy": {"canary": 1, "pause": "after-canary", "bake": "10ms", "judge": settings}}
+            for way, settings in judges().items()
+        },
         "restart": {"restart": {"command": 'echo "${COMMAND_TOKEN}"; exit 3'}},
         "prepare": {"prepare": {"command": "echo it is ${COMMAND_TOKEN}; no-such-command-there"}},
         "body": {"health": {**document(here, folder)["health"], "body": f"something else: {TOKEN}"}},
@@ -273,7 +287,8 @@ def failing(here: Shop, folder: Path) -> dict[str, dict[str, Any]]:
 
 
 WAYS = [
-    *drivers(Path()), *releases(Path()), "restart", "prepare", "body", "header", "json", "url", "file",
+    *drivers(Path()), *releases(Path()), *judges(),
+    "restart", "prepare", "body", "header", "json", "url", "file",
     "request", "socket", "tcp", "backend", "server", "ssh", "proxy",
 ]  # fmt: skip
 

@@ -67,7 +67,8 @@ def test_every_mistake_is_told_in_the_order_of_the_file(mistakes: Mistakes) -> N
         "expected a duration above zero, such as 30s, 500ms or 2m",
         "prod.yml:22:35: health.successes: found 'many', expected a whole number",
         "prod.yml:22:49: health.status: found '700', expected a number up to 599",
-        "prod.yml:23:20: strategy.canary: found '-1', expected a number from 0 up",
+        "prod.yml:23:20: strategy.canary: found '-1', "
+        "expected a count from 1 up, such as 2, or a share up to 100%, such as 25%",
         "prod.yml:23:32: strategy.window: found an empty list, "
         "expected a count from 1 up, such as 2, or a share up to 100%, such as 25%",
         "prod.yml:24:10: prepare: found a list, expected a mapping with command",

@@ -77,7 +77,7 @@ def test_plain_scalars_stay_text(loads: Loads, compose: Compose) -> None:
 
 def test_numbers_may_be_quoted(loads: Loads, compose: Compose) -> None:
     """A number in quotes is the same number."""
-    assert loads(compose(strategy="{canary: '2', window: '3'}")).strategy.canary == 2
+    assert loads(compose(strategy="{canary: '2', window: '3'}")).strategy.canary == Amount(count=2)
 
 
 @pytest.mark.parametrize("null", ["~", "null", "!!null null"])
