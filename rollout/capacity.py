@@ -46,6 +46,8 @@ def shortages(
     `own` that carry no traffic take nothing away, however few others there are.
     """
     found = {}
+    states = list(states)
+    own, out, back = (with_trackers(servers, states) for servers in (own, out, back))
     for (load_balancer, backend), here in _by_backend(states).items():
         ready = _ready(here, out, back)
         left = ready.difference(own)
@@ -68,6 +70,7 @@ def shortages(
 def queues(reading: Reading, own: Collection[Server]) -> dict[Backend, str]:
     """The backends in which requests wait for a server, and some of `own` carry traffic."""
     found = {}
+    own = with_trackers(own, reading.servers)
     for (load_balancer, backend), here in _by_backend(reading.servers).items():
         waiting = reading.queued.get(backend, 0) + sum(state.queued for state in here)
         if waiting and any(state.server in own and state.in_rotation for state in here):
@@ -87,17 +90,35 @@ def capacity(
     """Of each backend that the nodes are in, the fewest ready servers while any `window` nodes are out."""
     result = []
     for reading in readings:
+        taken_along = {name: with_trackers(placement[name], reading.servers) for name in nodes}
         for (load_balancer, backend), here in sorted(_by_backend(reading.servers).items(), key=itemgetter(0)):
-            if not any(state.server in placement[name] for name in nodes for state in here):
+            if not any(state.server in taken_along[name] for name in nodes for state in here):
                 continue
             ready = _ready(here)
-            taken = sorted((len(ready.intersection(placement[name])) for name in nodes), reverse=True)
+            taken = sorted((len(ready.intersection(taken_along[name])) for name in nodes), reverse=True)
             floor = _floor(here, min_ready)
             least = len(ready) - sum(taken[:window])
             if min_ready is not None:
                 least = max(least, min(floor, len(ready)))
             result.append(Capacity(load_balancer, backend, len(ready), least, floor))
     return tuple(result)
+
+
+def with_trackers(servers: Collection[Server], states: Iterable[ServerState]) -> frozenset[Server]:
+    """`servers`, and those that track one of them: what takes one out takes its trackers along."""
+    trackers: dict[tuple[str, str], list[Server]] = {}
+    for state in states:
+        if state.tracks:
+            trackers.setdefault((state.server.load_balancer, state.tracks), []).append(state.server)
+    found: set[Server] = set()
+    new = list(servers)
+    while new:
+        found.update(new)
+        along = (
+            tracker for server in new for tracker in trackers.get((server.load_balancer, server.path), ())
+        )
+        new = [server for server in along if server not in found]
+    return frozenset(found)
 
 
 def _by_backend(states: Iterable[ServerState]) -> dict[Backend, list[ServerState]]:

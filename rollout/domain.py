@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag, StrEnum
@@ -214,12 +215,27 @@ class ServerState:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """A client that a server is busy with. `age` is in seconds."""
+
+    server: Server
+    client: str
+    """Its address and port."""
+    frontend: str
+    age: int
+    what: str = ""
+    """What is known of it, such as `websocket`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A server as it was found before its node was touched, which is how it is left."""
 
     admin: AdminState
     weight: int
     """In units of the configuration."""
+    warmup: tuple[int, ...] = ()
+    """The lower weights, rising, by which it is brought back to `weight`."""
 
     @property
     def kept_out(self) -> bool:
@@ -236,9 +252,24 @@ class Found:
         """It is set ready at the end; what HAProxy itself keeps out is ready, too."""
         return self.admin.forced == AdminState.READY
 
+    @property
+    def climb(self) -> tuple[int, ...]:
+        """The weights by which it is warmed up, its own the last; none where it comes back at once."""
+        return (*self.warmup, self.weight) if self.warmup else ()
+
+    def with_weight(self, weight: int) -> Found:
+        """The same with a weight that somebody gave it since."""
+        return dataclasses.replace(
+            self, weight=weight, warmup=tuple(lower for lower in self.warmup if lower < weight)
+        )
+
+    def is_warming(self, state: ServerState) -> bool:
+        """It has a weight of its warm-up in place of its own."""
+        return self.weight != state.weight and state.weight in self.warmup
+
     def weight_is_lost(self, state: ServerState) -> bool:
-        """It has the configured weight in place of another one, as after a reload."""
-        return self.weight != state.weight == state.configured_weight
+        """It has the configured weight in place of another, as after a reload; or its warm-up did not end."""
+        return self.weight != state.weight == state.configured_weight or self.is_warming(state)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,8 @@ class ServerNoted(Event):
     admin: int
     weight: int
     status: str
+    warmup: tuple[int, ...] = ()
+    """The lower weights by which it is brought back to `weight`."""
 
     def is_of(self, server: Server) -> bool:
         """Whether it is this server that was noted, its names masked or not."""

@@ -190,7 +190,12 @@ def lines(
         up += to_balancers(
             Step.READY, {name: runtime.check(own, checked) for name, own in by_balancer.items()}
         )
+        climb = _climb(back, before)
+        for weights in climb[:1]:
+            up += to_balancers(Step.READY, weights)
         up += to_balancers(Step.READY, {name: runtime.enter(own, checked) for name, own in back.items()})
+        for weights in climb[1:]:
+            up += to_balancers(Step.READY, weights)
     elif health_page.file is not None:
         file = filled(health_page.file)
         down.append(Line(Step.DRAIN, node, page.create(file)))
@@ -215,6 +220,21 @@ def lines(
         url = filled(inventory.health.http)
         work.append(Line(Step.VERIFY, node, f"GET {url}"))
     return (*down, *work, *up)
+
+
+def _climb(
+    back: Mapping[str, Sequence[Server]], before: Mapping[Server, Found]
+) -> list[dict[str, list[str]]]:
+    """The weights that are set at each step of a warm-up, by load balancer; the first before it is ready."""
+    climbs = {s: before[s].climb for own in back.values() for s in own if s in before and before[s].climb}
+    steps = max(map(len, climbs.values()), default=0)
+    return [
+        {
+            name: [runtime.weight(s, climbs[s][step]) for s in own if s in climbs and step < len(climbs[s])]
+            for name, own in back.items()
+        }
+        for step in range(steps)
+    ]
 
 
 def _filled(inventory: Inventory, node: str, release: str | None, text: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
-from rollout.domain import Answer, Completed, Content, Held, Holder, Reading, Wishes
+from rollout.domain import Answer, Completed, Content, Held, Holder, Reading, Server, Session, Wishes
 from rollout.events import Event, Record
 
 
@@ -34,6 +34,13 @@ class LoadBalancer(Protocol):
         """What all servers are, in the words in which HAProxy can be told it when it starts.
 
         Raises LoadBalancerUnreachable, CommandRefused.
+        """
+        ...
+
+    async def sessions(self, servers: Collection[Server], *, named: int) -> list[Session]:
+        """The sessions on some servers, the oldest first; of the `named` oldest also what they do.
+
+        It takes HAProxy 10 µs for each session that it has, on whatever server. Raises as `send`.
         """
         ...
 

@@ -93,7 +93,7 @@ class NodeProgress:
         """How one of its servers was noted; `None` for one that was not."""
         for note in self.servers:
             if note.is_of(server):
-                return Found(AdminState(note.admin), note.weight)
+                return Found(AdminState(note.admin), note.weight, note.warmup)
         return None
 
     def begun(self, step: Step, time: float) -> NodeProgress:

@@ -51,6 +51,7 @@ def begun(
                 admin=int(plan.before[state.server].admin),
                 weight=plan.before[state.server].weight,
                 status=state.status,
+                warmup=plan.before[state.server].warmup,
             )
     yield from (ReleaseNoted(name, previous[name]) for name in plan.nodes if name in previous)
     yield from _warned(plan)

@@ -6,9 +6,9 @@ import argparse
 import asyncio
 
 from rollout.cli.by_hand import add_node_arguments, for_each_node
-from rollout.cli.journals import journal_of_user, mark_returned
-from rollout.engine.by_hand import ready_node
+from rollout.cli.journals import journal_of_user, left_out, mark_returned
 from rollout.engine.log import Recorder
+from rollout.engine.restoring import make_ready
 from rollout.engine.site import Site, Survey
 
 
@@ -18,8 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     async def ready(site: Site, name: str, seen: Survey, record: Recorder) -> None:
-        await ready_node(site, name, seen, record)
         with journal_of_user(arguments.redaction) as journal:
+            noted = left_out(journal, site.inventory.service).get(name)
+            await make_ready(site, name, noted, seen, record)
             mark_returned(journal, site.inventory.service, name)
 
     return asyncio.run(for_each_node(arguments, ready))

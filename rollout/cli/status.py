@@ -62,7 +62,7 @@ async def _look(
     if output == "json":
         return json.dumps(redaction.value(document(service, status, deployment, state)))
     lines = [
-        *table(service, status, deployment_line(deployment, state, time.time())),
+        *table(service, status, deployment_line(deployment, state, time.time()), deployment),
         *advice(deployment, state, str(site.inventory.path)),
     ]
     return "\n".join(map(redaction.printable, lines))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rollout import runtime
 from rollout.capacity import WHAT_TO_DO, shortages
 from rollout.domain import Found, Server, ServerState, Step
-from rollout.engine.log import Recorder, step
+from rollout.engine.log import Recorder, StepLog, step
 from rollout.engine.proof import prove
 from rollout.engine.site import Site, Survey
 from rollout.errors import StepFailure
@@ -37,35 +38,50 @@ async def ready_node(
     seen: Survey,
     record: Recorder,
     *,
-    before: Mapping[Server, Found] | None = None,
+    before: Mapping[Server, Found],
 ) -> None:
-    """Put a node back that is healthy, but for servers that are as they were `before` (ready, without it).
+    """Put a node back that is healthy, but for servers that are as they were `before`; of all of them, the
+    weights.
 
     Raises StepFailure, LoadBalancerError, HostError.
     """
-    before = before or {}
     states = seen.states(name)
     by_page = site.inventory.drain.health_page is not None
-    out = [s.server for s in states if by_page or (s.admin.is_out and not _is_as(before.get(s.server), s))]
+    out = [s.server for s in states if by_page or (s.admin.is_out and not _is_as(before[s.server], s))]
     if states and not out and not any(state.admin.is_out for state in states):
         async with step(record, name, Step.READY) as log:
             log.detail = _require_in_rotation(states)
-        return
+    else:
+        await _into_rotation(site, name, out, before, record)
+    log = StepLog(record, name, Step.READY)
+    for state in states:
+        if state.server not in out and before[state.server].weight_is_lost(state):
+            line = runtime.weight(state.server, before[state.server].weight)
+            log.sent(state.server.load_balancer, line)
+            await site.load_balancers[state.server.load_balancer].send([line])
+
+
+async def _into_rotation(
+    site: Site, name: str, out: Sequence[Server], before: Mapping[Server, Found], record: Recorder
+) -> None:
     context = site.context(name, None)
     rotation = site.rotation(context, out, before)
+    entered = False
     try:
         async with step(record, name, Step.VERIFY) as log:
             await prove(context, rotation, log)
         async with step(record, name, Step.READY) as log:
             await rotation.enter(log)
+            entered = True
+            await rotation.warm_up(log)
     except BaseException:
-        await rotation.hold(log)
+        await (rotation.give_back(log) if entered else rotation.hold(log))
         raise
 
 
-def _is_as(before: Found | None, state: ServerState) -> bool:
+def _is_as(before: Found, state: ServerState) -> bool:
     """Somebody else keeps it out, and it is as they set it."""
-    return before is not None and before.kept_out and before.admin.forced == state.admin.forced
+    return before.kept_out and before.admin.forced == state.admin.forced
 
 
 def _require_in_rotation(states: Sequence[ServerState]) -> str:

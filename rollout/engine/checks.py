@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from rollout.capacity import WHAT_TO_DO, Backend, queues, shortages
+from rollout.capacity import WHAT_TO_DO, Backend, queues, shortages, with_trackers
 from rollout.domain import Server, ServerState
 from rollout.engine.context import NodeContext
 from rollout.engine.release import look_at_place, to_be_sent
@@ -127,11 +127,34 @@ async def balancer_findings(site: Site, name: str) -> list[Finding]:
 def server_findings(site: Site, nodes: Sequence[str], seen: Survey) -> list[Finding]:
     """What the load balancers show of the nodes' servers."""
     return [
-        finding for name in nodes for state in seen.states(name) for finding in _of_server(site, name, state)
+        finding
+        for name in nodes
+        for found in (
+            (each for state in seen.states(name) for each in _of_server(site, name, state, seen)),
+            _taken_along(name, seen),
+        )
+        for finding in found
     ]
 
 
-def _of_server(site: Site, name: str, state: ServerState) -> Iterator[Finding]:
+def _taken_along(name: str, seen: Survey) -> Iterator[Finding]:
+    """Servers that are no node's, and leave and return with one of this node's."""
+    own = seen.placement[name]
+    others = {server for servers in seen.placement.values() for server in servers}
+    for server in sorted(with_trackers(own, seen.states()) - others):
+        yield Finding(
+            Level.WARNING,
+            name,
+            f"{server} tracks a server of the node: it leaves and returns with it, and nobody waits for its "
+            "sessions",
+            "let the node be it, by its name, its address or `backends:`, if it is the same application",
+        )
+
+
+def _of_server(site: Site, name: str, state: ServerState, seen: Survey) -> Iterator[Finding]:
+    own = {
+        server.path for server in seen.placement[name] if server.load_balancer == state.server.load_balancer
+    }
     if state.agent_checked and site.inventory.drain.health_page is None:
         yield Finding(
             Level.PROBLEM,
@@ -139,16 +162,24 @@ def _of_server(site: Site, name: str, state: ServerState) -> Iterator[Finding]:
             f"{state.server} has an agent check, which can undo a drain at any moment",
             f"first send {state.server.load_balancer} the command `disable agent {state.server.path}`",
         )
-    if not state.checked and not state.tracks:
+    if site.inventory.warmup is not None and state.weight == 1:
+        yield Finding(
+            Level.WARNING,
+            name,
+            f"{state.server} has weight 1: there is none below it to warm it up by",
+            "write `weight 100` on all `server` lines of its backend",
+        )
+    if not state.checked and state.tracks not in own:
+        tracks = f"; it tracks {state.tracks}, which is not the node" if state.tracks else ""
         if site.inventory.health is None:
             yield Finding(
                 Level.PROBLEM,
                 name,
                 f"nothing can prove that {state.server} is healthy: the inventory has no `health:`, "
-                "and HAProxy does not check the server",
+                f"and HAProxy does not check the server{tracks}",
             )
         else:
-            yield Finding(Level.WARNING, name, f"{state.server} is not checked by HAProxy")
+            yield Finding(Level.WARNING, name, f"{state.server} is not checked by HAProxy{tracks}")
 
 
 def outage_findings(site: Site, nodes: Sequence[str], window: int, seen: Survey) -> list[Finding]:

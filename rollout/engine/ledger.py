@@ -28,6 +28,8 @@ class Ledger:
         self._ours: dict[Server, frozenset[AdminState]] = {}
         self._changed: set[Server] = set()
         self._theirs: set[Server] = set()
+        self._weights: dict[Server, frozenset[int]] = {}
+        """Those that we found or set; without them, any that an earlier try may have set."""
         self._opened = False
         self._process = (0, 0)
 
@@ -55,9 +57,10 @@ class Ledger:
             self._process = reading.process
         for state in reading.servers:
             before = self._before.setdefault(state.server, Found(state.admin, state.weight))
-            if not (self._taken_up and before.weight_is_lost(state)):
-                self._before[state.server] = dataclasses.replace(before, weight=state.weight)
+            if not (before.is_warming(state) or (self._taken_up and before.weight_is_lost(state))):
+                self._before[state.server] = before.with_weight(state.weight)
             self._ours[state.server] = frozenset({state.admin.forced})
+            self._weights[state.server] = frozenset({state.weight})
         self._opened = True
 
     def sending(self, servers: Iterable[Server], admin: AdminState) -> None:
@@ -69,6 +72,13 @@ class Ledger:
         for server in servers:
             self._ours[server] = frozenset({admin})
 
+    def weighing(self, server: Server, weight: int) -> None:
+        """As `sending`, of a weight."""
+        self._weights[server] = self._may_weigh(server) | {weight}
+
+    def weighed(self, server: Server, weight: int) -> None:
+        self._weights[server] = frozenset({weight})
+
     def ours(self, reading: Reading, *, reloaded: bool) -> tuple[ServerState, ...]:
         """Those of which nobody else has changed the state. After a reload, what was set may be lost."""
         for state in reading.servers:
@@ -77,16 +87,17 @@ class Ledger:
                 self._changed.add(state.server)
             if self._has_other_weight(state, reading.process):
                 self._before[state.server] = dataclasses.replace(
-                    self._before[state.server], weight=state.weight
+                    self._before[state.server], weight=state.weight, warmup=()
                 )
+                self.weighed(state.server, state.weight)
                 self._changed.add(state.server)
         return tuple(state for state in reading.servers if state.server not in self._theirs)
 
-    def require_unchanged(self, reading: Reading, *, reloaded: bool) -> None:
+    def require_unchanged(self, reading: Reading, *, reloaded: bool, since: str = "while it was out") -> None:
         """Raises ChangedByOthers, with what is shown."""
         self.ours(reading, reloaded=reloaded)
         if self._changed:
-            raise _others(reading, self._changed, "while it was out")
+            raise _others(reading, self._changed, since)
 
     def is_kept_out(self, server: Server) -> bool:
         """It was out before, by somebody else's decision."""
@@ -100,6 +111,15 @@ class Ledger:
         """It is set ready at the end: nobody set it to anything else before."""
         return server not in self._before or self._before[server].returns
 
+    def climb(self, server: Server) -> tuple[int, ...]:
+        """The weights by which it comes back, the last of them its own; none where it comes back at once."""
+        before = self._before.get(server)
+        return () if before is None else before.climb
+
+    def has_no_steps(self, server: Server) -> bool:
+        """Its weight is 1, and HAProxy has none between that and 0."""
+        return server in self._before and self._before[server].weight == 1
+
     def as_before(self, states: Iterable[ServerState]) -> list[str]:
         """What brings servers back to how they were found, as far as they were touched."""
         touched = [state for state in states if state.server in self._ours]
@@ -110,22 +130,28 @@ class Ledger:
         ]
 
     def lost_weights(self, states: Iterable[ServerState]) -> list[str]:
-        """What puts back the weights that a reload has reset."""
-        return [
-            runtime.weight(state.server, before.weight)
+        """What puts back the weights that a reload has reset, or a warm-up has not reached."""
+        lost = {
+            state.server: before.weight
             for state in states
             if (before := self._before.get(state.server)) is not None and before.weight_is_lost(state)
-        ]
+        }
+        for server, weight in lost.items():
+            self.weighing(server, weight)
+        return [runtime.weight(server, weight) for server, weight in lost.items()]
 
     def _was_otherwise(self, state: ServerState) -> bool:
         before = self._before.get(state.server)
         return before is not None and _decision(before) != _decision(Found(state.admin, state.weight))
 
     def _has_other_weight(self, state: ServerState, process: tuple[int, int]) -> bool:
-        before = self._before.get(state.server)
-        if before is None or state.weight == before.weight:
+        if state.server not in self._before or state.weight in self._may_weigh(state.server):
             return False
         return process == self._process or state.weight != state.configured_weight
+
+    def _may_weigh(self, server: Server) -> frozenset[int]:
+        before = self._before[server]
+        return self._weights.get(server) or frozenset({before.weight, *before.warmup})
 
 
 def _decision(found: Found) -> tuple[AdminState, bool]:

@@ -30,8 +30,12 @@ class StepLog:
         self._node = node
         self._step = step
         self._told: tuple[str, int | None] | None = None
-        self._sessions: dict[str, int] = {}
+        self._sessions: dict[str, tuple[int, str]] = {}
         self.detail = ""
+
+    def add(self, detail: str) -> None:
+        """What the step's last event says besides what it says already."""
+        self.detail = f"{self.detail}, {detail}" if self.detail else detail
 
     def sent(self, target: str, line: str) -> None:
         """Before a line is sent: from here on its outcome is unknown until it is observed."""
@@ -51,11 +55,14 @@ class StepLog:
         """What does not end the step, but should be known."""
         self._record(Warned(message, self._node))
 
-    def sessions(self, load_balancer: str, sessions: int) -> None:
-        """How many sessions a load balancer still shows; 0 is drained."""
-        self._sessions[load_balancer] = sessions
-        told = [f"{name} {f'{count} left' if count else 'drained'}" for name, count in self._sessions.items()]
-        self.progress(", ".join(told), sum(self._sessions.values()))
+    def sessions(self, load_balancer: str, sessions: int, holders: str = "") -> None:
+        """How many sessions a load balancer still shows, and whose; 0 is drained."""
+        self._sessions[load_balancer] = (sessions, holders)
+        told = [
+            f"{name} {f'{count} left{whose}' if count else 'drained'}"
+            for name, (count, whose) in self._sessions.items()
+        ]
+        self.progress(", ".join(told), sum(count for count, _ in self._sessions.values()))
 
 
 @asynccontextmanager

@@ -31,5 +31,8 @@ class NoRotation:
     async def enter(self, log: StepLog) -> None:
         """It never left."""
 
+    async def warm_up(self, log: StepLog) -> None:
+        """It had all of its share all the time."""
+
     async def hold(self, log: StepLog) -> None:
         """Nothing is sent to it anyway."""

@@ -55,6 +55,7 @@ class NodeRoll:
         self._left = False
         self._untouched = not taken_up
         self._restarted = taken_up
+        self._entered = False
         self.out = taken_up
 
     async def roll(self, settled: Collection[Step] = ()) -> None:
@@ -90,6 +91,8 @@ class NodeRoll:
             async with self._step(Step.READY) as log:
                 await self._jury.entered(context.name)
                 await rotation.enter(log)
+                self._entered = True
+                await rotation.warm_up(log)
                 self.out = False
 
         if inventory.strategy.bake > 0:
@@ -158,22 +161,23 @@ class NodeRoll:
 
     @asynccontextmanager
     async def _safe_on_failure(self) -> AsyncIterator[None]:
-        """A drained node ends where no request is lost: back if it runs what it ran before, else out."""
+        """A drained node ends where no request is lost: back if it is proven, else out."""
         try:
             yield
         except BaseException as error:
             log = StepLog(self._record, self._context.name, Step.RESTART if self._restarted else Step.RELEASE)
             interrupted = isinstance(error, asyncio.CancelledError) and not self._restarted
-            if not (self._untouched or interrupted) or not await self._is_back(log):
+            if not (self._untouched or interrupted or self._entered) or not await self._is_back(log):
                 await self._hold(log)
             raise
 
     async def _is_back(self, log: StepLog) -> bool:
-        """Give it back. Where its release was touched, its application must first be as right as before."""
+        """Give it back. Where its release was touched, its application must first be as right as before; one
+        that is back already only gets all of its share."""
         previous = self._context.environment.get("ROLLOUT_PREVIOUS_RELEASE")
         before = dataclasses.replace(self._context, release=previous)
         try:
-            if not self._untouched:
+            if not (self._untouched or self._entered):
                 async with asyncio.timeout(_AT_ONCE):
                     await prove(before, self._rotation, log)
             await self._give_back(log)

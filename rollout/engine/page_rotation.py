@@ -14,6 +14,7 @@ from rollout import page
 from rollout.domain import OperationalState, Server, ServerState
 from rollout.engine.connections import connections
 from rollout.engine.context import NodeContext
+from rollout.engine.holders import Holders, who
 from rollout.engine.log import StepLog
 from rollout.engine.verify import verify
 from rollout.engine.waiting import patiently, together
@@ -108,6 +109,9 @@ class PageRotation:
             self._back(balancer, servers, deadline, log) for balancer, servers in self._servers.items()
         )
 
+    async def warm_up(self, log: StepLog) -> None:
+        """The page cannot: the inventory's rules ask for the socket."""
+
     async def hold(self, log: StepLog) -> None:
         if not self._removed_by_others:
             await self.leave(log)
@@ -121,6 +125,7 @@ class PageRotation:
         """
         clock = asyncio.get_running_loop().time
         shown_gone = 0
+        holders = Holders(balancer, deadline)
         while True:
             states = (await patiently(balancer, self._patience)).of(servers)
             there = [state for state in states if not _has_left(state)]
@@ -132,15 +137,17 @@ class PageRotation:
             if there:
                 log.progress(f"{balancer.name} still sends to it")
             elif busy:
-                log.sessions(balancer.name, sum(state.load for state in busy))
+                load = sum(state.load for state in busy)
+                log.sessions(balancer.name, load, await holders.told(busy))
             if clock() >= deadline and not shown_gone:
                 shown = ", ".join(
                     f"{state.server} shows {state.status} with {state.load} sessions"
                     for state in states
                     if state in there or state in busy
                 )
+                whose = await who([state.server for state in busy], balancer)
                 raise StepFailure(
-                    f"not drained within {self._timeout:g} s: {shown}",
+                    f"not drained within {self._timeout:g} s: {shown}" + (f": {whose}" if whose else ""),
                     hint="does HAProxy check the page that was told to answer 404?" if there else None,
                 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rollout.capacity import capacity
-from rollout.domain import Found
+from rollout.domain import Found, ServerState
 from rollout.engine.checks import (
     balancer_findings,
     node_findings,
@@ -22,6 +22,7 @@ from rollout.health import reported_release
 from rollout.order import Order, waves
 from rollout.plan import Plan, out_of_rotation, require_found
 from rollout.progress import NodeProgress
+from rollout.warmup import found
 
 
 async def make_plan(
@@ -71,8 +72,7 @@ async def make_plan(
         capacity=capacity(seen.readings, rolled, seen.placement, window, strategy.min_ready),
         warnings=(*_warnings(site, rolled, seen), *filter(None, unwritable)),
         before={
-            state.server: (taken_up[name].found(state.server) if name in taken_up else None)
-            or Found(state.admin, state.weight)
+            state.server: _before(site, state, ours.get(name), taken_up=name in taken_up)
             for name in rolled
             for state in seen.states(name)
         },
@@ -117,8 +117,16 @@ async def previous_releases(site: Site, nodes: Sequence[str]) -> Mapping[str, st
         except ProbeFailed:
             return None
 
-    found = await together(one(name) for name in nodes)
-    return {name: release for name, release in zip(nodes, found, strict=True) if release}
+    told = await together(one(name) for name in nodes)
+    return {name: release for name, release in zip(nodes, told, strict=True) if release}
+
+
+def _before(site: Site, state: ServerState, noted: NodeProgress | None, *, taken_up: bool) -> Found:
+    """How to leave a server: as an earlier try noted it, if its doing is what is shown."""
+    known = None if noted is None else noted.found(state.server)
+    if known is not None and (taken_up or known.is_warming(state)):
+        return known
+    return found(state, site.inventory.warmup)
 
 
 def _all_in_rotation(seen: Survey, name: str) -> bool:

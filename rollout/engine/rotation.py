@@ -50,6 +50,13 @@ class Rotation(Protocol):
         """Put a proven node back, and wait until it takes traffic everywhere. Raises StepFailure."""
         ...
 
+    async def warm_up(self, log: StepLog) -> None:
+        """Bring a node that entered to all of its share of the traffic. Raises ChangedByOthers.
+
+        Whatever ends it early leaves the node with less, until `give_back`.
+        """
+        ...
+
     async def hold(self, log: StepLog) -> None:
         """See to it that a node that failed takes no traffic on any load balancer."""
         ...

@@ -19,6 +19,7 @@ from rollout.engine.waiting import each, together
 from rollout.engine.way import WATCH, Way
 from rollout.errors import StepFailure
 from rollout.inventory.model import Drain
+from rollout.inventory.warmup import Warmup
 from rollout.ports import LoadBalancer
 
 
@@ -41,6 +42,7 @@ class RuntimeRotation:
         before: Mapping[Server, Found] | None = None,
         *,
         taken_up: bool = False,
+        warmup: Warmup | None = None,
     ) -> None:
         self._drain = drain
         self._old = old_processes
@@ -53,6 +55,7 @@ class RuntimeRotation:
                 patience,
                 state_files[name],
                 Ledger(before or {}, taken_up=taken_up),
+                warmup,
             )
             for name, own in servers.items()
         ]
@@ -77,8 +80,7 @@ class RuntimeRotation:
             else:
                 break
         if left:
-            given_up = f"{_count(left)} of before a reload given up"
-            log.detail = f"{log.detail}, {given_up}" if log.detail else given_up
+            log.add(f"{_count(left)} of before a reload given up")
         self._old.clear([way.seen for way in self._ways])
 
     async def _unseen(self, log: StepLog) -> list[str]:
@@ -111,6 +113,9 @@ class RuntimeRotation:
         # Where others changed one server, none of the node's comes back.
         await together(way.unchanged() for way in self._ways)
         await together(way.enter(log) for way in self._ways)
+
+    async def warm_up(self, log: StepLog) -> None:
+        await together(way.warm_up(log) for way in self._ways)
 
     async def hold(self, log: StepLog) -> None:
         await each(way.hold(log) for way in self._ways)

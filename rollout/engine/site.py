@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from rollout.capacity import with_trackers
 from rollout.domain import Found, Reading, Server, ServerState
 from rollout.engine.context import NodeContext, environment
 from rollout.engine.no_rotation import NoRotation
@@ -110,6 +111,7 @@ class Site:
             self.state_files,
             before,
             taken_up=taken_up,
+            warmup=self.inventory.warmup,
         )
 
 
@@ -139,9 +141,9 @@ async def survey(site: Site) -> Survey:
     """Read every load balancer once and find the nodes. Raises LoadBalancerError, Refused."""
     readings = await together(balancer.read() for balancer in site.load_balancers.values())
     placement = place(site.inventory, readings, await addresses(site.inventory))
-    for balancer in site.load_balancers.values():
-        here = {s.backend for own in placement.values() for s in own if s.load_balancer == balancer.name}
-        balancer.focus(here)
+    for balancer, reading in zip(site.load_balancers.values(), readings, strict=True):
+        own = [s for servers in placement.values() for s in servers if s.load_balancer == balancer.name]
+        balancer.focus({server.backend for server in with_trackers(own, reading.servers)})
     return Survey(tuple(readings), placement)
 
 

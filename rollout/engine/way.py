@@ -10,12 +10,15 @@ from enum import Enum, auto
 
 from rollout import runtime
 from rollout.domain import AdminState, CheckResult, Reading, Server, ServerState
+from rollout.engine.holders import Holders, who
 from rollout.engine.ledger import Ledger
 from rollout.engine.log import StepLog
 from rollout.engine.state_file import StateFile
 from rollout.engine.waiting import insist, patiently
+from rollout.engine.warming import Warming
 from rollout.errors import RolloutError, StepFailure
 from rollout.inventory.model import Drain
+from rollout.inventory.warmup import Warmup
 from rollout.ports import LoadBalancer
 
 WATCH = 0.05
@@ -50,6 +53,7 @@ class Way:
         patience: float,
         state_file: StateFile,
         ledger: Ledger,
+        warmup: Warmup | None,
     ) -> None:
         self._balancer = balancer
         self._servers = servers
@@ -58,6 +62,7 @@ class Way:
         self._patience = patience
         self._state_file = state_file
         self._ledger = ledger
+        self._warming = None if warmup is None else Warming(balancer.name, ledger, warmup.over, self._send)
         self._process = (0, 0)
         """The process that was told what `_stage` needs."""
         self._stage = _Stage.DRAINED
@@ -121,6 +126,7 @@ class Way:
         async with self._telling:
             self._stage = _Stage.TOUCHED
             await self._hold(log)
+            await self._send(self._ledger.lost_weights(await self._ours()), log)
 
     async def prove(self, log: StepLog) -> None:
         """Wait until HAProxy's own check of every server that has one has passed anew; no traffic yet."""
@@ -157,9 +163,24 @@ class Way:
                 break
         for state in ours:
             if self._ledger.is_kept_out(state.server):
-                _tell(log, f"{state.server} stays out as it was: {state.status}")
+                log.add(f"{state.server} stays out as it was: {state.status}")
         for server in sorted(self._ledger.changed):
-            _tell(log, f"someone else changed {server} as it came back")
+            log.add(f"someone else changed {server} as it came back")
+
+    async def warm_up(self, log: StepLog) -> None:
+        """Raise what `enter` put back to the weight that it had. Raises ChangedByOthers."""
+        if self._warming is None:
+            return
+        if light := [s.path for s in self._servers if self._ledger.has_no_steps(s)]:
+            log.add(f"weight 1 leaves no steps to warm up {', '.join(light)} by on {self._balancer.name}")
+        while self._warming.servers:
+            async with self._telling:
+                reading = await self._read()
+                reloaded = reading.process != self._process
+                self._ledger.require_unchanged(reading, reloaded=reloaded, since="as it came back")
+                await self._warming.go_on(reading, log)
+                self._process = reading.process
+            await asyncio.sleep(WATCH)
 
     def _is_as_it_should_be(self, state: ServerState) -> bool:
         if self._ledger.is_kept_out(state.server):
@@ -172,9 +193,13 @@ class Way:
             reading = await self._unchanged()
             if self._unproven(reading):
                 return False
-            self._stage = _Stage.BACK
-            weights = self._ledger.lost_weights(reading.servers)
             back = [server for server in self._servers if self._ledger.returns(server)]
+            warmed: frozenset[Server] = frozenset()
+            if self._warming is not None:
+                await self._warming.begin(back, log)
+                warmed = self._warming.servers
+            self._stage = _Stage.BACK
+            weights = self._ledger.lost_weights(s for s in reading.servers if s.server not in warmed)
             await self._set(AdminState.READY, back, [*weights, *runtime.enter(back, self._checked)], log)
             return True
 
@@ -223,10 +248,12 @@ class Way:
     async def _drained(self, log: StepLog) -> None:
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._drain.timeout
+        holders = Holders(self._balancer, deadline)
         while True:
             states = await self._while_out(log)
             busy = [state for state in states if not state.idle]
-            log.sessions(self._balancer.name, sum(state.load for state in busy))
+            load = sum(state.load for state in busy)
+            log.sessions(self._balancer.name, load, await holders.told(busy))
             if not busy and all(map(_is_held, states)):
                 return
             idle = [state.server for state in states if state.idle and not _is_held(state)]
@@ -234,7 +261,7 @@ class Way:
                 await self._set(AdminState.FORCED_MAINT, idle, runtime.hold(idle), log)
             elif clock() >= deadline:
                 if self._drain.on_timeout == "abort":
-                    raise _too_slow(busy, self._drain.timeout)
+                    raise await self._too_slow(busy)
                 await self._close(log)
 
     async def _while_out(self, log: StepLog) -> tuple[ServerState, ...]:
@@ -265,11 +292,24 @@ class Way:
         await self._hold(log)
         left = await self._busy_after(_GRACE)
         if left:
-            _tell(log, f"{sum(state.load for state in left)} sessions ended on {self._balancer.name}")
+            log.add(f"{sum(state.load for state in left)} sessions ended on {self._balancer.name}")
+            if whose := await who([state.server for state in left], self._balancer):
+                log.warn(
+                    f"sessions that did not end by themselves are ended on {self._balancer.name}: {whose}"
+                )
             await self._send([runtime.shutdown_sessions(state.server) for state in left], log)
             left = await self._busy_after(_CLOSING)
         if left:
-            raise _too_slow(left, self._drain.timeout)
+            raise await self._too_slow(left)
+
+    async def _too_slow(self, busy: Sequence[ServerState]) -> StepFailure:
+        left = ", ".join(f"{state.load} on {state.server}{_old(state)}" for state in busy)
+        whose = await who([state.server for state in busy], self._balancer)
+        return StepFailure(
+            f"not drained within {self._drain.timeout:g} s: sessions left: {left}"
+            + (f": {whose}" if whose else ""),
+            hint="raise drain.timeout, or let `drain.on_timeout: close` end the sessions that are left",
+        )
 
     async def _busy_after(self, seconds: float) -> list[ServerState]:
         """The servers that are still busy after so long; returns early once none is."""
@@ -342,17 +382,5 @@ def _check(state: ServerState) -> str:
     return state.check_status or state.status
 
 
-def _tell(log: StepLog, detail: str) -> None:
-    log.detail = f"{log.detail}, {detail}" if log.detail else detail
-
-
 def _old(state: ServerState) -> str:
     return f" ({state.old_sessions} in processes of before a reload)" if state.old_sessions else ""
-
-
-def _too_slow(busy: Sequence[ServerState], timeout: float) -> StepFailure:
-    left = ", ".join(f"{state.load} on {state.server}{_old(state)}" for state in busy)
-    return StepFailure(
-        f"not drained within {timeout:g} s: sessions left: {left}",
-        hint="raise drain.timeout, or let `drain.on_timeout: close` end the sessions that are left",
-    )

@@ -27,6 +27,7 @@ from rollout.inventory.texts import (
     Word,
     parse_runtime_socket,
 )
+from rollout.inventory.warmup import Warmup
 
 
 class LoadBalancer(Section):
@@ -237,6 +238,9 @@ class Inventory(Section):
         description="How the service is restarted, by exactly one driver; or none, where the release is all"
     )
     health: Health | None = Field(default=None, description="How a node proves that it is healthy")
+    warmup: Warmup | None = Field(
+        default=None, description="How a node that comes back takes its share of the traffic; at once without"
+    )
     probe: PublicProbe | None = Field(
         default=None, description="Asks the service's public address all through a deployment"
     )

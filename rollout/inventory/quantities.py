@@ -66,6 +66,22 @@ Timeout = Annotated[
 """Seconds, above zero."""
 
 
+def parse_share(value: Any) -> float:
+    """Percent, above 0 and up to 100. `10%`. Raises ValueError."""
+    match = _SHARE.fullmatch(str(value))
+    if match is None or not 0 < float(match[1]) <= 100:
+        raise ValueError("expected a share up to 100%, such as 25%")
+    return float(match[1])
+
+
+Share = Annotated[
+    float,
+    BeforeValidator(parse_share),
+    WithJsonSchema({"type": "string", "pattern": r"^([0-9]{1,2}(\.[0-9]{1,3})?|100(\.0+)?)%$"}),
+]
+"""Percent."""
+
+
 def parse_rate(value: Any) -> float:
     """Bytes a second, above zero. `20MB/s`, `500kB/s`. Raises ValueError."""
     match = _RATE.fullmatch(str(value))

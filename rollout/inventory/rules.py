@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from rollout.inventory.document import Document
 from rollout.inventory.drivers import DRIVERS, Processes, Restart, leaves_a_gap
 from rollout.inventory.hooks import NOTIFIED
 from rollout.inventory.mistakes import KeyPath, Mistake, quoted
-from rollout.inventory.quantities import format_duration, parse_duration
+from rollout.inventory.quantities import format_duration, parse_duration, parse_share
 from rollout.inventory.releases import RELEASES
 from rollout.inventory.section import Section
 
@@ -33,6 +34,8 @@ def broken_rules(document: Document, meant: Collection[KeyPath]) -> Iterator[Mis
     yield from _time_for_the_workers(document)
     yield from _somebody_to_notify(document, meant)
     yield from _min_ready_that_can_be(document, meant)
+    yield from _a_warmup_that_rises(document)
+    yield from _weights_that_can_be_set(document, meant)
     yield from _zones_to_spread_over(document, meant)
     yield from _distinct_servers(document)
     yield from _distinct_load_balancers(document)
@@ -123,6 +126,39 @@ def _min_ready_that_can_be(document: Document, meant: Collection[KeyPath]) -> It
     if given is not None and not document.at(("load_balancers",)) and ("load_balancers",) not in meant:
         message = "only HAProxy shows how many are ready: list each HAProxy under load_balancers"
         yield document.mistake(path, message)
+
+
+def _a_warmup_that_rises(document: Document) -> Iterator[Mistake]:
+    path = ("warmup", "steps")
+    given = document.at(path)
+    try:
+        steps = [parse_share(step) for step in given] if isinstance(given, list) else []
+    except ValueError:
+        return  # a mistake of its own
+    if isinstance(given, list) and len(given) < 2:
+        yield document.mistake(path, "expected a lower share and then 100%, such as [10%, 100%]")
+        return
+    for index, (step, following) in enumerate(pairwise(steps), start=1):
+        if following <= step:
+            message = f"expected more than the step before it, which is {step:g}%"
+            yield document.mistake((*path, index), message)
+    if steps and steps[-1] != 100:
+        message = "expected 100% as the last step: the weight that the server had"
+        yield document.mistake((*path, len(steps) - 1), message)
+
+
+def _weights_that_can_be_set(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:
+    path = ("warmup",)
+    if document.at(path) is None:
+        return
+    page = ("drain", "health_page")
+    if document.at(page) is not None:
+        line = document.keys[page].line
+        message = f"it sets weights by the runtime socket, which drain.health_page (line {line}) only reads"
+        yield document.mistake(path, message, document.keys[path])
+    elif not document.at(("load_balancers",)) and ("load_balancers",) not in meant:
+        message = "only HAProxy can warm a node up: list each HAProxy under load_balancers"
+        yield document.mistake(path, message, document.keys[path])
 
 
 def _zones_to_spread_over(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rollout.domain import AdminState, ServerState
-from rollout.progress import Progress
+from rollout.progress import NodeProgress, Progress
 from rollout.state import HealthSeen, NodeStatus, SiteStatus
 from rollout.views.text import count, duration, paused, printable
 
@@ -16,14 +16,15 @@ _HEADER = ("node", "state", "release", "health", "server", "status", "admin", "c
 _NODE_CELLS = 4
 
 
-def table(service: str, status: SiteStatus, deployment: str) -> Iterator[str]:
-    """Lines: what the deployment is about, then a row for each server of each node."""
+def table(service: str, status: SiteStatus, deployment: str, last: Progress | None = None) -> Iterator[str]:
+    """Lines: what the deployment is about, then a row for each server of each node. `last` is it."""
     yield printable(f"{service} · {deployment}")
     rows: list[tuple[str, ...]] = [_HEADER]
     nothing = ("none found" if status.readings else "–", "", "", "", "", "")
     for node in status.nodes:
         about = (node.name, node.state.value, _release(node.health), _health(node.health))
-        servers = [_server(state) for state in node.servers]
+        noted = None if last is None else last.nodes.get(node.name)
+        servers = [_server(state, noted) for state in node.servers]
         servers += [(name, "unreachable", "", "", "", "") for name in status.unreachable]
         for index, cells in enumerate(servers or [nothing]):
             rows.append(tuple(map(printable, (*(("",) * _NODE_CELLS if index else about), *cells))))
@@ -145,7 +146,7 @@ def _deployment_document(deployment: Progress, state: str) -> dict[str, Any]:
     }
 
 
-def _server(state: ServerState) -> tuple[str, str, str, str, str, str]:
+def _server(state: ServerState, noted: NodeProgress | None) -> tuple[str, str, str, str, str, str]:
     queued = f" +{state.queued} queued" if state.queued else ""
     old = f" +{state.old_sessions} old" if state.old_sessions else ""
     return (
@@ -154,8 +155,15 @@ def _server(state: ServerState) -> tuple[str, str, str, str, str, str]:
         _admin(state.admin),
         (state.check_status or "none") if state.checked else "none",
         f"{state.sessions}{queued}{old}",
-        str(state.weight),
+        _weight(state, noted),
     )
+
+
+def _weight(state: ServerState, noted: NodeProgress | None) -> str:
+    """With the one that it had, while it is warmed up or where that did not end."""
+    found = None if noted is None else noted.found(state.server)
+    warming = found is not None and found.is_warming(state)
+    return f"{state.weight} of {found.weight}" if found is not None and warming else str(state.weight)
 
 
 def _admin(admin: AdminState) -> str:

@@ -80,6 +80,8 @@ def _in_rotation(world: World, name: str, *, well: bool) -> None:
                 world.watch.violate(
                     f"{server.path} on {balancer.name} is out ({admin}), and the journal does not name it"
                 )
+            elif server.weight not in (server.config.weight, world.before[balancer.name, server.path][1]):
+                world.watch.violate(f"{server.path} on {balancer.name} is left with weight {server.weight}")
             elif well and not server.takes_new:
                 world.watch.violate(
                     f"{server.path} on {balancer.name} does not come up again: {status(server)}"

@@ -172,4 +172,6 @@ def _inventory(
         }
         if "release" in written and rng.random() < 0.7:
             written["health"]["release"] = {"json": "version"}
+    if balancers and not by_page and rng.random() < 0.3:
+        written["warmup"] = {"over": rng.choice(("50ms", "400ms", "2s"))}
     return Inventory.model_validate(written)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from tests.support import websocket
 from tests.support.loopback import own_address
 
 PORT = 8000
@@ -27,7 +28,8 @@ class Page:
 class WebApp:
     """Answers `/` (`/?delay=0.2` later, `/hold` once `let_go` is called) and the `pages`.
 
-    `PUT /_drain` and `DELETE /_drain` make `/_status` answer 404 and 200.
+    `/socket` is a websocket that sends back what comes. `PUT /_drain` and `DELETE /_drain` make `/_status`
+    answer 404 and 200.
     """
 
     def __init__(self, name: str, *, port: int = PORT) -> None:
@@ -110,6 +112,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, app: WebApp) -> None:
         self._app = app
         self._data = b""
+        self._is_websocket = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.running = 0
         self.transport: asyncio.Transport
@@ -125,6 +128,9 @@ class _Connection(asyncio.Protocol):
             task.cancel()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_websocket:
+            self.transport.write(data)
+            return
         self._data += data
         while b"\r\n\r\n" in self._data:
             head, _, self._data = self._data.partition(b"\r\n\r\n")
@@ -134,6 +140,10 @@ class _Connection(asyncio.Protocol):
 
     async def _answer(self, head: str) -> None:
         method, target, version = head.split("\r\n")[0].split(" ")
+        if target == "/socket":
+            self._is_websocket = True
+            self.transport.write(websocket.accept(head))
+            return
         counted = int(urlsplit(target).path not in self._app.pages)
         self.running += counted
         try:

@@ -242,3 +242,25 @@ def test_a_queue_elsewhere_holds_nobody_up() -> None:
     blog = state("blog/b1", queued=7)
     assert queues(queued(web1, web2, blog, blog=3), [web1.server]) == {}
     assert queues(queued(web1, web2, shop=3), [web2.server]) == {}
+
+
+def test_who_tracks_it_leaves_with_it() -> None:
+    """Also by way of another one, on that load balancer alone; and comes back with it."""
+    states = [
+        state("shop/web1"),
+        state("shop/web2"),
+        state("api/one", tracks="shop/web1"),
+        state("far/one", tracks="api/one"),
+        state("far/one", on="lb2", tracks="api/one"),
+    ]
+    assert last(states, [server("shop/web1")]) == [
+        "api/one on lb1 is the last server that takes traffic in its backend",
+        "far/one on lb1 is the last server that takes traffic in its backend",
+    ]
+    two = [*states[:2], state("api/one", tracks="shop/web1"), state("api/two", tracks="shop/web2")]
+    own, other = server("shop/web1"), server("shop/web2")
+    assert last(two, [own]) == []
+    assert list(shortages(two, [own], None, out=[other]).values()) == [
+        "shop/web1 on lb1 is the last server that takes traffic in its backend",
+        "api/one on lb1 is the last server that takes traffic in its backend",
+    ]

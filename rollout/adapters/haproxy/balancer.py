@@ -5,13 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from rollout.adapters.haproxy.master import Master
 from rollout.adapters.haproxy.observer import Observer
-from rollout.adapters.haproxy.replies import SEVERITY, judge, parse_level, parse_reading, parse_states
+from rollout.adapters.haproxy.replies import (
+    SEVERITY,
+    judge,
+    parse_level,
+    parse_reading,
+    parse_states,
+    refused,
+)
+from rollout.adapters.haproxy.sessions import parse_sessions, what_it_does
 from rollout.adapters.haproxy.transport import Transport
-from rollout.domain import Reading
+from rollout.domain import Reading, Server, Session
 from rollout.errors import CommandRefused
 
 _BACKENDS_AND_SERVERS = 6
@@ -54,6 +62,18 @@ class HAProxy:
 
     async def server_states(self) -> str:
         return parse_states(self._name, await self._ask("show servers state"))
+
+    async def sessions(self, servers: Collection[Server], *, named: int) -> list[Session]:
+        reply = await self._ask("show sess")
+        if refused(reply):
+            judge(self._name, "show sess", reply)
+        found = sorted(parse_sessions(reply, servers), key=lambda each: -each[1].age)
+        details = [await self._ask(f"show sess {identity}") for identity, _ in found[:named]]
+        known = [
+            dataclasses.replace(session, what=what_it_does(detail))
+            for (_, session), detail in zip(found, details, strict=False)
+        ]
+        return [*known, *(session for _, session in found[named:])]
 
     async def level(self) -> str:
         return parse_level(self._name, await self._ask("show cli level"))

@@ -39,6 +39,11 @@ def judge(load_balancer: str, command: str, reply: str) -> None:
     raise CommandRefused(load_balancer, f"HAProxy refused `{command}`: {said}", hint=hint)
 
 
+def refused(reply: str) -> bool:
+    """Whether HAProxy answered with a message in place of what it was asked for."""
+    return _MESSAGE.match(reply.strip("\n")) is not None
+
+
 def parse_level(load_balancer: str, reply: str) -> str:
     """What `show cli level` says: `user`, `operator` or `admin`."""
     message = _MESSAGE.search(reply)
@@ -101,7 +106,7 @@ def parse_states(load_balancer: str, reply: str) -> str:
 
     Raises LoadBalancerUnreachable, CommandRefused.
     """
-    if _MESSAGE.match(reply.strip("\n")):
+    if refused(reply):
         judge(load_balancer, "show servers state", reply)
     if not reply.lstrip("\n").startswith("1\n# be_id ") or not reply.endswith("\n\n"):
         raise _cut_short(load_balancer)

@@ -146,6 +146,7 @@ def document(here: Shop, folder: Path, **sections: Any) -> dict[str, Any]:
             "interval": "10ms",
             "timeout": "1s",
         },
+        "warmup": {"steps": ["10%", "100%"], "over": "50ms"},
         "strategy": {"window": "50%", "bake": "10ms", "on_failure": "halt", "spread": "zones"},
         "hooks": {
             "before_deploy": f"{secret} true",
@@ -185,7 +186,7 @@ def test_every_text_of_an_inventory_is_tried(folder: Path) -> None:
 
 def backends() -> dict[str, tuple[str, ...]]:
     servers = (f"server {name}-{TOKEN} {{{name}}}" for name in ("web1", "web2"))
-    check = ("option httpchk GET /_check", "default-server check inter 50ms rise 2 fall 2")
+    check = ("option httpchk GET /_check", "default-server check inter 50ms rise 2 fall 2 weight 10")
     return {f"shop-{TOKEN}": (*check, *servers)}
 
 
@@ -285,8 +286,8 @@ def failing(here: Shop, folder: Path) -> dict[str, dict[str, Any]]:
         "header": {"health": {**document(here, folder)["health"], "release": {"header": f"Y-{TOKEN}"}}},
         "json": {"health": {**document(here, folder)["health"], "release": {"json": f"a.{TOKEN}"}}},
         "url": {"health": {"http": f"https://{{host}}:8000/{TOKEN}", "timeout": "300ms"}},
-        "file": {"drain": {"health_page": page}},
-        "request": {"drain": {"health_page": {"request": requests}}},
+        "file": {"drain": {"health_page": page}, "warmup": None},
+        "request": {"drain": {"health_page": {"request": requests}}, "warmup": None},
         "socket": {"load_balancers": {"lb1": one}},
         "tcp": {"load_balancers": {"lb1": {"haproxy": f"tcp://{TOKEN}.Invalid:1"}}},
         "backend": {

@@ -93,7 +93,7 @@ def test_one_that_cannot_be_written_is_told_beforehand(haproxy_binary: Path, tmp
             shop(haproxy_binary, state_file=tmp_path / "missing" / "state") as here,
             site(here, inventory(here)) as where,
         ):
-            plan, _ = await make_plan(where, list(here.apps), None, ours=())
+            plan, _ = await make_plan(where, list(here.apps), None, ours={})
             (warning,) = [text for text in plan.warnings if "reload" in text]
             assert warning.startswith(f"lb1: {here.balancers[0].state_file} may not be written")
             way = where.rotation(where.context("web1", None), plan.placement["web1"])

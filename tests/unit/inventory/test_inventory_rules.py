@@ -184,3 +184,30 @@ def test_rules_hold_beside_other_mistakes(mistakes: Mistakes, compose: Compose) 
     """A wrong value elsewhere hides none of them."""
     told = mistakes(compose(service="a b", restart="{systemd: x, command: y}"))
     assert [line.split(": ")[1] for line in told] == ["service", "restart.command"]
+
+
+def test_a_warmup_rises_to_the_weight_that_the_server_had(mistakes: Mistakes, compose: Compose) -> None:
+    """Each step is more than the one before, and the last is all of it."""
+    (line,) = mistakes(compose(warmup="{steps: [10%, 10%, 100%], over: 20s}"))
+    assert line == "prod.yml:5:23: warmup.steps[1]: expected more than the step before it, which is 10%"
+    (line,) = mistakes(compose(warmup="{steps: [10%, 50%], over: 20s}"))
+    assert line.endswith("warmup.steps[1]: expected 100% as the last step: the weight that the server had")
+    for few in ("[]", "[100%]"):
+        (line,) = mistakes(compose(warmup=f"{{steps: {few}, over: 20s}}"))
+        assert line.endswith("warmup.steps: expected a lower share and then 100%, such as [10%, 100%]")
+    (line,) = mistakes(compose(warmup="{steps: [0%, 100%], over: 20s}"))
+    assert line.endswith("found '0%', expected a share up to 100%, such as 25%")
+
+
+def test_only_the_runtime_socket_warms_up(mistakes: Mistakes, compose: Compose) -> None:
+    """The health page can neither set weights, nor can anybody without a listed HAProxy."""
+    page = "{health_page: {file: /x}}"
+    (line,) = mistakes(compose(drain=page, warmup="{over: 20s}"))
+    assert line == (
+        "prod.yml:6:1: warmup: it sets weights by the runtime socket, "
+        "which drain.health_page (line 5) only reads"
+    )
+    (line,) = mistakes(
+        compose(load_balancers="{}", restart="none", release="{command: x}", warmup="{over: 20s}")
+    )
+    assert "only HAProxy can warm a node up" in line

@@ -67,6 +67,8 @@ def test_the_examples_are_valid(path: Path) -> None:
         {"hooks": "{before_node: {command: x, on: '${ON}'}}"},
         {"notify": "{webhook: 'https://a/b'}"},
         {"notify": "{webhook: null, slack: '${URL}'}"},
+        {"warmup": "{over: 20s}"},
+        {"warmup": "{steps: [12.5%, 100%], over: '${BAKE}'}"},
     ],
 )
 def test_what_is_right(loads: Loads, changes: dict[str, str | None]) -> None:
@@ -121,6 +123,10 @@ def test_what_is_right(loads: Loads, changes: dict[str, str | None]) -> None:
         {"strategy": "{window: 300%}"},
         {"strategy": "{canary: -1}"},
         {"ssh": "lokal"},
+        {"warmup": "{}"},
+        {"warmup": "{steps: [100%], over: 1s}"},
+        {"warmup": "{steps: [10, 100], over: 1s}"},
+        {"warmup": "{steps: [10%, 100%], over: 0}"},
         {"servce": "x"},
         {"hooks": "x"},
         {"hooks": "{before_deploy: ''}"},
