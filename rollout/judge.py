@@ -24,8 +24,8 @@ _OUTAGE = 0.05
 """By how much of all the others must have become worse, to be the ones that have a problem."""
 _NOTICEABLE = 5.0
 """Milliseconds."""
-_ROUNDING = 512.0
-"""Milliseconds that may be missing, over all answers: HAProxy's average of 512 is told in whole ones."""
+_WINDOW = 512
+"""Answers of HAProxy's sliding average, which is told in whole milliseconds: one may be missing for each."""
 _FEW = 10
 """Requests, below which nothing is said of them."""
 
@@ -171,7 +171,7 @@ def _slower(new: Seen, others: Seen, rules: Rules) -> str:
         return ""
     usual = _usual_ratio(new.before, others.before)
     for ours, theirs in parts:
-        noticeable = max(_NOTICEABLE, _ROUNDING / ours.requests)
+        noticeable = max(_NOTICEABLE, _WINDOW / ours.requests)
         if _mean(ours) < max(_mean(theirs) * rules.slower * usual, _mean(theirs) * usual + noticeable):
             return ""
     there = f"{others.name} took {_mean(others.all):.0f} ms"
@@ -185,7 +185,7 @@ def _thirds(parts: Sequence[Counters]) -> list[Counters]:
 
 def _usual_ratio(ours: Counters, theirs: Counters) -> float:
     """How much slower the node was before: machines differ."""
-    if min(ours.requests, theirs.requests) < _FEW or not _mean(theirs):
+    if min(ours.requests, theirs.requests) < _WINDOW or not _mean(theirs):
         return 1.0
     return max(1.0, _mean(ours) / _mean(theirs))
 

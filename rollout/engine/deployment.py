@@ -68,7 +68,7 @@ class Deployment:
         self._failed: list[str] = []
         self._done: list[str] = []
         self._halted = ""
-        self._judged_bad = False
+        self._given_up = False
         self._running: asyncio.Task[Any] | None = None
         self._guards: dict[str, asyncio.Task[None]] = {}
         """Keep those out that were left out, as long as this deployment goes on."""
@@ -128,6 +128,7 @@ class Deployment:
             self._pauses.halt()
 
     def _probe_failed(self, reason: str) -> None:
+        self._given_up = True
         self._halt(reason, gave_up=True)
 
     @asynccontextmanager
@@ -173,11 +174,11 @@ class Deployment:
             return
         judged = await self._jury.verdict(names)
         if judged.verdict is Verdict.FAIL:
-            self._judged_bad = True
+            self._given_up = True
             self._halt(judged.reason, gave_up=True, judged=True)
 
     def _outcome(self) -> Outcome:
-        if self._failed or self._judged_bad or self._hooks.refused:
+        if self._failed or self._given_up or self._hooks.refused:
             return Outcome.FAILED
         return Outcome.DONE if len(self._done) == len(self._plan.nodes) else Outcome.INTERRUPTED
 
