@@ -1,0 +1,51 @@
+"""How long a deployment takes where nodes take different times to start."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from pathlib import Path
+
+from rollout.domain import Completed, Outcome
+from tests.support import haproxy
+from tests.support.rolling import Rolling, rolling
+
+STARTS = (3.0, 0.5, 5.0, 1.0, 4.5, 2.5, 1.5, 4.0, 2.0, 3.5)
+"""Seconds, of the nodes in their order."""
+WINDOW = 3
+
+
+def best(starts: tuple[float, ...]) -> float:
+    """Seconds that the best of all schedules takes, with `WINDOW` nodes at once."""
+    halves = [round(seconds * 2) for seconds in starts]
+    loads = {(0,) * WINDOW}
+    for half in halves:
+        loads = {
+            tuple(sorted((*load[:place], load[place] + half, *load[place + 1 :])))
+            for load, place in itertools.product(loads, range(WINDOW))
+        }
+    return min(map(max, loads)) / 2
+
+
+def takes(it: Rolling, node: str, seconds: float) -> None:
+    async def restarts() -> Completed:
+        await asyncio.sleep(seconds)  # this is the application that starts
+        return await it.hosts[node].restart()
+
+    it.hosts[node].actions["restart"] = restarts
+
+
+def test_the_slowest_does_not_hold_up_the_others() -> None:
+    """Ten nodes, three at once: not more than 1.15 times what the best of all schedules would take."""
+
+    async def scenario() -> float:
+        clock = asyncio.get_running_loop().time
+        strategy = {"window": WINDOW}
+        async with rolling(Path(haproxy.find("system")), len(STARTS), strategy=strategy) as it:
+            for node, seconds in zip(it.hosts, STARTS, strict=True):
+                takes(it, node, seconds)
+            begun = clock()
+            assert await it.deployment.run() is Outcome.DONE
+            return clock() - begun
+
+    assert asyncio.run(scenario()) <= 1.15 * best(STARTS)
