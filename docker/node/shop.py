@@ -22,7 +22,7 @@ ANSWER_SECONDS = 0.03 if KIND == "slow" else 0.01
 _number = itertools.count(1)
 
 if KIND == "broken":
-    raise SystemExit(f"release {RELEASE} does not start")
+    raise RuntimeError(f"release {RELEASE} does not start")
 time.sleep(float(os.environ.get("START", "0.5")))
 
 

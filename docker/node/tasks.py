@@ -12,7 +12,7 @@ app.conf.worker_prefetch_multiplier = 1
 app.conf.broker_connection_retry_on_startup = True
 RELEASE = (Path(__file__).parent / "current" / "VERSION").read_text().strip()
 if RELEASE.startswith("broken"):
-    raise SystemExit(f"release {RELEASE} does not start")
+    raise RuntimeError(f"release {RELEASE} does not start")
 
 
 @app.task

@@ -29,7 +29,7 @@ async def ask(first, addresses, seen):
     for address in [first, *(other for other in addresses if other != first)]:
         try:
             status, release = await asyncio.wait_for(get(address), TIMEOUT)
-        except (OSError, EOFError, IndexError, asyncio.TimeoutError):
+        except (TimeoutError, OSError, EOFError, IndexError):
             continue
         seen[f"release {release}" if status == "200" else f"LOST: status {status}"] += 1
         return

@@ -1,0 +1,113 @@
+"""The lab in containers, as its tests use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+INVENTORY = ROOT / "inventories" / "docker.yml"
+PROJECT = "rollout-test"
+ADDRESSES = {f"web{number}": f"172.29.77.{10 + number}" for number in range(1, 7)}
+FRONTENDS = (("127.0.0.1", 8081), ("127.0.0.1", 8082))
+
+
+def compose() -> list[str]:
+    """`docker compose`, or the older docker-compose."""
+    plugin = subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0
+    return ["docker", "compose"] if plugin else ["docker-compose"]
+
+
+def why_not() -> str | None:
+    if shutil.which("docker-compose") is None and compose() == ["docker-compose"]:
+        return "needs docker compose or docker-compose"
+    return None
+
+
+class Lab:
+    """`environment` is what `docker` needs to find its daemon."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = {**os.environ, **environment, "DOCKER_BUILDKIT": "0"}
+        self._compose = [*compose(), "-p", PROJECT, "-f", str(ROOT / "docker" / "compose.yml")]
+
+    def up(self) -> None:
+        self._run([str(ROOT / "docker" / "base-image")], timeout=600)
+        self._run([*self._compose, "build"], timeout=900)
+        self._run([*self._compose, "up", "-d"], timeout=120)
+
+    def down(self) -> None:
+        self._run([*self._compose, "down", "--volumes", "--timeout", "1"], timeout=120)
+
+    def docker(self, *words: str) -> str:
+        return self._run(["docker", *words], timeout=60)
+
+    def container(self, name: str) -> str:
+        return self._run([*self._compose, "ps", "-q", name], timeout=30).strip()
+
+    def on(self, name: str, line: str) -> str:
+        """Run a shell line as root on a machine of the lab, beside its sshd."""
+        return self.docker("exec", self.container(name), "sh", "-c", line)
+
+    @contextmanager
+    def cut_off(self, name: str) -> Iterator[None]:
+        """A machine that lost its network."""
+        container = self.container(name)
+        self.docker("network", "disconnect", f"{PROJECT}_lab", container)
+        try:
+            yield
+        finally:
+            self.docker("network", "connect", "--ip", ADDRESSES[name], f"{PROJECT}_lab", container)
+
+    def rollout(
+        self, *arguments: str, inventory: Path = INVENTORY, timeout: float = 150
+    ) -> subprocess.CompletedProcess[str]:
+        """`rollout`, run to its end as in CI."""
+        return subprocess.run(
+            self.command(*arguments, inventory=inventory),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """`rollout deploy` in the background, one event a line."""
+        return subprocess.Popen(
+            self.command("deploy", "--output", "json", *arguments),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @staticmethod
+    def command(*arguments: str, inventory: Path = INVENTORY) -> list[str]:
+        return [sys.executable, "-m", "rollout", *arguments, "-i", str(inventory), "--yes"]
+
+    def nodes(self) -> dict[str, tuple[str, str | None]]:
+        """State and release of each node, as `rollout status` tells."""
+        told = json.loads(self.rollout("status", "--output", "json").stdout)
+        return {node["name"]: (node["state"], node["release"]) for node in told["nodes"]}
+
+    def _run(self, command: list[str], *, timeout: float) -> str:
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=timeout)
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        return done.stdout
+
+
+def wait(true: Callable[[], bool], what: str, *, within: float = 30.0) -> None:
+    """Return as soon as `true()`; fail after `within` seconds, naming `what` was waited for."""
+    deadline = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)
