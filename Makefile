@@ -1,9 +1,19 @@
-.PHONY: demo test check format simulate clean
+.PHONY: demo lab lab-down test check format simulate clean
 
 # A release rolled over three nodes behind real HAProxy, under traffic.
 demo:
 	scripts/setup demo
 	.venv/bin/rollout lab demo
+
+# A small data centre in containers: see docs/lab.md.
+compose = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -f docker/compose.yml
+lab:
+	docker/base-image
+	$(compose) build
+	$(compose) up -d
+
+lab-down:
+	$(compose) down --volumes
 
 # All checks and all tests.
 test: check

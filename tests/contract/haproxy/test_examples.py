@@ -1,4 +1,4 @@
-"""The example configurations: HAProxy takes them, and `rollout check` says of each what stands in its head."""
+"""The example configurations: HAProxy takes them, and `rollout check` says of each what its head says."""
 
 from __future__ import annotations
 
