@@ -12,16 +12,14 @@ import pytest
 from docker_lab import FRONTENDS, Lab, wait
 from users import Users
 
-from tests.support import docker_daemon
 
-
-@pytest.fixture(scope="session")
-def running_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A machine that cannot run it skips its tests; CI must be able to."""
-    if reason := docker_daemon.why_not() or docker_lab.why_not():
+@pytest.fixture(scope="package")
+def running_lab() -> Iterator[Lab]:
+    """A machine that cannot run it skips its tests; CI must be able to. Only one can run: others wait."""
+    if reason := docker_lab.why_not():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"the lab in containers: {reason}")
-    with docker_daemon.daemon() as environment:
-        lab = Lab(environment)
+    with docker_lab.docker_host() as host:
+        lab = Lab(host)
         try:
             lab.up()
             yield lab

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -12,9 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support import docker_daemon
+
 ROOT = Path(__file__).parents[2]
 INVENTORY = ROOT / "inventories" / "docker.yml"
 PROJECT = "rollout-test"
+BRIDGE = "rollout-lab"
+"""Of the lab's network: as in docker/compose.yml."""
 ADDRESSES = {f"web{number}": f"172.29.77.{10 + number}" for number in range(1, 7)}
 FRONTENDS = (("127.0.0.1", 8081), ("127.0.0.1", 8082))
 
@@ -26,21 +31,47 @@ def compose() -> list[str]:
 
 
 def why_not() -> str | None:
-    if shutil.which("docker-compose") is None and compose() == ["docker-compose"]:
+    """Why the lab cannot run on this machine."""
+    if shutil.which("docker") and docker_daemon.answers():
+        reason = None
+    else:
+        reason = docker_daemon.why_not({**docker_daemon.PROGRAMS, "debootstrap": "debootstrap"})
+    if reason is None and compose() == ["docker-compose"] and shutil.which("docker-compose") is None:
         return "needs docker compose or docker-compose"
-    return None
+    return reason
+
+
+def cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rollout" / "docker"
+
+
+@contextmanager
+def docker_host() -> Iterator[str | None]:
+    """Where a Docker daemon listens; None is the one that runs here anyway. One of ours keeps its images."""
+    folder = cache()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if docker_daemon.answers():
+            yield None
+            return
+        with docker_daemon.daemon(folder, bridge=BRIDGE, holds=[lock.fileno()]) as host:
+            yield host
 
 
 class Lab:
-    """`environment` is what `docker` needs to find its daemon."""
+    """`host` is where Docker's daemon listens; None is its usual place."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.environment = {**os.environ, **environment, "DOCKER_BUILDKIT": "0"}
+    def __init__(self, host: str | None) -> None:
+        self.environment = {**os.environ, "DOCKER_BUILDKIT": "0"}
+        if host:
+            self.environment["DOCKER_HOST"] = host
         self._compose = [*compose(), "-p", PROJECT, "-f", str(ROOT / "docker" / "compose.yml")]
 
     def up(self) -> None:
+        self.down()  # what was left of one whose tests were killed
         self._run([str(ROOT / "docker" / "base-image")], timeout=600)
-        self._run([*self._compose, "build"], timeout=900)
+        self._run([*self._compose, "build", "keys", "lb1", "lb2"], timeout=900)
         self._run([*self._compose, "up", "-d"], timeout=120)
 
     def down(self) -> None:

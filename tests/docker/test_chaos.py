@@ -17,6 +17,8 @@ import pytest
 from docker_lab import Lab, wait
 from users import Users
 
+pytestmark = pytest.mark.timeout(1200)  # the first may have to wait for images
+
 Begun = list[subprocess.Popen[str]]
 NODES = "web2,web3"
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from docker_lab import INVENTORY, Lab
 from users import Users
+
+pytestmark = pytest.mark.timeout(1200)  # the first may have to wait for images
 
 
 def test_a_release_is_rolled_over_six_nodes(lab: Lab, users: Users) -> None:
