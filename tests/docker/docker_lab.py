@@ -23,6 +23,17 @@ BRIDGE = "rollout-lab"
 ADDRESSES = {f"web{number}": f"172.29.77.{10 + number}" for number in range(1, 7)}
 FRONTENDS = (("127.0.0.1", 8081), ("127.0.0.1", 8082))
 
+HELD = "web2"
+_HOLD = "while [ -e /run/hold ]; do sleep 0.1; done"
+_DROP_IN = "/run/systemd/system/shop.service.d/held.conf"
+_UNIT = "mkdir -p $(dirname {file}) && echo '[Service]\n{line}' >{file} && systemctl daemon-reload"
+_HOLDS = {
+    "release": f"sed -i '2s#.*#{_HOLD}#' /srv/shop/put-release",
+    "restart": _UNIT.format(file=_DROP_IN, line=f'ExecStartPre=/bin/sh -c "{_HOLD}"'),
+    "verify": _UNIT.format(file=_DROP_IN, line="ExecStartPost=/bin/touch /run/shop/draining"),
+}
+"""What is run on the node; its second line of put-release is a comment."""
+
 
 def compose() -> list[str]:
     """`docker compose`, or the older docker-compose."""
@@ -73,6 +84,9 @@ class Lab:
         self._run([str(ROOT / "docker" / "base-image")], timeout=600)
         self._run([*self._compose, "build", "keys", "lb1", "lb2"], timeout=900)
         self._run([*self._compose, "up", "-d"], timeout=120)
+        ours, shown = f"label=com.docker.compose.project={PROJECT}", '{{.Label "com.docker.compose.service"}}'
+        listed = self.docker("ps", "--filter", ours, "--format", shown + " {{.ID}}").splitlines()
+        self._containers = dict(line.split() for line in listed)
 
     def down(self) -> None:
         self._run([*self._compose, "down", "--volumes", "--timeout", "1"], timeout=120)
@@ -81,11 +95,21 @@ class Lab:
         return self._run(["docker", *words], timeout=60)
 
     def container(self, name: str) -> str:
-        return self._run([*self._compose, "ps", "-q", name], timeout=30).strip()
+        return self._containers[name]
 
     def on(self, name: str, line: str) -> str:
         """Run a shell line as root on a machine of the lab, beside its sshd."""
         return self.docker("exec", self.container(name), "sh", "-c", line)
+
+    @contextmanager
+    def held(self, step: str) -> Iterator[None]:
+        """What is deployed to web2 stays in that step until the block ends: release, restart or verify."""
+        self.on(HELD, f"touch /run/hold && {_HOLDS[step]}")
+        try:
+            yield
+        finally:
+            self.on(HELD, f"rm -f /run/hold /run/shop/draining {_DROP_IN}")
+            self.on(HELD, "sed -i '2s/.*/#/' /srv/shop/put-release; systemctl daemon-reload")
 
     @contextmanager
     def cut_off(self, name: str) -> Iterator[None]:

@@ -10,11 +10,12 @@ import itertools
 import json
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from docker_lab import Lab, wait
+from docker_lab import HELD, Lab, wait
 from users import Users
 
 pytestmark = pytest.mark.timeout(1200)  # the first may have to wait for images
@@ -44,9 +45,10 @@ class Deploying:
                 return
         raise AssertionError(f"it ended before {what}: {self.events[-3:]} {self.process.communicate()[1]}")
 
-    def until_step(self, step: str, node: str) -> None:
-        seen = ("step_started", step, node)
-        self.until(lambda e: (e["event"], e.get("step"), e.get("node")) == seen, f"{step} of {node}")
+    def until_in(self, step: str) -> None:
+        """Until the node that is held is in that step."""
+        seen = "step_started" if step == "verify" else "command_sent"
+        self.until(lambda e: (e["event"], e.get("step"), e.get("node")) == (seen, step, HELD), step)
 
     def end(self, timeout: float = 150) -> int:
         """Its exit code."""
@@ -59,9 +61,13 @@ class Deploying:
         return {e["node"]: e["left_out"] for e in self.events if e["event"] == "node_failed"}
 
 
-@pytest.fixture
-def deploying(lab: Lab, users: Users, begun: Begun) -> Deploying:
-    return Deploying(lab, begun)
+@contextmanager
+def held(lab: Lab, begun: Begun, step: str) -> Iterator[Deploying]:
+    """A deployment that stays in that step of its first node until the block ends."""
+    with lab.held(step):
+        deploying = Deploying(lab, begun)
+        deploying.until_in(step)
+        yield deploying
 
 
 def put_right(lab: Lab, verb: str) -> None:
@@ -79,38 +85,38 @@ def released(lab: Lab, release: str) -> None:
     )
 
 
-def test_a_load_balancer_is_reloaded(lab: Lab, users: Users, deploying: Deploying) -> None:
+def test_a_load_balancer_is_reloaded(lab: Lab, users: Users, begun: Begun) -> None:
     """Reloaded while a node is down: it is told again, and the deployment ends as if nothing had been."""
-    deploying.until_step("restart", "web2")
-    lab.on("lb1", "systemctl reload haproxy")
-    lab.on("lb2", "systemctl reload haproxy")
+    with held(lab, begun, "restart") as deploying:
+        lab.on("lb1", "systemctl reload haproxy")
+        lab.on("lb2", "systemctl reload haproxy")
     assert deploying.end() == 0, deploying.error
     released(lab, deploying.release)
     assert users.lost == []
 
 
-def test_a_load_balancer_stops_for_a_while(lab: Lab, users: Users, deploying: Deploying) -> None:
+def test_a_load_balancer_stops_for_a_while(lab: Lab, users: Users, begun: Begun) -> None:
     """Stopped while a node is down: no further node starts, and once it is back `resume` ends it."""
-    deploying.until_step("restart", "web2")
-    lab.docker("stop", "--time", "5", lab.container("lb2"))
-    assert deploying.end() == 1
-    assert deploying.failed() == {"web2": True}
-    lab.docker("start", lab.container("lb2"))
-    told = lab.rollout("status").stdout
-    assert "web2" in told
+    with held(lab, begun, "restart") as deploying:
+        lab.docker("stop", "--time", "1", lab.container("lb2"))
+    try:
+        assert deploying.end() == 1
+        assert deploying.failed() == {"web2": True}
+    finally:
+        lab.docker("start", lab.container("lb2"))
     wait(lambda: lab.rollout("status").returncode == 0, "the load balancer")
+    assert "left out: web2" in lab.rollout("status").stdout
     put_right(lab, "resume")
     released(lab, deploying.release)
     assert users.lost == []
 
 
-@pytest.mark.parametrize("step", ["drain", "restart", "verify"])
-def test_a_node_loses_its_network(lab: Lab, users: Users, deploying: Deploying, step: str) -> None:
+@pytest.mark.parametrize("step", ["release", "restart", "verify"])
+def test_a_node_loses_its_network(lab: Lab, users: Users, begun: Begun, step: str) -> None:
     """Before, during or after its restart: it is left out, the next one is not begun, `resume` ends it."""
-    deploying.until_step(step, "web2")
-    with lab.cut_off("web2"):
+    with held(lab, begun, step) as deploying, lab.cut_off("web2"):
         assert deploying.end() == 1
-        assert "web2" in deploying.failed()
+        assert deploying.failed() == {"web2": True}
         assert not any(e.get("node") == "web3" and e["event"] == "step_started" for e in deploying.events)
     put_right(lab, "resume")
     released(lab, deploying.release)
@@ -152,28 +158,28 @@ def test_clocks_are_an_hour_off(lab: Lab, users: Users, begun: Begun) -> None:
     assert users.lost == []
 
 
-def test_a_node_whose_sshd_hangs(lab: Lab, users: Users, deploying: Deploying) -> None:
+def test_a_node_whose_sshd_hangs(lab: Lab, users: Users, begun: Begun) -> None:
     """Stopped in mid-restart: what became of the command is not guessed; once it answers `resume` ends it."""
-    deploying.until_step("restart", "web2")
-    lab.on("web2", "pkill -STOP sshd")
-    try:
-        assert deploying.end() == 1
-        assert deploying.failed() == {"web2": True}
-    finally:
-        lab.on("web2", "pkill -CONT sshd")
+    with held(lab, begun, "restart") as deploying:
+        lab.on("web2", "pkill -STOP sshd")
+        try:
+            assert deploying.end() == 1
+            assert deploying.failed() == {"web2": True}
+        finally:
+            lab.on("web2", "pkill -CONT sshd")
     put_right(lab, "resume")
     released(lab, deploying.release)
     assert users.lost == []
 
 
-def test_a_node_reboots(lab: Lab, users: Users, deploying: Deploying) -> None:
+def test_a_node_reboots(lab: Lab, users: Users, begun: Begun) -> None:
     """In mid-restart: it is left out until it is proven to be back, by `resume`."""
-    deploying.until_step("restart", "web2")
-    lab.docker("restart", "--time", "2", lab.container("web2"))
-    if deploying.end() == 1:
+    with held(lab, begun, "restart") as deploying:
+        lab.docker("restart", "--time", "1", lab.container("web2"))
+        assert deploying.end() == 1
         assert deploying.failed() == {"web2": True}
-        wait(lambda: lab.nodes()["web2"][1] is not None, "the node to be back")
-        put_right(lab, "resume")
+    wait(lambda: lab.nodes()["web2"][1] is not None, "the node to be back")
+    put_right(lab, "resume")
     released(lab, deploying.release)
     assert users.lost == []
 
@@ -197,11 +203,11 @@ def test_a_load_balancer_that_answers_after_five_seconds(lab: Lab, users: Users,
 
 
 @pytest.mark.parametrize("verb", ["resume", "restore"])
-def test_rollout_is_killed(lab: Lab, users: Users, deploying: Deploying, verb: str) -> None:
+def test_rollout_is_killed(lab: Lab, users: Users, begun: Begun, verb: str) -> None:
     """SIGKILL in mid-restart: `status` names what is left out, and `resume` or `restore` puts it right."""
-    deploying.until_step("restart", "web2")
-    deploying.process.send_signal(signal.SIGKILL)
-    deploying.process.wait()
+    with held(lab, begun, "restart") as deploying:
+        deploying.process.send_signal(signal.SIGKILL)
+        deploying.process.wait()
     told = lab.rollout("status").stdout
     assert "interrupted (killed)" in told
     assert "left out: web2" in told

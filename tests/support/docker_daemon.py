@@ -82,7 +82,9 @@ def _keep(folder: Path, bridge: str, options: Sequence[str]) -> None:
         *(f"--{option}={folder / path}" for option, path in paths.items()),
         *(f"--host={host}", f"--cgroup-parent=/{group}", *options),
     ]
+    # Numbers of processes that mean others now.
     (folder / "pid").unlink(missing_ok=True)
+    shutil.rmtree(folder / "exec", ignore_errors=True)
     # What goes over a bridge may have to pass the machine's filter, and another daemon may have closed that.
     passes = ["FORWARD", "-i", bridge, "-o", bridge, "-j", "ACCEPT"]
     with (folder / "log").open("wb") as log:
