@@ -30,7 +30,9 @@ def running_lab() -> Iterator[Lab]:
 @pytest.fixture
 def lab(running_lab: Lab, own_state: Path) -> Lab:
     """The lab with all its nodes in rotation, whatever the last test did to them."""
-    out = [name for name, (state, _) in running_lab.nodes().items() if state == "maint"]
+    out = [name for name, (state, _) in running_lab.nodes().items() if state != "ready"]
+    for name in out:
+        running_lab.on(name, "systemctl restart shop")
     if out:
         running_lab.rollout("ready", *out)
     wait(lambda: all(state == "ready" for state, _ in running_lab.nodes().values()), "all nodes to be ready")
