@@ -197,8 +197,8 @@ def test_a_load_balancer_that_answers_after_five_seconds(lab: Lab, users: Users,
     lab.on(
         "lb2",
         "cd /run/haproxy && mv admin.sock slow.sock"
-        " && setsid socat UNIX-LISTEN:admin.sock,fork,mode=660,group=haproxy"
-        " SYSTEM:'sleep 5; exec socat - UNIX-CONNECT\\:/run/haproxy/slow.sock' >/dev/null 2>&1 &",
+        " && setsid socat -t 30 UNIX-LISTEN:admin.sock,fork,mode=660,group=haproxy"
+        " SYSTEM:'sleep 5; exec socat -t 30 - UNIX-CONNECT\\:/run/haproxy/slow.sock' >/dev/null 2>&1 &",
     )
     wait(lambda: "admin" in lab.on("lb2", "ls /run/haproxy"), "the slow socket")
     try:
