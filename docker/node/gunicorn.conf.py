@@ -1,3 +1,5 @@
+from rollout.app.gunicorn import post_worker_init  # noqa: F401 (gunicorn calls it: a worker is ready)
+
 bind = "0.0.0.0:8000"
 workers = 2
 worker_class = "gthread"

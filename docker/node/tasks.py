@@ -1,12 +1,13 @@
 """The lab's tasks: each says which release and which machine did it."""
 
-import os
+import socket
 import time
 from pathlib import Path
 
 from celery import Celery
 
-app = Celery("tasks", broker=os.environ["REDIS"], backend=os.environ["REDIS"])
+REDIS = "redis://172.29.77.20/0"
+app = Celery("tasks", broker=REDIS, backend=REDIS)
 app.conf.task_acks_late = True
 app.conf.worker_prefetch_multiplier = 1
 app.conf.broker_connection_retry_on_startup = True
@@ -18,4 +19,4 @@ if RELEASE.startswith("broken"):
 @app.task
 def work(number, seconds=0.1):
     time.sleep(seconds)
-    return [number, RELEASE, os.environ["NODE"]]
+    return [number, RELEASE, socket.gethostname()]

@@ -194,19 +194,21 @@ def test_a_node_reboots(lab: Lab, users: Users, begun: Begun) -> None:
 
 def test_a_load_balancer_that_answers_after_five_seconds(lab: Lab, users: Users, begun: Begun) -> None:
     """Slow is not gone: the deployment takes its time, and ends well."""
-    lab.on(
-        "lb2",
-        "cd /run/haproxy && mv admin.sock slow.sock"
-        " && setsid socat -t 30 UNIX-LISTEN:admin.sock,fork,mode=660,group=haproxy"
-        " SYSTEM:'sleep 5; exec socat -t 30 - UNIX-CONNECT\\:/run/haproxy/slow.sock' >/dev/null 2>&1 &",
-    )
-    wait(lambda: "admin" in lab.on("lb2", "ls /run/haproxy"), "the slow socket")
+    with lab.held("restart"):
+        deploying = Deploying(lab, begun, limit=HELD)
+        deploying.until_in("restart")
+        lab.on(
+            "lb2",
+            "cd /run/haproxy && mv admin.sock slow.sock"
+            " && setsid socat -t 30 UNIX-LISTEN:admin.sock,fork,mode=660,group=haproxy"
+            " SYSTEM:'sleep 5; exec socat -t 30 - UNIX-CONNECT\\:/run/haproxy/slow.sock' >/dev/null 2>&1 &",
+        )
+        wait(lambda: "admin" in lab.on("lb2", "ls /run/haproxy"), "the slow socket")
     try:
-        deploying = Deploying(lab, begun, limit="web2")
         assert deploying.end() == 0, deploying.error
     finally:
         lab.on("lb2", "cd /run/haproxy && pkill -x socat; mv slow.sock admin.sock")
-    assert lab.nodes()["web2"] == ("ready", deploying.release)
+    assert lab.nodes()[HELD] == ("ready", deploying.release)
     assert users.lost == []
 
 
