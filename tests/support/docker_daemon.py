@@ -106,6 +106,9 @@ def _keep(folder: Path, bridge: str, options: Sequence[str]) -> None:
         process.wait()
         if bridge:
             _try("iptables", "--wait", "-D", *passes)
+            # Those of machines that were killed may stay long after them.
+            for port in Path(f"/sys/class/net/{bridge}/brif").glob("*"):
+                _try("ip", "link", "delete", port.name)
             _try("ip", "link", "delete", bridge)
         for parent in Path("/sys/fs/cgroup").glob(f"**/{group}"):
             _try("find", str(parent), "-depth", "-type", "d", "-exec", "rmdir", "{}", ";")
