@@ -9,7 +9,7 @@ demo:
 compose = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -f docker/compose.yml
 lab:
 	docker/base-image
-	$(compose) build
+	$(compose) build keys lb1 lb2
 	$(compose) up -d
 
 lab-down:
