@@ -1,13 +1,27 @@
-.PHONY: demo test check format simulate clean
+.PHONY: demo lab lab-down test test-lab check format simulate clean
 
 # A release rolled over three nodes behind real HAProxy, under traffic.
 demo:
 	scripts/setup demo
 	.venv/bin/rollout lab demo
 
-# All checks and all tests.
+# A small data centre in containers: see docs/lab.md.
+compose = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -f docker/compose.yml
+lab:
+	docker/base-image
+	$(compose) build keys lb1 lb2
+	$(compose) up -d
+
+lab-down:
+	$(compose) down --volumes
+
+# All checks and all tests, but for those of the lab in containers, which take ten minutes of their own.
 test: check
-	.venv/bin/pytest -n 3 --dist worksteal
+	.venv/bin/pytest -n 3 --dist worksteal --ignore tests/docker
+
+# What breaks in mid-deploy, in the lab in containers.
+test-lab: check
+	.venv/bin/pytest tests/docker
 
 # So many deployments in virtual time, with anything breaking at any moment; a seed that fails is shown.
 SEEDS = 20000

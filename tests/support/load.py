@@ -79,7 +79,7 @@ class Load:
         begin = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout):
-                status, body = await self._ask()
+                status, body = await self._ask(self._address)
         except (OSError, EOFError, ValueError, IndexError) as error:
             self.lost.append(f"{type(error).__name__}: {error}")
             return
@@ -88,8 +88,8 @@ class Load:
         if status != 200:
             self.lost.append(f"status {status}: {body[:80]}")
 
-    async def _ask(self) -> tuple[int, str]:
-        reader, writer = await asyncio.open_connection(*self._address)
+    async def _ask(self, address: tuple[str, int]) -> tuple[int, str]:
+        reader, writer = await asyncio.open_connection(*address)
         try:
             writer.write(f"GET {self._target} HTTP/1.0\r\nHost: shop\r\n\r\n".encode())
             head, _, body = (await reader.read()).decode().partition("\r\n\r\n")

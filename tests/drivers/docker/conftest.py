@@ -13,19 +13,14 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-PROGRAMS = {
-    "dockerd": "docker.io",
-    "docker": "docker.io",
-    "busybox": "busybox-static",
-    "unshare": "util-linux",
-}
-APART = ("unshare", "--mount", "--pid", "--propagation=private", "--fork", "--kill-child", "--mount-proc")
+from tests.support import docker_daemon
+
+PROGRAMS = {**docker_daemon.PROGRAMS, "busybox": "busybox-static"}
 SERVE = "trap 'exit 0' TERM; echo $RELEASE > /www/index.html; httpd -f -p $ADDRESS -h /www & wait"
 HEALTH = "HEALTHCHECK --interval=50ms --retries=2 --start-period={} CMD wget -q -O - http://$ADDRESS/"
 SERVES, HEARS_NOTHING = HEALTH.format("20s"), HEALTH.format("1ms")
@@ -39,10 +34,10 @@ CHANGES = {
 
 
 class Docker:
-    """The daemon at a socket."""
+    """The daemon that listens at `host`."""
 
-    def __init__(self, socket: Path) -> None:
-        self.host = f"unix://{socket}"
+    def __init__(self, host: str) -> None:
+        self.host = host
 
     def __call__(self, *words: str, stdin: bytes = b"") -> str:
         """What a docker command prints; it must succeed."""
@@ -60,51 +55,21 @@ class Docker:
         return self("inspect", "--format", f"{{{{{what}}}}}", name)
 
 
-def why_not() -> str | None:
-    """Why this machine cannot carry a daemon of ours."""
-    if os.geteuid() != 0:
-        return "needs root"
-    path = f"{os.environ['PATH']}:/usr/sbin"
-    missing = {package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)}
-    return f"needs the packages {' '.join(sorted(missing))}" if missing else None
-
-
 @pytest.fixture(scope="session")
 def daemon() -> Iterator[Docker]:
     """A running one with its images. A machine that cannot carry one skips the test; CI must be able to."""
-    if reason := why_not():
+    if reason := docker_daemon.why_not(PROGRAMS):
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"a Docker daemon: {reason}")
-    folder = Path(tempfile.mkdtemp(prefix="docker-"))
-    log = (folder / "log").open("wb")
-    options = {
-        "data-root": folder / "data",
-        "exec-root": folder / "exec",
-        "pidfile": folder / "pid",
-        "host": f"unix://{folder}/socket",
-        "storage-driver": "vfs",
-        "bridge": "none",
-        "cgroup-parent": f"/{folder.name}",
-    }
-    dockerd = [
-        *("dockerd", "--iptables=false", "--ip6tables=false", "--ip-forward=false"),
-        *(f"--{name}={value}" for name, value in options.items()),
-    ]
-    process = subprocess.Popen([*APART, *dockerd], stdout=log, stderr=log)
-    docker = Docker(folder / "socket")
-    try:
-        _wait_for(docker, process, folder / "log")
+    with (
+        tempfile.TemporaryDirectory(prefix="docker-") as folder,
+        docker_daemon.daemon(Path(folder), "--storage-driver=vfs") as host,
+    ):
+        docker = Docker(host)
         for tag, changes in CHANGES.items():
             options = [word for change in changes for word in ("--change", change)]
             docker("import", *options, "-", f"shop:{tag}", stdin=_files())
         yield docker
         remove_all(docker)
-    finally:
-        process.kill()  # and, by --kill-child, all that runs in its namespaces
-        process.wait()
-        log.close()
-        for group in Path("/sys/fs/cgroup").glob(f"**/{folder.name}"):
-            group.rmdir()
-        shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -120,19 +85,6 @@ def remove_all(docker: Docker) -> None:
         docker("rm", "--force", "--volumes", *docker.containers())
     docker("network", "prune", "--force")
     docker("volume", "prune", "--force")
-
-
-def _wait_for(docker: Docker, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        try:
-            docker("version")
-        except AssertionError:
-            time.sleep(0.05)
-        else:
-            return
 
 
 def _files() -> bytes:

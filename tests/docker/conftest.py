@@ -1,0 +1,56 @@
+"""The lab in containers: built and started once for all its tests, and taken down whatever happens."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker_lab
+import pytest
+from docker_lab import FRONTENDS, Lab, wait
+from users import Users
+
+
+@pytest.fixture(scope="package")
+def running_lab() -> Iterator[Lab]:
+    """A machine that cannot run it skips its tests; CI must be able to. Only one can run: others wait."""
+    if reason := docker_lab.why_not():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"the lab in containers: {reason}")
+    with docker_lab.docker_host() as host:
+        lab = Lab(host)
+        try:
+            lab.up()
+            yield lab
+        finally:
+            lab.down()
+
+
+@pytest.fixture
+def lab(running_lab: Lab, own_state: Path) -> Lab:
+    """The lab with all its nodes in rotation, whatever the last test did to them."""
+    out = [name for name, (state, _) in running_lab.nodes().items() if state != "ready"]
+    for name in out:
+        running_lab.on(name, "systemctl restart shop")
+    if out:
+        running_lab.rollout("ready", *out)
+    wait(lambda: all(state == "ready" for state, _ in running_lab.nodes().values()), "all nodes to be ready")
+    return running_lab
+
+
+@pytest.fixture
+def users() -> Iterator[Users]:
+    """Traffic through both load balancers while the test runs."""
+    with Users(FRONTENDS) as traffic:
+        yield traffic
+
+
+@pytest.fixture
+def begun(lab: Lab) -> Iterator[list[subprocess.Popen[str]]]:
+    """Deployments that a test begins in the background; they end with it."""
+    deployments: list[subprocess.Popen[str]] = []
+    yield deployments
+    for deployment in deployments:
+        deployment.kill()
+        deployment.communicate()

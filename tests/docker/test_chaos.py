@@ -1,0 +1,227 @@
+"""What breaks in mid-deploy, and what it must end in: written down here before it was tried.
+
+Whatever happens, users who may turn to the other load balancer lose nothing, `status` tells the truth
+afterwards, and `resume` or `restore` puts it right.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from docker_lab import HELD, Lab, wait
+from users import Users
+
+pytestmark = pytest.mark.timeout(1200)  # the first may have to wait for images
+
+Begun = list[subprocess.Popen[str]]
+NODES = "web2,web3"
+FAKED = "LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 FAKETIME=+1h"
+"""In the environment of whoever logs in, and of units: a clock that is an hour ahead."""
+UNJUDGED = "'GUNICORN_CMD_ARGS=--timeout 0'"
+"""Else gunicorn ends its workers: it goes by the times of their files, which are right."""
+_release = itertools.count(10)
+
+
+class Deploying:
+    """A deployment of a new release to two nodes, one at a time, on its way."""
+
+    def __init__(self, lab: Lab, begun: Begun, limit: str = NODES) -> None:
+        self.lab = lab
+        self.release = str(next(_release))
+        self.events: list[dict[str, Any]] = []
+        self.process = lab.begin("--release", self.release, "--limit", limit)
+        begun.append(self.process)
+
+    def until(self, true: Callable[[dict[str, Any]], bool], what: str) -> None:
+        """Read its events up to one of which that is true."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.events.append(json.loads(line))
+            if true(self.events[-1]):
+                return
+        raise AssertionError(f"it ended before {what}: {self.events[-3:]} {self.process.communicate()[1]}")
+
+    def until_in(self, step: str) -> None:
+        """Until the node that is held is in that step."""
+        seen = "step_started" if step == "verify" else "command_sent"
+        self.until(lambda e: (e["event"], e.get("step"), e.get("node")) == (seen, step, HELD), step)
+
+    def end(self, timeout: float = 150) -> int:
+        """Its exit code."""
+        out, self.error = self.process.communicate(timeout=timeout)
+        self.events += [json.loads(line) for line in out.splitlines()]
+        return self.process.returncode
+
+    def failed(self) -> dict[str, bool]:
+        """Whether each failed node was left out."""
+        return {e["node"]: e["left_out"] for e in self.events if e["event"] == "node_failed"}
+
+
+@contextmanager
+def held(lab: Lab, begun: Begun, step: str) -> Iterator[Deploying]:
+    """A deployment that stays in that step of its first node until the block ends."""
+    with lab.held(step):
+        deploying = Deploying(lab, begun)
+        deploying.until_in(step)
+        yield deploying
+
+
+def put_right(lab: Lab, verb: str) -> None:
+    """All nodes are in rotation after it."""
+    done = lab.rollout(verb)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {state for state, _ in lab.nodes().values()} == {"ready"}
+
+
+def released(lab: Lab, release: str) -> None:
+    """Both nodes run it, and take traffic."""
+    nodes = lab.nodes()
+    assert {name: nodes[name] for name in NODES.split(",")} == dict.fromkeys(
+        NODES.split(","), ("ready", release)
+    )
+
+
+def test_a_load_balancer_is_reloaded(lab: Lab, users: Users, begun: Begun) -> None:
+    """Reloaded while a node is down: it is told again, and the deployment ends as if nothing had been."""
+    with held(lab, begun, "restart") as deploying:
+        lab.on("lb1", "systemctl reload haproxy")
+        lab.on("lb2", "systemctl reload haproxy")
+    assert deploying.end() == 0, deploying.error
+    released(lab, deploying.release)
+    assert users.lost == []
+
+
+def test_a_load_balancer_stops_for_a_while(lab: Lab, users: Users, begun: Begun) -> None:
+    """Stopped while a node is down: no further node starts, and once it is back `resume` ends it."""
+    with held(lab, begun, "restart") as deploying:
+        lab.docker("stop", "--time", "1", lab.container("lb2"))
+    try:
+        assert deploying.end() == 1
+        assert deploying.failed() == {"web2": True}
+    finally:
+        lab.docker("start", lab.container("lb2"))
+    wait(lambda: lab.rollout("status").returncode == 0, "the load balancer")
+    assert "left out: web2" in lab.rollout("status").stdout
+    put_right(lab, "resume")
+    released(lab, deploying.release)
+    assert users.lost == []
+
+
+@pytest.mark.parametrize("step", ["release", "restart", "verify"])
+def test_a_node_loses_its_network(lab: Lab, users: Users, begun: Begun, step: str) -> None:
+    """Before, during or after its restart: it is left out, the next one is not begun, `resume` ends it."""
+    with held(lab, begun, step) as deploying, lab.cut_off("web2"):
+        assert deploying.end() == 1
+        assert deploying.failed() == {"web2": True}
+        assert not any(e.get("node") == "web3" and e["event"] == "step_started" for e in deploying.events)
+    put_right(lab, "resume")
+    released(lab, deploying.release)
+    assert users.lost == []
+
+
+def test_a_node_has_no_space_left(lab: Lab, users: Users, begun: Begun) -> None:
+    """The release fails there with the system's words, and once there is space `resume` ends it."""
+    lab.on(
+        "web2",
+        "cd /srv/shop && cp -a releases /tmp/releases && mount -t tmpfs -o size=64k none releases"
+        " && cp -a /tmp/releases/. releases/ && ! dd if=/dev/zero of=releases/full bs=1k 2>/dev/null",
+    )
+    try:
+        deploying = Deploying(lab, begun)
+        assert deploying.end() == 1
+        assert "web2" in deploying.failed()
+        assert "No space left on device" in json.dumps(deploying.events)
+    finally:
+        lab.on("web2", "umount /srv/shop/releases; rm -rf /tmp/releases")
+    put_right(lab, "resume")
+    released(lab, deploying.release)
+    assert users.lost == []
+
+
+def test_clocks_are_an_hour_off(lab: Lab, users: Users, begun: Begun) -> None:
+    """On a node and on the load balancer that keeps the lock: nothing is judged by them, so all goes well."""
+    for name in ("web2", "lb1"):
+        lab.on(
+            name, f"printf '%s\\n' {FAKED} >/etc/environment; systemctl set-environment {FAKED} {UNJUDGED}"
+        )
+        assert int(lab.on(name, "su deploy -c 'date +%s'")) > time.time() + 3000
+    try:
+        deploying = Deploying(lab, begun)
+        assert deploying.end() == 0, deploying.error
+    finally:
+        for name in ("web2", "lb1"):
+            lab.on(
+                name,
+                "echo >/etc/environment; systemctl unset-environment LD_PRELOAD FAKETIME GUNICORN_CMD_ARGS",
+            )
+    released(lab, deploying.release)
+    assert users.lost == []
+
+
+def test_a_node_whose_sshd_hangs(lab: Lab, users: Users, begun: Begun) -> None:
+    """Stopped in mid-restart: what became of the command is not guessed; once it answers `resume` ends it."""
+    with held(lab, begun, "restart") as deploying:
+        lab.on("web2", "pkill -STOP sshd")
+        try:
+            assert deploying.end() == 1
+            assert deploying.failed() == {"web2": True}
+        finally:
+            lab.on("web2", "pkill -CONT sshd")
+    put_right(lab, "resume")
+    released(lab, deploying.release)
+    assert users.lost == []
+
+
+def test_a_node_reboots(lab: Lab, users: Users, begun: Begun) -> None:
+    """In mid-restart: it is left out until it is proven to be back, by `resume`."""
+    with held(lab, begun, "restart") as deploying:
+        lab.docker("restart", "--time", "1", lab.container("web2"))
+        assert deploying.end() == 1
+        assert deploying.failed() == {"web2": True}
+    wait(lambda: lab.nodes()["web2"][1] is not None, "the node to be back")
+    put_right(lab, "resume")
+    released(lab, deploying.release)
+    assert users.lost == []
+
+
+def test_a_load_balancer_that_answers_after_five_seconds(lab: Lab, users: Users, begun: Begun) -> None:
+    """Slow is not gone: the deployment takes its time, and ends well."""
+    with lab.held("restart"):
+        deploying = Deploying(lab, begun, limit=HELD)
+        deploying.until_in("restart")
+        lab.on(
+            "lb2",
+            "cd /run/haproxy && mv admin.sock slow.sock"
+            " && setsid socat -t 30 UNIX-LISTEN:admin.sock,fork,mode=660,group=haproxy"
+            " SYSTEM:'sleep 5; exec socat -t 30 - UNIX-CONNECT\\:/run/haproxy/slow.sock' >/dev/null 2>&1 &",
+        )
+        wait(lambda: "admin" in lab.on("lb2", "ls /run/haproxy"), "the slow socket")
+    try:
+        assert deploying.end() == 0, deploying.error
+    finally:
+        lab.on("lb2", "cd /run/haproxy && pkill -x socat; mv slow.sock admin.sock")
+    assert lab.nodes()[HELD] == ("ready", deploying.release)
+    assert users.lost == []
+
+
+@pytest.mark.parametrize("verb", ["resume", "restore"])
+def test_rollout_is_killed(lab: Lab, users: Users, begun: Begun, verb: str) -> None:
+    """SIGKILL in mid-restart: `status` names what is left out, and `resume` or `restore` puts it right."""
+    with held(lab, begun, "restart") as deploying:
+        deploying.process.send_signal(signal.SIGKILL)
+        deploying.process.wait()
+    told = lab.rollout("status").stdout
+    assert "interrupted (killed)" in told
+    assert "left out: web2" in told
+    put_right(lab, verb)
+    if verb == "resume":
+        released(lab, deploying.release)
+    assert users.lost == []
