@@ -140,6 +140,7 @@ def test_members_that_leave_the_folder(
         b"BZh9this is none, either",
         lzma.compress(tar(file("x", 5), content=b"hello"))[:-9],
     ],
+    ids=["empty", "text", "cut gzip", "wrong sum", "cut tar", "text in bzip2", "like bzip2", "cut xz"],
 )
 def test_archives_that_are_broken(tmp_path: Path, content: bytes) -> None:
     """Half of one is never a release, though it was sent as it is."""
