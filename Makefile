@@ -20,7 +20,8 @@ test: check
 	.venv/bin/pytest -n 3 --dist worksteal --ignore tests/docker
 
 # What breaks in mid-deploy, in the lab in containers.
-test-lab: check
+test-lab:
+	scripts/setup containers
 	.venv/bin/pytest tests/docker
 
 # So many deployments in virtual time, with anything breaking at any moment; a seed that fails is shown.
