@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from rollout.domain import Outcome, Step
 from rollout.engine.context import NodeContext
 from rollout.engine.gate import Gate
 from rollout.engine.hooks import Hooks
-from rollout.engine.jury import Jury
 from rollout.engine.log import Recorder, StepLog, step
 from rollout.engine.node import NodeRoll
 from rollout.engine.pausing import Pauses
-from rollout.engine.probing import Probing
 from rollout.engine.release import send, way
 from rollout.engine.site import Site
+from rollout.engine.users import Users
 from rollout.engine.waiting import together
-from rollout.engine.watch import Watch
 from rollout.errors import JudgedBad, NoCapacity, RolloutError
-from rollout.events import DeploymentFinished, Halted, NodeFailed, NodeFinished, Served
-from rollout.inventory.judge import Judge
+from rollout.events import DeploymentFinished, Halted, NodeFailed, NodeFinished
 from rollout.inventory.model import PARALLEL
 from rollout.judge import Verdict
 from rollout.order import Order
@@ -60,10 +56,8 @@ class Deployment:
             for name in plan.nodes
         }
         self._pauses = Pauses(record)
-        self._watch = Watch(site.load_balancers.values())
-        self._jury = Jury(_judge(site), plan, previous, self._watch)
-        probe = site.inventory.probe
-        self._probing = Probing(probe, site.public, self._probe_failed) if probe else None
+        self._users = Users(site, plan, previous, record, self._probe_failed)
+        self._jury = self._users.jury
         self._left_out: set[str] = set()
         self._failed: list[str] = []
         self._done: list[str] = []
@@ -105,7 +99,7 @@ class Deployment:
         self._running = asyncio.current_task()
         try:
             if await self._allowed():
-                async with self._watching():
+                async with self._users.watched():
                     if await self._prepare():
                         await self._waves()
             outcome = self._outcome()
@@ -131,42 +125,19 @@ class Deployment:
         self._given_up = True
         self._halt(reason, gave_up=True)
 
-    @asynccontextmanager
-    async def _watching(self) -> AsyncIterator[None]:
-        """What users get meanwhile is looked at, and told at the end."""
-        await self._watch.look()
-        tasks = [asyncio.create_task(self._watch.run())]
-        if self._probing is not None:
-            tasks.append(asyncio.create_task(self._probing.run()))
-        try:
-            yield
-            await self._watch.look()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            for release, users in self._jury.users().items():
-                self._record(Served(release, users.asked, users.failed))
-            if self._probing is not None:
-                self._record(self._probing.seen())
-
     async def _waves(self) -> None:
         nodes = list(self._plan.nodes)
         for number, size in enumerate(self._plan.waves):
             wave, nodes = nodes[:size], nodes[size:]
-            self._watch.forget()
+            self._users.watch.forget()
             await self._roll(wave)
             if self._failed and number == 0 and self._plan.canary:
                 self._halt(f"the canary {', '.join(self._failed)} failed", gave_up=True)
-            if nodes and not self._halted:
+            if not self._halted:
                 await self._judge_wave([name for name in wave if name in self._done])
-                if (
-                    number == 0
-                    and self._plan.canary
-                    and self._site.inventory.strategy.pause
-                    and not self._halted
-                ):
-                    await self._pauses.pause(f"the canary {', '.join(wave)} is done")
+            asked = number == 0 and self._plan.canary and self._site.inventory.strategy.pause
+            if asked and nodes and not self._halted:
+                await self._pauses.pause(f"the canary {', '.join(wave)} is done")
 
     async def _judge_wave(self, names: Sequence[str]) -> None:
         """One node was judged by itself; several together show what is too little to be seen of one."""
@@ -251,10 +222,6 @@ class Deployment:
                 task.cancel()
             await asyncio.gather(*flying, return_exceptions=True)
 
-    def _trouble(self, name: str) -> str:
-        """What is wrong with the other nodes, too, so that the release is not to blame."""
-        return self._jury.trouble([name])
-
     def _window(self) -> int:
         """How many more nodes may be out; one that failed and stays out takes a place."""
         return max(1, self._plan.window - len(self._left_out))
@@ -283,7 +250,7 @@ class Deployment:
                 self.halt(f"{name} was not taken out: {error}")
             elif isinstance(error, JudgedBad):
                 self._halt(str(error), gave_up=True, judged=True)
-            elif trouble := self._trouble(name):
+            elif trouble := self._jury.trouble([name]):
                 self.halt(f"{name} failed, and is not to blame: {trouble}")
             elif len(self._failed) > self._site.inventory.strategy.max_failures:
                 self._halt(f"{name} failed", gave_up=True)
@@ -297,10 +264,3 @@ class Deployment:
             self._gate.ended(name, left_out=node.out)
             if not node.out:
                 self._jury.passed(name)
-
-
-def _judge(site: Site) -> Judge | None:
-    """How nodes that bake are judged; `None` where they are not."""
-    strategy = site.inventory.strategy
-    judged = isinstance(strategy.judge, Judge) and strategy.bake > 0 and bool(site.load_balancers)
-    return strategy.judge if judged and isinstance(strategy.judge, Judge) else None

@@ -14,6 +14,9 @@ from rollout.tally import Tally, Totals
 _PACE = 1.0
 """Seconds between two looks. What an old process counted since the last one is lost when it is reloaded."""
 
+_KEPT = 900
+"""Looks: the last quarter of an hour or so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -65,6 +68,7 @@ class Watch:
             self._down_before = down
         look = Look(asyncio.get_running_loop().time(), self._tally.totals, down)
         self.looks.append(look)
+        del self.looks[:-_KEPT]
         return look
 
     def forget(self) -> None:

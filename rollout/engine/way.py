@@ -16,7 +16,7 @@ from rollout.engine.log import StepLog
 from rollout.engine.state_file import StateFile
 from rollout.engine.waiting import insist, patiently
 from rollout.engine.warming import Warming
-from rollout.errors import RolloutError, StepFailure
+from rollout.errors import LoadBalancerUnreachable, RolloutError, StepFailure
 from rollout.inventory.model import Drain
 from rollout.inventory.warmup import Warmup
 from rollout.ports import LoadBalancer
@@ -258,7 +258,10 @@ class Way:
                 return
             idle = [state.server for state in states if state.idle and not _is_held(state)]
             if idle:
-                await self._set(AdminState.FORCED_MAINT, idle, runtime.hold(idle), log)
+                # A load balancer that is restarted in this very moment must be looked at again before it is
+                # told again: the new process may have sent requests there, and maintenance can cut them.
+                with contextlib.suppress(LoadBalancerUnreachable):
+                    await self._set(AdminState.FORCED_MAINT, idle, runtime.hold(idle), log, patience=0)
             elif clock() >= deadline:
                 if self._drain.on_timeout == "abort":
                     raise await self._too_slow(busy)
@@ -341,17 +344,23 @@ class Way:
         return self._ledger.ours(reading, reloaded=reading.process != self._process)
 
     async def _set(
-        self, admin: AdminState, servers: Sequence[Server], commands: Sequence[str], log: StepLog
+        self,
+        admin: AdminState,
+        servers: Sequence[Server],
+        commands: Sequence[str],
+        log: StepLog,
+        *,
+        patience: float | None = None,
     ) -> None:
         """Send commands that leave `servers` in a state that was set by us."""
         self._ledger.sending(servers, admin)
-        await self._send(commands, log)
+        await self._send(commands, log, patience=patience)
         self._ledger.sent(servers, admin)
 
-    async def _send(self, commands: Sequence[str], log: StepLog) -> None:
+    async def _send(self, commands: Sequence[str], log: StepLog, *, patience: float | None = None) -> None:
         if commands:
             log.sent(self._balancer.name, "; ".join(commands))
-            await insist(self._balancer, commands, self._patience)
+            await insist(self._balancer, commands, self._patience if patience is None else patience)
             await self._state_file.update(self._servers, log, out=self._stage is not _Stage.BACK)
 
 

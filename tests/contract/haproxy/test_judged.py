@@ -72,14 +72,15 @@ def test_a_release_that_answers_errors_is_stopped_at_the_canary(haproxy_binary: 
 
 
 def test_a_release_that_is_slow_is_stopped_at_the_canary(haproxy_binary: Path) -> None:
-    """Three times as slow as the others in the same seconds."""
+    """Four times as slow as the others in the same seconds."""
 
     async def scenario() -> None:
-        async with rolling(haproxy_binary, 4, new_release="2", strategy=BAKED) as it:
+        strategy = {**BAKED, "bake": "5s"}
+        async with rolling(haproxy_binary, 4, new_release="2", strategy=strategy) as it:
             for app in it.here.apps.values():
-                app.delay = 0.01
-            becomes(it, "web1", delay=0.03)
-            async with crowd(it.here.balancers[0], "shop", size=8) as seen:
+                app.delay = 0.05
+            becomes(it, "web1", delay=0.2)
+            async with crowd(it.here.balancers[0], "shop", size=16) as seen:
                 assert await it.deployment.run() is Outcome.FAILED
             assert seen.lost == []
             assert "ms to answer where web2…web4" in halted(it).reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,21 @@ from tests.support.command import rollout, write_inventory
 from tests.support.haproxy import find
 from tests.support.load import Load
 from tests.support.loopback import own_address
+from tests.support.until import until_seen
 
 if TYPE_CHECKING:
     from conftest import Docker
 
-CHECK = ("option httpchk GET /", "default-server check inter 50ms rise 1 fall 2")
+CHECK = ("option httpchk GET /", "default-server check inter 100ms rise 1 fall 3")
+
+
+async def listens(host: str) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(host, 8000)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 def test_nothing_is_lost_behind_a_load_balancer(docker: Docker, tmp_path: Path) -> None:
@@ -27,6 +38,8 @@ def test_nothing_is_lost_behind_a_load_balancer(docker: Docker, tmp_path: Path) 
     servers = [f"server {node} {host}:8000" for node, host in hosts.items()]
 
     async def roll() -> None:
+        for host in hosts.values():
+            await until_seen(functools.partial(listens, host), f"{host} to listen")
         async with balancer(find("system"), {"shop": (*CHECK, *servers)}) as lb:
             sections = {
                 "load_balancers": {"lb1": {"haproxy": f"unix://{lb.socket().path}"}},
