@@ -17,7 +17,7 @@ from tests.support.until import until_seen
 if TYPE_CHECKING:
     from conftest import Docker
 
-CHECK = ("option httpchk GET /", "default-server check inter 100ms rise 1 fall 3")
+CHECK = ("option httpchk GET /", "timeout check 5s", "default-server check inter 200ms rise 1 fall 20")
 
 
 async def listens(host: str) -> bool:
