@@ -40,32 +40,32 @@ class Bake:
 
     async def run(self) -> None:
         """Raises JudgedBad, StepFailure, and Outage for a problem of all nodes that does not end."""
-        while not await self._served():
-            if not await self._waited_out(self._jury.trouble([self._name])):
+        while trouble := await self._served() or await self._decided():
+            if not await self._waited_out(trouble):
                 self._log.detail = "not judged: the other nodes had a problem, too"
                 return
-        if self._judge is not None and self._jury.sits:
-            await self._decide(self._judge)
         if self._judge is not None:
             await second_opinions(self._context, self._judge, self._log)
 
-    async def _served(self) -> bool:
-        """The whole time without a break; False if all nodes have a problem."""
+    async def _served(self) -> str:
+        """The whole time without a break; else what problem all nodes have."""
         await self._jury.again(self._name)
         deadline = self._clock() + self._seconds
         health = self._context.inventory.health
         while self._clock() < deadline:
             wrong = await self._wrong()
             judged = await self._judged(now=bool(wrong))
-            if judged.verdict is Verdict.EVERYWHERE or (wrong and self._jury.trouble([self._name])):
-                return False
+            if judged.verdict is Verdict.EVERYWHERE:
+                return judged.reason
+            if wrong and (trouble := self._jury.trouble([self._name])):
+                return trouble
             if wrong:
                 raise StepFailure(wrong)
             if judged.verdict is Verdict.FAIL:
                 raise JudgedBad(judged.reason)
             pause = health.interval if health else self._pace
             await asyncio.sleep(min(pause, self._pace, max(0.0, deadline - self._clock())))
-        return True
+        return ""
 
     async def _wrong(self) -> str:
         """What its own page, or HAProxy's check, has against the node; empty if nothing."""
@@ -89,8 +89,11 @@ class Bake:
             self._log.progress(judged.reason)
         return judged
 
-    async def _decide(self, settings: Judge) -> None:
-        """The verdict; with too few requests, more are waited for."""
+    async def _decided(self) -> str:
+        """The verdict; with too few requests, more are waited for. Tells what problem all nodes have."""
+        settings = self._judge
+        if settings is None or not self._jury.sits:
+            return ""
         wait = self._seconds if settings.wait is None else settings.wait
         deadline = self._clock() + wait
         while (judged := await self._jury.verdict([self._name])).verdict is Verdict.UNDECIDED:
@@ -102,13 +105,14 @@ class Bake:
             case Verdict.FAIL:
                 raise JudgedBad(judged.reason)
             case Verdict.EVERYWHERE:
-                await self._waited_out(judged.reason)
+                return judged.reason
             case Verdict.UNDECIDED if settings.undecided == "ask":
                 await self._pauses.pause(f"too few requests to judge by: {judged.reason}")
             case Verdict.UNDECIDED:
                 self._log.detail = f"not judged: {judged.reason}"
             case Verdict.PASS:
                 self._log.detail = judged.reason
+        return ""
 
     async def _waited_out(self, trouble: str) -> bool:
         """Wait for the end of a problem that all have; False if somebody wants to go on before."""
