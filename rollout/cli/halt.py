@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import socket
-import sys
 
-from rollout.cli.arguments import add_common, load_inventory
-from rollout.cli.journals import user
-from rollout.cli.wiring import open_site
-from rollout.errors import Refused
+from rollout.cli.arguments import add_common
+from rollout.cli.asking import ask
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,13 +13,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    asyncio.run(_halt(arguments))
-    return 0
-
-
-async def _halt(arguments: argparse.Namespace) -> None:
-    inventory = load_inventory(arguments)
-    async with open_site(inventory) as site:
-        if not await site.lock.ask("halt", f"{user()} on {socket.gethostname()}"):
-            raise Refused(f"no deployment of {inventory.service} runs", hint="rollout status")
-    sys.stdout.write("asked: the nodes in flight finish, and no other one starts\n")
+    return ask(arguments, "halt", "the nodes in flight finish, and no other one starts")

@@ -120,13 +120,12 @@ class Bake:
         async with self._watching(over):
             try:
                 async with asyncio.timeout(_PATIENCE):
-                    went_away = await self._pauses.pause(trouble, over)
+                    return await self._pauses.pause(trouble, over)
             except TimeoutError:
                 raise Outage(
                     f"all nodes have a problem for {_PATIENCE / 60:.0f} min now: {trouble}",
                     hint="the release is not to blame for what all have: `rollout resume` goes on",
                 ) from None
-        return went_away
 
     @asynccontextmanager
     async def _watching(self, over: asyncio.Event) -> AsyncIterator[None]:

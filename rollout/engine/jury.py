@@ -66,9 +66,9 @@ class Jury:
         await self._watch.look()
         if not self.sits:
             return Judgement(Verdict.UNDECIDED)
-        new, others = self._evidence([name], self._since[name].time)
         if problem := self._outage([name]):
             return Judgement(Verdict.EVERYWHERE, problem)
+        new, others = self._evidence([name], self._since[name].time)
         asked = new.all.asked + new.all.refused
         early = self._watch.looks[-1].time < self._since[name].time + _EARLIEST
         if early or asked < _FIRST_LOOK * 2 ** self._looked[name]:
