@@ -29,7 +29,7 @@ class StepLog:
         self._record = record
         self._node = node
         self._step = step
-        self._told: tuple[str, int | None] | None = None
+        self._told: dict[str, tuple[str, int | None]] = {}
         self._sessions: dict[str, tuple[int, str]] = {}
         self.detail = ""
 
@@ -45,10 +45,10 @@ class StepLog:
         """A line that a command printed."""
         self._record(OutputSeen(self._node, self._step, text))
 
-    def progress(self, detail: str, sessions: int | None = None) -> None:
-        """What is waited for, told when it changes."""
-        if self._told != (detail, sessions):
-            self._told = (detail, sessions)
+    def progress(self, detail: str, sessions: int | None = None, *, of: str = "") -> None:
+        """What is waited for, told when it changes: `of` tells apart what is waited for at the same time."""
+        if self._told.get(of) != (detail, sessions):
+            self._told[of] = (detail, sessions)
             self._record(Progressed(self._node, self._step, detail, sessions))
 
     def warn(self, message: str) -> None:

@@ -135,7 +135,7 @@ class PageRotation:
                 log.sessions(balancer.name, 0)
                 return
             if there:
-                log.progress(f"{balancer.name} still sends to it")
+                log.progress(f"{balancer.name} still sends to it", of=balancer.name)
             elif busy:
                 load = sum(state.load for state in busy)
                 log.sessions(balancer.name, load, await holders.told(busy))
@@ -162,7 +162,7 @@ class PageRotation:
             if len(states) == len(servers) and not waiting:
                 return
             shown = ", ".join(f"{state.server} shows {state.status}" for state in waiting)
-            log.progress(shown)
+            log.progress(shown, of=balancer.name)
             if clock() >= deadline:
                 raise StepFailure(f"not back in rotation: {shown}")
 

@@ -63,7 +63,7 @@ class Warming:
             f"{due[server]} of {steps[-1]}" for server, steps in self._climbing.items() if server in due
         )
         if shown:
-            log.progress(f"weight {', '.join(shown)} on {self._load_balancer}")
+            log.progress(f"weight {', '.join(shown)} on {self._load_balancer}", of=self._load_balancer)
 
     async def _set(self, weights: dict[Server, int], log: StepLog) -> None:
         """A line for each backend, since one may refuse: a static `balance` takes no weights."""

@@ -139,7 +139,7 @@ class Way:
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._rejoin_timeout
         while waiting := self._unproven(reading := await self.unchanged()):
-            log.progress(f"{self._balancer.name} has yet to check {_paths(waiting)}")
+            log.progress(f"{self._balancer.name} has yet to check {_paths(waiting)}", of=self._balancer.name)
             if clock() >= deadline:
                 shown = ", ".join(f"{state.server} shows {_check(state)}" for state in waiting)
                 raise StepFailure(

@@ -32,7 +32,10 @@ def fail_check(app: WebApp) -> None:
 
 
 def test_nothing_comes_before_the_check_has_passed(haproxy_binary: Path) -> None:
-    """Under traffic a node that starts slowly gets no request from any load balancer until it is up."""
+    """Under traffic a node that starts slowly gets no request from any load balancer until it is up.
+
+    What is waited for is told once of each.
+    """
 
     async def scenario() -> None:
         async with shop(haproxy_binary, balancers=2) as here, crowd(here.balancers[0], "shop") as one:
@@ -51,6 +54,8 @@ def test_nothing_comes_before_the_check_has_passed(haproxy_binary: Path) -> None
                 app.up = True
                 app.pages["/_check"].status = 200
                 await proving
+                waited = [event.detail for event in here.told(Progressed) if event.step is Step.VERIFY]
+                assert sorted(waited) == [f"lb{number} has yet to check shop/web1" for number in (1, 2)]
                 before = one.answers["web1"], two.answers["web1"]
                 assert await here.statuses() <= {"DRAIN", "DOWN", "DOWN 1/1"}
                 await way.enter(here.log(Step.READY))
