@@ -15,11 +15,12 @@ lab:
 lab-down:
 	$(compose) down --volumes
 
-# All checks and all tests, but for those of the lab in containers, which take ten minutes of their own.
+# All checks and all tests. Those of the lab in containers mostly wait, in one of the processes.
 test: check
-	.venv/bin/pytest -n 3 --dist worksteal --ignore tests/docker
+	scripts/setup containers
+	.venv/bin/pytest -n 4 --dist loadgroup
 
-# What breaks in mid-deploy, in the lab in containers.
+# Only what breaks in mid-deploy, in the lab in containers.
 test-lab:
 	scripts/setup containers
 	.venv/bin/pytest tests/docker
