@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,16 @@ from hypothesis import settings
 settings.register_profile("rollout", deadline=None)
 settings.load_profile("rollout")
 
+# Where a shell started us in the background it had Ctrl-C ignored, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 pytest_plugins = ["tests.support.haproxy"]
 
 SHARED = {"daemon", "newer_systemd_host", "running_lab", "started", "systemd_host"}
 """Fixtures that take long to start, and are kept for all tests that use them."""
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist must see the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share such a thing run in one process, so that it is started once."""
     for item in items:
