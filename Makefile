@@ -1,4 +1,4 @@
-.PHONY: demo lab lab-down test test-lab check format simulate clean
+.PHONY: demo lab lab-down test test-lab test-others check format simulate clean
 
 # A release rolled over three nodes behind real HAProxy, under traffic.
 demo:
@@ -15,15 +15,17 @@ lab:
 lab-down:
 	$(compose) down --volumes
 
-# All checks and all tests. Those of the lab in containers mostly wait, in one of the processes.
+# All checks and all tests. Those of the lab in containers mostly wait, so they run beside the others.
 test: check
-	scripts/setup containers
-	.venv/bin/pytest -n 4 --dist loadgroup
+	$(MAKE) --no-print-directory --jobs 2 --keep-going test-others test-lab
 
-# Only what breaks in mid-deploy, in the lab in containers.
+# What breaks in mid-deploy, and the examples as they are written, in the lab in containers.
 test-lab:
-	scripts/setup containers
-	.venv/bin/pytest tests/docker
+	scripts/setup dev
+	.venv/bin/pytest tests/docker --quiet -o cache_dir=.cache/pytest-lab
+
+test-others:
+	.venv/bin/pytest -n 3 --dist worksteal --ignore tests/docker
 
 # So many deployments in virtual time, with anything breaking at any moment; a seed that fails is shown.
 SEEDS = 20000

@@ -17,17 +17,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["tests.support.haproxy"]
 
-SHARED = {"daemon", "newer_systemd_host", "running_lab", "started", "systemd_host"}
-"""Fixtures that take long to start, and are kept for all tests that use them."""
-
-
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist must see the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share such a thing run in one process, so that it is started once."""
-    for item in items:
-        if shared := SHARED.intersection(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group(min(shared)))
-
 
 @pytest.fixture(autouse=True)
 def own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
