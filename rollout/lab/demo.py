@@ -31,7 +31,8 @@ def demo(directory: Path, nodes: int, load_balancers: int, rate: float) -> int:
         try:
             return asyncio.run(_roll(lab, rate))
         finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half a lab behind
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)  # a second one must not leave half a lab behind
             lab.down()
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -76,10 +77,14 @@ async def _gone(process: asyncio.subprocess.Process) -> None:
 
 @contextlib.contextmanager
 def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
-    """These end the block as Ctrl-C does, so that it cleans up; one that was set to be ignored stays so."""
+    """These do what Ctrl-C does in that moment, so that the block cleans up; an ignored one stays ignored."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        # asyncio has its own handler, which ends a task where it waits and not in the midst of anything.
+        as_ctrl_c = signal.getsignal(signal.SIGINT)
+        if not callable(as_ctrl_c):  # it was ignored from the start, as in a background job
+            raise KeyboardInterrupt
+        as_ctrl_c(number, frame)
 
     before = {number: signal.getsignal(number) for number in numbers}
     for number, handler in before.items():

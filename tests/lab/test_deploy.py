@@ -29,7 +29,7 @@ HARSH: dict[str, Any] = {
     "retries": 0,
     "redispatch": False,
 }
-RATE = 200.0
+RATE = 100.0
 
 WITHOUT_DRAINING = """
 import sys
