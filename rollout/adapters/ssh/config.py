@@ -19,6 +19,7 @@ from rollout.errors import HostUnreachable
 _INCLUDE_DEPTH = 16
 _INCLUDE = re.compile(r"\s*include(?:\s*=\s*|\s+)(?P<paths>.+)", re.IGNORECASE)
 _SECTION = re.compile(r"\s*(?:host|match)\b", re.IGNORECASE)
+_TIME = re.compile(r"(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s?)?", re.IGNORECASE)
 _JUMP = re.compile(r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?P<host>\[[^]]+\]|[^:/@\[\]]+)(?::(?P<port>\d+))?/?")
 
 
@@ -38,6 +39,8 @@ class Settings:
     host_key_alias: str | None
     jump: SshTarget | None
     proxy_command: str | None
+    connect_timeout: float | None
+    """Seconds, where `ssh_config` says."""
 
     @property
     def address(self) -> str:
@@ -69,6 +72,7 @@ def _resolve(target: SshTarget) -> Settings:
         options = SSHConfig.from_text(_config_text(target)).lookup(target.host)
         port = int(options.get("port", 22))
         user = options.get("user") or getpass.getuser()
+        connect_timeout = _seconds(options.get("connecttimeout", "none"))
     except (SSHException, ValueError, KeyError, OSError) as error:
         raise Refusal(HostUnreachable, f"the SSH configuration cannot be used: {error}") from error
     host = options["hostname"]
@@ -87,6 +91,7 @@ def _resolve(target: SshTarget) -> Settings:
         host_key_alias=options.get("hostkeyalias"),
         jump=_jump(target, options.get("proxyjump")),
         proxy_command=options.get("proxycommand"),
+        connect_timeout=connect_timeout,
     )
 
 
@@ -119,6 +124,16 @@ def _lines(file: Path, folder: Path, depth: int = 0) -> Iterator[str]:
                 for found in sorted(glob.glob(str(folder / _path(pattern, folder)))):
                     yield from _lines(Path(found), folder, depth + 1)
             yield section
+
+
+def _seconds(text: str) -> float | None:
+    """Of a time such as `10`, `10s` or `1m30s`. Raises ValueError."""
+    if text == "none":
+        return None
+    time = _TIME.fullmatch(text)
+    if not text or time is None:
+        raise ValueError(f"{text!r} is no time")
+    return 60.0 * int(time["minutes"] or 0) + int(time["seconds"] or 0)
 
 
 def _path(text: str, folder: Path | None = None) -> Path:

@@ -119,6 +119,7 @@ class Link:
 
     async def _connect(self) -> Transport:
         settings = await self._threads.run(functools.partial(resolve, self._target))
+        self._timeout = settings.connect_timeout or self._links.connect_timeout
         for pause in _RETRIES:
             with contextlib.suppress(TooBusy):
                 return await self._attempt(settings)

@@ -17,7 +17,7 @@ class SshPool:
     """One connection for each distinct target; jump hosts are targets too. Belongs to one event loop."""
 
     def __init__(self, connect_timeout: float = 10.0) -> None:
-        """`connect_timeout` is in seconds, for each connection on the way to a host."""
+        """`connect_timeout` is in seconds, for each connection on the way; `ssh_config` goes before it."""
         self.connect_timeout = connect_timeout
         self.threads = Threads()
         self._links: dict[SshTarget, Link] = {}

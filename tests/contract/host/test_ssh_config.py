@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,32 @@ def test_everything_from_an_alias(sshd: Sshd, home: Path) -> None:
         f"  UserKnownHostsFile {sshd.known_hosts}\n",
     )
     assert say_hello(SshTarget("shop-web1")).tail == ("hello",)
+
+
+def test_a_host_that_is_silent_is_given_up_when_it_says(home: Path) -> None:
+    """`ConnectTimeout` goes before our own time."""
+    write(home, "Host silent\n  HostName 127.0.0.1\n  ConnectTimeout 1\n")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(HostUnreachable, match=r"no answer from 127\.0\.0\.1:\d+ within 1 s"),
+    ):
+        say_hello(SshTarget("silent", port=silent.getsockname()[1]))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("7", 7), ("7s", 7), ("2m", 120), ("1m30", 90), ("none", None)]
+)
+def test_times_are_those_of_openssh(home: Path, text: str, seconds: float | None) -> None:
+    """With units, or without."""
+    write(home, f"ConnectTimeout {text}\n")
+    assert resolve(SshTarget("web1")).connect_timeout == seconds
+
+
+def test_a_time_that_is_none_is_refused(home: Path) -> None:
+    """As `ssh` refuses it."""
+    write(home, "ConnectTimeout soon\n")
+    with pytest.raises(Refusal, match="the SSH configuration cannot be used: 'soon' is no time"):
+        resolve(SshTarget("web1"))
 
 
 def test_inventory_goes_first(home: Path) -> None:
