@@ -10,7 +10,7 @@ import itertools
 import sys
 import time
 
-RATE = 50.0
+RATE = 20.0
 TIMEOUT = 5.0
 TELL = 5.0
 

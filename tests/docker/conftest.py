@@ -10,16 +10,17 @@ from pathlib import Path
 import docker_lab
 import pytest
 from docker_lab import FRONTENDS, Lab, wait
+from example_site import ExampleSite
 from users import Users
 
 
 @pytest.fixture(scope="package")
-def running_lab() -> Iterator[Lab]:
+def running_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A machine that cannot run it skips its tests; CI must be able to. Only one can run: others wait."""
     if reason := docker_lab.why_not():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"the lab in containers: {reason}")
     with docker_lab.docker_host() as host:
-        lab = Lab(host)
+        lab = Lab(host, tmp_path_factory.mktemp("home"))
         try:
             lab.up()
             yield lab
@@ -30,12 +31,13 @@ def running_lab() -> Iterator[Lab]:
 @pytest.fixture
 def lab(running_lab: Lab, own_state: Path) -> Lab:
     """The lab with all its nodes in rotation, whatever the last test did to them."""
-    out = [name for name, (state, _) in running_lab.nodes().items() if state != "ready"]
-    for name in out:
-        running_lab.on(name, "systemctl restart shop")
-    if out:
-        running_lab.rollout("ready", *out)
-    wait(lambda: all(state == "ready" for state, _ in running_lab.nodes().values()), "all nodes to be ready")
+    if not running_lab.serves():
+        out = [name for name, (state, _) in running_lab.nodes().items() if state != "ready"]
+        for name in out:
+            running_lab.on(name, "systemctl restart shop")
+        if out:
+            running_lab.rollout("ready", *out)
+        wait(running_lab.serves, "all nodes to be up")
     return running_lab
 
 
@@ -54,3 +56,12 @@ def begun(lab: Lab) -> Iterator[list[subprocess.Popen[str]]]:
     for deployment in deployments:
         deployment.kill()
         deployment.communicate()
+
+
+@pytest.fixture
+def site(running_lab: Lab, tmp_path: Path) -> Iterator[ExampleSite]:
+    """Machines for an example's inventory, beside those of the lab."""
+    try:
+        yield ExampleSite(running_lab, tmp_path)
+    finally:
+        running_lab.remove_extra()

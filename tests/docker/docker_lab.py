@@ -18,6 +18,8 @@ from tests.support import docker_daemon
 ROOT = Path(__file__).parents[2]
 INVENTORY = ROOT / "inventories" / "docker.yml"
 PROJECT = "rollout-test"
+EXTRA = f"{PROJECT}-extra"
+"""The label of machines that are no part of docker/compose.yml."""
 BRIDGE = "rollout-lab"
 """Of the lab's network: as in docker/compose.yml."""
 ADDRESSES = {f"web{number}": f"172.29.77.{10 + number}" for number in range(1, 7)}
@@ -28,11 +30,11 @@ _HOLD = "while [ -e /run/hold ]; do sleep 0.1; done"
 _DROP_IN = "/run/systemd/system/shop.service.d/held.conf"
 _UNIT = "mkdir -p $(dirname {file}) && echo '[Service]\n{line}' >{file} && systemctl daemon-reload"
 _HOLDS = {
-    "release": f"sed -i '2s#.*#{_HOLD}#' /srv/shop/put-release",
+    "release": f"sed -i '2s#.*#{_HOLD}#' /srv/shop/bin/install",
     "restart": _UNIT.format(file=_DROP_IN, line=f'ExecStartPre=/bin/sh -c "{_HOLD}"'),
     "verify": _UNIT.format(file=_DROP_IN, line="ExecStartPost=/bin/touch /run/shop/draining"),
 }
-"""What is run on the node; its second line of put-release is a comment."""
+"""What is run on the node; the second line of bin/install is a comment."""
 
 
 def compose() -> list[str]:
@@ -71,9 +73,12 @@ def docker_host() -> Iterator[str | None]:
 
 
 class Lab:
-    """`host` is where Docker's daemon listens; None is its usual place."""
+    """`host` is where Docker's daemon listens; None is its usual place. `home` is that of who deploys."""
 
-    def __init__(self, host: str | None) -> None:
+    def __init__(self, host: str | None, home: Path) -> None:
+        (home / ".ssh").mkdir()
+        (home / ".ssh" / "config").write_text("ConnectTimeout 5\n")  # a machine that is gone is gone
+        self._home = str(home)
         self.environment = {**os.environ, "DOCKER_BUILDKIT": "0"}
         if host:
             self.environment["DOCKER_HOST"] = host
@@ -89,7 +94,19 @@ class Lab:
         self._containers = dict(line.split() for line in listed)
 
     def down(self) -> None:
+        self.remove_extra()
         self._run([*self._compose, "down", "--volumes", "--timeout", "1"], timeout=120)
+
+    def remove_extra(self) -> None:
+        if extra := self.docker("ps", "--all", "--quiet", "--filter", f"label={EXTRA}").split():
+            self.docker("rm", "--force", "--volumes", *extra)
+
+    def build(self, target: str) -> str:
+        """The image of a stage of docker/Dockerfile that is no part of docker/compose.yml."""
+        image, file = f"rollout-lab/{target}", str(ROOT / "docker" / "Dockerfile")
+        words = ("--quiet", "--network", "host", "--target", target, "--tag", image, "--file", file)
+        self._run(["docker", "build", *words, str(ROOT)], timeout=600)
+        return image
 
     def docker(self, *words: str) -> str:
         return self._run(["docker", *words], timeout=60)
@@ -109,7 +126,7 @@ class Lab:
             yield
         finally:
             self.on(HELD, f"rm -f /run/hold /run/shop/draining {_DROP_IN}")
-            self.on(HELD, "sed -i '2s/.*/#/' /srv/shop/put-release; systemctl daemon-reload")
+            self.on(HELD, "sed -i '2s/.*/#/' /srv/shop/bin/install; systemctl daemon-reload")
 
     @contextmanager
     def cut_off(self, name: str) -> Iterator[None]:
@@ -128,6 +145,7 @@ class Lab:
         return subprocess.run(
             self.command(*arguments, inventory=inventory),
             cwd=ROOT,
+            env={**os.environ, "HOME": self._home},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -139,6 +157,7 @@ class Lab:
         return subprocess.Popen(
             self.command("deploy", "--output", "json", *arguments),
             cwd=ROOT,
+            env={**os.environ, "HOME": self._home},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -148,6 +167,11 @@ class Lab:
     @staticmethod
     def command(*arguments: str, inventory: Path = INVENTORY) -> list[str]:
         return [sys.executable, "-m", "rollout", *arguments, "-i", str(inventory), "--yes"]
+
+    def serves(self) -> bool:
+        """Whether both load balancers show all nodes up."""
+        up = "echo show stat | socat - /run/haproxy/admin.sock | grep -c '^shop,web.*,UP,' || true"
+        return all(int(self.on(name, up)) == len(ADDRESSES) for name in ("lb1", "lb2"))
 
     def nodes(self) -> dict[str, tuple[str, str | None]]:
         """State and release of each node, as `rollout status` tells."""

@@ -1,10 +1,8 @@
-"""The drivers' own inventories, deployed to machines of the lab: only the site is another."""
+"""Drivers with other settings than their examples have, on machines of the lab; and its other inventory."""
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +27,16 @@ def deployed(lab: Lab, folder: Path, example: dict[str, Any], nodes: list[str], 
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "nodes"),
-    [
-        ("gunicorn", {"mode": "rolling"}, ["web1"]),
-        ("gunicorn", {"mode": "reload"}, ["web3"]),
-        ("uwsgi", {"mode": "chain"}, ["web6"]),
-        ("signal", {"pidfile": "/run/shop/shop.pid"}, ["web4"]),
-    ],
+    ("driver", "mode", "node"), [("gunicorn", "reload", "web3"), ("uwsgi", "chain", "web6")]
 )
 def test_workers_are_replaced_in_place(
-    lab: Lab, users: Users, tmp_path: Path, name: str, settings: dict[str, str], nodes: list[str]
+    lab: Lab, users: Users, tmp_path: Path, driver: str, mode: str, node: str
 ) -> None:
-    """By their driver's example, while HAProxy sends them requests."""
-    example = yaml.safe_load((ROOT / "inventories" / f"{name}.yml").read_text())
-    example["restart"][name] |= settings
+    """By the driver's example in another mode, while HAProxy sends them requests."""
+    example = yaml.safe_load((ROOT / "inventories" / f"{driver}.yml").read_text())
+    example["restart"][driver]["mode"] = mode
     example["release"] = SITE["release"]
-    deployed(lab, tmp_path, example, nodes, f"{name}-{settings.get('mode', 'hup')}")
+    deployed(lab, tmp_path, example, [node], mode)
     assert users.lost == []
 
 
@@ -55,33 +47,23 @@ def test_a_shell_line_restarts_it(lab: Lab, users: Users, tmp_path: Path) -> Non
     assert users.lost == []
 
 
-def test_an_archive_is_sent(lab: Lab, users: Users, tmp_path: Path) -> None:
-    """The release comes from here, over the jump host, and `current` leads to it."""
-    with tarfile.open(tmp_path / "shop-sent.tar.gz", "w:gz") as archive:
-        told = tarfile.TarInfo("VERSION")
-        told.size = len("sent\n")
-        archive.addfile(told, io.BytesIO(b"sent\n"))
-    release = yaml.safe_load((ROOT / "inventories" / "archive.yml").read_text())["release"]
-    release["archive"]["source"] = str(tmp_path / "shop-{release}.tar.gz")
-    deployed(lab, tmp_path, {**SITE, "release": release, "strategy": {}}, ["web3"], "sent")
-    assert lab.on("web3", "readlink /srv/shop/current").strip() == "releases/sent"
-    assert users.lost == []
-
-
 def test_celery_machines_take_tasks_over_a_deployment(lab: Lab) -> None:
     """Tasks that are sent meanwhile are all done, and afterwards both machines run the new release."""
-    send = "import tasks; print(','.join(tasks.work.delay(n).id for n in range(100)))"
+    send = "from shop import tasks; print(','.join(tasks.work.delay(n).id for n in range(100)))"
     sent = lab.on("tasks1", f'cd /srv/shop && python3 -c "{send}"').strip()
     done = lab.rollout("deploy", "--release", "2", inventory=ROOT / "inventories" / "docker-celery.yml")
     assert done.returncode == 0, done.stdout + done.stderr
     ask = f"[tasks.app.AsyncResult(i).get(30) for i in '{sent}'.split(',')]"
     results = json.loads(
-        lab.on("tasks1", f'cd /srv/shop && python3 -c "import json, tasks; print(json.dumps({ask}))"')
+        lab.on(
+            "tasks1",
+            f'cd /srv/shop && python3 -c "import json; from shop import tasks; print(json.dumps({ask}))"',
+        )
     )
     assert [number for number, _, _ in results] == list(range(100))
     for name in ("tasks1", "tasks2"):
         assert lab.on(name, "cat /srv/shop/current/VERSION").strip() == "2"
-        lab.on(name, "systemctl is-active tasks")
+        lab.on(name, "systemctl is-active celery")
 
 
 def test_etcd_and_redis_answer(lab: Lab) -> None:

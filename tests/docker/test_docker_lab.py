@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from docker_lab import INVENTORY, Lab
+from docker_lab import INVENTORY, Lab, wait
 from users import Users
 
 pytestmark = pytest.mark.timeout(1200)  # the first may have to wait for images
 
 
+def told(lab: Lab) -> str:
+    """What the lab's own traffic said last."""
+    return (lab.docker("logs", "--tail", "1", lab.container("traffic")).splitlines() or [""])[-1]
+
+
+def lost(line: str) -> int:
+    return sum(map(int, re.findall(r"LOST: [^·]* (\d+)", line)))
+
+
 def test_a_release_is_rolled_over_six_nodes(lab: Lab, users: Users) -> None:
     """Behind HAProxy 2.6 and 3.0, over a jump host, gunicorn and uWSGI alike, nothing is lost."""
+    wait(lambda: "release" in told(lab), "the lab's traffic")
+    before = lost(told(lab))
     done = lab.rollout("deploy", "--release", "2")
     assert done.returncode == 0, done.stdout + done.stderr
+    wait(lambda: "release 2 " in told(lab), "traffic that the new release answers")
+    assert lost(told(lab)) == before
     assert lab.nodes() == {f"web{number}": ("ready", "2") for number in range(1, 7)}
     assert users.lost == []
     assert {"2.6", "3.0"} <= {lab.on(name, "haproxy -v").split()[2][:3] for name in ("lb1", "lb2")}

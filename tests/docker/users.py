@@ -16,8 +16,10 @@ _PATIENCE = 3.0
 class Users(Load):
     """Steady requests to each of `addresses` in turn."""
 
-    def __init__(self, addresses: Sequence[tuple[str, int]], *, rate: float = 60.0) -> None:
-        super().__init__(*addresses[0], rate=rate)
+    def __init__(
+        self, addresses: Sequence[tuple[str, int]], target: str = "/", *, rate: float = 40.0
+    ) -> None:
+        super().__init__(*addresses[0], target, rate=rate)
         self._addresses = addresses
         self._turn = itertools.cycle(range(len(addresses)))
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 from rollout.app.wsgi import HealthPage
 
 NODE = os.environ["NODE"]
-RELEASE = (Path(__file__).parent / "current" / "VERSION").read_text().strip()
+RELEASE = (Path(__file__).parents[1] / "current" / "VERSION").read_text().strip()
 KIND = RELEASE.partition("-")[0]
 TEXT = f"shop {RELEASE} {NODE}\n".encode()
 ANSWER_SECONDS = 0.03 if KIND == "slow" else 0.01

@@ -7,11 +7,11 @@ from pathlib import Path
 from celery import Celery
 
 REDIS = "redis://172.29.77.20/0"
-app = Celery("tasks", broker=REDIS, backend=REDIS)
+app = Celery("shop", broker=REDIS, backend=REDIS)
 app.conf.task_acks_late = True
 app.conf.worker_prefetch_multiplier = 1
 app.conf.broker_connection_retry_on_startup = True
-RELEASE = (Path(__file__).parent / "current" / "VERSION").read_text().strip()
+RELEASE = (Path(__file__).parents[1] / "current" / "VERSION").read_text().strip()
 if RELEASE.startswith("broken"):
     raise RuntimeError(f"release {RELEASE} does not start")
 

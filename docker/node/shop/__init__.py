@@ -1,0 +1,1 @@
+"""The lab's application, and its tasks."""
