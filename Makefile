@@ -8,9 +8,11 @@ demo:
 # A small data centre in containers: see docs/lab.md.
 compose = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -f docker/compose.yml
 lab:
+	scripts/setup lab
 	docker/base-image
 	$(compose) build keys lb1 lb2
 	$(compose) up -d
+	@echo "It runs. What its users get:  $(compose) logs -f traffic"
 
 lab-down:
 	$(compose) down --volumes

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import docker_lab
 import pytest
-from docker_lab import FRONTENDS, Lab, wait
+from docker_lab import FRONTENDS, Lab
 from example_site import ExampleSite
 from users import Users
+
+from tests.support.until import wait
 
 
 @pytest.fixture(scope="package")

@@ -8,8 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -182,11 +181,3 @@ class Lab:
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=timeout)
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
         return done.stdout
-
-
-def wait(true: Callable[[], bool], what: str, *, within: float = 30.0) -> None:
-    """Return as soon as `true()`; fail after `within` seconds, naming `what` was waited for."""
-    deadline = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.05)

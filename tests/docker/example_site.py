@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from docker_lab import EXTRA, PROJECT, ROOT, Lab, wait
+from docker_lab import EXTRA, PROJECT, ROOT, Lab
+
+from tests.support.until import wait
 
 LOAD_BALANCER = "lb1"
 _KEYS = ROOT / "docker" / "keys"

@@ -16,8 +16,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from docker_lab import HELD, Lab, wait
+from docker_lab import HELD, Lab
 from users import Users
+
+from tests.support.until import wait
 
 pytestmark = pytest.mark.timeout(1200)  # the first may have to wait for images
 

@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from docker_lab import INVENTORY, Lab, wait
+from docker_lab import INVENTORY, Lab
 from users import Users
+
+from tests.support.until import wait
 
 pytestmark = pytest.mark.timeout(1200)  # the first may have to wait for images
 
