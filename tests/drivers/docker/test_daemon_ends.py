@@ -25,20 +25,23 @@ with docker_daemon.daemon(folder, "--storage-driver=vfs", bridge={BRIDGE!r}) as 
     docker("import", "-", "box", stdin=tar.stdout)
     name = "com.docker.network.bridge.name={BRIDGE}"
     docker("network", "create", "--opt", name, "--subnet", "172.29.78.0/24", "ends")
-    docker("run", "--detach", "--network", "ends", "box", "/bin/busybox", "sh", "-c", f"/bin/busybox sleep 1000; : {{folder.name}}")
+    sleep = f"/bin/busybox sleep 1000; : {{folder.name}}"
+    docker("run", "--detach", "--network", "ends", "box", "/bin/busybox", "sh", "-c", sleep)
     print("runs", flush=True)
     time.sleep(60)
 """
 
 
 def left_of(folder: Path) -> list[str]:
-    """Processes, mounts, interfaces and control groups."""
+    """Processes, mounts, control groups, interfaces and rules of the filter."""
     shown = subprocess.run(["ps", "-eo", "stat,args"], capture_output=True, text=True, check=True).stdout
     lines = [line for line in shown.splitlines() if folder.name in line and not line.startswith("Z")]
     mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if str(folder) in line]
     groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/rollout-{folder.name}")]
     bridges = [path.name for path in Path("/sys/class/net").glob(BRIDGE)]
-    return [*lines, *mounts, *groups, *bridges]
+    filters = subprocess.run(["iptables", "-S", "FORWARD"], capture_output=True, text=True, check=True).stdout
+    rules = [rule for rule in filters.splitlines() if BRIDGE in rule]
+    return [*lines, *mounts, *groups, *bridges, *rules]
 
 
 def test_nothing_is_left_when_the_tests_are_killed() -> None:
