@@ -20,6 +20,7 @@ from lab_support import StartLab, statuses, until
 from rollout.lab.lab import Lab
 from rollout.lab.result import Result
 from rollout.lab.traffic import Traffic
+from tests.support import prepared
 
 HARSH: dict[str, Any] = {
     "nodes": 3,
@@ -46,8 +47,7 @@ sys.exit(main())
 
 
 def rollout(lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "rollout", *words, "-i", str(lab.inventory)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=90)
+    return prepared.run([*words, "-i", str(lab.inventory)], timeout=90)
 
 
 def status(lab: Lab) -> dict[str, Any]:

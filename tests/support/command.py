@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tests.support import prepared
 
 
 def write_inventory(path: Path, sections: dict[str, Any]) -> Path:
@@ -24,7 +25,4 @@ def write_inventory(path: Path, sections: dict[str, Any]) -> Path:
 
 def rollout(*arguments: str, inventory: Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
     """Run it to its end, with plain lines as in CI."""
-    command = [sys.executable, "-m", "rollout", *arguments, "--inventory", str(inventory), "--yes"]
-    return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
-    )
+    return prepared.run([*arguments, "--inventory", str(inventory), "--yes"], timeout=timeout)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -86,12 +87,13 @@ def _keep(folder: Path, bridge: str, options: Sequence[str]) -> None:
     (folder / "pid").unlink(missing_ok=True)
     shutil.rmtree(folder / "exec", ignore_errors=True)
     # What goes over a bridge may have to pass the machine's filter, and another daemon may have closed that.
-    passes = ["FORWARD", "-i", bridge, "-o", bridge, "-j", "ACCEPT"]
+    passes = ("FORWARD", "-i", bridge, "-o", bridge, "-j", "ACCEPT")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         if bridge:
             _try("ip", "link", "delete", bridge)
+            _close(passes)  # of a keeper that was killed itself
             _try("iptables", "--wait", "-I", *passes)
         deadline = time.monotonic() + _START
         while not answers(host):
@@ -105,7 +107,7 @@ def _keep(folder: Path, bridge: str, options: Sequence[str]) -> None:
         process.kill()  # and, by --kill-child, all that runs in its namespaces
         process.wait()
         if bridge:
-            _try("iptables", "--wait", "-D", *passes)
+            _close(passes)
             # Those of machines that were killed may stay long after them.
             for port in Path(f"/sys/class/net/{bridge}/brif").glob("*"):
                 _try("ip", "link", "delete", port.name)
@@ -114,9 +116,15 @@ def _keep(folder: Path, bridge: str, options: Sequence[str]) -> None:
             _try("find", str(parent), "-depth", "-type", "d", "-exec", "rmdir", "{}", ";")
 
 
-def _try(*command: str) -> None:
-    subprocess.run(command, check=False, capture_output=True)
+def _close(passes: Sequence[str]) -> None:
+    while _try("iptables", "--wait", "-D", *passes):
+        pass
+
+
+def _try(*command: str) -> bool:
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     _keep(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])

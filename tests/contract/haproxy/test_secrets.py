@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ import yaml
 from rollout.inventory.hooks import HOOKS
 from rollout.inventory.model import Inventory
 from rollout.inventory.section import Section
-from tests.support import haproxy
+from tests.support import haproxy, prepared
 from tests.support.haproxy3 import Unavailable
 from tests.support.shop import Shop, shop
 from tests.support.web import Page, WebApp
@@ -78,18 +77,9 @@ class Hidden:
             "COMMAND_TOKEN": f"{TOKEN} in a line\nand {TOKEN}'s own",
             **self.values,
         }
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "rollout", *words),
-            cwd=self.folder,
-            env=environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode is not None
-        self.shown.append(f"$ {' '.join(words)} → {process.returncode}\n{output.decode()}")
-        return process.returncode
+        ran = await asyncio.to_thread(prepared.run, words, folder=self.folder, environment=environment)
+        self.shown.append(f"$ {' '.join(words)} → {ran.returncode}\n{ran.stdout}{ran.stderr}")
+        return ran.returncode
 
     async def run_all(self, verbs: Iterable[str], output: str) -> None:
         for verb in verbs:

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from tests.support import prepared
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -40,7 +42,10 @@ class Shell:
         return self._start("-m", "rollout", *words, **options)
 
     def run(self, *words: str | Path, **options: Any) -> Ran:
-        return _ended(self.start(*words, **options))
+        if options:
+            return _ended(self.start(*words, **options))
+        ran = prepared.run([*map(str, words)], folder=self.folder, environment=self.environment)
+        return Ran(ran.returncode, ran.stdout, ran.stderr)
 
     def run_python(self, program: str, *words: str) -> Ran:
         """Not the command itself but a program that uses it."""
