@@ -31,6 +31,10 @@ def fail_check(app: WebApp) -> None:
     app.pages["/_check"].status = 503
 
 
+def waited_for(here: Shop) -> list[str]:
+    return [event.detail for event in here.told(Progressed) if event.step is Step.VERIFY]
+
+
 def test_nothing_comes_before_the_check_has_passed(haproxy_binary: Path) -> None:
     """Under traffic a node that starts slowly gets no request from any load balancer until it is up.
 
@@ -50,12 +54,14 @@ def test_nothing_comes_before_the_check_has_passed(haproxy_binary: Path) -> None
                 proving = asyncio.create_task(way.prove(here.log(Step.VERIFY)))
                 checks = app.requests["/_check"]
                 await until(lambda: app.requests["/_check"] >= checks + 4, "checks by both load balancers")
+                await until(lambda: len(waited_for(here)) >= 2, "word of both load balancers")
                 assert not proving.done()
                 app.up = True
                 app.pages["/_check"].status = 200
                 await proving
-                waited = [event.detail for event in here.told(Progressed) if event.step is Step.VERIFY]
-                assert sorted(waited) == [f"lb{number} has yet to check shop/web1" for number in (1, 2)]
+                assert sorted(waited_for(here)) == [
+                    f"lb{number} has yet to check shop/web1" for number in (1, 2)
+                ]
                 before = one.answers["web1"], two.answers["web1"]
                 assert await here.statuses() <= {"DRAIN", "DOWN", "DOWN 1/1"}
                 await way.enter(here.log(Step.READY))
