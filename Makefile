@@ -1,4 +1,4 @@
-.PHONY: demo lab lab-down test test-lab test-others check format simulate clean
+.PHONY: demo lab lab-traffic lab-down test test-lab test-others check format simulate clean
 
 # A release rolled over three nodes behind real HAProxy, under traffic.
 demo:
@@ -6,13 +6,21 @@ demo:
 	.venv/bin/rollout lab demo
 
 # A small data centre in containers: see docs/lab.md.
-compose = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -f docker/compose.yml
+compose = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) \
+	-p rollout-lab -f docker/compose.yml
+status = .venv/bin/rollout status -i inventories/docker.yml
 lab:
+	@$(compose) version >/dev/null || { echo "needs docker compose. On Debian: sudo apt-get install docker-compose"; exit 1; }
 	scripts/setup lab
 	docker/base-image
 	$(compose) build keys lb1 lb2
 	$(compose) up -d
-	@echo "It runs. What its users get:  $(compose) logs -f traffic"
+	@timeout 60 sh -c 'until [ "$$($(status) 2>/dev/null | grep -c "^  web. *ready")" = 6 ]; do sleep 1; done' || $(status)
+	@echo "It runs. What its users get:  make lab-traffic"
+
+# What its users got so far: the traffic container's last line, of one each five seconds.
+lab-traffic:
+	@$(compose) logs --tail=1 traffic
 
 lab-down:
 	$(compose) down --volumes
@@ -49,3 +57,4 @@ format:
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@echo "Left for whoever needs them: the lab's keys in docker/keys, images for its tests in ~/.cache/rollout/docker"

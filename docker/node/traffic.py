@@ -1,4 +1,4 @@
-"""Steady requests through both load balancers; says every few seconds what became of them.
+"""Steady requests through both load balancers, once both serve; says every few seconds what became of them.
 
 A client that one load balancer does not answer asks the other one, as users of two addresses do.
 usage: traffic.py ADDRESS...
@@ -36,7 +36,15 @@ async def ask(first, addresses, seen):
     seen["LOST: no answer"] += 1
 
 
+async def served(address):
+    seen = collections.Counter()
+    while not any(what.startswith("release") for what in seen):
+        await asyncio.sleep(0.2)
+        await ask(address, [address], seen)
+
+
 async def main(addresses):
+    await asyncio.gather(*map(served, addresses))
     seen = collections.Counter()
     tasks = set()
     begin = told = time.monotonic()

@@ -19,14 +19,8 @@ _LOAD_BALANCER_AT = "10.0.0.2"
 _REGISTRY_AT = "10.0.0.3"
 _HERE = "10.0.0.1"
 _MACHINE = (
-    *(
-        "--cap-add",
-        "SYS_ADMIN",
-        "--security-opt",
-        "apparmor=unconfined",
-        "--security-opt",
-        "seccomp=unconfined",
-    ),
+    *("--cap-add", "SYS_ADMIN", "--security-opt", "apparmor=unconfined"),
+    *("--security-opt", "seccomp=unconfined", "--security-opt", "label=disable"),
     *("--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp", "--volume", f"{_KEYS}:/keys:ro"),
     *("--volume", f"{ROOT / 'examples'}:/examples:ro"),
     *("--add-host", f"registry.example.com:{_REGISTRY_AT}", "--volume", "/var/lib/docker"),
