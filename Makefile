@@ -10,12 +10,14 @@ compose = $(shell docker compose version >/dev/null 2>&1 && echo docker compose 
 	-p rollout-lab -f docker/compose.yml
 status = .venv/bin/rollout status -i inventories/docker.yml
 lab:
-	@$(compose) version >/dev/null || { echo "needs docker compose. On Debian: sudo apt-get install docker-compose"; exit 1; }
+	@$(compose) version >/dev/null || \
+		{ echo "needs docker compose. On Debian: sudo apt-get install docker-compose" >&2; exit 1; }
 	scripts/setup lab
 	docker/base-image
 	$(compose) build keys lb1 lb2
 	$(compose) up -d
-	@timeout 60 sh -c 'until [ "$$($(status) 2>/dev/null | grep -c "^  web. *ready")" = 6 ]; do sleep 1; done' || $(status)
+	@timeout 60 sh -c 'until [ "$$($(status) 2>&1 | grep -c "^  web. *ready")" = 6 ]; do sleep 1; done' \
+		|| { $(status); exit 1; }
 	@echo "It runs. What its users get:  make lab-traffic"
 
 # What its users got so far: the traffic container's last line, of one each five seconds.
@@ -57,4 +59,4 @@ format:
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	@echo "Left for whoever needs them: the lab's keys in docker/keys, images for its tests in ~/.cache/rollout/docker"
+	@echo "Left: the lab's keys in docker/keys, and what its tests build in ~/.cache/rollout/docker"
