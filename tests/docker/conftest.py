@@ -19,11 +19,15 @@ from tests.support.until import wait
 @pytest.fixture(scope="package")
 def running_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A machine that cannot run it skips its tests; CI must be able to. Only one can run: others wait."""
+    cannot = pytest.fail if os.environ.get("CI") else pytest.skip
     if reason := docker_lab.why_not():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"the lab in containers: {reason}")
+        cannot(f"the lab in containers: {reason}")
     with docker_lab.docker_host() as host:
         lab = Lab(host, tmp_path_factory.mktemp("home"))
         try:
+            lab.down()  # what was left of one whose tests were killed
+            if reason := docker_lab.taken():
+                cannot(f"the lab in containers: {reason}")
             lab.up()
             yield lab
         finally:

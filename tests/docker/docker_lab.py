@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ BRIDGE = "rollout-lab"
 """Of the lab's network: as in docker/compose.yml."""
 ADDRESSES = {f"web{number}": f"172.29.77.{10 + number}" for number in range(1, 7)}
 FRONTENDS = (("127.0.0.1", 8081), ("127.0.0.1", 8082))
+_PUBLISHED = (("127.0.0.1", 2222), *FRONTENDS)
 
 HELD = "web2"
 _HOLD = "while [ -e /run/hold ]; do sleep 0.1; done"
@@ -51,6 +53,16 @@ def why_not() -> str | None:
     if reason is None and compose() == ["docker-compose"] and shutil.which("docker-compose") is None:
         return "needs docker compose or docker-compose"
     return reason
+
+
+def taken() -> str | None:
+    """Which of the addresses that the lab publishes is not free."""
+    for host, port in _PUBLISHED:
+        try:
+            socket.create_server((host, port)).close()
+        except OSError:
+            return f"{host}:{port} is taken: if it is the lab that is up, make lab-down"
+    return None
 
 
 def cache() -> Path:
@@ -84,7 +96,7 @@ class Lab:
         self._compose = [*compose(), "-p", PROJECT, "-f", str(ROOT / "docker" / "compose.yml")]
 
     def up(self) -> None:
-        self.down()  # what was left of one whose tests were killed
+        """Nothing may be left of another one."""
         self._run([str(ROOT / "docker" / "base-image")], timeout=600)
         self._run([*self._compose, "build", "keys", "lb1", "lb2"], timeout=900)
         self._run([*self._compose, "up", "-d"], timeout=120)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import yaml
 from docker_lab import EXTRA, PROJECT, ROOT, Lab
+from task_sender import tasks_sent_from
 
 from tests.support.until import wait
 
@@ -44,6 +46,7 @@ class ExampleSite:
         self.folder = folder
         self._lab = lab
         self._containers: dict[str, str] = {}
+        self.inventory: dict[str, Any] = {}
         self._home = folder / "home"
         (self._home / ".ssh").mkdir(parents=True)
         (self._home / ".ssh" / "config").write_text(_CONFIG)
@@ -55,7 +58,8 @@ class ExampleSite:
     def use(self, inventory: str, *, image: str = "rollout-lab/node", **environment: str) -> list[str]:
         """Start the nodes of an inventory (its text), which are returned, with that in their environment."""
         (self.folder / "rollout.yml").write_text(inventory)
-        nodes: dict[str, dict[str, Any]] = yaml.safe_load(inventory)["nodes"]
+        self.inventory = yaml.safe_load(inventory)
+        nodes: dict[str, dict[str, Any]] = self.inventory["nodes"]
         for name, node in nodes.items():
             settings = [word for key, value in environment.items() for word in ("-e", f"{key}={value}")]
             self._machine(name, node["host"], "-e", f"NODE={name}", *settings, image)
@@ -100,6 +104,10 @@ class ExampleSite:
         """Of a machine, as it is reached from here."""
         shown = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         return self._lab.docker("inspect", "--format", shown, self._containers[name]).strip()
+
+    def tasks_sent_from(self, name: str) -> AbstractContextManager[set[tuple[str, str]]]:
+        """See task_sender."""
+        return tasks_sent_from(self._containers[name], self._lab.environment)
 
     def rollout(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`rollout`, in the inventory's folder."""
