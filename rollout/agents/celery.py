@@ -16,6 +16,9 @@ from rollout.agents.talk import Failed, say, still_heard
 
 _ENDINGS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _LOOK_AGAIN = 0.2
+_UNDER_WAY = 2.0
+"""Seconds in which a task may still reach a worker that has left its queues: it waits at Redis a second at a
+time, and puts back for the others what it gets then, but only while it runs."""
 _NAMED = 5
 """Of the tasks that do not finish, so many are named."""
 
@@ -84,19 +87,20 @@ def _explained(last_words: LastWords) -> Iterator[None]:
 
 def _finish(worker: Worker, old: Life, seconds: float) -> None:
     """Wait until the worker has no task left. Raises Failed with those that it has in the end."""
-    deadline = time.monotonic() + seconds
+    left = time.monotonic()
+    deadline = left + seconds
     shown = -1
     while True:
         tasks = worker.tasks()
-        if tasks == []:
+        if tasks == [] and time.monotonic() > left + _UNDER_WAY:
             say(f"{worker.node} (process {old.pid}) consumes no queue and has no task left")
             return
-        if time.monotonic() >= deadline:
+        if tasks != [] and time.monotonic() >= deadline:
             if tasks is None:
                 raise Failed(f"{worker.node} does not answer any more")
             named = ", ".join(f"{task['name']} {task['id']}" for task in tasks[:_NAMED])
             raise Failed(f"{worker.node} has {len(tasks)} tasks left after {seconds:g} s: {named}")
-        if tasks is not None and len(tasks) != shown:
+        if tasks and len(tasks) != shown:
             shown = len(tasks)
             say(f"{worker.node} (process {old.pid}) consumes no queue and has {shown} tasks left")
         still_heard()
