@@ -37,7 +37,7 @@ test-lab:
 	.venv/bin/pytest tests/docker --quiet -o cache_dir=.cache/pytest-lab
 
 test-others:
-	.venv/bin/pytest -n 4 --dist worksteal --ignore tests/docker
+	.venv/bin/pytest -n 3 --dist worksteal --ignore tests/docker
 
 # So many deployments in virtual time, with anything breaking at any moment; a seed that fails is shown.
 SEEDS = 20000

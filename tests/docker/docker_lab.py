@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support import docker_daemon
+from tests.support import docker_daemon, prepared
 
 ROOT = Path(__file__).parents[2]
 INVENTORY = ROOT / "inventories" / "docker.yml"
@@ -153,20 +153,15 @@ class Lab:
         self, *arguments: str, inventory: Path = INVENTORY, timeout: float = 150
     ) -> subprocess.CompletedProcess[str]:
         """`rollout`, run to its end as in CI."""
-        return subprocess.run(
-            self.command(*arguments, inventory=inventory),
-            cwd=ROOT,
-            env={**os.environ, "HOME": self._home},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
+        words = [*arguments, "-i", str(inventory), "--yes"]
+        environment = {**os.environ, "HOME": self._home}
+        return prepared.run(words, folder=ROOT, environment=environment, timeout=timeout)
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
         """`rollout deploy` in the background, one event a line."""
+        always = ("-i", str(INVENTORY), "--yes", "--output", "json")
         return subprocess.Popen(
-            self.command("deploy", "--output", "json", *arguments),
+            [sys.executable, "-m", "rollout", "deploy", *always, *arguments],
             cwd=ROOT,
             env={**os.environ, "HOME": self._home},
             stdin=subprocess.DEVNULL,
@@ -174,10 +169,6 @@ class Lab:
             stderr=subprocess.PIPE,
             text=True,
         )
-
-    @staticmethod
-    def command(*arguments: str, inventory: Path = INVENTORY) -> list[str]:
-        return [sys.executable, "-m", "rollout", *arguments, "-i", str(inventory), "--yes"]
 
     def serves(self) -> bool:
         """Whether both load balancers show all nodes up."""
