@@ -78,10 +78,17 @@ class Reforking:
                     child.leads and child.process not in before
                 ):  # also one that has died, and that its parent has not noticed yet
                     return child.process
-            if not processes.lives(self._old):
-                break
+            if not processes.lives(self._old) and (new := self._taken_over()):
+                return new
             time.sleep(_LOOK_AGAIN)
         raise Failed(f"BROKEN: no new master stayed beside process {self._old.pid}")
+
+    def _taken_over(self) -> Optional[Process]:
+        """One that came, took over, and let the old master go between two looks."""
+        try:
+            return uwsgi_master.reader(self._fifo)
+        except Failed:  # the FIFO is made anew in this moment
+            return None
 
     def _broken(self, new: Process) -> Failed:
         if _reads(self._old, self._fifo):
