@@ -120,8 +120,10 @@ def users_of(site: ExampleSite, nodes: list[str], target: str = "/") -> Users:
     return Users([(site.address(name), 8000) for name in nodes], target)
 
 
-def served(users: Users) -> None:
-    """Nothing was lost, the old release has answered, and the last answers are of the new one."""
+def deployed_to(users: Users, site: ExampleSite) -> None:
+    """Nothing is lost meanwhile, the old release has answered, and the last answers are of the new one."""
+    with users:
+        deployed(site)
     assert users.turned == users.lost == []
     words = [set(re.findall(r"\w+", answer.body)) for answer in users.answers]
     assert any("1" in answer for answer in words)
@@ -131,9 +133,7 @@ def served(users: Users) -> None:
 def test_gunicorn(site: ExampleSite) -> None:
     """Worker by worker: every request is answered, and by the end all of them by the new release."""
     nodes = site.use(written("gunicorn"), ROLE="shop")
-    with users_of(site, nodes) as users:
-        deployed(site)
-    served(users)
+    deployed_to(users_of(site, nodes), site)
 
 
 def test_uwsgi(site: ExampleSite) -> None:
@@ -154,9 +154,7 @@ def test_uwsgi(site: ExampleSite) -> None:
         site.write(node, "/etc/uwsgi/shop.ini", "\n".join(ini))
         site.begin(node, f"env NODE={node} uwsgi --plugin python3 --ini /etc/uwsgi/shop.ini")
         site.until(node, SERVES)
-    with users_of(site, nodes) as users:
-        deployed(site)
-    served(users)
+    deployed_to(users_of(site, nodes), site)
 
 
 def test_signal(site: ExampleSite) -> None:
@@ -169,9 +167,7 @@ def test_signal(site: ExampleSite) -> None:
         )
         site.begin(node, f"env NODE={node} START=0 {gunicorn} shop.wsgi", user="root")
         site.until(node, SERVES)
-    with users_of(site, nodes) as users:
-        deployed(site)
-    served(users)
+    deployed_to(users_of(site, nodes), site)
 
 
 def test_a_held_socket(site: ExampleSite) -> None:
@@ -184,9 +180,7 @@ def test_a_held_socket(site: ExampleSite) -> None:
         site.write(node, "/srv/shop/release", "1")
         site.begin(node, "python3 /examples/held_socket.py 0.0.0.0:8000 /run/shop.pid /srv/shop/release")
         site.until(node, SERVES)
-    with users_of(site, nodes) as users:
-        deployed(site)
-    served(users)
+    deployed_to(users_of(site, nodes), site)
 
 
 def test_data(site: ExampleSite) -> None:
@@ -203,10 +197,8 @@ def test_data(site: ExampleSite) -> None:
         )
         site.begin(node, "python3 /examples/words/server.py /srv/shop/data 0.0.0.0 8000 /run/shop.pid")
         site.until(node, SERVES)
-    with users_of(site, nodes, "/_status") as users:
-        deployed(site)
-        assert {site.on(node, "curl -fs localhost:8000/word") for node in nodes} == {"new"}
-    served(users)
+    deployed_to(users_of(site, nodes, "/_status"), site)
+    assert {site.on(node, "curl -fs localhost:8000/word") for node in nodes} == {"new"}
 
 
 def test_an_archive(site: ExampleSite) -> None:
@@ -231,9 +223,7 @@ def test_an_archive(site: ExampleSite) -> None:
             " && systemctl daemon-reload && systemctl restart shop",
         )
     site.balance(nodes)
-    with Users([(site.address("lb1"), 80)]) as users:
-        deployed(site)
-    served(users)
+    deployed_to(Users([(site.address("lb1"), 80)]), site)
     for node in nodes:
         assert site.on(node, "readlink /srv/shop/current").strip() == "releases/2"
         assert site.on(node, "cat /srv/shop/current/dependencies").strip() == "installed"
@@ -245,9 +235,7 @@ def test_the_first_inventory_of_the_readme(site: ExampleSite) -> None:
     for node in nodes:
         site.on(node, PACKAGES)
     site.balance(nodes)
-    with Users([(site.address("lb1"), 80)]) as users:
-        deployed(site)
-    served(users)
+    deployed_to(Users([(site.address("lb1"), 80)]), site)
     for node in nodes:
         assert site.on(node, "dpkg-query -f '${Version}' -W shop") == "2"
 
@@ -266,9 +254,7 @@ def test_a_container(site: ExampleSite, running_lab: Lab) -> None:
             node, "docker run -d --name shop --network host --stop-signal KILL registry.example.com/shop:1"
         )
     site.balance(nodes)
-    with Users([(site.address("lb1"), 80)]) as users:
-        deployed(site)
-    served(users)
+    deployed_to(Users([(site.address("lb1"), 80)]), site)
     for node in nodes:
         shown = site.on(node, "docker ps --format '{{.Names}} {{.Image}}'").strip()
         assert shown == "shop registry.example.com/shop:2"

@@ -108,7 +108,7 @@ def test_the_first_passed_check_is_enough(haproxy_binary: Path) -> None:
             app, way = here.apps["web1"], here.rotation()
             checks = app.requests["/_check"]
             await way.prove(here.log())
-            assert 1 <= app.requests["/_check"] - checks < 8  # a busy machine looks later
+            assert 1 <= app.requests["/_check"] - checks <= 2
             assert not (await here.states())["lb1 shop"].running
             await way.enter(here.log())
             assert await here.statuses() == {"UP"}
