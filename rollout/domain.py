@@ -228,7 +228,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ServerBefore:
     """A server as it was found before its node was touched, which is how it is left."""
 
     admin: AdminState
@@ -257,7 +257,7 @@ class Found:
         """The weights by which it is warmed up, its own the last; none where it comes back at once."""
         return (*self.warmup, self.weight) if self.warmup else ()
 
-    def with_weight(self, weight: int) -> Found:
+    def with_weight(self, weight: int) -> ServerBefore:
         """The same with a weight that somebody gave it since."""
         return dataclasses.replace(
             self, weight=weight, warmup=tuple(lower for lower in self.warmup if lower < weight)
@@ -355,7 +355,7 @@ RuntimeSocket = UnixSocket | TcpSocket | SshSocket
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class LockHolder:
     """Who holds the lock of a service. `since` is Unix time, by the holder's clock."""
 
     token: str
@@ -370,15 +370,15 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LockState:
     """A lock that is taken. `silent` is how many seconds ago its holder last gave a sign of life."""
 
-    holder: Holder
+    holder: LockHolder
     silent: float
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class LockRequests:
     """Who asked the holder of a lock to halt, and who to go on after a pause; empty where nobody did."""
 
     halt: str = ""

@@ -111,11 +111,11 @@ class ChangedByOthers(StepFailure):
     """Somebody else changed a server while it was out: what they set is theirs and stays."""
 
 
-class ProbeFailed(RolloutError):
+class RequestFailed(RolloutError):
     """An HTTP request got no answer."""
 
 
-class ConnectionRefused(ProbeFailed):
+class ConnectionRefused(RequestFailed):
     """Nothing listens there (yet): asking again costs nothing."""
 
 

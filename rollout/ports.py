@@ -6,7 +6,17 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from pathlib import Path
 from typing import Literal, Protocol
 
-from rollout.domain import Answer, Completed, Content, Held, Holder, Reading, Server, Session, Wishes
+from rollout.domain import (
+    Answer,
+    Completed,
+    Content,
+    LockHolder,
+    LockRequests,
+    LockState,
+    Reading,
+    Server,
+    Session,
+)
 from rollout.events import Event, Record
 
 
@@ -115,7 +125,7 @@ class Sources(Protocol):
         ...
 
 
-class Probe(Protocol):
+class HttpClient(Protocol):
     """HTTP, as health pages are asked."""
 
     async def request(self, method: str, url: str, *, timeout: float) -> Answer:
@@ -129,15 +139,15 @@ class Lock(Protocol):
     @property
     def where(self) -> str: ...
 
-    async def take(self, holder: Holder) -> bool:
+    async def take(self, holder: LockHolder) -> bool:
         """Take it, if nobody holds it."""
         ...
 
-    async def held(self) -> Held | None:
+    async def held(self) -> LockState | None:
         """Who holds it."""
         ...
 
-    async def beat(self, holder: Holder) -> Wishes:
+    async def beat(self, holder: LockHolder) -> LockRequests:
         """Give a sign of life; what the holder was asked to do. To promote is asked once. Raises LockLost."""
         ...
 
@@ -145,7 +155,7 @@ class Lock(Protocol):
         """Ask the holder to halt, or to go on after a pause; False if nobody holds it."""
         ...
 
-    async def drop(self, holder: Holder) -> None:
+    async def drop(self, holder: LockHolder) -> None:
         """Give it up, or take it from a holder that is gone. Does nothing if another one holds it by now."""
         ...
 

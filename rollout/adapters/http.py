@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 from rollout.domain import Answer
-from rollout.errors import ConnectionRefused, ProbeFailed
+from rollout.errors import ConnectionRefused, RequestFailed
 
 _LARGEST_BODY = 1_000_000
 """Bytes: more than that is no health page."""
@@ -22,8 +22,8 @@ FAILURES = (httpx.HTTPError, httpx.InvalidURL, LookupError, ValueError, Exceptio
 """The last three come from below httpx: charsets that are none, names that cannot be, ports beyond 65535."""
 
 
-class HttpProbe:
-    """Implements `Probe`. Proxies of the environment are not used: a node is asked directly."""
+class HttpxClient:
+    """Implements `HttpClient`. Proxies of the environment are not used: a node is asked directly."""
 
     def __init__(self, socket: Path | None = None) -> None:
         """`socket` is a UNIX socket that stands for every server."""
@@ -48,7 +48,7 @@ class HttpProbe:
                     headers={name.lower(): value for name, value in response.headers.items()},
                 )
         except (TimeoutError, httpx.TimeoutException):
-            raise ProbeFailed(f"no answer within {timeout:g} s") from None
+            raise RequestFailed(f"no answer within {timeout:g} s") from None
         except FAILURES as error:
             raise translated(error) from error
 
@@ -77,14 +77,14 @@ def _trusted() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-def translated(error: Exception) -> ProbeFailed:
+def translated(error: Exception) -> RequestFailed:
     causes = list(_causes(error))
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return ConnectionRefused("connection refused")
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return ProbeFailed(f"TLS: {error}")
+        return RequestFailed(f"TLS: {error}")
     told = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
-    return ProbeFailed(str(told) or type(told).__name__)
+    return RequestFailed(str(told) or type(told).__name__)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

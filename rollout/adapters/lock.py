@@ -10,7 +10,7 @@ import dataclasses
 import json
 from typing import Literal
 
-from rollout.domain import Completed, Held, Holder, Wishes
+from rollout.domain import Completed, LockHolder, LockRequests, LockState
 from rollout.errors import HostError, LockLost
 from rollout.ports import Host
 
@@ -59,33 +59,33 @@ class FolderLock:
     def where(self) -> str:
         return f"{self._folder} on {self._host.name}"
 
-    async def take(self, holder: Holder) -> bool:
+    async def take(self, holder: LockHolder) -> bool:
         written = json.dumps(dataclasses.asdict(holder))
         return (await self._run(_TAKE, _TAKEN, ROLLOUT_HOLDER=written)).status == 0
 
-    async def held(self) -> Held | None:
+    async def held(self) -> LockState | None:
         found = await self._run(_HELD, _NOT_OURS)
         if found.status != 0:
             return None
         try:
             written, silent = found.tail[-2:]
-            return Held(Holder(**json.loads(written)), float(silent))
+            return LockState(LockHolder(**json.loads(written)), float(silent))
         except (ValueError, TypeError) as error:
             raise HostError(
                 self._host.name, f"{self._folder} is no lock of rollout: {error}", hint="remove it by hand"
             ) from error
 
-    async def beat(self, holder: Holder) -> Wishes:
+    async def beat(self, holder: LockHolder) -> LockRequests:
         beaten = await self._run(_BEAT, _NOT_OURS, ROLLOUT_TOKEN=holder.token)
         if beaten.status != 0:
             raise LockLost(f"the lock {self.where} was taken away")
         asked = dict(line.split(" ", 1) for line in beaten.tail if " " in line)
-        return Wishes(asked.get("halt", ""), asked.get("promote", ""))
+        return LockRequests(asked.get("halt", ""), asked.get("promote", ""))
 
     async def ask(self, wish: Literal["halt", "promote"], who: str) -> bool:
         return (await self._run(_ASK, _NOT_OURS, ROLLOUT_WISH=wish, ROLLOUT_WHO=who)).status == 0
 
-    async def drop(self, holder: Holder) -> None:
+    async def drop(self, holder: LockHolder) -> None:
         await self._run(_DROP, _NOT_OURS, ROLLOUT_TOKEN=holder.token)
 
     async def _run(self, line: str, expected: int, **environment: str) -> Completed:

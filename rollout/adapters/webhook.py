@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from rollout.adapters.http import FAILURES, translated
-from rollout.errors import ProbeFailed
+from rollout.errors import RequestFailed
 
 _PAUSE = 0.5
 """Seconds until the second try, where there was no connection."""
@@ -25,20 +25,20 @@ async def post(url: str, message: dict[str, Any], *, timeout: float) -> None:
                 await asyncio.sleep(_PAUSE)
                 status = await _post(client, url, message)
     except (TimeoutError, httpx.TimeoutException):
-        raise ProbeFailed(f"no answer within {timeout:g} s") from None
+        raise RequestFailed(f"no answer within {timeout:g} s") from None
     except FAILURES as error:
         raise translated(error) from error
     if not httpx.codes.is_success(status):
-        raise ProbeFailed(f"answered {status}")
+        raise RequestFailed(f"answered {status}")
 
 
 def _client(timeout: float) -> httpx.AsyncClient:
     try:
         return httpx.AsyncClient(timeout=timeout, headers={"User-Agent": "rollout"})
     except (ImportError, ValueError, httpx.InvalidURL):  # its text would show the proxy's password
-        raise ProbeFailed("the proxy of the environment cannot be used") from None
+        raise RequestFailed("the proxy of the environment cannot be used") from None
     except OSError as error:  # SSL_CERT_FILE names none
-        raise ProbeFailed(f"TLS: {error}") from None
+        raise RequestFailed(f"TLS: {error}") from None
 
 
 async def _post(client: httpx.AsyncClient, url: str, message: dict[str, Any]) -> int:

@@ -1,3 +1,4 @@
-"""Programs that run on a node: Python 3.8 or later, its standard library, and each other. `rollout.on_node`
-sends them there.
+"""Programs that run on a node: Python 3.8 or later, its standard library, and each other.
+
+`rollout.remote.agent` sends them there.
 """

@@ -6,9 +6,9 @@ import signal
 import time
 from typing import Any, Dict, List, Optional
 
-from rollout.agents import processes
-from rollout.agents.processes import Process
-from rollout.agents.talk import Failed, say
+from rollout.agents.common import proc
+from rollout.agents.common.proc import Process
+from rollout.agents.common.talk import Failed, say
 
 _LOOK_AGAIN = 0.05
 _STEADY = 1.0
@@ -18,15 +18,15 @@ _IN_HAND = 2.0
 
 
 def main(told: Dict[str, Any]) -> None:
-    process = processes.of_pidfile(told["pidfile"])
-    processes.may_signal(process)
-    children = processes.children(process)
+    process = proc.of_pidfile(told["pidfile"])
+    proc.may_signal(process)
+    children = proc.children(process)
     if told["proof"] == "new-children" and not children:
         raise Failed(f"process {process.pid} of {told['pidfile']} has no children that could be replaced")
     if told["check"]:
         return
     deadline = time.monotonic() + max(told["timeout"] - _IN_HAND, told["timeout"] / 2)
-    processes.send(process, signal.Signals["SIG" + told["signal"]])
+    proc.send(process, signal.Signals["SIG" + told["signal"]])
     if told["proof"] == "new-pid":
         _new_pid(process, told["pidfile"], deadline)
     elif told["proof"] == "new-children":
@@ -36,11 +36,11 @@ def main(told: Dict[str, Any]) -> None:
 def _new_pid(old: Process, pidfile: str, deadline: float) -> None:
     while True:
         new = _named(pidfile)
-        if new is not None and new != old and not processes.lives(old):
+        if new is not None and new != old and not proc.lives(old):
             say(f"process {new.pid} has taken the place of {old.pid}")
             return
         if time.monotonic() > deadline:
-            if processes.lives(old):
+            if proc.lives(old):
                 raise Failed(f"process {old.pid} still runs")
             raise Failed(f"process {old.pid} ended, and {pidfile} names no other one that runs")
         time.sleep(_LOOK_AGAIN)
@@ -49,10 +49,10 @@ def _new_pid(old: Process, pidfile: str, deadline: float) -> None:
 def _new_children(process: Process, old: List[Process], deadline: float) -> None:
     came: Dict[Process, float] = {}
     while True:
-        if not processes.lives(process):
+        if not proc.lives(process):
             raise Failed(f"process {process.pid} ended on the signal")
         now = time.monotonic()
-        children = processes.children(process)
+        children = proc.children(process)
         left = [child for child in children if child in old]
         came = {child: came.get(child, now) for child in children if child not in old}
         steady = [child for child, since in came.items() if now - since >= _STEADY]
@@ -70,6 +70,6 @@ def _new_children(process: Process, old: List[Process], deadline: float) -> None
 def _named(pidfile: str) -> Optional[Process]:
     """The process that the pidfile names by now; it may be missing, or being written, for a moment."""
     try:
-        return processes.of_pidfile(pidfile)
+        return proc.of_pidfile(pidfile)
     except Failed:
         return None

@@ -6,8 +6,8 @@ import re
 import time
 from typing import Any, Dict, List, NamedTuple, Tuple
 
-from rollout.agents import programs
-from rollout.agents.talk import Failed, say
+from rollout.agents.common import programs
+from rollout.agents.common.talk import Failed, say
 
 _ANSWER = 20.0
 """Seconds for what supervisor answers at once."""

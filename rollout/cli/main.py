@@ -11,12 +11,11 @@ import sys
 from collections.abc import Sequence
 
 from rollout import __version__
+from rollout.cli.exit_codes import FAILED, INTERRUPTED, USAGE, exit_code_of
 from rollout.cli.redaction import Redaction
-from rollout.errors import RolloutError, UsageError
+from rollout.cli.tell_error import tell
+from rollout.errors import RolloutError
 from rollout.views.text import printable
-
-FAILED, USAGE, REFUSED, INTERRUPTED = 1, 2, 3, 130
-"""Exit codes; 0 is done."""
 
 # The module of a verb is imported only when the verb is used: it brings its libraries along.
 VERBS = {
@@ -51,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE
     arguments = parser.parse_args(words)
     try:
-        module = importlib.import_module(f"rollout.cli.{arguments.verb}")
+        module = importlib.import_module(f"rollout.cli.verbs.{arguments.verb}")
         code: int = module.run(arguments)
         sys.stdout.flush()
         # The process ends: looking through all that was imported for garbage would take a tenth of a second.
@@ -59,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except RolloutError as error:
         tell(error, getattr(arguments, "redaction", Redaction()))
-        return _exit_code(error)
+        return exit_code_of(error)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
@@ -80,17 +79,5 @@ def _parser(verb: str) -> argparse.ArgumentParser:
     for name, purpose in VERBS.items():
         one = verbs.add_parser(name, help=purpose, description=purpose, allow_abbrev=False)
         if name == verb:
-            importlib.import_module(f"rollout.cli.{name}").add_arguments(one)
+            importlib.import_module(f"rollout.cli.verbs.{name}").add_arguments(one)
     return parser
-
-
-def tell(error: RolloutError, redaction: Redaction) -> None:
-    """An error and what to do about it, on standard error."""
-    sys.stderr.write(f"rollout: {redaction.printable(str(error))}\n")
-    if error.hint:
-        sys.stderr.write(f"hint: {redaction.printable(error.hint)}\n")
-
-
-def _exit_code(error: RolloutError) -> int:
-    """What fails with an error has touched nothing: a deployment that began ends with an outcome instead."""
-    return USAGE if isinstance(error, UsageError) else REFUSED

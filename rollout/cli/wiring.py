@@ -15,16 +15,16 @@ from rollout.adapters.journal import journal_path
 from rollout.adapters.local import LocalHost
 from rollout.adapters.lock import FolderLock
 from rollout.adapters.sources import LocalSources
-from rollout.cli.outbox import Outbox
+from rollout.cli.notify import Outbox
 from rollout.cli.redaction import Redaction
 from rollout.domain import Answer, RuntimeSocket, SshSocket, TcpSocket, UnixSocket
 from rollout.engine.site import Site
 from rollout.inventory import Inventory
 from rollout.masks import MASK
-from rollout.ports import Host, Lock, Probe
+from rollout.ports import Host, HttpClient, Lock
 
 if TYPE_CHECKING:
-    from rollout.adapters.http import HttpProbe
+    from rollout.adapters.http import HttpxClient
     from rollout.adapters.ssh import SshPool
 
 
@@ -44,7 +44,7 @@ async def open_site(inventory: Inventory) -> AsyncIterator[OpenSite]:
         yield OpenSite(
             inventory=inventory,
             hosts={name: wiring.node_host(name) for name in inventory.nodes},
-            probes={name: wiring.probe(name) for name in inventory.nodes},
+            http_clients={name: wiring.probe(name) for name in inventory.nodes},
             sources=LocalSources(),
             here=LocalHost("this machine"),
             public=wiring.direct,
@@ -80,7 +80,7 @@ class _Wiring:
         target = self._inventory.ssh_target(name)
         return LocalHost(name) if target is None else self._ssh.host(name, target)
 
-    def probe(self, name: str) -> Probe:
+    def probe(self, name: str) -> HttpClient:
         target = self._inventory.ssh_target(name)
         return self.direct if target is None else self._ssh.probe(target, self.direct)
 
@@ -141,13 +141,13 @@ class _LateProbe:
     """HTTP whose library is imported with the first question: `plan` asks none, and no `--help` does."""
 
     def __init__(self) -> None:
-        self._opened: HttpProbe | None = None
+        self._opened: HttpxClient | None = None
 
     async def request(self, method: str, url: str, *, timeout: float) -> Answer:
         if self._opened is None:
-            from rollout.adapters.http import HttpProbe
+            from rollout.adapters.http import HttpxClient
 
-            self._opened = HttpProbe()
+            self._opened = HttpxClient()
         return await self._opened.request(method, url, timeout=timeout)
 
     async def aclose(self) -> None:

@@ -1,16 +1,19 @@
-"""One step for one node, by hand: the same as in a deployment, with the same proofs."""
+"""One node taken out or put back by hand: the same steps as in a deployment, with the same proofs."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
-from rollout import runtime
-from rollout.capacity import WHAT_TO_DO, shortages
-from rollout.domain import Found, Server, ServerState, Step
+from rollout.decisions.capacity import WHAT_TO_DO, shortages
+from rollout.decisions.progress import NodeProgress
+from rollout.decisions.warmup import found
+from rollout.domain import AdminState, Server, ServerBefore, ServerState, Step
 from rollout.engine.log import Recorder, StepLog, step
-from rollout.engine.proof import prove
 from rollout.engine.site import Site, Survey
+from rollout.engine.steps.proof import prove
 from rollout.errors import StepFailure
+from rollout.remote import runtime
 
 
 async def drain_node(site: Site, name: str, seen: Survey, record: Recorder, *, allow_outage: bool) -> None:
@@ -38,7 +41,7 @@ async def ready_node(
     seen: Survey,
     record: Recorder,
     *,
-    before: Mapping[Server, Found],
+    before: Mapping[Server, ServerBefore],
 ) -> None:
     """Put a node back that is healthy, but for servers that are as they were `before`; of all of them, the
     weights.
@@ -61,8 +64,27 @@ async def ready_node(
             await site.load_balancers[state.server.load_balancer].send([line])
 
 
+async def restore_node(site: Site, node: NodeProgress, seen: Survey, record: Recorder) -> None:
+    """Put back what was in rotation, with the weight that it had; what was out before is out again.
+
+    A weight that somebody set since stays. Raises StepFailure if the node is not healthy, and then it stays
+    out; LoadBalancerError, HostError.
+    """
+    await ready_node(site, node.name, seen, record, before=_before(site, node, seen))
+
+
+async def make_ready(
+    site: Site, name: str, noted: NodeProgress | None, seen: Survey, record: Recorder
+) -> None:
+    """Put all of a node into rotation, whatever it was before. Otherwise as `restore_node`; `noted` is what a
+    deployment that left the node out knows of it."""
+    before = _before(site, noted or NodeProgress(name), seen)
+    ready = {server: dataclasses.replace(known, admin=AdminState.READY) for server, known in before.items()}
+    await ready_node(site, name, seen, record, before=ready)
+
+
 async def _into_rotation(
-    site: Site, name: str, out: Sequence[Server], before: Mapping[Server, Found], record: Recorder
+    site: Site, name: str, out: Sequence[Server], before: Mapping[Server, ServerBefore], record: Recorder
 ) -> None:
     context = site.context(name, None)
     rotation = site.rotation(context, out, before)
@@ -79,7 +101,16 @@ async def _into_rotation(
         raise
 
 
-def _is_as(before: Found, state: ServerState) -> bool:
+def _before(site: Site, node: NodeProgress, seen: Survey) -> dict[Server, ServerBefore]:
+    before = {}
+    for state in seen.states(node.name):
+        now = dataclasses.replace(found(state, site.inventory.warmup), admin=AdminState.READY)
+        known = node.found(state.server) or now
+        before[state.server] = known if known.weight_is_lost(state) else known.with_weight(state.weight)
+    return before
+
+
+def _is_as(before: ServerBefore, state: ServerState) -> bool:
     """Somebody else keeps it out, and it is as they set it."""
     return before.kept_out and before.admin.forced == state.admin.forced
 

@@ -8,10 +8,10 @@ from http import HTTPStatus
 
 from rollout.domain import Completed
 from rollout.engine.log import StepLog
-from rollout.errors import ProbeFailed, StepFailure
+from rollout.errors import RequestFailed, StepFailure
 from rollout.inventory.model import Inventory
 from rollout.inventory.template import fill
-from rollout.ports import Host, Probe
+from rollout.ports import Host, HttpClient
 
 _HINTS = {
     126: "a command was found but may not be executed",
@@ -27,11 +27,11 @@ class NodeContext:
     inventory: Inventory
     release: str | None
     host: Host
-    probe: Probe
+    probe: HttpClient
     environment: Mapping[str, str]
     here: Host
     """This machine."""
-    public: Probe
+    public: HttpClient
     """How what is not on the node is asked, from here."""
 
     @property
@@ -69,7 +69,7 @@ class NodeContext:
         log.sent(self.name, f"{method} {url}")
         try:
             answer = await self.probe.request(method, url, timeout=timeout)
-        except ProbeFailed as error:
+        except RequestFailed as error:
             raise StepFailure(f"{method} {url}: {error}") from error
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise StepFailure(f"{method} {url} answered {answer.status}")

@@ -7,24 +7,24 @@ import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from rollout.decisions.judge import Verdict
+from rollout.decisions.order import Order
+from rollout.decisions.plan import Plan
 from rollout.domain import Outcome, Step
 from rollout.engine.context import NodeContext
 from rollout.engine.gate import Gate
 from rollout.engine.hooks import Hooks
 from rollout.engine.log import Recorder, StepLog, step
-from rollout.engine.node import NodeRoll
 from rollout.engine.pausing import Pauses
-from rollout.engine.release import send, way
 from rollout.engine.site import Site
-from rollout.engine.users import Users
+from rollout.engine.steps.node import NodeRoll
+from rollout.engine.steps.release import release_plan, send
+from rollout.engine.users.users import Users
 from rollout.engine.waiting import together
 from rollout.errors import JudgedBad, NoCapacity, RolloutError
 from rollout.events import DeploymentFinished, Halted, NodeFailed, NodeFinished
 from rollout.inventory.model import PARALLEL
-from rollout.judge import Verdict
-from rollout.order import Order
-from rollout.plan import Plan
-from rollout.release.way import Releasing
+from rollout.release.plan import ReleasePlan
 
 
 class Deployment:
@@ -168,8 +168,8 @@ class Deployment:
         False if it failed on one: nothing was touched.
         """
         prepare = self._site.inventory.prepare
-        ways = {name: way(self._contexts[name]) for name in self._plan.nodes}
-        sends = any(chosen is not None and chosen.sending is not None for chosen in ways.values())
+        ways = {name: release_plan(self._contexts[name]) for name in self._plan.nodes}
+        sends = any(chosen is not None and chosen.upload is not None for chosen in ways.values())
         if self._plan.release is None or not (prepare or sends):
             return True
         places = asyncio.Semaphore(prepare.parallel if prepare else PARALLEL)
@@ -192,10 +192,10 @@ class Deployment:
         await together(one(name) for name in unprepared)
         return not self._halted
 
-    async def _prepare_node(self, context: NodeContext, chosen: Releasing | None, log: StepLog) -> None:
+    async def _prepare_node(self, context: NodeContext, chosen: ReleasePlan | None, log: StepLog) -> None:
         prepare, back = self._site.inventory.prepare, self._plan.back
-        if chosen is not None and chosen.sending is not None:
-            await send(context, chosen.sending, chosen.timeout, self._site.sources, log, back=back)
+        if chosen is not None and chosen.upload is not None:
+            await send(context, chosen.upload, chosen.timeout, self._site.sources, log, back=back)
         if prepare is not None:
             await context.run(prepare.command, timeout=prepare.timeout, log=log)
 

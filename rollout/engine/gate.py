@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from rollout.capacity import WHAT_TO_DO, queues, shortages
+from rollout.decisions.capacity import WHAT_TO_DO, queues, shortages
+from rollout.decisions.plan import Placement
 from rollout.engine.log import StepLog
 from rollout.engine.site import Site
 from rollout.engine.waiting import patiently, together
 from rollout.errors import NoCapacity, StepFailure
-from rollout.plan import Placement
 
 _LOOK_AGAIN = 0.1
 

@@ -7,6 +7,7 @@ import os
 import shlex
 from collections.abc import Callable, Mapping
 
+from rollout.decisions.plan import Plan
 from rollout.domain import Outcome, Step
 from rollout.engine.context import NodeContext, environment, first_line
 from rollout.engine.log import Recorder, step
@@ -14,7 +15,6 @@ from rollout.engine.site import Site
 from rollout.errors import RolloutError, StepFailure
 from rollout.events import HookEnded, HookPrinted, HookStarted, Warned
 from rollout.inventory.hooks import Hook, NodeHook
-from rollout.plan import Plan
 
 
 class Hooks:

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from rollout.domain import Held, Holder
+from rollout.domain import LockHolder, LockState
 from rollout.errors import HostError, LockLost, Refused
 from rollout.ports import Lock
 
@@ -17,14 +17,14 @@ _SILENT = 30.0
 """Seconds without one, after which a holder is gone."""
 _LOOK_AGAIN = 0.5
 
-IsGone = Callable[[Holder], bool]
+IsGone = Callable[[LockHolder], bool]
 """Whether a holder is known to be gone, however short ago its last sign of life is."""
 
 
 @asynccontextmanager
 async def locked(
     lock: Lock,
-    holder: Holder,
+    holder: LockHolder,
     *,
     wait: float,
     is_gone: IsGone,
@@ -47,7 +47,7 @@ async def locked(
             await lock.drop(holder)
 
 
-async def _take(lock: Lock, holder: Holder, wait: float, is_gone: IsGone) -> None:
+async def _take(lock: Lock, holder: LockHolder, wait: float, is_gone: IsGone) -> None:
     clock = asyncio.get_running_loop().time
     deadline = clock() + wait
     while not await lock.take(holder):
@@ -63,7 +63,7 @@ async def _take(lock: Lock, holder: Holder, wait: float, is_gone: IsGone) -> Non
 
 
 async def _beat(
-    lock: Lock, holder: Holder, halt: Callable[[str], None], promote: Callable[[str], None]
+    lock: Lock, holder: LockHolder, halt: Callable[[str], None], promote: Callable[[str], None]
 ) -> None:
     while True:
         await asyncio.sleep(_BEAT)
@@ -80,6 +80,6 @@ async def _beat(
             promote(asked.promote)
 
 
-def is_silent(held: Held) -> bool:
+def is_silent(held: LockState) -> bool:
     """Its holder gave no sign of life for too long: a crash left it."""
     return held.silent > _SILENT

@@ -9,19 +9,19 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from rollout.capacity import with_trackers
-from rollout.domain import Found, Reading, Server, ServerState
+from rollout.decisions.capacity import with_trackers
+from rollout.decisions.plan import Placement, place
+from rollout.domain import Reading, Server, ServerBefore, ServerState
 from rollout.engine.context import NodeContext, environment
-from rollout.engine.no_rotation import NoRotation
-from rollout.engine.old_processes import OldProcesses
-from rollout.engine.page_rotation import PageRotation
-from rollout.engine.rotation import Rotation
-from rollout.engine.runtime_rotation import RuntimeRotation
-from rollout.engine.state_file import StateFile
+from rollout.engine.rotation.by_page import PageRotation
+from rollout.engine.rotation.by_socket import RuntimeRotation
+from rollout.engine.rotation.none import NoRotation
+from rollout.engine.rotation.old_processes import OldProcesses
+from rollout.engine.rotation.protocol import Rotation
+from rollout.engine.rotation.state_file import StateFile
 from rollout.engine.waiting import together
 from rollout.inventory.model import Inventory
-from rollout.plan import Placement, place
-from rollout.ports import Host, LoadBalancer, Probe, Sources
+from rollout.ports import Host, HttpClient, LoadBalancer, Sources
 
 _REJOIN = 60.0
 """Seconds in which HAProxy's checks must pass, where the inventory has no `health.timeout`."""
@@ -35,12 +35,12 @@ class Site:
     load_balancers: Mapping[str, LoadBalancer]
     balancer_hosts: Mapping[str, Host]
     """The machines of load balancers on which shell lines can be run; not those reached by TCP."""
-    probes: Mapping[str, Probe]
+    http_clients: Mapping[str, HttpClient]
     """By the node's name: how its pages are reached."""
     sources: Sources
     here: Host
     """This machine."""
-    public: Probe
+    public: HttpClient
     """How the service's public address is reached, from here."""
     state_files: Mapping[str, StateFile] = field(init=False)
 
@@ -69,7 +69,7 @@ class Site:
             inventory=self.inventory,
             release=release,
             host=self.hosts[node],
-            probe=self.probes[node],
+            probe=self.http_clients[node],
             here=self.here,
             public=self.public,
             environment=environment(self.inventory, node, release, deployment, previous),
@@ -79,7 +79,7 @@ class Site:
         self,
         context: NodeContext,
         servers: Sequence[Server],
-        before: Mapping[Server, Found] | None = None,
+        before: Mapping[Server, ServerBefore] | None = None,
         *,
         taken_up: bool = False,
     ) -> Rotation:

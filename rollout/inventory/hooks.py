@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from rollout.inventory.quantities import Timeout
-from rollout.inventory.section import SETTINGS, WORD, Section, at_least_one, kind
+from rollout.inventory.section import SCALAR, SETTINGS, Section, at_least_one, kind
 from rollout.inventory.texts import Text, WebhookUrl
 
 HOOKS = (
@@ -46,7 +46,7 @@ class NodeHook(Section):
     timeout: Timeout = Field(default=_TIMEOUT, description="How long it may take")
 
 
-_Line = Annotated[Text, Tag(WORD)]
+_Line = Annotated[Text, Tag(SCALAR)]
 HookSetting = Annotated[_Line | Annotated[Hook, Tag(SETTINGS)], Discriminator(kind)]
 NodeHookSetting = Annotated[_Line | Annotated[NodeHook, Tag(SETTINGS)], Discriminator(kind)]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from rollout.inventory.quantities import Duration
-from rollout.inventory.section import SETTINGS, WORD, Section, kind
+from rollout.inventory.section import SCALAR, SETTINGS, Section, kind
 from rollout.inventory.texts import HttpUrl, Text
 
 _NUMBER = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
@@ -28,7 +28,7 @@ def _times(value: Any) -> float:
     return float(match[1])
 
 
-Share = Annotated[
+Fraction = Annotated[
     float, BeforeValidator(_share), WithJsonSchema({"type": "string", "pattern": f"^{_NUMBER}%$"})
 ]
 """From 0 to 1."""
@@ -48,7 +48,7 @@ class Prometheus(Section):
 class Judge(Section):
     """A node that takes traffic again is compared with the others, by what HAProxy counts, while it bakes."""
 
-    errors: Share | None = Field(
+    errors: Fraction | None = Field(
         default=None, description="A share of errors that is too much in any case, such as 1%"
     )
     slower: Times = Field(default=2.0, description="How many times slower than the others is too slow")
@@ -69,6 +69,6 @@ class Judge(Section):
 
 
 JudgeSetting = Annotated[
-    Annotated[Literal["off"], Tag(WORD)] | Annotated[Judge, Tag(SETTINGS)],
+    Annotated[Literal["off"], Tag(SCALAR)] | Annotated[Judge, Tag(SETTINGS)],
     Discriminator(kind),
 ]

@@ -9,14 +9,14 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, PrivateAttr, Tag
 
 from rollout.domain import RuntimeSocket, SshSocket, SshTarget
-from rollout.inventory.drivers import RELOAD, WITH_A_GAP, RestartSetting
 from rollout.inventory.hooks import Hooks, Notify
 from rollout.inventory.judge import Judge, JudgeSetting
 from rollout.inventory.probe import PublicProbe
 from rollout.inventory.quantities import Amount, AmountOrNone, Duration, Timeout, Waves
-from rollout.inventory.releases import Release
+from rollout.inventory.release import Release
 from rollout.inventory.request import Request
-from rollout.inventory.section import SETTINGS, WORD, Section, exactly_one, kind
+from rollout.inventory.restart import RELOAD, WITH_A_GAP, RestartSetting
+from rollout.inventory.section import SCALAR, SETTINGS, Section, exactly_one, kind
 from rollout.inventory.texts import (
     AbsolutePath,
     HttpUrl,
@@ -57,7 +57,7 @@ class Ssh(Section):
 
 
 SshSetting = Annotated[
-    Annotated[Literal["local"], Tag(WORD)] | Annotated[Ssh, Tag(SETTINGS)],
+    Annotated[Literal["local"], Tag(SCALAR)] | Annotated[Ssh, Tag(SETTINGS)],
     Discriminator(kind),
 ]
 

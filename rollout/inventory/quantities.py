@@ -74,7 +74,7 @@ def parse_share(value: Any) -> float:
     return float(match[1])
 
 
-Share = Annotated[
+Percent = Annotated[
     float,
     BeforeValidator(parse_share),
     WithJsonSchema({"type": "string", "pattern": r"^([0-9]{1,2}(\.[0-9]{1,3})?|100(\.0+)?)%$"}),

@@ -9,11 +9,11 @@ from itertools import pairwise
 from typing import Any
 
 from rollout.inventory.document import Document
-from rollout.inventory.drivers import DRIVERS, Processes, Restart, leaves_a_gap
 from rollout.inventory.hooks import NOTIFIED
 from rollout.inventory.mistakes import KeyPath, Mistake, quoted
 from rollout.inventory.quantities import format_duration, parse_duration, parse_share
-from rollout.inventory.releases import RELEASES
+from rollout.inventory.release import RELEASES
+from rollout.inventory.restart import DRIVERS, Processes, Restart, leaves_a_gap
 from rollout.inventory.section import Section
 
 _EXACTLY_ONE: tuple[tuple[KeyPath, tuple[str, ...]], ...] = (

@@ -28,9 +28,9 @@ def _given(keys: Sequence[str]) -> Any:
     return [{"required": [key], "properties": {key: {"not": {"type": "null"}}}} for key in keys]
 
 
-WORD, SETTINGS = TAGS = ("(word)", "(settings)")
+SCALAR, SETTINGS = TAGS = ("(word)", "(settings)")
 """The kinds of a value that is a word or a mapping, as they stand in pydantic's locations."""
 
 
 def kind(value: Any) -> str:
-    return WORD if isinstance(value, str) else SETTINGS
+    return SCALAR if isinstance(value, str) else SETTINGS

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rollout.inventory.model import Inventory
 from rollout.release import stored
-from rollout.release.way import Fill, Releasing
+from rollout.release.plan import Fill, ReleasePlan
 
 
-def releasing(inventory: Inventory, release: str | None, fill: Fill) -> Releasing | None:
+def plan_release(inventory: Inventory, release: str | None, fill: Fill) -> ReleasePlan | None:
     """How a node gets `release`; `None` where the inventory does not say. Without a release, as much of it as
     can be told beforehand. Raises UsageError."""
     settings = inventory.release
@@ -17,4 +17,4 @@ def releasing(inventory: Inventory, release: str | None, fill: Fill) -> Releasin
         return stored.archive(settings.archive, settings.timeout, inventory.path.parent, release, fill)
     if settings.files is not None:
         return stored.files(settings.files, settings.timeout, inventory.path.parent, release, fill)
-    return Releasing(timeout=settings.timeout, command=settings.command or "")
+    return ReleasePlan(timeout=settings.timeout, command=settings.command or "")

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from rollout.domain import Content
 from rollout.errors import UsageError
-from rollout.inventory.releases import Archive, Files
-from rollout.on_node import Fed, fed, file_owner, on_node
-from rollout.release.way import Fill, Releasing, Sending
+from rollout.inventory.release import Archive, Files
+from rollout.release.plan import Fill, ReleasePlan, Upload
+from rollout.remote.agent import AgentInput, file_owner, on_node, on_node_with_input
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+~:@=,-]{0,199}")
 _TAKEN = ("current", "previous")
 
 
-def archive(settings: Archive, timeout: float, here: Path, release: str | None, fill: Fill) -> Releasing:
+def archive(settings: Archive, timeout: float, here: Path, release: str | None, fill: Fill) -> ReleasePlan:
     """Raises UsageError if no folder can bear the release's name."""
     return _stored(
         settings.source,
@@ -29,7 +29,7 @@ def archive(settings: Archive, timeout: float, here: Path, release: str | None, 
     )
 
 
-def files(settings: Files, timeout: float, here: Path, release: str | None, fill: Fill) -> Releasing:
+def files(settings: Files, timeout: float, here: Path, release: str | None, fill: Fill) -> ReleasePlan:
     """Raises UsageError if no folder can bear the release's name."""
     return _stored(
         settings.source,
@@ -55,7 +55,7 @@ def _stored(
     fill: Fill,
     packed: bool,
     bandwidth: float | None = None,
-) -> Releasing:
+) -> ReleasePlan:
     if release is not None:
         _require_usable(release)
     directory, name = fill(directory), release or ""
@@ -64,24 +64,23 @@ def _stored(
     kept = {**told, "keep": keep, "warm": packed}
     path = here / Path(fill(source)).expanduser()
 
-    def receive(content: Content) -> Fed:
+    def receive(content: Content) -> AgentInput:
         receiving = {**kept, "size": content.size, "digest": content.sha256}
-        uses = ("releases", "unpack", "release_keep")
-        return fed("release_receive", *uses, acting_for=owner, **receiving)
+        return on_node_with_input("release.receive", acting_for=owner, **receiving)
 
-    return Releasing(
+    return ReleasePlan(
         timeout=timeout,
-        command=on_node("release_switch", "releases", acting_for=owner, **told, keep=keep),
+        command=on_node("release.switch", acting_for=owner, **told, keep=keep),
         shown=f"{directory}/current → releases/{name}",
-        sending=Sending(
+        upload=Upload(
             source=path,
             packed=packed,
             of_one_release="{release}" in source,
             bandwidth=bandwidth,
             shown=f"{path} → {directory}/releases/{name}",
-            look=on_node("release_look", "releases", acting_for=owner, **told),
+            look=on_node("release.look", acting_for=owner, **told),
             receive=receive,
-            keep=on_node("release_keep", "releases", acting_for=owner, **kept, pace=bandwidth),
+            keep=on_node("release.keep", acting_for=owner, **kept, pace=bandwidth),
         ),
     )
 

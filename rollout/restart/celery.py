@@ -5,16 +5,15 @@ The agent carries it out by the worker's own remote control, through the applica
 
 from __future__ import annotations
 
-from rollout.inventory.drivers import Celery
-from rollout.on_node import in_application
-from rollout.restart.driver import Fill, Restarting
+from rollout.inventory.restart import Celery
+from rollout.remote.agent import in_application
+from rollout.restart.driver import Fill, RestartPlan
 
-_MODULES = ("celery_app", "celery_worker", "celery_task", "last_words")
 _REPORT = 30.0
 """Seconds for all that is neither the drain nor the restart: loading the app, asking the broker."""
 
 
-def restarting(settings: Celery, timeout: float, fill: Fill) -> Restarting:
+def plan_restart(settings: Celery, timeout: float, fill: Fill) -> RestartPlan:
     """`timeout` counts from the end of the drain, which has its own."""
     node = fill(settings.node)
     told = {
@@ -26,9 +25,9 @@ def restarting(settings: Celery, timeout: float, fill: Fill) -> Restarting:
         "timeout": timeout,
     }
     python = fill(settings.python)
-    return Restarting(
+    return RestartPlan(
         timeout=settings.drain + timeout + _REPORT,
-        command=in_application(python, "celery", *_MODULES, **told),
+        command=in_application(python, "celery.restart", **told),
         shown=f"celery restart of {node}",
-        precheck=in_application(python, "celery_check", *_MODULES[:2], **told),
+        precheck=in_application(python, "celery.check", **told),
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rollout.restart.driver import Fill, Restarting
+from rollout.restart.driver import Fill, RestartPlan
 
 
-def restarting(line: str, timeout: float, _: Fill) -> Restarting:
-    return Restarting(timeout=timeout, command=line)
+def plan_restart(line: str, timeout: float, _: Fill) -> RestartPlan:
+    return RestartPlan(timeout=timeout, command=line)

@@ -6,19 +6,18 @@ import re
 from functools import partial
 
 from rollout.errors import UsageError
-from rollout.inventory.drivers import Docker
-from rollout.on_node import on_node
-from rollout.restart.driver import Fill, Restarting
+from rollout.inventory.restart import Docker
+from rollout.remote.agent import on_node
+from rollout.restart.driver import Fill, RestartPlan
 
 _RELEASE = re.compile(r"\$ROLLOUT_RELEASE(?![A-Za-z0-9_])|\{release\}")
-_USES = ("programs", "docker_api", "docker_copy")
 
 
-def restarting(settings: Docker, timeout: float, fill: Fill) -> Restarting:
+def plan_restart(settings: Docker, timeout: float, fill: Fill) -> RestartPlan:
     """Without a release an image that is named by it stays as it is. Raises UsageError."""
     container, image = fill(settings.container), _image(settings.image, fill)
-    agent = partial(on_node, "docker", *_USES, container=container, image=image, timeout=timeout)
-    return Restarting(
+    agent = partial(on_node, "docker.restart", container=container, image=image, timeout=timeout)
+    return RestartPlan(
         timeout=timeout,
         command=agent(check=False),
         shown=f"container {container} from {image}" if image else f"docker restart {container}",

@@ -13,17 +13,17 @@ Fill = Callable[[str], str]
 """Fills in `{host}`, `{node}` and `{release}`."""
 
 
-class Verdict(StrEnum):
+class ProofStatus(StrEnum):
     DONE = "done"
     WAIT = "wait"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class ProofResult:
     """What the proof says now; `detail` says it in words."""
 
-    verdict: Verdict
+    verdict: ProofStatus
     detail: str
 
 
@@ -36,7 +36,7 @@ class Proof:
     """
 
     observe: str
-    judge: Callable[[str, str], Judgement]
+    judge: Callable[[str, str], ProofResult]
     explain: str
 
 
@@ -49,7 +49,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Restarting:
+class RestartPlan:
     """One way to restart an application, ready to be carried out. `timeout` is in seconds, for all of it."""
 
     timeout: float

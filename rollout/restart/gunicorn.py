@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from rollout.inventory.drivers import Gunicorn
-from rollout.on_node import on_node, process_owner
-from rollout.restart.driver import Fill, Restarting
-
-_USES = (
-    "processes",
-    "guard",
-    "gunicorn_check",
-    "gunicorn_log",
-    "gunicorn_ready",
-    "gunicorn_workers",
-    "gunicorn_reload",
-    "gunicorn_rolling",
-    "gunicorn_upgrade",
-)
+from rollout.inventory.restart import Gunicorn
+from rollout.remote.agent import on_node, process_owner
+from rollout.restart.driver import Fill, RestartPlan
 
 
-def restarting(settings: Gunicorn, timeout: float, fill: Fill) -> Restarting:
+def plan_restart(settings: Gunicorn, timeout: float, fill: Fill) -> RestartPlan:
     pidfile = fill(settings.pidfile)
     told = {
         "mode": settings.mode,
@@ -29,9 +17,9 @@ def restarting(settings: Gunicorn, timeout: float, fill: Fill) -> Restarting:
         "timeout": timeout,
     }
     owner = process_owner(pidfile)
-    return Restarting(
+    return RestartPlan(
         timeout=timeout,
-        command=on_node("gunicorn", *_USES, acting_for=owner, check=False, **told),
+        command=on_node("gunicorn.restart", acting_for=owner, check=False, **told),
         shown=f"gunicorn {settings.mode} of {pidfile}",
-        precheck=on_node("gunicorn", *_USES, acting_for=owner, check=True, **told),
+        precheck=on_node("gunicorn.restart", acting_for=owner, check=True, **told),
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rollout.inventory.request import Request
-from rollout.restart.driver import Ask, Fill, Restarting
+from rollout.restart.driver import Ask, Fill, RestartPlan
 
 
-def restarting(request: Request, timeout: float, fill: Fill) -> Restarting:
-    return Restarting(timeout=timeout, ask=Ask(request.method, fill(request.url)))
+def plan_restart(request: Request, timeout: float, fill: Fill) -> RestartPlan:
+    return RestartPlan(timeout=timeout, ask=Ask(request.method, fill(request.url)))

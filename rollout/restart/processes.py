@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from rollout.inventory.drivers import Processes
-from rollout.on_node import on_node, process_owner
-from rollout.restart.driver import Fill, Restarting
+from rollout.inventory.restart import Processes
+from rollout.remote.agent import on_node, process_owner
+from rollout.restart.driver import Fill, RestartPlan
 
 
-def restarting(settings: Processes, timeout: float, fill: Fill) -> Restarting:
+def plan_restart(settings: Processes, timeout: float, fill: Fill) -> RestartPlan:
     pidfile, beats = fill(settings.pidfile), fill(settings.beats)
     told = {
         "pidfile": pidfile,
@@ -19,10 +19,9 @@ def restarting(settings: Processes, timeout: float, fill: Fill) -> Restarting:
         "timeout": timeout,
     }
     owner = process_owner(pidfile)
-    modules = ("processes", "log")
-    return Restarting(
+    return RestartPlan(
         timeout=timeout,
-        command=on_node("workers", *modules, acting_for=owner, check=False, **told),
+        command=on_node("processes", acting_for=owner, check=False, **told),
         shown=f"{settings.signal} to the supervisor in {pidfile}, until all that beat in {beats} are new",
-        precheck=on_node("workers", *modules, acting_for=owner, check=True, **told),
+        precheck=on_node("processes", acting_for=owner, check=True, **told),
     )

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from rollout.inventory.drivers import Signal
-from rollout.on_node import on_node, process_owner
-from rollout.restart.driver import Fill, Restarting
+from rollout.inventory.restart import Signal
+from rollout.remote.agent import on_node, process_owner
+from rollout.restart.driver import Fill, RestartPlan
 
 
-def restarting(settings: Signal, timeout: float, fill: Fill) -> Restarting:
+def plan_restart(settings: Signal, timeout: float, fill: Fill) -> RestartPlan:
     pidfile = fill(settings.pidfile)
     told = {"pidfile": pidfile, "signal": settings.signal, "proof": settings.proof, "timeout": timeout}
     owner = process_owner(pidfile)
-    return Restarting(
+    return RestartPlan(
         timeout=timeout,
-        command=on_node("signal", "processes", acting_for=owner, check=False, **told),
+        command=on_node("signal", acting_for=owner, check=False, **told),
         shown=f"{settings.signal} to the process in {pidfile}, until {settings.proof}",
-        precheck=on_node("signal", "processes", acting_for=owner, check=True, **told),
+        precheck=on_node("signal", acting_for=owner, check=True, **told),
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from rollout.on_node import on_node
-from rollout.restart.driver import Fill, Restarting
+from rollout.remote.agent import on_node
+from rollout.restart.driver import Fill, RestartPlan
 
 
-def restarting(program: str, timeout: float, fill: Fill) -> Restarting:
-    agent = partial(on_node, "supervisor", "programs", program=fill(program), timeout=timeout)
-    return Restarting(
+def plan_restart(program: str, timeout: float, fill: Fill) -> RestartPlan:
+    agent = partial(on_node, "supervisor", program=fill(program), timeout=timeout)
+    return RestartPlan(
         timeout=timeout,
         command=agent(check=False),
         shown=f"supervisorctl restart {fill(program)}, one process after another",

@@ -7,9 +7,9 @@ import shlex
 from functools import partial
 
 from rollout.errors import UsageError
-from rollout.inventory.drivers import Systemd
-from rollout.restart.driver import Fill, Proof, Restarting
-from rollout.restart.unit_state import PROPERTIES, judge_reload, judge_restart
+from rollout.inventory.restart import Systemd
+from rollout.restart.driver import Fill, Proof, RestartPlan
+from rollout.restart.systemd_state import PROPERTIES, compare_reload, compare_restart
 
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,254}")
 _AS_ROOT = '$([ "$(id -u)" = 0 ] || echo sudo -n)'
@@ -31,7 +31,7 @@ restart.signal"
 _ALLOWED = '[ "$(id -u)" = 0 ] || sudo -n -l systemctl {action} {name} >/dev/null'
 
 
-def restarting(settings: Systemd | str, timeout: float, _: Fill) -> Restarting:
+def plan_restart(settings: Systemd | str, timeout: float, _: Fill) -> RestartPlan:
     """By systemctl, as root or with `sudo -n`. Raises UsageError for what cannot be a unit."""
     if isinstance(settings, str):
         settings = Systemd.model_construct(unit=settings)
@@ -44,13 +44,13 @@ def restarting(settings: Systemd | str, timeout: float, _: Fill) -> Restarting:
     name = shlex.quote(unit)
     checks = f"{_LOADED}{_RELOADS if action == 'reload' else ''}{_ALLOWED}"
     journal = f"journalctl -u {name} -n 20 --no-pager -o cat"
-    return Restarting(
+    return RestartPlan(
         command=f"{_AS_ROOT} systemctl {action} {name}",
         timeout=timeout,
         precheck=checks.format(name=name, action=action),
         proof=Proof(
             observe=f"systemctl show {name} {' '.join(f'-p {item}' for item in PROPERTIES)}",
-            judge=partial(judge_reload if action == "reload" else judge_restart, unit),
+            judge=partial(compare_reload if action == "reload" else compare_restart, unit),
             explain=f"systemctl status {name} --no-pager -n 0; {_AS_ROOT} {journal} 2>/dev/null || {journal}",
         ),
     )

@@ -5,25 +5,22 @@ from __future__ import annotations
 import posixpath
 from functools import partial
 
-from rollout.inventory.drivers import Uwsgi
-from rollout.on_node import file_owner, on_node
-from rollout.restart.driver import Fill, Restarting
-
-_MODULES = ("processes", "uwsgi_settings", "uwsgi_master", "uwsgi_rules", "uwsgi_loading", "uwsgi_refork")
+from rollout.inventory.restart import Uwsgi
+from rollout.remote.agent import file_owner, on_node
+from rollout.restart.driver import Fill, RestartPlan
 
 
-def restarting(settings: Uwsgi, timeout: float, fill: Fill) -> Restarting:
+def plan_restart(settings: Uwsgi, timeout: float, fill: Fill) -> RestartPlan:
     fifo = posixpath.normpath(fill(settings.fifo))
     agent = partial(
         on_node,
-        "uwsgi",
-        *_MODULES,
+        "uwsgi.restart",
         acting_for=file_owner(fifo),
         fifo=fifo,
         mode=settings.mode,
         timeout=timeout,
     )
-    return Restarting(
+    return RestartPlan(
         timeout=timeout,
         command=agent(check=False),
         shown=f"uwsgi {settings.mode} by {fifo}",

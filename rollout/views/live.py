@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from rollout.decisions.progress import NodeProgress, Phase, Progress
 from rollout.domain import Outcome, Step
 from rollout.events import (
     DeploymentFinished,
@@ -28,7 +29,6 @@ from rollout.events import (
     Warned,
     WentOn,
 )
-from rollout.progress import NodeProgress, Phase, Progress
 from rollout.views.text import (
     Lasting,
     change,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollout.progress import Phase, Progress
+from rollout.decisions.progress import Phase, Progress
 from rollout.views.text import count, ending, headline, resumption
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TextIO
 
+from rollout.decisions.progress import Phase, Progress
 from rollout.events import (
     CommandSent,
     DeploymentFinished,
@@ -29,7 +30,6 @@ from rollout.events import (
     Warned,
     WentOn,
 )
-from rollout.progress import Phase, Progress
 from rollout.views.text import (
     Lines,
     change,

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from rollout.decisions.node_state import HealthSeen, NodeStatus, SiteStatus
+from rollout.decisions.progress import NodeProgress, Progress
 from rollout.domain import AdminState, ServerState
-from rollout.progress import NodeProgress, Progress
-from rollout.state import HealthSeen, NodeStatus, SiteStatus
 from rollout.views.text import count, duration, paused, printable
 
 _HEADER = ("node", "state", "release", "health", "server", "status", "admin", "check", "sessions", "weight")

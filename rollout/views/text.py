@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TextIO
 
+from rollout.decisions.progress import NodeProgress, Phase, Progress
 from rollout.domain import Outcome, Step
-from rollout.progress import NodeProgress, Phase, Progress
 
 _COMMANDS = (Step.PREPARE, Step.RELEASE, Step.RESTART)
 """The steps that change something on the node."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from rollout.agents import processes
+from rollout.agents.common import proc
 from tests.support.command import rollout, write_inventory
 
 NODES = {name: {"host": "127.0.0.1", "ssh": "local"} for name in ("web1", "web2")}
@@ -198,7 +198,7 @@ def test_a_time_out_ends_all_of_it(hooked: Hooked, tmp_path: Path) -> None:
     ran = hooked.deploy()
     assert ran.returncode == 1
     assert "before_deploy failed: this machine: the command did not end within 2 s" in ran.stdout
-    assert processes.find(int((tmp_path / "sleeping").read_text())) is None
+    assert proc.find(int((tmp_path / "sleeping").read_text())) is None
 
 
 def test_secrets_stay_secret(hooked: Hooked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,7 +305,7 @@ def test_a_second_ctrl_c_ends_a_hook(hooked: Hooked, tmp_path: Path, name: str) 
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
         assert (process.returncode, "Traceback" in out) == (130, False)
-    assert processes.find(int((tmp_path / "waiting").read_text())) is None
+    assert proc.find(int((tmp_path / "waiting").read_text())) is None
     assert not any(line.startswith(("after_deploy", "on_failure")) for line in hooked.happened)
     last = json.loads(hooked.deploy("history", "--output", "json").stdout)[0]
     done = {"before_deploy": 0, "before_node": 0, "after_node": 1, "after_deploy": 2}[name]

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from rollout.adapters.http import HttpProbe
+from rollout.adapters.http import HttpxClient
 from tests.support.pages import ask, reply
 
 
@@ -54,7 +54,7 @@ def test_each_request_has_a_connection_of_its_own() -> None:
             writer.close()
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        probe = HttpProbe()
+        probe = HttpxClient()
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         for _ in range(3):
             await probe.request("GET", url, timeout=5)

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from rollout.adapters.http import HttpProbe
-from rollout.errors import ConnectionRefused, ProbeFailed
+from rollout.adapters.http import HttpxClient
+from rollout.errors import ConnectionRefused, RequestFailed
 from tests.support.pages import Handler, ask, reply, request, unused_port
 
 
@@ -44,7 +44,7 @@ def test_a_reset_connection() -> None:
         connection = writer.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    with pytest.raises(ProbeFailed) as caught:
+    with pytest.raises(RequestFailed) as caught:
         ask(handler)
     assert str(caught.value)
     assert not isinstance(caught.value, ConnectionRefused)
@@ -63,7 +63,7 @@ def slow(*pieces: bytes, pause: float) -> Handler:
 
 def test_a_server_that_never_answers() -> None:
     """It is given up after the timeout, which is named."""
-    with pytest.raises(ProbeFailed, match=r"^no answer within 0\.2 s$"):
+    with pytest.raises(RequestFailed, match=r"^no answer within 0\.2 s$"):
         ask(slow(b"", pause=60), timeout=0.2)
 
 
@@ -71,7 +71,7 @@ def test_a_server_that_never_answers() -> None:
 def test_a_server_that_answers_in_drips(first: bytes) -> None:
     """The timeout is for the whole answer: a byte now and then does not make it longer."""
     begun = time.monotonic()
-    with pytest.raises(ProbeFailed, match=r"no answer within 0\.3 s"):
+    with pytest.raises(RequestFailed, match=r"no answer within 0\.3 s"):
         ask(slow(first, *(b"x" for _ in range(200)), pause=0.05), timeout=0.3)
     assert time.monotonic() - begun < 5
 
@@ -94,7 +94,7 @@ def test_a_server_that_answers_in_drips(first: bytes) -> None:
 )
 def test_broken_http(said: bytes) -> None:
     """What is no whole answer is none."""
-    with pytest.raises(ProbeFailed):
+    with pytest.raises(RequestFailed):
         ask(said)
 
 
@@ -103,7 +103,7 @@ def test_broken_http(said: bytes) -> None:
 )
 def test_any_charset(charset: str) -> None:
     """A page may claim any encoding, even one that is none: the answer counts, or it failed in words."""
-    with suppress(ProbeFailed):
+    with suppress(RequestFailed):
         assert ask(reply(b"\xff\xfe\x80ok", f"Content-Type: text/plain; charset={charset}")).status == 200
 
 
@@ -150,7 +150,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
 
 def test_a_certificate_that_nobody_vouches_for(tls: ssl.SSLContext) -> None:
     """The reason is told as one of TLS."""
-    with pytest.raises(ProbeFailed, match=r"^TLS: .*certificate"):
+    with pytest.raises(RequestFailed, match=r"^TLS: .*certificate"):
         ask(reply(), tls=tls, host="localhost")
 
 
@@ -162,12 +162,12 @@ def test_https_to_a_port_that_speaks_plain_http() -> None:
         async def run() -> None:
             loop = asyncio.get_running_loop()
             server.setblocking(False)
-            probe = HttpProbe()
+            probe = HttpxClient()
             asking = asyncio.ensure_future(probe.request("GET", f"https://127.0.0.1:{port}/", timeout=5))
             connection, _ = await loop.sock_accept(server)
             with connection:
                 await loop.sock_sendall(connection, reply(b"plain", status="400 Bad Request"))
-                with pytest.raises(ProbeFailed, match=r"^TLS: "):
+                with pytest.raises(RequestFailed, match=r"^TLS: "):
                     await asking
             await probe.aclose()
 
@@ -212,7 +212,7 @@ def test_a_url_that_leads_nowhere(url: str, monkeypatch: pytest.MonkeyPatch) -> 
         return look_up(host, port, family, kind, protocol, flags | socket.AI_NUMERICHOST)
 
     monkeypatch.setattr(socket, "getaddrinfo", no_name_is_known)
-    with pytest.raises(ProbeFailed) as caught:
+    with pytest.raises(RequestFailed) as caught:
         request(url)
     assert str(caught.value).strip()
 
@@ -220,7 +220,7 @@ def test_a_url_that_leads_nowhere(url: str, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("method", ["", "GET /", "G\r\nX: y"])
 def test_a_method_that_is_none(method: str) -> None:
     """It is not sent, and cannot smuggle a header."""
-    with pytest.raises(ProbeFailed):
+    with pytest.raises(RequestFailed):
         ask(reply(), method=method)
 
 
@@ -229,7 +229,7 @@ def test_cancelling_is_not_a_failed_probe() -> None:
 
     async def run() -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
-            probe = HttpProbe()
+            probe = HttpxClient()
             url = f"http://127.0.0.1:{server.getsockname()[1]}/"
             asking = asyncio.ensure_future(probe.request("GET", url, timeout=60))
             done, _ = await asyncio.wait([asking], timeout=0.05)

@@ -13,11 +13,11 @@ import pytest
 
 from rollout.adapters.local import LocalHost
 from rollout.adapters.lock import FolderLock
-from rollout.domain import Holder, Wishes
+from rollout.domain import LockHolder, LockRequests
 from rollout.engine.locking import locked
 from rollout.errors import HostError, LockLost, Refused
 
-ONE = Holder("1" * 32, "ann", "laptop", 17, 1_700_000_000.0, "deploy 1.4.2")
+ONE = LockHolder("1" * 32, "ann", "laptop", 17, 1_700_000_000.0, "deploy 1.4.2")
 OTHER = dataclasses.replace(ONE, token="2" * 32, user="bob", purpose="restart")
 
 
@@ -31,7 +31,7 @@ def lock(folder: Path) -> FolderLock:
     return FolderLock(LocalHost("here"), str(folder))
 
 
-def alive(_: Holder) -> bool:
+def alive(_: LockHolder) -> bool:
     return False
 
 
@@ -73,13 +73,13 @@ def test_only_its_holder_drops_it_and_learns_that_it_is_lost(lock: FolderLock) -
     async def scenario() -> None:
         await lock.take(ONE)
         await lock.drop(OTHER)
-        assert await lock.beat(ONE) == Wishes()
+        assert await lock.beat(ONE) == LockRequests()
         await lock.drop(ONE)
         await lock.take(OTHER)
         with pytest.raises(LockLost):
             await lock.beat(ONE)
         await lock.drop(ONE)
-        assert await lock.beat(OTHER) == Wishes()
+        assert await lock.beat(OTHER) == LockRequests()
 
     asyncio.run(scenario())
 
@@ -91,7 +91,7 @@ def test_a_holder_is_asked_to_halt(lock: FolderLock) -> None:
         assert not await lock.ask("halt", "bob on desk")
         await lock.take(ONE)
         assert await lock.ask("halt", "bob on desk")
-        assert await lock.beat(ONE) == Wishes(halt="bob on desk")
+        assert await lock.beat(ONE) == LockRequests(halt="bob on desk")
 
     asyncio.run(scenario())
 
@@ -102,8 +102,8 @@ def test_a_holder_is_asked_to_go_on_once(lock: FolderLock) -> None:
     async def scenario() -> None:
         await lock.take(ONE)
         assert await lock.ask("promote", "bob on desk")
-        assert await lock.beat(ONE) == Wishes(promote="bob on desk")
-        assert await lock.beat(ONE) == Wishes()
+        assert await lock.beat(ONE) == LockRequests(promote="bob on desk")
+        assert await lock.beat(ONE) == LockRequests()
 
     asyncio.run(scenario())
 
@@ -171,7 +171,7 @@ def gone(lock: FolderLock, folder: Path) -> Awaitable[bool]:
     return _takes(lock, lambda holder: holder == ONE)
 
 
-async def _takes(lock: FolderLock, is_gone: Callable[[Holder], bool]) -> bool:
+async def _takes(lock: FolderLock, is_gone: Callable[[LockHolder], bool]) -> bool:
     async with locked(lock, OTHER, wait=0, is_gone=is_gone, halt=print, promote=print):
         held = await lock.held()
         return held is not None and held.holder == OTHER

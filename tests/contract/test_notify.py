@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from rollout.adapters import webhook
-from rollout.cli import outbox
-from rollout.cli.outbox import Outbox
-from rollout.errors import ProbeFailed
+from rollout.cli import notify
+from rollout.cli.notify import Outbox
+from rollout.errors import RequestFailed
 from tests.support.command import rollout, write_inventory
 from tests.support.loopback import own_address
 from tests.support.receiver import Receiver, receiver
@@ -151,7 +151,7 @@ def test_an_unusable_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prox
 def test_certificates_that_are_not_there(server: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment that names none is an error like any other."""
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
-    with pytest.raises(ProbeFailed, match="TLS: "):
+    with pytest.raises(RequestFailed, match="TLS: "):
         asyncio.run(webhook.post(server.url, {}, timeout=10))
 
 
@@ -189,7 +189,7 @@ def test_a_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who posts does not wait for it; at the end all that is left is given up after the same time."""
-    monkeypatch.setattr(outbox, "_TIMEOUT", 0.3)
+    monkeypatch.setattr(notify, "_TIMEOUT", 0.3)
     failed: list[str] = []
 
     async def scenario() -> None:
@@ -210,5 +210,5 @@ def test_a_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_cannot_be_reached(server: Receiver, url: str) -> None:
     """No TLS where it is expected, no such host: an error like any other."""
     host = server.url.removeprefix("http://").partition(":")[0]
-    with pytest.raises(ProbeFailed):
+    with pytest.raises(RequestFailed):
         asyncio.run(webhook.post(url.format(host), {}, timeout=10))

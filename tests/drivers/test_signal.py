@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from rollout.agents.processes import Process, children, find
-from rollout.inventory.drivers import Signal
-from rollout.restart.signal import restarting
+from rollout.agents.common.proc import Process, children, find
+from rollout.inventory.restart import Signal
+from rollout.restart.signal import plan_restart
 from tests.support.command import rollout, write_inventory
 
 FORKING = Path(__file__).with_name("forking.py")
@@ -156,7 +156,7 @@ def test_a_process_of_somebody_else_may_not_be_signalled(pidfile: Path) -> None:
             if folder.owner() == "root" and folder.name.startswith(("pytest-", "popen-", "test_")):
                 folder.chmod(0o755)
         settings = Signal(pidfile=str(pidfile), proof="new-pid", signal="TERM")
-        line = restarting(settings, 5, str).precheck
+        line = plan_restart(settings, 5, str).precheck
         assert line is not None
         become = ["setpriv", "--reuid=nobody", "--clear-groups", "sh", "-c", line]
         done = subprocess.run(become, capture_output=True, text=True)

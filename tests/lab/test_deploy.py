@@ -35,7 +35,7 @@ RATE = 100.0
 WITHOUT_DRAINING = """
 import sys
 from rollout.cli.main import main
-from rollout.engine.runtime_rotation import RuntimeRotation
+from rollout.engine.rotation.by_socket import RuntimeRotation
 
 async def nothing(self, log):
     pass

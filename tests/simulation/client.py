@@ -13,7 +13,7 @@ from rollout.errors import (
     CommandTimedOut,
     ConnectionRefused,
     HostUnreachable,
-    ProbeFailed,
+    RequestFailed,
 )
 from tests.simulation.faults import KILLS, Faults, Port
 from tests.simulation.machine import Machine
@@ -150,7 +150,7 @@ class SimHost:
 
 
 class SimProbe:
-    """Implements `Probe`. `nodes` are those that it may ask, by address."""
+    """Implements `HttpClient`. `nodes` are those that it may ask, by address."""
 
     def __init__(self, nodes: Mapping[str, SimNode], client: Client, latency: float) -> None:
         self._nodes = nodes
@@ -165,14 +165,14 @@ class SimProbe:
             raise ConnectionRefused("connection refused")
         if fault == "stuck":
             await asyncio.sleep(timeout)
-            raise ProbeFailed(f"no answer within {timeout:g} s")
+            raise RequestFailed(f"no answer within {timeout:g} s")
         await asyncio.sleep(client.delay(self._latency))
         seconds, answer = node.answer()
         if answer is None:
             raise ConnectionRefused("connection refused")
         await asyncio.sleep(min(seconds, timeout))
         if seconds >= timeout:
-            raise ProbeFailed(f"no answer within {timeout:g} s")
+            raise RequestFailed(f"no answer within {timeout:g} s")
         await client.crossed(fault)
         await asyncio.sleep(client.delay(self._latency))
         await client.crossed("")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from rollout.decisions.progress import Phase, Progress
 from rollout.events import NodeFailed
-from rollout.progress import Phase, Progress
 from tests.simulation import gaps
 from tests.simulation.process import CONFIGURED_MAINT
 from tests.simulation.replies import status

@@ -6,10 +6,10 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 
-from rollout import page
 from rollout.domain import Completed
 from rollout.inventory.model import Inventory
-from rollout.restart import restarting
+from rollout.remote import drain_file
+from rollout.restart import plan_restart
 from tests.simulation.node import PORT, SimNode
 
 PREPARE, RELEASE, RESTART = "prepare", "release", "restart"
@@ -26,9 +26,9 @@ class Machine:
             PREPARE: self._prepare,
             RELEASE: self._release,
         }
-        counting = page.connections(PORT, node.address)
+        counting = drain_file.connections(PORT, node.address)
         self._looks: dict[str, Callable[[], Completed]] = {counting: self._connections}
-        driver = restarting(inventory.restart, str)
+        driver = plan_restart(inventory.restart, str)
         self.changes[driver.command] = self._restart
         if driver.precheck is not None:
             self._looks[driver.precheck] = lambda: Completed(0)
@@ -91,7 +91,7 @@ class Machine:
             self._node.set_file(file, there=False)
             return Completed(0)
 
-        self.changes[page.create(file)] = create
-        self.changes[page.remove(file)] = remove
-        self.questions.add(page.exists(file))
-        self._looks[page.exists(file)] = lambda: Completed(0 if file in self._node.files else 1)
+        self.changes[drain_file.create(file)] = create
+        self.changes[drain_file.remove(file)] = remove
+        self.questions.add(drain_file.exists(file))
+        self._looks[drain_file.exists(file)] = lambda: Completed(0 if file in self._node.files else 1)

@@ -9,19 +9,19 @@ from typing import Any, cast
 
 import pytest
 
+from rollout.decisions.judge import FALSE_ALARMS
+from rollout.decisions.plan import Plan
 from rollout.domain import Step
-from rollout.engine.bake import Bake
 from rollout.engine.context import NodeContext
-from rollout.engine.jury import Jury
 from rollout.engine.log import StepLog
 from rollout.engine.pausing import Pauses
-from rollout.engine.watch import Watch
+from rollout.engine.steps.bake import Bake
+from rollout.engine.users.jury import Jury
+from rollout.engine.users.watch import Watch
 from rollout.errors import JudgedBad
 from rollout.events import Event
 from rollout.inventory.judge import Judge
-from rollout.judge import FALSE_ALARMS
-from rollout.plan import Plan
-from rollout.ports import Host, LoadBalancer, Probe
+from rollout.ports import Host, HttpClient, LoadBalancer
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.noisy import NoisyTraffic
 from tests.support.states import inventory
@@ -53,7 +53,7 @@ async def deploy(seed: int, **release: float) -> str:
             nothing: Any = cast(Host, None)
             strategy = {"bake": "30s"}
             context = NodeContext(
-                name, inventory(strategy=strategy), "2", nothing, cast(Probe, None), {}, nothing, nothing
+                name, inventory(strategy=strategy), "2", nothing, cast(HttpClient, None), {}, nothing, nothing
             )
             try:
                 await Bake(context, jury, pauses, StepLog(events.append, name, Step.BAKE)).run()

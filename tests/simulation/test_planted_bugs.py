@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from rollout.engine import node
 from rollout.engine.deployment import Deployment
 from rollout.engine.log import StepLog
-from rollout.engine.runtime_rotation import RuntimeRotation
+from rollout.engine.rotation.by_socket import RuntimeRotation
+from rollout.engine.steps import node
 from tests.simulation.scenario import nothing_breaks, simulate
 from tests.simulation.site import LONGEST
 

@@ -11,8 +11,9 @@ from types import ModuleType
 from typing import Any
 
 from rollout.adapters.haproxy import balancer
-from rollout.cli import deploy, journals, restore, resume
+from rollout.cli import journal
 from rollout.cli.redaction import Redaction
+from rollout.cli.verbs import deploy, restore, resume
 from rollout.domain import Outcome
 from rollout.engine import site
 from rollout.engine.site import Site
@@ -69,7 +70,7 @@ def inside(world: World) -> Iterator[None]:
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         stack.enter_context(_replaced(balancer, "parse_reading", parse_remembering))
         stack.enter_context(_replaced(site, "_REJOIN", _REJOIN))
-        stack.enter_context(_replaced(journals, "is_alive", lambda deployment: False))
+        stack.enter_context(_replaced(journal, "is_alive", lambda deployment: False))
         for module, _ in _VERBS.values():
             for name, fake in fakes.items():
                 if hasattr(module, name):

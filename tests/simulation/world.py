@@ -120,7 +120,7 @@ class World:
                 for name in self.inventory.load_balancers
             },
             balancer_hosts={},
-            probes=dict.fromkeys(self.nodes, probe),
+            http_clients=dict.fromkeys(self.nodes, probe),
             sources=LocalSources(),
             here=LocalHost("this machine"),
             public=probe,

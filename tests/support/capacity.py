@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rollout.agents.processes import Process, children
+from rollout.agents.common.proc import Process, children
 
 _LOOK_AGAIN = 0.02
 

@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 
-from rollout.adapters.http import HttpProbe
+from rollout.adapters.http import HttpxClient
 from rollout.domain import Answer
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -44,7 +44,7 @@ def ask(
         port = server.sockets[0].getsockname()[1]
         name = host or (f"[{address}]" if ":" in address else address)
         scheme = "https" if tls else "http"
-        probe = HttpProbe()
+        probe = HttpxClient()
         try:
             return await probe.request(method, f"{scheme}://{name}:{port}{path}", timeout=timeout)
         finally:
@@ -58,7 +58,7 @@ def request(url: str, *, method: str = "GET", timeout: float = 5.0) -> Answer:
     """The answer of a URL."""
 
     async def run() -> Answer:
-        probe = HttpProbe()
+        probe = HttpxClient()
         try:
             return await probe.request(method, url, timeout=timeout)
         finally:

@@ -21,7 +21,7 @@ _CONTEXT.set_forkserver_preload(
         "pytest",  # the program that runs the tests, which is imported as well
         "rollout.adapters.http",
         "rollout.adapters.ssh",
-        *(f"rollout.cli.{verb}" for verb in VERBS),
+        *(f"rollout.cli.verbs.{verb}" for verb in VERBS),
     ]
 )
 

@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from rollout.decisions.plan import Plan
+from rollout.decisions.progress import NodeProgress
 from rollout.domain import AdminState, Completed, Step
+from rollout.engine.checks.preflight import make_plan, require_safe
 from rollout.engine.deployment import Deployment
-from rollout.engine.preflight import make_plan, require_safe
 from rollout.engine.site import Site
 from rollout.events import NodeFailed, NodeFinished, Progressed, ServerNoted, StepStarted
-from rollout.plan import Plan
-from rollout.progress import NodeProgress
 from tests.support.shop import Shop, shop
 from tests.support.site import AppHost, inventory, site
 

@@ -14,12 +14,12 @@ from rollout.adapters.local import LocalHost
 from rollout.domain import CheckResult, Server, ServerState, Step
 from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
-from rollout.engine.old_processes import OldProcesses
-from rollout.engine.runtime_rotation import RuntimeRotation
-from rollout.engine.state_file import StateFile
+from rollout.engine.rotation.by_socket import RuntimeRotation
+from rollout.engine.rotation.old_processes import OldProcesses
+from rollout.engine.rotation.state_file import StateFile
 from rollout.events import Event
 from rollout.inventory.model import Inventory
-from rollout.ports import Probe
+from rollout.ports import HttpClient
 from tests.support.balancer import Backends, Balancer, balancer
 from tests.support.until import until_seen
 from tests.support.web import WebApp, web_app
@@ -83,10 +83,10 @@ class Shop:
             inventory,
             None,
             LocalHost(node),
-            cast(Probe, None),
+            cast(HttpClient, None),
             {},
             LocalHost("here"),
-            cast(Probe, None),
+            cast(HttpClient, None),
         )
         machines = {} if apart else {lb.name: LocalHost(lb.name) for lb in self.balancers}
         return RuntimeRotation(

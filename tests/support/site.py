@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from rollout.adapters.http import HttpProbe
+from rollout.adapters.http import HttpxClient
 from rollout.adapters.local import LocalHost
 from rollout.adapters.sources import LocalSources
 from rollout.domain import Completed
-from rollout.engine.page_rotation import PageRotation
+from rollout.engine.rotation.by_page import PageRotation
 from rollout.engine.site import Site
 from rollout.inventory.model import Inventory
 from rollout.ports import Host
@@ -76,14 +76,14 @@ async def site(
     here: Shop, inventory: Inventory, hosts: Mapping[str, Host] | None = None
 ) -> AsyncIterator[Site]:
     """The site of an inventory. Without `hosts` every node is this machine."""
-    probe = HttpProbe()
+    probe = HttpxClient()
     try:
         yield Site(
             inventory=inventory,
             hosts=hosts or {name: LocalHost(name) for name in here.apps},
             load_balancers={name: here.haproxies[name] for name in inventory.load_balancers},
             balancer_hosts={name: LocalHost(name) for name in inventory.load_balancers},
-            probes=dict.fromkeys(here.apps, probe),
+            http_clients=dict.fromkeys(here.apps, probe),
             sources=LocalSources(),
             here=LocalHost("this machine"),
             public=probe,

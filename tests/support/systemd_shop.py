@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from rollout.agents.processes import Process, command_line, find
+from rollout.agents.common.proc import Process, command_line, find
 from rollout.domain import Completed
 from tests.support.loopback import own_address
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.analysis import Finding, Severity, analyse
-from rollout.analysis.configuration import read
+from rollout.haproxy_config import Finding, Severity, analyse
+from rollout.haproxy_config.configuration import read
 
 GOOD = """
 global

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.analysis.state_file import state_file
+from rollout.haproxy_config.state_file import state_file
 
 GLOBAL = "global\n  server-state-file /run/states\n"
 LOADED = "defaults\n  load-server-state-from-file global\nbackend shop\n  server web1 10.0.0.11:80\n"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.capacity import Capacity, capacity, queues, shortages
+from rollout.decisions.capacity import Capacity, capacity, queues, shortages
 from rollout.domain import AdminState, OperationalState, Reading, Server, ServerState
 from rollout.inventory.quantities import Amount
 from tests.support.states import reading, server, state

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rollout.agents.docker_copy import copy_of, further_networks
+from rollout.agents.docker.copy import copy_of, further_networks
 
 IMAGE = {"Entrypoint": ["serve"], "Cmd": ["--quick"], "Env": ["PATH=/bin"], "User": "www"}
 ID = "0123456789abcdef"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollout.decisions.health import fault, reported_release
 from rollout.domain import Answer
-from rollout.health import fault, reported_release
 from rollout.inventory.model import Health
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from rollout.domain import Reading
 from rollout.engine.context import NodeContext
-from rollout.engine.old_processes import OldProcesses
-from rollout.ports import Host, Probe
+from rollout.engine.rotation.old_processes import OldProcesses
+from rollout.ports import Host, HttpClient
 from tests.support.states import inventory, reading, state
 
 YOUNG = replace(reading(state(port=8000), state("api/web1", port=8001), state(port=0)), uptime=3)
@@ -24,10 +24,10 @@ def old_processes() -> OldProcesses:
         inventory(),
         None,
         cast(Host, None),
-        cast(Probe, None),
+        cast(HttpClient, None),
         {},
         cast(Host, None),
-        cast(Probe, None),
+        cast(HttpClient, None),
     )
     return OldProcesses(context, {})
 

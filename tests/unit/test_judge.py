@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from rollout.decisions.judge import Judgement, Rules, Seen, Verdict, judge
 from rollout.domain import Counters
-from rollout.judge import Judgement, Rules, Seen, Verdict, judge
 
 
 def parts(asked: int, failed: int = 0, *, refused: int = 0, took: float = 10.0) -> tuple[Counters, ...]:

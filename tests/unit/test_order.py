@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.order import Order, Spread
+from rollout.decisions.order import Order, Spread
 
 SPREADS: tuple[Spread | None, ...] = (None, "zones", "within")
 

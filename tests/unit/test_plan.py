@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from rollout.domain import AdminState, OperationalState, Server, Step
-from rollout.inventory import Inventory
-from rollout.plan import (
+from rollout.decisions.plan import (
     lines,
     out_of_rotation,
 )
+from rollout.domain import AdminState, OperationalState, Server, Step
+from rollout.inventory import Inventory
 from tests.support.states import inventory, server, state
 
 DRAINED: dict[str, Any] = {"admin": AdminState.FORCED_DRAIN, "status": "DRAIN"}

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from rollout.domain import Reading
-from rollout.errors import Refused, UsageError
-from rollout.inventory import Inventory
-from rollout.plan import (
+from rollout.decisions.plan import (
     Placement,
     place,
     require_found,
     select,
 )
+from rollout.domain import Reading
+from rollout.errors import Refused, UsageError
+from rollout.inventory import Inventory
 from tests.support.states import inventory, reading, server, state
 
 

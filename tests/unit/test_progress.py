@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rollout.decisions.progress import Phase, Progress
 from rollout.domain import Outcome, Step
 from rollout.events import (
     DeploymentFinished,
@@ -29,7 +30,6 @@ from rollout.events import (
     StepStarted,
     Warned,
 )
-from rollout.progress import Phase, Progress
 
 STARTED = DeploymentStarted(
     service="shop",

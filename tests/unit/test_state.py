@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from rollout.decisions.node_state import node_state, server_state
 from rollout.domain import AdminState, NodeState, OperationalState
-from rollout.state import node_state, server_state
 from tests.support.states import state
 
 READY: dict[str, Any] = {}

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from rollout.decisions.counter_totals import CounterTotals, summed
 from rollout.domain import Counters, Reading
-from rollout.tally import Tally, summed
 from tests.support.states import reading, server, state
 
 WEB1 = server("shop/web1")
@@ -19,7 +19,7 @@ def shows(requests: int, errors: int = 0, *, mean: int = 10, pid: int = 1) -> Re
 
 
 def tallied(*readings: Reading) -> Counters:
-    tally = Tally()
+    tally = CounterTotals()
     for one in readings:
         tally.add(one)
     return tally.totals[WEB1]
@@ -27,7 +27,7 @@ def tallied(*readings: Reading) -> Counters:
 
 def test_what_was_before_does_not_count() -> None:
     """Only what comes after the first look, and what came before is remembered apart."""
-    tally = Tally()
+    tally = CounterTotals()
     tally.add(shows(1000, 50))
     tally.add(shows(1010, 51))
     assert (tally.totals[WEB1].requests, tally.totals[WEB1].errors) == (10, 1)

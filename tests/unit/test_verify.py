@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from rollout.adapters.http import HttpProbe
+from rollout.adapters.http import HttpxClient
 from rollout.adapters.local import LocalHost
 from rollout.domain import Step
 from rollout.engine.context import NodeContext
+from rollout.engine.health_page import verify
 from rollout.engine.log import StepLog
-from rollout.engine.verify import verify
 from rollout.errors import StepFailure
 from rollout.events import Event, Progressed
 from rollout.inventory.model import Health
@@ -77,7 +77,7 @@ def run(
     events: list[Event] = []
 
     async def go() -> None:
-        probe = HttpProbe()
+        probe = HttpxClient()
         context = NodeContext(
             name="web1",
             inventory=inventory(nodes={"web1": {"host": "127.0.0.1"}}),
@@ -230,7 +230,7 @@ def test_nothing_that_ever_listens_is_a_refused_connection() -> None:
 
 def test_a_page_that_answers_only_sometimes_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """One answer that does not come is one wrong answer, not the end."""
-    monkeypatch.setattr("rollout.engine.verify.REQUEST_TIMEOUT", 0.5)
+    monkeypatch.setattr("rollout.engine.health_page.REQUEST_TIMEOUT", 0.5)
     told = verified(Node(OK, NEVER, OK, OK), successes=2)
     assert told == [
         "right 1 of 2 times",

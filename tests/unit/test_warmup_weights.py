@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.domain import AdminState, Found, Step
+from rollout.decisions.plan import lines
+from rollout.decisions.warmup import found
+from rollout.domain import AdminState, ServerBefore, Step
 from rollout.inventory.warmup import Warmup
-from rollout.plan import lines
-from rollout.warmup import found
 from tests.support.states import inventory, server, state
 
 
@@ -34,7 +34,7 @@ def test_each_step_is_a_whole_weight_that_takes_traffic(weight: int, climb: tupl
 
 def test_without_a_warmup_there_is_no_climb() -> None:
     """The server comes back at its weight."""
-    assert found(state(weight=100), None) == Found(AdminState.READY, 100)
+    assert found(state(weight=100), None) == ServerBefore(AdminState.READY, 100)
 
 
 def test_a_weight_that_was_set_since_is_climbed_to_as_far_as_it_goes() -> None:

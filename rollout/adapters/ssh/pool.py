@@ -8,9 +8,9 @@ from types import TracebackType
 from rollout.adapters.ssh.host import SshHost
 from rollout.adapters.ssh.link import Link
 from rollout.adapters.ssh.threads import Threads
-from rollout.adapters.ssh.tunnel import NodeProbe
+from rollout.adapters.ssh.tunnel import NodeHttpClient
 from rollout.domain import SshTarget
-from rollout.ports import Probe
+from rollout.ports import HttpClient
 
 
 class SshPool:
@@ -26,9 +26,9 @@ class SshPool:
         """The host at `target`; errors call it `name`. Nothing is opened yet."""
         return SshHost(name, self.link(target), self.threads)
 
-    def probe(self, target: SshTarget, direct: Probe) -> NodeProbe:
+    def probe(self, target: SshTarget, direct: HttpClient) -> NodeHttpClient:
         """HTTP to the host at `target`; `direct` is how others are asked."""
-        return NodeProbe(target, self.link(target), self.threads, direct)
+        return NodeHttpClient(target, self.link(target), self.threads, direct)
 
     def link(self, target: SshTarget) -> Link:
         return self._links.setdefault(target, Link(target, self))

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 from paramiko import Channel, ChannelException, SSHException
 
-from rollout.adapters.http import HttpProbe
+from rollout.adapters.http import HttpxClient
 from rollout.adapters.shell import CHUNK
 from rollout.adapters.ssh.config import resolve
 from rollout.adapters.ssh.link import Link
@@ -23,16 +23,16 @@ from rollout.adapters.ssh.refusal import Refusal
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import CONNECT_FAILED
 from rollout.domain import Answer, SshTarget
-from rollout.errors import ConnectionRefused, ProbeFailed
-from rollout.ports import Probe
+from rollout.errors import ConnectionRefused, RequestFailed
+from rollout.ports import HttpClient
 
 _PORTS = {"http": 80, "https": 443}
 
 
-class NodeProbe:
-    """Implements `Probe` for one node: over its SSH connection if that has a jump host, else directly."""
+class NodeHttpClient:
+    """Implements `HttpClient` for one node: over its SSH connection where that has a jump host."""
 
-    def __init__(self, target: SshTarget, link: Link, threads: Threads, direct: Probe) -> None:
+    def __init__(self, target: SshTarget, link: Link, threads: Threads, direct: HttpClient) -> None:
         self._target = target
         self._link = link
         self._threads = threads
@@ -50,9 +50,9 @@ class NodeProbe:
                 return await self._over_ssh(method, url, timeout)
         except Refusal as refusal:
             error = refusal.of(self._target.host)
-            raise ProbeFailed(str(error), hint=error.hint) from refusal
+            raise RequestFailed(str(error), hint=error.hint) from refusal
         except TimeoutError:
-            raise ProbeFailed(f"no answer within {timeout:g} s") from None
+            raise RequestFailed(f"no answer within {timeout:g} s") from None
 
     async def _over_ssh(self, method: str, url: str, timeout: float) -> Answer:
         parts = httpx.URL(url)
@@ -60,7 +60,7 @@ class NodeProbe:
         with tempfile.TemporaryDirectory(prefix="rollout-") as folder:
             path = Path(folder) / "node"
             server = await asyncio.start_unix_server(functools.partial(self._join, channel), path)
-            probe = HttpProbe(path)
+            probe = HttpxClient(path)
             try:
                 return await probe.request(method, url, timeout=timeout)
             finally:
@@ -75,9 +75,9 @@ class NodeProbe:
             if error.code == CONNECT_FAILED:
                 raise ConnectionRefused(f"connection refused, as seen from the node: {error.text}") from error
             hint = "look at AllowTcpForwarding and PermitOpen of its sshd_config"
-            raise ProbeFailed(f"the node's sshd does not forward: {error.text}", hint=hint) from error
+            raise RequestFailed(f"the node's sshd does not forward: {error.text}", hint=hint) from error
         except SSHException as error:
-            raise ProbeFailed(f"the SSH connection broke: {error}") from error
+            raise RequestFailed(f"the SSH connection broke: {error}") from error
 
     async def _join(
         self, channel: Channel, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from rollout.domain import Outcome
+from rollout.engine.checks.preflight import make_plan, require_safe
 from rollout.engine.deployment import Deployment
-from rollout.engine.preflight import make_plan, require_safe
 from tests.support.balancer import FIRST_PORT, Balancer
 from tests.support.shop import Shop
 from tests.support.site import AppHost, inventory, site

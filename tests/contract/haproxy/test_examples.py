@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.analysis import analyse
+from rollout.haproxy_config import analyse
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "haproxy").glob("*.cfg"))
 SAYS = re.compile(r"^# rollout check: (.+)$", re.MULTILINE)

@@ -11,8 +11,8 @@ import pytest
 
 from rollout.adapters.haproxy.sessions import parse_sessions
 from rollout.domain import Server
-from rollout.engine import holders
-from rollout.engine.holders import who
+from rollout.engine.rotation import clients
+from rollout.engine.rotation.clients import who
 from rollout.errors import StepFailure
 from rollout.events import Progressed, Warned
 from tests.support.shop import Shop, shop
@@ -34,7 +34,7 @@ WEB1 = Server("lb1", "shop", "web1")
 
 @pytest.fixture(autouse=True)
 def _asked_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holders, "_FIRST", 0.05)
+    monkeypatch.setattr(clients, "_FIRST", 0.05)
 
 
 async def connected(stack: AsyncExitStack, here: Shop) -> WebSocket:

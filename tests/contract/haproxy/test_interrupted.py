@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from rollout.domain import Completed, Outcome, Step
-from rollout.engine import node as node_module
 from rollout.engine.deployment import Deployment
+from rollout.engine.steps import node as node_module
 from rollout.events import DeploymentFinished, Halted, NodeFailed, StepFailed, StepStarted
 from tests.support.rolling import Rolling, rolling
 from tests.support.until import until, until_seen

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from rollout.decisions.progress import NodeProgress
 from rollout.domain import AdminState, Outcome, Step
-from rollout.engine.restoring import restore_node
+from rollout.engine.by_hand import restore_node
 from rollout.engine.site import survey
 from rollout.events import ServerNoted, StepFinished
-from rollout.progress import NodeProgress
 from tests.support.rolling import CHECK, rolling
 from tests.support.until import until, until_seen
 from tests.support.visitors import Visitor, crowd

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rollout.engine import page_rotation as page_rotation_module
+from rollout.engine.rotation.protocol import by_page as page_rotation_module
 from rollout.errors import StepFailure
 from rollout.events import Progressed
 from tests.support.shop import Shop

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from rollout.adapters.local import LocalHost
-from rollout.engine.preflight import make_plan
+from rollout.engine.checks.preflight import make_plan
 from rollout.events import Warned
-from rollout.state_file import look, remove, write
+from rollout.remote.state_file import look, remove, write
 from tests.support.shop import CHECKED, shop
 from tests.support.site import inventory, site
 from tests.support.visitors import crowd

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rollout.domain import Outcome
-from rollout.engine.checks import server_findings
-from rollout.engine.preflight import make_plan
+from rollout.engine.checks.findings import server_findings
+from rollout.engine.checks.preflight import make_plan
 from rollout.engine.site import survey
 from rollout.errors import Refused
 from rollout.events import Progressed

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from rollout.agents.processes import find
+from rollout.agents.common.proc import find
 from rollout.domain import Completed
 from rollout.errors import AnswerLost, CommandTimedOut
 from rollout.ports import Host

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from rollout.adapters.http import HttpProbe
+from rollout.adapters.http import HttpxClient
 from rollout.adapters.ssh import SshPool
 from rollout.domain import Answer, SshTarget
-from rollout.errors import ConnectionRefused, ProbeFailed
+from rollout.errors import ConnectionRefused, RequestFailed
 from tests.support.sshd import Sshd, free_port
 
 StartSshd = Callable[..., Sshd]
@@ -57,7 +57,7 @@ def behind(bastion: Sshd, sshd: Sshd) -> SshTarget:
 
 def ask(target: SshTarget, url: str) -> Answer:
     async def once() -> Answer:
-        direct = HttpProbe()
+        direct = HttpxClient()
         try:
             async with SshPool() as pool:
                 return await pool.probe(target, direct).request("GET", url, timeout=5.0)
@@ -78,7 +78,7 @@ def test_it_is_the_node_that_connects(start_sshd: StartSshd, bastion: Sshd, page
     """A node whose sshd forwards nothing is why the page cannot be asked, and the hint says so."""
     node = start_sshd(address="127.0.0.5", options=("AllowTcpForwarding no",))
 
-    with pytest.raises(ProbeFailed, match="does not forward") as failure:
+    with pytest.raises(RequestFailed, match="does not forward") as failure:
         ask(behind(bastion, node), page)
 
     assert failure.value.hint is not None
@@ -104,5 +104,5 @@ def test_a_jump_host_that_cannot_be_reached_is_named(sshd: Sshd, bastion: Sshd, 
     target = behind(bastion, sshd)
     bastion.stop()
 
-    with pytest.raises(ProbeFailed, match="jump host"):
+    with pytest.raises(RequestFailed, match="jump host"):
         ask(target, page)

@@ -9,10 +9,10 @@ import time
 import pytest
 from celery_shop import CONSUMED, Shop
 
-from rollout.agents import processes
-from rollout.agents.celery import require_execution, require_queues
-from rollout.agents.celery_worker import Worker
-from rollout.agents.talk import Failed
+from rollout.agents.celery.restart import require_execution, require_queues
+from rollout.agents.celery.worker import Worker
+from rollout.agents.common import proc
+from rollout.agents.common.talk import Failed
 
 
 def prove(shop: Shop, seconds: float) -> None:
@@ -39,9 +39,9 @@ def test_a_worker_that_has_its_hands_full(shop: Shop, capfd: pytest.CaptureFixtu
 
 def test_a_worker_that_answers_and_executes_nothing(shop: Shop) -> None:
     """One whose processes hang is not taken for one that works, whatever it answers."""
-    main = processes.find(int(shop.pids()["web1"]))
+    main = proc.find(int(shop.pids()["web1"]))
     assert main is not None
-    hung = processes.children(main)
+    hung = proc.children(main)
     try:
         for child in hung:
             os.kill(child.pid, signal.SIGSTOP)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rollout.agents import last_words
+from rollout.agents.celery.restart import last_words
 
 if TYPE_CHECKING:
     from tests.support.systemd_host import SystemdHost

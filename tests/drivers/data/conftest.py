@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from data_support import EXAMPLES, HOST, Application, Start, answers, end
 
-from rollout.agents.processes import find
+from rollout.agents.common.proc import find
 from tests.support.sshd import free_port, wait_until
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rollout.agents.processes import Process, children, find
+from rollout.agents.common.proc import Process, children, find
 from tests.support.sshd import wait_until
 
 EXAMPLES = Path(__file__).parents[3] / "examples"

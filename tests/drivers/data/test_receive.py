@@ -16,11 +16,9 @@ from typing import Any
 
 import pytest
 
-from rollout.agents.releases import Releases
-from rollout.on_node import fed, on_node
+from rollout.agents.release.releases import Releases
+from rollout.remote.agent import on_node, on_node_with_input
 from tests.support.sshd import wait_until
-
-USES = ("releases", "unpack", "release_keep")
 
 
 def tar(*members: tarfile.TarInfo, content: bytes = b"") -> bytes:
@@ -45,18 +43,18 @@ def receive(
     """`sent` arrives in place of `content`."""
     digest = hashlib.sha256(content).hexdigest()
     told = {"directory": str(node), "release": release, "keep": keep, "warm": True}
-    line, program = fed("release_receive", *USES, **told, size=len(content), digest=digest)
+    line, program = on_node_with_input("release.receive", **told, size=len(content), digest=digest)
     whole = program + (content if sent is None else sent)
     return subprocess.run(["sh", "-c", line], input=whole, capture_output=True, timeout=60)
 
 
 def switch(node: Path, release: str, *, keep: int = 5) -> subprocess.CompletedProcess[bytes]:
-    line = on_node("release_switch", "releases", directory=str(node), release=release, keep=keep)
+    line = on_node("release.switch", directory=str(node), release=release, keep=keep)
     return subprocess.run(["sh", "-c", line], capture_output=True, timeout=60)
 
 
 def look(node: Path, release: str = "1") -> subprocess.CompletedProcess[bytes]:
-    line = on_node("release_look", "releases", directory=str(node), release=release)
+    line = on_node("release.look", directory=str(node), release=release)
     return subprocess.run(["sh", "-c", line], capture_output=True, timeout=60)
 
 
@@ -166,7 +164,7 @@ def test_an_upload_that_is_ended(tmp_path: Path) -> None:
     """On SIGTERM, as when it takes too long, what has come is removed; the next upload has its place."""
     content = tar(file("x", 100_000), content=b"x" * 100_000)
     told = {"directory": str(tmp_path), "release": "1", "keep": 5, "warm": False}
-    line, program = fed("release_receive", *USES, **told, size=len(content), digest="-")
+    line, program = on_node_with_input("release.receive", **told, size=len(content), digest="-")
     process = subprocess.Popen(
         ["sh", "-c", f"exec {line.partition(chr(10))[2].replace('$as ', '')}"], stdin=-1
     )
@@ -243,7 +241,7 @@ def test_what_is_there_is_read_into_memory(tmp_path: Path) -> None:
     if resident(data) == size:
         pytest.skip("this file system forgets nothing")
     told = {"directory": str(tmp_path), "release": "1", "keep": 5, "warm": True, "pace": 100e6}
-    line = on_node("release_keep", "releases", **told)
+    line = on_node("release.keep", **told)
     assert subprocess.run(["sh", "-c", line], timeout=60).returncode == 0
     assert resident(data) == size
 
@@ -256,7 +254,7 @@ def resident(path: Path) -> int:
 
 def test_who_may_not_write_there() -> None:
     """It is told which folder it is, where that of the inventory would have to be made."""
-    line = on_node("release_look", "releases", directory="/no/such", release="1")
+    line = on_node("release.look", directory="/no/such", release="1")
     user = 65534 if os.geteuid() == 0 else None
     told = subprocess.run(["sh", "-c", line], capture_output=True, user=user, timeout=60).stdout
     assert told == b"we may not write into /, in which /no/such would be made\n"

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from rollout.cli.main import REFUSED, USAGE, main
+from rollout.cli.exit_codes import REFUSED, USAGE
+from rollout.cli.main import main
 from tests.support.command import write_inventory
 
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rollout.inventory.drivers import Docker as Settings
+from rollout.inventory.restart import Docker as Settings
 from rollout.inventory.template import fill
-from rollout.restart.docker import restarting
-from rollout.restart.driver import Restarting
+from rollout.restart.docker import plan_restart
+from rollout.restart.driver import RestartPlan
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load
 from tests.support.loopback import own_address
@@ -49,11 +49,11 @@ def deploy(folder: Path, release: str | None, **settings: Any) -> subprocess.Com
     return rollout("deploy", *chosen, inventory=inventory(folder, **settings))
 
 
-def driver(release: str) -> Restarting:
+def driver(release: str) -> RestartPlan:
     def filled(text: str) -> str:
         return fill(text, host="127.0.0.1", node="web1", release=release)
 
-    return restarting(Settings(container="shop", image="shop:$ROLLOUT_RELEASE"), 60, filled)
+    return plan_restart(Settings(container="shop", image="shop:$ROLLOUT_RELEASE"), 60, filled)
 
 
 def agent(release: str, *, check: bool = False, within: tuple[str, ...] = ()) -> tuple[int, list[str]]:

@@ -14,11 +14,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from rollout.agents import processes
-from rollout.agents.gunicorn_workers import workers
-from rollout.agents.processes import Process
-from rollout.inventory.drivers import Gunicorn
-from rollout.restart.gunicorn import restarting
+from rollout.agents.common import proc
+from rollout.agents.common.proc import Process
+from rollout.agents.gunicorn.workers import workers
+from rollout.inventory.restart import Gunicorn
+from rollout.restart.gunicorn import plan_restart
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load
 from tests.support.loopback import own_address
@@ -82,10 +82,10 @@ class Shop:
         for pidfile in (self.pidfile, Path(f"{self.pidfile}.2")):
             with suppress(OSError, ValueError):
                 found.add(int(pidfile.read_text()))
-        doomed = [process for process in map(processes.find, found) if process]
-        doomed += [child for process in doomed for child in processes.children(process)]
+        doomed = [process for process in map(proc.find, found) if process]
+        doomed += [child for process in doomed for child in proc.children(process)]
         for process in doomed:
-            for each in [process, *processes.children(process)]:
+            for each in [process, *proc.children(process)]:
                 with suppress(ProcessLookupError):
                     os.kill(each.pid, signal.SIGKILL)
         if self._started:
@@ -93,7 +93,7 @@ class Shop:
 
     @property
     def master(self) -> Process:
-        return processes.of_pidfile(str(self.pidfile))
+        return proc.of_pidfile(str(self.pidfile))
 
     def workers(self) -> set[Process]:
         return set(workers(self.master))
@@ -119,7 +119,7 @@ class Shop:
 
     def agent(self, mode: str, *, check: bool = False, timeout: float = 60, **settings: Any) -> Agent:
         """What runs on the node, without `rollout` around it."""
-        restart = restarting(Gunicorn(**self.settings(mode, **settings)), timeout, str)
+        restart = plan_restart(Gunicorn(**self.settings(mode, **settings)), timeout, str)
         line = restart.precheck if check else restart.command
         assert line is not None
         return subprocess.Popen(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.agents.processes import Process, children, find
+from rollout.agents.common.proc import Process, children, find
 from tests.support.capacity import capacity
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load

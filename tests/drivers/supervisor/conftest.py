@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.agents.processes import Process, children
+from rollout.agents.common.proc import Process, children
 from tests.support.loopback import own_address
 
 PROGRAM = Path("/usr/bin/supervisord")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from rollout.restart.supervisor import restarting
+from rollout.restart.supervisor import plan_restart
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load
 from tests.support.users import NOBODY, SUDOER, need_root
@@ -37,7 +37,7 @@ def agent(
     program: str = "shop:*", *, check: bool = False, timeout: float = 60, within: tuple[str, ...] = ()
 ) -> tuple[int, list[str]]:
     """The driver's own command or precheck: its exit status, and what it prints."""
-    made = restarting(program, timeout, str)
+    made = plan_restart(program, timeout, str)
     line = made.precheck if check else made.command
     assert line is not None
     done = subprocess.run([*within, "sh", "-c", line], capture_output=True, text=True, timeout=60)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rollout.domain import Completed
-from rollout.inventory.drivers import Systemd
+from rollout.inventory.restart import Systemd
 from rollout.restart import systemd
-from rollout.restart.driver import Judgement, Restarting, Verdict
+from rollout.restart.driver import ProofResult, ProofStatus, RestartPlan
 
 if TYPE_CHECKING:
     from tests.support.systemd_host import SystemdHost
@@ -23,8 +23,8 @@ RUNS = "ExecStart=/bin/sleep infinity"
 FAILS_ON_IT = "ExecStart=/bin/sleep infinity\nExecReload=/bin/sh -c 'kill -HUP $MAINPID; sleep 0.1'"
 
 
-def reloading() -> Restarting:
-    return systemd.restarting(Systemd(unit=UNIT, action="reload"), 20, str)
+def reloading() -> RestartPlan:
+    return systemd.plan_restart(Systemd(unit=UNIT, action="reload"), 20, str)
 
 
 @pytest.fixture
@@ -55,17 +55,17 @@ def precheck(host: SystemdHost, user: str = "root") -> Completed:
     return host.run(line, user=user)
 
 
-def reload(host: SystemdHost, command: str | None = None) -> tuple[Completed, Judgement]:
+def reload(host: SystemdHost, command: str | None = None) -> tuple[Completed, ProofResult]:
     """The driver's reload (or `command` in its place), looked at until the proof is final."""
-    restarting = reloading()
-    proof = restarting.proof
+    plan_restart = reloading()
+    proof = plan_restart.proof
     assert proof is not None
     before = "\n".join(host.run(proof.observe).tail)
-    done = host.run(command or restarting.command or "")
+    done = host.run(command or plan_restart.command or "")
     deadline = time.monotonic() + 20
     while True:
         judgement = proof.judge(before, "\n".join(host.run(proof.observe).tail))
-        if judgement.verdict is not Verdict.WAIT:
+        if judgement.verdict is not ProofStatus.WAIT:
             return done, judgement
         assert time.monotonic() < deadline, judgement.detail
 
@@ -128,8 +128,8 @@ def test_a_reload_that_did_nothing_is_none(host: SystemdHost) -> None:
     start(host, f"{RUNS}\nExecReload=/bin/true")
     done, judgement = reload(host, command="true")
     assert done.status == 0
-    assert judgement == Judgement(
-        Verdict.FAILED, f"{UNIT} was not reloaded: nothing has happened to it since"
+    assert judgement == ProofResult(
+        ProofStatus.FAILED, f"{UNIT} was not reloaded: nothing has happened to it since"
     )
 
 
@@ -137,11 +137,14 @@ def test_a_reload_is_judged_by_what_systemd_shows(host: SystemdHost) -> None:
     """Even where nobody heard how the command ended."""
     start(host, f"{RUNS}\nExecReload=/bin/true")
     went = reload(host, command=f"systemctl reload --no-block {UNIT}")
-    assert went == (Completed(0, ()), Judgement(Verdict.DONE, f"{UNIT} is reloaded, and active (running)"))
+    assert went == (
+        Completed(0, ()),
+        ProofResult(ProofStatus.DONE, f"{UNIT} is reloaded, and active (running)"),
+    )
     start(host, f"{RUNS}\nExecReload=/bin/false")
     _, judgement = reload(host, command=f"systemctl reload --no-block {UNIT}")
     failed = f"the reload of {UNIT} failed (ReloadResult=exit-code): it goes on as it was"
-    assert judgement == Judgement(Verdict.FAILED, failed)
+    assert judgement == ProofResult(ProofStatus.FAILED, failed)
 
 
 @pytest.mark.parametrize("then", ["", "Restart=always\nRestartSec=0", "Restart=always\nRestartSec=1min"])
@@ -149,5 +152,5 @@ def test_a_unit_that_ends_on_the_reload_has_not_reloaded(host: SystemdHost, then
     """Whether systemd starts it again or not, those who were being served are lost."""
     start(host, f"{FAILS_ON_IT}\n{then}")
     _, judgement = reload(host)
-    assert judgement.verdict is Verdict.FAILED
+    assert judgement.verdict is ProofStatus.FAILED
     assert judgement.detail.startswith(f"{UNIT} ended on the reload")

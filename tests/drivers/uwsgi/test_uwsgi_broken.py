@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from uwsgi_support import ONE_FIFO, ONLY_SERVING, SETTINGS, Server
 
-from rollout.agents import processes, uwsgi_master
+from rollout.agents.common import proc
+from rollout.agents.uwsgi import processes
 
 RAISES = ONLY_SERVING.format(what="raise RuntimeError('no database')")
 HANGS = ONLY_SERVING.format(what="open('hangs', 'w').close(); time.sleep(60)")
@@ -84,7 +85,7 @@ def test_a_new_master_that_hangs_is_ended(server: Server) -> None:
     assert status == 1
     assert "did not accept in time, so process" in told.splitlines()[-1]
     assert (server.workers(), server.master()) == (old, master)
-    assert uwsgi_master.reforked(master) == []
+    assert processes.reforked(master) == []
 
 
 def test_what_a_broken_off_refork_left_is_taken_up(server: Server) -> None:
@@ -93,9 +94,9 @@ def test_what_a_broken_off_refork_left_is_taken_up(server: Server) -> None:
     master = server.master()
     assert master is not None
     server.put("2", HANGS)
-    uwsgi_master.tell(str(server.fifo), "f")
+    processes.tell(str(server.fifo), "f")
     server.until((server.folder / "hangs").exists, "the second master to load")
-    (left,) = uwsgi_master.reforked(master)
+    (left,) = processes.reforked(master)
     server.put("3")
     status, told = server.restart("refork")
     assert status == 0, told
@@ -109,7 +110,7 @@ def test_a_master_that_reads_its_other_fifo_is_found(server: Server) -> None:
     server.start(*SETTINGS["refork"])
     master = server.master()
     assert master is not None
-    uwsgi_master.tell(str(server.fifo), "0")
+    processes.tell(str(server.fifo), "0")
     server.until(lambda: server.master() is None, "the other FIFO")
     assert server.check("refork") == (0, "")
     status, told = server.restart("refork")
@@ -135,8 +136,8 @@ def test_a_chain_with_lazy_apps_and_need_app_ends_altogether(server: Server) -> 
     assert master is not None
     assert "uWSGI ends altogether" in server.restart("chain")[1]
     server.put("2", RAISES)
-    uwsgi_master.tell(str(server.fifo), "c")
-    server.until(lambda: not processes.lives(master), "the end of uWSGI")
+    processes.tell(str(server.fifo), "c")
+    server.until(lambda: not proc.lives(master), "the end of uWSGI")
     assert server.workers() == set()
 
 

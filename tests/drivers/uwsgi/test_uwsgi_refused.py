@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from uwsgi_support import SETTINGS, Server
 
-from rollout.agents import uwsgi_master
-from rollout.agents.talk import Failed
-from rollout.agents.uwsgi_rules import must_fit
-from rollout.agents.uwsgi_settings import Settings, of
-from rollout.inventory.drivers import Uwsgi
-from rollout.restart.uwsgi import restarting
+from rollout.agents.common.talk import Failed
+from rollout.agents.uwsgi import processes
+from rollout.agents.uwsgi.rules import must_fit
+from rollout.agents.uwsgi.settings import Settings, of
+from rollout.inventory.restart import Uwsgi
+from rollout.restart.uwsgi import plan_restart
 
 NOT_A_FIFO: dict[str, tuple[Callable[[Path], object], str]] = {
     "none": (lambda fifo: None, "there is no FIFO"),
@@ -65,7 +65,7 @@ def test_a_fifo_of_somebody_else(server: Server) -> None:
     for folder in server.fifo.parents:
         if folder.owner() == "root" and folder.name.startswith(("pytest-", "popen-", "test_")):
             folder.chmod(0o755)
-    line = restarting(Uwsgi(fifo=str(server.fifo), mode="chain"), 5.0, str).precheck
+    line = plan_restart(Uwsgi(fifo=str(server.fifo), mode="chain"), 5.0, str).precheck
     assert line is not None
     become = ["setpriv", "--reuid=nobody", "--clear-groups", "sh", "-c", line]
     done = subprocess.run(become, capture_output=True, text=True)
@@ -102,7 +102,7 @@ def test_a_gateway_is_no_worker(server: Server) -> None:
     server.start(*SETTINGS["chain"], f"http = {server.host}:8001", "plugin = http")
     master = server.master()
     assert master is not None
-    assert len(uwsgi_master.workers(master)) == 3
+    assert len(processes.workers(master)) == 3
     assert len(server.workers()) == 2
 
 

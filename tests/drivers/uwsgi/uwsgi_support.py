@@ -12,10 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from rollout.agents import processes, uwsgi_master
-from rollout.agents.processes import Process
-from rollout.inventory.drivers import Uwsgi
-from rollout.restart.uwsgi import restarting
+from rollout.agents.common import proc
+from rollout.agents.common.proc import Process
+from rollout.agents.common.talk import Failed
+from rollout.agents.uwsgi import processes
+from rollout.inventory.restart import Uwsgi
+from rollout.restart.uwsgi import plan_restart
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load
 from tests.support.loopback import own_address
@@ -102,24 +104,24 @@ class Server:
 
     def restart(self, mode: str, timeout: float = 60.0) -> tuple[int, str]:
         """The driver alone: its exit status, and what it printed."""
-        line = restarting(Uwsgi(fifo=str(self.fifo), mode=mode), timeout, str).command
+        line = plan_restart(Uwsgi(fifo=str(self.fifo), mode=mode), timeout, str).command
         return run(line)
 
     def check(self, mode: str) -> tuple[int, str]:
         """What preflight asks."""
-        return run(restarting(Uwsgi(fifo=str(self.fifo), mode=mode), 60.0, str).precheck)
+        return run(plan_restart(Uwsgi(fifo=str(self.fifo), mode=mode), 60.0, str).precheck)
 
     def master(self) -> Process | None:
         """The one that reads the FIFO."""
         try:
-            return uwsgi_master.reader(str(self.fifo))
-        except uwsgi_master.Failed:
+            return processes.reader(str(self.fifo))
+        except Failed:
             return None
 
     def workers(self) -> set[Process]:
         """Those that accept, of every master."""
         found = self._processes()
-        return {worker for one in found for worker in uwsgi_master.accepting(one)}
+        return {worker for one in found for worker in processes.accepting(one)}
 
     def load(self) -> Load:
         return Load(self.host, PORT, rate=50.0)
@@ -146,8 +148,8 @@ class Server:
 
     def _processes(self) -> list[Process]:
         pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-        found = [process for process in map(processes.find, pids) if process is not None]
-        return [process for process in found if str(self.ini) in processes.command_line(process)]
+        found = [process for process in map(proc.find, pids) if process is not None]
+        return [process for process in found if str(self.ini) in proc.command_line(process)]
 
 
 class Capacity:

@@ -16,8 +16,8 @@ from typing import Any, Self
 
 import zmq
 
-from rollout.agents.processes import children, find
-from rollout.inventory.drivers import Processes
+from rollout.agents.common.proc import children, find
+from rollout.inventory.restart import Processes
 from rollout.restart import processes
 from tests.drivers.zeromq.jobs import Jobs
 from tests.support.command import rollout, write_inventory
@@ -109,8 +109,8 @@ class Service:
 
     def restart(self, *, check: bool = False, **changes: Any) -> list[str]:
         """The words of a command that restarts it, or checks whether it can be, as on a node."""
-        restarting = processes.restarting(Processes(**self.settings(**changes)), 60.0, str)
-        line = restarting.precheck if check else restarting.command
+        plan_restart = processes.plan_restart(Processes(**self.settings(**changes)), 60.0, str)
+        line = plan_restart.precheck if check else plan_restart.command
         assert line is not None
         return ["sh", "-c", line]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.cli import init
+from rollout.cli.verbs import init
 from rollout.errors import UsageError
 from rollout.inventory import load
 

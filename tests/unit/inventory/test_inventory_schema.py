@@ -12,7 +12,7 @@ import pytest
 import yaml
 from inventory_support import EXAMPLES, SECTIONS, Loads, Mistakes
 
-from rollout.cli import schema as verb
+from rollout.cli.verbs import schema as verb
 from rollout.inventory.schema import json_schema
 
 VALIDATOR = jsonschema.Draft202012Validator(json_schema())

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from rollout.errors import UsageError
-from rollout.inventory.drivers import Docker
+from rollout.inventory.restart import Docker
 from rollout.inventory.template import fill
-from rollout.restart.docker import restarting
+from rollout.restart.docker import plan_restart
 
 
 def shown(image: str, release: str | None) -> str:
     """What people are shown of the restart."""
     settings = Docker(container="shop-{node}", image=image)
-    return restarting(
+    return plan_restart(
         settings, 60, lambda text: fill(text, host="10.0.0.11", node="web1", release=release)
     ).shown
 

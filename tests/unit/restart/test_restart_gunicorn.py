@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from rollout.inventory.drivers import Gunicorn, Restart
-from rollout.restart import restarting
+from rollout.inventory.restart import Gunicorn, Restart
+from rollout.restart import plan_restart
 
 
 def test_what_people_are_shown() -> None:
     """The mode and the pidfile, filled in, in place of the program that is sent; a look comes before it."""
     settings = Restart(gunicorn={"pidfile": "/run/{node}.pid", "mode": "rolling"}, timeout="7s")
-    found = restarting(settings, lambda text: text.replace("{node}", "web1"))
+    found = plan_restart(settings, lambda text: text.replace("{node}", "web1"))
     assert (found.shown, found.timeout) == ("gunicorn rolling of /run/web1.pid", 7.0)
     assert found.command is not None
     assert found.precheck is not None

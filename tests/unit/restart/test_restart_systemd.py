@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollout.errors import UsageError
-from rollout.inventory.drivers import Systemd
+from rollout.inventory.restart import Systemd
 from rollout.restart import systemd
-from rollout.restart.driver import Judgement, Proof, Verdict
+from rollout.restart.driver import Proof, ProofResult, ProofStatus
 
 RUNNING = {
     "Result": "success",
@@ -27,7 +27,7 @@ BEFORE = RUNNING | {"InvocationID": "aa0119b2e065473690d4ba53ab6a5d4b"}
 
 
 def proof(unit: str = "shop.service") -> Proof:
-    found = systemd.restarting(unit, 30, str).proof
+    found = systemd.plan_restart(unit, 30, str).proof
     assert found is not None
     return found
 
@@ -36,15 +36,15 @@ def shown(properties: dict[str, str]) -> str:
     return "".join(f"{name}={value}\n" for name, value in properties.items())
 
 
-def judge(before: dict[str, str], **after: str) -> Judgement:
+def judge(before: dict[str, str], **after: str) -> ProofResult:
     return proof().judge(shown(before), shown(RUNNING | after))
 
 
 def test_the_lines_are_what_a_person_would_type() -> None:
     """The commands are readable: `rollout plan` shows them to people."""
-    restarting = systemd.restarting("shop.service", 30, str)
-    assert restarting.command == '$([ "$(id -u)" = 0 ] || echo sudo -n) systemctl restart shop.service'
-    assert restarting.timeout == 30
+    plan = systemd.plan_restart("shop.service", 30, str)
+    assert plan.command == '$([ "$(id -u)" = 0 ] || echo sudo -n) systemctl restart shop.service'
+    assert plan.timeout == 30
     assert proof().observe.startswith("systemctl show shop.service -p LoadState -p ActiveState")
     assert "journalctl -u shop.service -n 20 --no-pager -o cat" in proof().explain
 
@@ -52,7 +52,7 @@ def test_the_lines_are_what_a_person_would_type() -> None:
 @pytest.mark.parametrize("unit", ["shop@1.service", "a:b_c-d.service", r"dev-\x2dshop.service", "shop"])
 def test_names_that_systemd_takes_are_taken(unit: str) -> None:
     """A unit's name reaches systemctl as one word, exactly as it was written."""
-    assert shlex.split(systemd.restarting(unit, 1, str).command.split("systemctl ")[1]) == ["restart", unit]
+    assert shlex.split(systemd.plan_restart(unit, 1, str).command.split("systemctl ")[1]) == ["restart", unit]
 
 
 @pytest.mark.parametrize(
@@ -61,52 +61,56 @@ def test_names_that_systemd_takes_are_taken(unit: str) -> None:
 def test_names_that_systemd_would_not_take_are_refused(unit: str) -> None:
     """What is no unit's name, or would be an option of systemctl, never gets into a shell line."""
     with pytest.raises(UsageError, match="is not the name of a systemd unit"):
-        systemd.restarting(unit, 1, str)
+        systemd.plan_restart(unit, 1, str)
 
 
 def test_a_new_invocation_that_is_active_is_done() -> None:
     """Done means active under another invocation than before."""
-    assert judge(BEFORE) == Judgement(Verdict.DONE, "shop.service is active (running)")
+    assert judge(BEFORE) == ProofResult(ProofStatus.DONE, "shop.service is active (running)")
 
 
 def test_a_unit_that_had_never_run_is_done_once_it_runs() -> None:
     """An empty invocation before is no obstacle."""
-    assert judge(RUNNING | {"ActiveState": "inactive", "InvocationID": ""}).verdict is Verdict.DONE
+    assert judge(RUNNING | {"ActiveState": "inactive", "InvocationID": ""}).verdict is ProofStatus.DONE
 
 
 def test_a_oneshot_that_remains_is_done() -> None:
     """`RemainAfterExit=yes` leaves a unit active after its program has ended: that is a restart."""
-    assert judge(BEFORE, SubState="exited").verdict is Verdict.DONE
+    assert judge(BEFORE, SubState="exited").verdict is ProofStatus.DONE
 
 
 @pytest.mark.parametrize(
     ("after", "verdict", "detail"),
     [
-        ({"InvocationID": BEFORE["InvocationID"]}, Verdict.FAILED, "was not restarted"),
-        ({"InvocationID": BEFORE["InvocationID"], "Job": "7"}, Verdict.WAIT, "active (running)"),
-        ({"InvocationID": ""}, Verdict.FAILED, "was not restarted"),
-        ({"ActiveState": "activating", "SubState": "start"}, Verdict.WAIT, "activating (start)"),
-        ({"ActiveState": "deactivating", "SubState": "stop-sigterm"}, Verdict.WAIT, "deactivating"),
-        ({"ActiveState": "reloading", "SubState": "reload"}, Verdict.WAIT, "reloading"),
-        ({"ActiveState": "refreshing"}, Verdict.WAIT, "refreshing"),
-        ({"ActiveState": "inactive", "SubState": "dead", "Job": "7"}, Verdict.WAIT, "inactive (dead)"),
-        ({"ActiveState": "inactive", "SubState": "dead"}, Verdict.FAILED, "is not running (Result=success)"),
-        ({"ActiveState": "failed", "SubState": "failed", "Job": "7"}, Verdict.WAIT, "failed (failed)"),
-        ({"ActiveState": "failed", "Result": "oom-kill"}, Verdict.FAILED, "failed (Result=oom-kill)"),
-        ({"ActiveState": "activating", "SubState": "auto-restart"}, Verdict.FAILED, "ended as soon as"),
+        ({"InvocationID": BEFORE["InvocationID"]}, ProofStatus.FAILED, "was not restarted"),
+        ({"InvocationID": BEFORE["InvocationID"], "Job": "7"}, ProofStatus.WAIT, "active (running)"),
+        ({"InvocationID": ""}, ProofStatus.FAILED, "was not restarted"),
+        ({"ActiveState": "activating", "SubState": "start"}, ProofStatus.WAIT, "activating (start)"),
+        ({"ActiveState": "deactivating", "SubState": "stop-sigterm"}, ProofStatus.WAIT, "deactivating"),
+        ({"ActiveState": "reloading", "SubState": "reload"}, ProofStatus.WAIT, "reloading"),
+        ({"ActiveState": "refreshing"}, ProofStatus.WAIT, "refreshing"),
+        ({"ActiveState": "inactive", "SubState": "dead", "Job": "7"}, ProofStatus.WAIT, "inactive (dead)"),
+        (
+            {"ActiveState": "inactive", "SubState": "dead"},
+            ProofStatus.FAILED,
+            "is not running (Result=success)",
+        ),
+        ({"ActiveState": "failed", "SubState": "failed", "Job": "7"}, ProofStatus.WAIT, "failed (failed)"),
+        ({"ActiveState": "failed", "Result": "oom-kill"}, ProofStatus.FAILED, "failed (Result=oom-kill)"),
+        ({"ActiveState": "activating", "SubState": "auto-restart"}, ProofStatus.FAILED, "ended as soon as"),
         (
             {"ActiveState": "activating", "SubState": "auto-restart-queued"},
-            Verdict.FAILED,
+            ProofStatus.FAILED,
             "ended as soon as",
         ),
-        ({"NRestarts": "3"}, Verdict.FAILED, "keeps restarting (3 times so far)"),
-        ({"LoadState": "not-found", "ActiveState": "inactive"}, Verdict.FAILED, "there is no such unit"),
-        ({"LoadState": "masked", "ActiveState": "inactive"}, Verdict.FAILED, "the unit is masked"),
-        ({"LoadState": "bad-setting", "ActiveState": "inactive"}, Verdict.FAILED, "has a bad setting"),
-        ({"NeedDaemonReload": "yes"}, Verdict.DONE, "systemctl daemon-reload was not run"),
+        ({"NRestarts": "3"}, ProofStatus.FAILED, "keeps restarting (3 times so far)"),
+        ({"LoadState": "not-found", "ActiveState": "inactive"}, ProofStatus.FAILED, "there is no such unit"),
+        ({"LoadState": "masked", "ActiveState": "inactive"}, ProofStatus.FAILED, "the unit is masked"),
+        ({"LoadState": "bad-setting", "ActiveState": "inactive"}, ProofStatus.FAILED, "has a bad setting"),
+        ({"NeedDaemonReload": "yes"}, ProofStatus.DONE, "systemctl daemon-reload was not run"),
     ],
 )
-def test_each_state_has_its_verdict(after: dict[str, str], verdict: Verdict, detail: str) -> None:
+def test_each_state_has_its_verdict(after: dict[str, str], verdict: ProofStatus, detail: str) -> None:
     """Every state that systemd can show is judged, and told with the unit's name."""
     judged = judge(BEFORE, **after)
     assert judged.verdict is verdict
@@ -116,14 +120,14 @@ def test_each_state_has_its_verdict(after: dict[str, str], verdict: Verdict, det
 
 def test_restarts_of_long_ago_do_not_count() -> None:
     """A count of restarts that did not change since before says nothing about the new invocation."""
-    assert judge(BEFORE | {"NRestarts": "3"}, NRestarts="3").verdict is Verdict.DONE
-    assert judge(BEFORE | {"NRestarts": "3"}, NRestarts="0").verdict is Verdict.DONE
+    assert judge(BEFORE | {"NRestarts": "3"}, NRestarts="3").verdict is ProofStatus.DONE
+    assert judge(BEFORE | {"NRestarts": "3"}, NRestarts="0").verdict is ProofStatus.DONE
 
 
 def test_properties_that_a_unit_does_not_have_are_not_needed() -> None:
     """A target or an old systemd shows fewer properties; the invocation is enough."""
     few = {"ActiveState": "active", "InvocationID": "b"}
-    assert proof().judge(shown(few | {"InvocationID": "a"}), shown(few)).verdict is Verdict.DONE
+    assert proof().judge(shown(few | {"InvocationID": "a"}), shown(few)).verdict is ProofStatus.DONE
 
 
 @pytest.mark.parametrize(
@@ -131,26 +135,28 @@ def test_properties_that_a_unit_does_not_have_are_not_needed() -> None:
 )
 def test_a_host_without_systemctl_is_told(said: str) -> None:
     """No systemctl is not a failed unit: it says that this is the wrong driver for the host."""
-    assert proof().judge(said, said) == Judgement(
-        Verdict.FAILED, "systemctl: not found: this host has no systemd"
+    assert proof().judge(said, said) == ProofResult(
+        ProofStatus.FAILED, "systemctl: not found: this host has no systemd"
     )
 
 
 def test_a_systemd_that_does_not_answer_is_quoted() -> None:
     """Where systemd has never answered, its words are the reason; where it has, it may answer again."""
     said = "System has not been booted with systemd as init system (PID 1).\nFailed to connect to bus\n"
-    assert proof().judge(said, said) == Judgement(Verdict.FAILED, "shop.service: Failed to connect to bus")
-    assert proof().judge(shown(BEFORE), said).verdict is Verdict.WAIT
+    assert proof().judge(said, said) == ProofResult(
+        ProofStatus.FAILED, "shop.service: Failed to connect to bus"
+    )
+    assert proof().judge(shown(BEFORE), said).verdict is ProofStatus.WAIT
     assert proof().judge("", "").detail == "shop.service: systemctl said nothing"
 
 
 @given(before=st.text(), after=st.text(), noise=st.text())
 def test_no_output_is_too_odd(before: str, after: str, noise: str) -> None:
     """Whatever is printed there is a judgement, and only the proof itself makes it done."""
-    assert proof().judge(before, after).verdict is not Verdict.DONE
+    assert proof().judge(before, after).verdict is not ProofStatus.DONE
     mixed = f"{shown(RUNNING)}\n{noise.replace('=', ' ')}\n"
-    assert proof().judge(shown(BEFORE), mixed).verdict is Verdict.DONE
-    assert proof().judge(mixed, mixed).verdict is Verdict.FAILED
+    assert proof().judge(shown(BEFORE), mixed).verdict is ProofStatus.DONE
+    assert proof().judge(mixed, mixed).verdict is ProofStatus.FAILED
 
 
 @given(
@@ -167,7 +173,7 @@ def test_no_output_is_too_odd(before: str, after: str, noise: str) -> None:
 )
 def test_done_is_always_active_and_new(after: dict[str, str]) -> None:
     """No mixture of properties but a loaded, active unit with a new invocation passes for a restart."""
-    if proof().judge(shown(BEFORE | {"InvocationID": "a"}), shown(after)).verdict is Verdict.DONE:
+    if proof().judge(shown(BEFORE | {"InvocationID": "a"}), shown(after)).verdict is ProofStatus.DONE:
         assert (after["ActiveState"], after["InvocationID"], after["Job"]) == ("active", "b", "")
         assert (after["NRestarts"], after["LoadState"]) == ("0", "loaded")
 
@@ -177,50 +183,54 @@ NOT_YET = RUNNING | {"StateChangeTimestampMonotonic": "1000", "ReloadResult": "s
 
 
 def reload_proof() -> Proof:
-    found = systemd.restarting(Systemd(unit="shop.service", action="reload"), 30, str).proof
+    found = systemd.plan_restart(Systemd(unit="shop.service", action="reload"), 30, str).proof
     assert found is not None
     return found
 
 
 def test_a_reload_is_what_a_person_would_type() -> None:
     """With settings the unit is restarted like without, unless they say reload."""
-    restarting = systemd.restarting(Systemd(unit="shop.service", action="reload"), 30, str)
-    assert restarting.command == '$([ "$(id -u)" = 0 ] || echo sudo -n) systemctl reload shop.service'
-    assert systemd.restarting(Systemd(unit="shop.service"), 30, str).command == (
-        systemd.restarting("shop.service", 30, str).command
+    plan = systemd.plan_restart(Systemd(unit="shop.service", action="reload"), 30, str)
+    assert plan.command == '$([ "$(id -u)" = 0 ] || echo sudo -n) systemctl reload shop.service'
+    assert systemd.plan_restart(Systemd(unit="shop.service"), 30, str).command == (
+        systemd.plan_restart("shop.service", 30, str).command
     )
 
 
 @pytest.mark.parametrize(
     ("after", "verdict", "detail"),
     [
-        ({}, Verdict.DONE, "shop.service is reloaded, and active (running)"),
-        ({"NeedDaemonReload": "yes"}, Verdict.DONE, "systemctl daemon-reload was not run"),
-        ({"StateChangeTimestampMonotonic": "1000"}, Verdict.FAILED, "shop.service was not reloaded"),
-        ({"ReloadResult": "timeout"}, Verdict.FAILED, "failed (ReloadResult=timeout): it goes on as it was"),
+        ({}, ProofStatus.DONE, "shop.service is reloaded, and active (running)"),
+        ({"NeedDaemonReload": "yes"}, ProofStatus.DONE, "systemctl daemon-reload was not run"),
+        ({"StateChangeTimestampMonotonic": "1000"}, ProofStatus.FAILED, "shop.service was not reloaded"),
+        (
+            {"ReloadResult": "timeout"},
+            ProofStatus.FAILED,
+            "failed (ReloadResult=timeout): it goes on as it was",
+        ),
         (
             {"ActiveState": "reloading", "SubState": "reload-notify"},
-            Verdict.WAIT,
+            ProofStatus.WAIT,
             "reloading (reload-notify)",
         ),
-        ({"StateChangeTimestampMonotonic": "1000", "Job": "7"}, Verdict.WAIT, "active (running)"),
-        ({"InvocationID": "another"}, Verdict.FAILED, "ended on the reload, and was started again"),
+        ({"StateChangeTimestampMonotonic": "1000", "Job": "7"}, ProofStatus.WAIT, "active (running)"),
+        ({"InvocationID": "another"}, ProofStatus.FAILED, "ended on the reload, and was started again"),
         (
             {"ActiveState": "activating", "SubState": "auto-restart"},
-            Verdict.FAILED,
+            ProofStatus.FAILED,
             "ended on the reload, and was started again",
         ),
         (
             {"ActiveState": "failed", "Result": "signal"},
-            Verdict.FAILED,
+            ProofStatus.FAILED,
             "ended on the reload (Result=signal)",
         ),
-        ({"ActiveState": "inactive"}, Verdict.FAILED, "ended on the reload"),
-        ({"LoadState": "not-found"}, Verdict.FAILED, "shop.service: there is no such unit"),
+        ({"ActiveState": "inactive"}, ProofStatus.FAILED, "ended on the reload"),
+        ({"LoadState": "not-found"}, ProofStatus.FAILED, "shop.service: there is no such unit"),
     ],
 )
 def test_each_state_after_a_reload_has_its_verdict(
-    after: dict[str, str], verdict: Verdict, detail: str
+    after: dict[str, str], verdict: ProofStatus, detail: str
 ) -> None:
     """A reload is done when something has happened to the unit since, and systemd does not complain."""
     judged = reload_proof().judge(shown(NOT_YET), shown(RUNNING | RELOADED | after))
@@ -231,4 +241,4 @@ def test_each_state_after_a_reload_has_its_verdict(
 def test_a_systemctl_that_does_not_answer_is_asked_again() -> None:
     """After a reload as after a restart."""
     judged = reload_proof().judge(shown(NOT_YET), "Failed to connect to bus: Connection refused")
-    assert judged.verdict is Verdict.WAIT
+    assert judged.verdict is ProofStatus.WAIT

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rollout.decisions.progress import Progress
 from rollout.events import DeploymentFinished, DeploymentStarted, NodeFailed, Record
-from rollout.progress import Progress
 from rollout.views.messages import document, slack
 
 

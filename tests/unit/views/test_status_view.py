@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from rollout.decisions.node_state import HealthSeen, NodeStatus, SiteStatus
+from rollout.decisions.progress import Progress
 from rollout.domain import AdminState, NodeState, OperationalState, ServerState
 from rollout.events import Record
-from rollout.progress import Progress
-from rollout.state import HealthSeen, NodeStatus, SiteStatus
 from rollout.views.status import deployment_line, document, table
 from tests.support.states import reading, state
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollout.decisions.progress import Progress
 from rollout.domain import Outcome, Step
 from rollout.events import (
     DeploymentFinished,
@@ -21,7 +22,6 @@ from rollout.events import (
     StepFailed,
     StepStarted,
 )
-from rollout.progress import Progress
 from rollout.views.text import Lines, duration, ending, fate, few, headline, printable
 
 

@@ -1,0 +1,1 @@
+"""The agents that restart a Celery worker."""

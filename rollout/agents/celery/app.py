@@ -1,0 +1,82 @@
+"""The application's Celery app, imported as its worker imports it, and the broker that both talk to."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from contextlib import contextmanager
+from typing import Any, Iterator, Optional
+
+from rollout.agents.common.talk import Failed, say
+
+_FRAMES = 4
+"""Of a traceback: its end, where the application's own lines are."""
+_CONNECT = 5
+"""Seconds for reaching the broker."""
+
+
+def load(name: str, directory: Optional[str]) -> Any:
+    """What `celery -A NAME` finds there, with all modules that its worker would import. Raises Failed."""
+    if directory is not None:
+        os.chdir(directory)
+    where = f"{name} in {os.getcwd()}"
+    # The application may import rollout itself, and must not find the modules that were sent here.
+    for module in [module for module in sys.modules if module.partition(".")[0] == "rollout"]:
+        del sys.modules[module]
+    try:
+        from celery import Celery
+        from celery.app.utils import find_app
+    except ImportError as error:
+        python = f"{sys.executable} cannot import Celery ({error})"
+        raise Failed(f"{python}: name the application's own interpreter in `python:`") from None
+    try:
+        app = find_app(name)
+        if not isinstance(app, Celery):
+            raise Failed(f"{where} is no Celery app")
+        app.loader.import_default_modules()
+        app.finalize()
+    except (Exception, SystemExit) as error:
+        if isinstance(error, Failed):
+            raise
+        _show(error)
+        raise Failed(f"{where} does not load: {type(error).__name__}: {error}") from None
+    return app
+
+
+def _show(error: BaseException) -> None:
+    """Where it was raised, without the import system's own part."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<frozen") and "/importlib/" not in frame.filename
+    ]
+    told = [*traceback.format_list(frames[-_FRAMES:]), *traceback.format_exception_only(type(error), error)]
+    for line in "".join(told).splitlines():
+        say(line)
+
+
+@contextmanager
+def broker_of(app: Any) -> Iterator[str]:
+    """It can be reached, as its URL without a password says. Raises Failed if not, or if it is lost."""
+    from kombu.exceptions import OperationalError
+
+    try:
+        connection = app.connection_for_write()
+        url = connection.as_uri()
+        if connection.transport.driver_type == "redis":
+            # By default redis-py waits as long as the system does.
+            options = {"socket_connect_timeout": _CONNECT, **app.conf.broker_transport_options}
+            app.conf.broker_transport_options = options
+            connection = app.connection_for_write()
+        lost = (OperationalError, *connection.connection_errors, *connection.channel_errors)
+    except Exception as error:  # its text could show the password
+        raise Failed(f"the broker URL of the app makes no sense to Celery: {type(error).__name__}") from None
+    doing = "be reached"
+    try:
+        with connection:
+            connection.connect()
+        doing = "be reached any more"
+        yield url
+    except lost as error:
+        raise Failed(f"the broker {url} cannot {doing}: {error}") from None

@@ -1,0 +1,72 @@
+"""A task of ours, for one worker alone: a queue that only it is told to consume carries it there.
+
+It is `celery.accumulate`, which every app has and which touches nothing. Its callback, sent by the process of
+the pool that has executed it, comes back through a second queue, so that no result backend is needed.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+import uuid
+from typing import Any, List
+
+from rollout.agents.celery.worker import Worker, wait_for
+from rollout.agents.common.talk import still_heard
+
+_TASK = "celery.accumulate"
+_EXCHANGE = "rollout"
+_LOOK_AGAIN = 0.5
+
+
+def executed(app: Any, worker: Worker, deadline: float) -> bool:
+    """Whether it came back before that time by the monotonic clock. Nothing of it is left."""
+    from kombu import Exchange, Queue
+
+    exchange = Exchange(_EXCHANGE, auto_delete=True)
+    name = f"rollout.{uuid.uuid4().hex}"
+    there, back = (
+        Queue(f"{name}.{way}", exchange, f"{name}.{way}", auto_delete=True) for way in ("there", "back")
+    )
+    with app.connection_for_write() as connection, connection.channel() as channel:
+        try:
+            back(channel).declare()
+            worker.ask(
+                "add_consumer",
+                queue=there.name,
+                exchange=_EXCHANGE,
+                routing_key=there.routing_key,
+                auto_delete=True,
+            )
+            if not wait_for(lambda: there.name in worker.consumed(), deadline):
+                return False
+            there(channel).declare()
+            callback = app.signature(
+                _TASK, immutable=True, exchange=_EXCHANGE, routing_key=back.routing_key, ignore_result=True
+            )
+            app.send_task(
+                _TASK,
+                exchange=exchange,
+                routing_key=there.routing_key,
+                link=callback,
+                ignore_result=True,
+                expires=max(1.0, deadline - time.monotonic()),
+            )
+            return _arrived(connection, channel, back, deadline)
+        finally:
+            worker.ask("cancel_consumer", queue=there.name)
+            wait_for(lambda: there.name not in worker.consumed(), time.monotonic() + _LOOK_AGAIN)
+            for queue in (there, back):
+                queue(channel).delete()
+
+
+def _arrived(connection: Any, channel: Any, queue: Any, deadline: float) -> bool:
+    arrived: List[Any] = []
+    with connection.Consumer(queue, channel=channel, on_message=arrived.append, no_ack=True):
+        while not arrived and time.monotonic() < deadline:
+            still_heard()
+            try:
+                connection.drain_events(timeout=_LOOK_AGAIN)
+            except socket.timeout:  # noqa: UP041 - the same only from Python 3.10 on
+                continue
+    return bool(arrived)

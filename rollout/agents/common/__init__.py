@@ -1,0 +1,1 @@
+"""What several agents use on a node."""

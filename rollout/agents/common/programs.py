@@ -1,0 +1,48 @@
+"""Programs of the node: run to their end, by whoever may run them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from typing import List, NamedTuple, Optional
+
+from rollout.agents.common.talk import Failed
+
+
+class Ended(NamedTuple):
+    """`output` is of both streams."""
+
+    status: int
+    output: str
+
+    @property
+    def last(self) -> str:
+        """Its last line, which says why it failed."""
+        lines = self.output.split("\n") if self.output else []
+        return lines[-1] if lines else f"exit status {self.status}"
+
+
+def ways(program: str) -> List[List[str]]:
+    """The words that may begin a command: the program as it is, and for others than root by `sudo -n`."""
+    return [[program]] if os.geteuid() == 0 else [[program], ["sudo", "-n", program]]
+
+
+def run(words: List[str], timeout: Optional[float] = None) -> Ended:
+    """Run it to its end. Raises Failed if it is not there, or has not ended after so many seconds.
+
+    Neither that nor our own end ends it: what it has begun, it finishes.
+    """
+    with tempfile.TemporaryFile() as output:
+        try:
+            process = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+        except FileNotFoundError:
+            raise Failed(f"{words[0]}: not found on this machine") from None
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"`{' '.join(words)}` has not ended in time, and goes on") from None
+        output.seek(0)
+        return Ended(status, output.read().decode(errors="replace").strip())

@@ -1,0 +1,1 @@
+"""The agent that gives a container another image."""

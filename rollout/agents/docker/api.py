@@ -1,0 +1,84 @@
+"""Docker's Engine API, reached by way of `docker system dial-stdio`: by whoever may run docker."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import subprocess
+from typing import Any, List
+from urllib.parse import quote
+
+from rollout.agents.common import programs
+from rollout.agents.common.talk import Failed
+
+
+class Refused(Failed):
+    """The daemon answered with an error; `status` is that of HTTP."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Docker(http.client.HTTPConnection):
+    """`words` begin a docker command."""
+
+    def __init__(self, words: List[str]) -> None:
+        super().__init__("docker")
+        self.words = words
+
+    def connect(self) -> None:
+        ours, theirs = socket.socketpair()
+        words = [*self.words, "system", "dial-stdio"]
+        try:
+            self._dial = subprocess.Popen(
+                words, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.PIPE
+            )
+        except FileNotFoundError:
+            raise Failed(f"{words[0]}: not found on this machine") from None
+        finally:
+            theirs.close()
+        self.sock = ours
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """What the daemon answers; `path` may hold a query. Raises Refused, Failed."""
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        try:
+            self.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = self.getresponse()
+            text = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            said = self._dial.communicate()[1].decode(errors="replace").strip()
+            raise Failed(said.split("\n")[-1] or f"the Docker daemon hung up: {error!r}") from None
+        value = json.loads(text) if text else None
+        if answer.status >= http.HTTPStatus.BAD_REQUEST:
+            raise Refused(answer.status, (value or {}).get("message") or answer.reason)
+        return value
+
+    def container(self, name: str) -> Any:
+        """What `docker inspect` shows. Raises Refused."""
+        return self.ask("GET", f"/containers/{quote(name)}/json")
+
+    def image(self, name: str) -> Any:
+        """What `docker image inspect` shows. Raises Refused."""
+        return self.ask("GET", f"/images/{quote(name)}/json")
+
+    def last_lines(self, container: str, count: int) -> List[str]:
+        """What a container printed last."""
+        return programs.run([*self.words, "logs", "--tail", str(count), container], 20).output.split("\n")
+
+
+def reach() -> Docker:
+    """The daemon, as we are or by sudo. Raises Failed where neither may reach it."""
+    why = []
+    for words in programs.ways("docker"):
+        docker = Docker(words)
+        try:
+            docker.ask("GET", "/version")
+        except Failed as failed:
+            why.append(str(failed))
+        else:
+            return docker
+    raise Failed("; ".join(why))

@@ -1,0 +1,223 @@
+"""Replaces a container by one of another image with the same configuration, and proves that it runs.
+
+The old one is kept, stopped, until then; if the new one is broken it serves again.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from contextlib import suppress
+from typing import Any, Dict
+from urllib.parse import quote
+
+from rollout.agents.common import programs
+from rollout.agents.common.talk import Failed, say
+from rollout.agents.docker import copy
+from rollout.agents.docker.api import Docker, Refused, reach
+
+_LOOK_AGAIN = 0.1
+_STEADY = 3.0
+"""Seconds for which a container without a health check must run."""
+_IN_HAND = 10.0
+"""Seconds before the time-out at which we give up: the old container comes back, and we can say why."""
+_LAST_LINES = 10
+_NOT_FOUND = 404
+
+
+def main(told: Dict[str, Any]) -> None:
+    name, image = told["container"], told["image"]
+    if told["check"]:
+        _find(reach(), name)
+        return
+    # A signal to our group could end us half way. Who gives us up no longer listens: that is looked for.
+    if os.getsid(0) != os.getpid():
+        os.setpgrp()
+    deadline = time.monotonic() + max(told["timeout"] - _IN_HAND, told["timeout"] / 2)
+    docker = reach()
+    _settle(docker, name)
+    old = _find(docker, name)
+    if image:
+        _replace(docker, old, image, deadline)
+    else:
+        _restart(docker, old, deadline)
+
+
+def _find(docker: Docker, name: str) -> Any:
+    """The container as it is shown. Raises Failed if there is none, or none that could be replaced."""
+    found = _shown(docker, name) or _shown(docker, _kept(name))
+    if not found:
+        raise Failed(f"there is no container {name}: make it once by `docker run` or `docker create`")
+    if found["HostConfig"]["AutoRemove"]:
+        raise Failed(f"container {name} was made with --rm: it would be gone once it is stopped")
+    if found["State"]["Paused"]:
+        raise Failed(f"container {name} is paused: first `docker unpause {name}`")
+    if "com.docker.swarm.service.name" in (found["Config"]["Labels"] or {}):
+        raise Failed(f"container {name} is Swarm's: use `docker service update` as a command")
+    return found
+
+
+def _settle(docker: Docker, name: str) -> None:
+    """Clear up after a replacement that was cut off: of the two containers, the one that serves stays."""
+    _remove(docker, _coming(name))
+    if _shown(docker, _kept(name)):
+        new = _shown(docker, name)
+        if new and new["State"]["Running"] and _health(new) in ("none", "healthy"):
+            _remove(docker, _kept(name))
+            return
+        say(f"a replacement of {name} was cut off: its old container comes back first")
+        _remove(docker, name)
+        _rename(docker, _kept(name), name)
+        _start(docker, name)
+
+
+def _restart(docker: Docker, container: Any, deadline: float) -> None:
+    name = container["Name"].lstrip("/")
+    docker.ask("POST", f"/containers/{container['Id']}/restart")
+    try:
+        how = _prove(docker, container["Id"], deadline)
+    except Failed as failed:
+        _say_last_lines(docker, container["Id"])
+        raise Failed(f"BROKEN: {name} was restarted, and {failed}") from None
+    say(f"{name} was restarted ({how})")
+
+
+def _replace(docker: Docker, old: Any, image: str, deadline: float) -> None:
+    """All that can be found wrong beforehand is, while the old one runs."""
+    name, before = old["Name"].lstrip("/"), old["Config"]["Image"]
+    _pull(docker, image, deadline)
+    new = _make(docker, old, image)
+    try:
+        docker.ask("POST", f"/containers/{old['Id']}/stop")
+        _rename(docker, old["Id"], _kept(name))
+        _rename(docker, new, name)
+        _start(docker, new)
+        how = _prove(docker, new, deadline)
+    except Failed as failed:
+        _say_last_lines(docker, new)
+        _restore(docker, old, new)
+        again = "runs again" if old["State"]["Running"] else "is back, stopped as it was"
+        raise Failed(f"BROKEN: {name} of {image} {failed}; the one of {before} {again}") from None
+    except BaseException:
+        _restore(docker, old, new)
+        raise
+    say(f"{name} runs {image} ({how}), no longer {before}")
+    with suppress(Failed):  # else the next replacement clears it away
+        _remove(docker, old["Id"])
+
+
+def _pull(docker: Docker, image: str, deadline: float) -> None:
+    try:
+        docker.image(image)
+    except Refused as refused:
+        if refused.status != _NOT_FOUND:
+            raise
+        say(f"{image} is not on this machine yet, so it is pulled")
+        pull = programs.run([*docker.words, "pull", "--quiet", image], deadline - time.monotonic())
+        if pull.status != 0:
+            raise Failed(f"{image} cannot be pulled, and nothing was stopped: {pull.last}") from None
+
+
+def _make(docker: Docker, old: Any, image: str) -> str:
+    """A container like the old one, not started yet; its id."""
+    name = old["Name"].lstrip("/")
+    body = copy.copy_of(old, docker.image(old["Image"]), image, socket.gethostname())
+    new: str = docker.ask("POST", f"/containers/create?name={quote(_coming(name))}", body)["Id"]
+    try:
+        for network, settings in copy.further_networks(old):
+            connection = {"Container": new, "EndpointConfig": settings}
+            docker.ask("POST", f"/networks/{quote(network)}/connect", connection)
+        _listened_to()
+    except BaseException:
+        _remove(docker, new)
+        raise
+    return new
+
+
+def _prove(docker: Docker, container: str, deadline: float) -> str:
+    """How it runs, once that is proven. Raises Failed."""
+    begin = time.monotonic()
+    while True:
+        shown = docker.container(container)
+        state, health, now = shown["State"], _health(shown), time.monotonic()
+        if shown["RestartCount"] or not state["Running"]:
+            raise Failed(f"ended as soon as it had started (exit status {state['ExitCode']})")
+        if health == "unhealthy":
+            raise Failed(f"is unhealthy: {state['Health']['Log'][-1]['Output'].strip()}")
+        if health == "healthy":
+            return health
+        if health == "none" and now - begin >= _STEADY:
+            return f"for {_STEADY:g} s, without a health check"
+        if now > deadline:
+            raise Failed(f"is not healthy in time: its health is {health}")
+        _listened_to()
+        time.sleep(_LOOK_AGAIN)
+
+
+def _restore(docker: Docker, old: Any, new: str) -> None:
+    """Raises Failed if the old one does not run again."""
+    name = old["Name"].lstrip("/")
+    with suppress(Failed):
+        _remove(docker, new)
+    with suppress(Failed):  # it may not have got another name yet
+        _rename(docker, old["Id"], name)
+    if old["State"]["Running"]:
+        try:
+            _start(docker, old["Id"])
+        except Failed as failed:
+            raise Failed(f"BROKEN: {name} is down: its old container did not start again: {failed}") from None
+
+
+def _say_last_lines(docker: Docker, container: str) -> None:
+    for line in docker.last_lines(container, _LAST_LINES):
+        say(line)
+
+
+def _listened_to() -> None:
+    """Raises BrokenPipeError if nobody reads any more what we say."""
+    output = select.poll()
+    output.register(1, 0)
+    if output.poll(0):
+        raise BrokenPipeError
+
+
+def _coming(name: str) -> str:
+    return f"{name}.rollout-new"
+
+
+def _kept(name: str) -> str:
+    return f"{name}.rollout-old"
+
+
+def _health(shown: Any) -> str:
+    """`none`, `starting`, `healthy` or `unhealthy`."""
+    return str((shown["State"].get("Health") or {}).get("Status") or "none")
+
+
+def _shown(docker: Docker, name: str) -> Any:
+    """None where there is no such container."""
+    try:
+        return docker.container(name)
+    except Refused as refused:
+        if refused.status != _NOT_FOUND:
+            raise
+        return None
+
+
+def _rename(docker: Docker, container: str, name: str) -> None:
+    docker.ask("POST", f"/containers/{quote(container)}/rename?name={quote(name)}")
+
+
+def _start(docker: Docker, container: str) -> None:
+    docker.ask("POST", f"/containers/{quote(container)}/start")
+
+
+def _remove(docker: Docker, container: str) -> None:
+    """End and remove it, if it is there; its volumes stay."""
+    try:
+        docker.ask("DELETE", f"/containers/{quote(container)}?force=1")
+    except Refused as refused:
+        if refused.status != _NOT_FOUND:
+            raise

@@ -1,0 +1,161 @@
+"""Whether gunicorn's configuration and the application load now, in the application's own interpreter.
+
+Nothing is signalled before they do: HUP with a configuration that does not load ends a gunicorn master, and
+so does a worker that cannot load its application.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+from rollout.agents.common import proc
+from rollout.agents.common.proc import Process
+from rollout.agents.common.talk import Failed, say
+
+_LINES = 20
+_FACTS = "gunicorn as rollout found it: "
+_PROGRAM = """
+import json, os, signal, sys
+told = json.loads({told!r})
+signal.alarm(told["seconds"])  # it ends, whatever becomes of who started it
+sys.argv, sys.path[0] = told["argv"], told["path"]
+from gunicorn import util
+from gunicorn.app.wsgiapp import WSGIApplication
+from gunicorn.arbiter import Arbiter
+application = WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]")
+cfg = application.cfg
+hook = cfg.settings["post_worker_init"]
+if told["load"]:
+    sys.path[:0] = [os.path.abspath(path) for path in (cfg.pythonpath or "").split(",") if path]
+    os.environ.update(cfg.env)
+    util.set_owner_process(cfg.uid, cfg.gid, initgroups=cfg.initgroups)
+    app = application.wsgi()
+    ask = getattr(cfg.post_worker_init, "why_not_ready", None)
+    wrong = ask(app) if ask else ""
+    if wrong:
+        sys.exit(wrong)
+print({facts!r} + json.dumps({{
+    "daemon": cfg.daemon,
+    "dirty": bool(getattr(cfg, "dirty_workers", 0)),
+    "log": cfg.errorlog,
+    "pidfile": cfg.pidfile and os.path.realpath(cfg.pidfile),
+    "preload": cfg.preload_app,
+    "queues": hasattr(Arbiter, "signal_chld"),
+    "reports": hook.get() is not hook.default,
+    "workers": cfg.workers,
+}}), flush=True)
+os._exit(0)  # threads that the application may have started end here
+"""
+_WITH_A_VALUE = ("-W", "-X", "--check-hash-based-pycs")
+
+
+class Unreadable(Failed):
+    """How gunicorn was started cannot be told any more."""
+
+
+def facts(master: Process, seconds: float, *, load: bool) -> Dict[str, Any]:
+    """Load the configuration of `master` anew, and with `load` the application, within so many seconds.
+
+    Returns what it says: `daemon`, `dirty` (whether it has dirty workers), `log` (gunicorn's errorlog),
+    `pidfile`, `preload`, `queues` (whether its master takes the end of a worker in turn with the signals it
+    was sent), `reports` (whether workers report anything), `workers`. Raises Failed, after the last lines of
+    what was printed.
+    """
+    python, argv, path = _how_it_was_started(master)
+    told = json.dumps({"argv": argv, "path": path, "load": load, "seconds": int(seconds) + 1})
+    started = subprocess.Popen(
+        [*python, "-"],
+        cwd=_folder(master),
+        env=_environment(master),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        preexec_fn=_as_owner_of(master),
+    )
+    try:
+        printed, _ = started.communicate(_PROGRAM.format(told=told, facts=_FACTS), timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise Failed(
+            f"BROKEN: the new code does not load within {seconds:.0f} s; nothing was signalled"
+        ) from None
+    finally:
+        if started.poll() is None:
+            started.kill()
+            started.wait()
+    lines = printed.splitlines()
+    for line in lines:
+        if line.startswith(_FACTS) and started.returncode == 0:
+            found: Dict[str, Any] = json.loads(line[len(_FACTS) :])
+            return found
+    for line in lines[-_LINES:]:
+        say(line)
+    why = next((line for line in reversed(lines) if line.strip()), f"it ended with {started.returncode}")
+    raise Failed(f"BROKEN: the new code does not load, so nothing was signalled: {why.strip()}")
+
+
+def _how_it_was_started(master: Process) -> Tuple[List[str], List[str], str]:
+    """The interpreter with its options, what `sys.argv` was, and the first folder of its `sys.path`."""
+    words = proc.command_line(master)
+    if len(words) < 2 or " " in words[0]:
+        raise Unreadable(
+            f"how process {master.pid} was started cannot be read: its command line shows as "
+            f"{' '.join(words)!r}, which setproctitle does; use mode: upgrade, or do without setproctitle"
+        )
+    at = 1
+    while at < len(words) and words[at].startswith("-") and words[at] != "-m":
+        at += 2 if words[at] in _WITH_A_VALUE else 1
+    python = [_interpreter(master, words[0]), *words[1:at]]
+    if words[at : at + 2] == ["-m", "gunicorn"] or words[at : at + 2] == ["-m", "gunicorn.app.wsgiapp"]:
+        return python, ["gunicorn", *words[at + 2 :]], _folder(master)
+    if at < len(words) and os.path.basename(words[at]).startswith("gunicorn"):
+        return python, words[at:], os.path.dirname(os.path.join(_folder(master), words[at]))
+    raise Failed(
+        f"process {master.pid} is no gunicorn that was started as `gunicorn` or `python -m gunicorn`: "
+        f"its command line is {' '.join(words)}"
+    )
+
+
+def _interpreter(master: Process, name: str) -> str:
+    """As it was called: the file itself would not know of its virtual environment."""
+    path = _environment(master).get("PATH", os.defpath)
+    found = shutil.which(os.path.join(_folder(master), name) if "/" in name else name, path=path)
+    return found or os.readlink(f"/proc/{master.pid}/exe")
+
+
+def _environment(master: Process) -> Dict[str, str]:
+    """What it was started with, but for what is meant for that process alone."""
+    raw = Path(f"/proc/{master.pid}/environ").read_bytes().split(b"\0")
+    pairs = (os.fsdecode(entry).partition("=") for entry in raw if b"=" in entry)
+    own = ("GUNICORN_FD", "GUNICORN_PID", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET")
+    return {name: value for name, _, value in pairs if name not in own}
+
+
+def _folder(master: Process) -> str:
+    """Where it was started; like gunicorn, by the name through a symlink, which may have been switched."""
+    named = _environment(master).get("PWD", "")
+    if os.path.isdir(named) and os.path.realpath(named) != named:
+        return named
+    return os.readlink(f"/proc/{master.pid}/cwd")
+
+
+def _as_owner_of(master: Process) -> Any:
+    """Before the program begins: nothing of the application runs with more rights than its master has."""
+    if os.geteuid() != 0:
+        return None
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{master.pid}/status").read_text().splitlines())
+    groups = [int(number) for number in status["Groups"].split()]
+    group, user = int(status["Gid"].split()[1]), int(status["Uid"].split()[1])
+
+    def become() -> None:
+        os.setgroups(groups)
+        os.setgid(group)
+        os.setuid(user)
+
+    return become

@@ -1,0 +1,26 @@
+"""HUP: gunicorn starts as many new workers as its configuration now says, and has the old ones finish."""
+
+from __future__ import annotations
+
+import signal
+
+from rollout.agents.common import proc
+from rollout.agents.common.talk import say
+from rollout.agents.gunicorn.workers import Restart, workers
+
+
+def carry_out(restart: Restart) -> None:
+    """The old workers are asked to finish before the new ones are ready: only for what starts at once."""
+    master, count = restart.master, restart.wanted
+    old = workers(master)
+    proc.send(master, signal.SIGHUP)
+
+    def all_ready() -> bool:
+        new = [worker for worker in workers(master) if worker not in old]
+        return len(restart.ready_ones(new)) == len(new) == count
+
+    restart.wait_until(all_ready, f"{count} new workers to be ready", within=restart.ready)
+    restart.wait_until(
+        lambda: all_ready() and not any(map(proc.lives, old)), "the old workers to finish their requests"
+    )
+    say(f"{count} of {count} workers are new and ready, and none of the {len(old)} old ones is left")

@@ -1,0 +1,132 @@
+"""Worker by worker: one more is started, and only when it is ready is an old one asked to finish.
+
+TTIN has gunicorn keep one worker more. Each old one that is then sent TERM finishes its requests and is
+replaced by a new one; the last old one is left to TTOU, by which gunicorn ends its oldest worker and keeps
+one less.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import suppress
+from functools import partial
+from typing import List, Set
+
+from rollout.agents.common import proc
+from rollout.agents.common.guard import Guard
+from rollout.agents.common.proc import Process
+from rollout.agents.common.talk import Failed, say
+from rollout.agents.gunicorn.workers import Restart, workers
+
+_FINISH = 2.0
+"""Seconds that a worker which never became ready has for requests that it serves all the same."""
+_PATIENCE = 10.0
+_MOMENT = 0.001
+"""Seconds in which a gunicorn that does not sleep would have noted what happened."""
+
+
+def carry_out(restart: Restart) -> None:
+    master = restart.master
+    old = workers(master)
+    with Guard(lambda ready: put_back(restart, old, [Process(*one) for one in ready])) as guard:
+        try:
+            _roll(restart, old, guard)
+        except Failed as failed:
+            why = str(failed)
+        else:
+            why = ""
+    if why:
+        left = sum(map(proc.lives, old))
+        raise Failed(f"{why}; {left} old and {len(workers(master)) - left} new workers serve on")
+    say(f"{len(old)} of {len(old)} workers are new and ready; there were never less")
+
+
+def _roll(restart: Restart, old: List[Process], guard: Guard) -> None:
+    master, count = restart.master, len(old)
+    new: List[Process] = []
+
+    def one_more_ready() -> bool:
+        now = workers(master)
+        new[:] = [worker for worker in now if worker not in old]
+        ready = restart.ready_ones(new)
+        guard.note(ready)
+        return len(now) == count + 1 and len(ready) == len(new)
+
+    guard.note([])
+    proc.send(master, signal.SIGTTIN)
+    while True:
+        restart.wait_until(
+            one_more_ready, f"worker {len(new) + 1} of {count} to be ready", within=restart.ready
+        )
+        say(f"worker {new[-1].pid} is ready: {len(new)} of {count} are new")
+        left = [worker for worker in old if proc.lives(worker)]
+        if len(left) <= 1:
+            break
+        proc.send(left[0], signal.SIGTERM)
+        restart.wait_until(partial(_gone, left[0]), f"old worker {left[0].pid} to finish its requests")
+    guard.done()
+    proc.send(master, signal.SIGTTOU)
+    restart.wait_until(
+        lambda: all(map(_gone, old)) and len(workers(master)) == count,
+        "the last old worker to finish its requests",
+    )
+
+
+def _gone(worker: Process) -> bool:
+    return not proc.lives(worker)
+
+
+def put_back(restart: Restart, old: List[Process], ready: List[Process]) -> None:
+    """As many workers as before, and of those that are ready.
+
+    gunicorn keeps one less by TTOU, but ends its oldest one if it then has one too many: so what is not ready
+    must have ended, and not have been replaced yet, at that moment.
+    """
+    master, good = restart.master, {*old, *ready}
+    deadline = time.monotonic() + _PATIENCE
+    while proc.lives(master) and len(workers(master)) <= len(old) and time.monotonic() < deadline:
+        time.sleep(_MOMENT)  # TTIN is heeded in a moment, or a worker that ended is being replaced
+    unready = [worker for worker in workers(master) if worker not in good]
+    good.update(child for child in proc.children(master) if child not in unready)
+    for worker in unready:
+        _finish(worker)
+    queues = restart.facts["queues"]
+    while unready and not all(_ended_unreplaced(master, good, queues) for _ in range(2)):
+        if time.monotonic() > deadline or not proc.lives(master):
+            return
+    proc.send(master, signal.SIGTTOU)
+    restart.listener.close()  # where the agent was killed, nobody else does
+
+
+def _ended_unreplaced(master: Process, good: Set[Process], queues: bool) -> bool:
+    """Whether all workers but the good ones, which are killed here, have ended and are not replaced just now.
+
+    After it has started a worker, gunicorn sleeps for up to 0.1 s before it replaces what ended meanwhile.
+    Older versions note such an end at once; newer ones take it in turn, right before a TTOU that comes next.
+    """
+    time.sleep(_MOMENT)
+    strangers = _strangers(master, good)
+    if not proc.sleeps(master):
+        return False  # it may be starting one of them, and would not note its end yet
+    living = [stranger for stranger in strangers if proc.lives(stranger)]
+    for stranger in living:
+        _send(stranger, signal.SIGKILL)
+    return not living and bool(strangers) is queues and _strangers(master, good) == strangers
+
+
+def _strangers(master: Process, good: Set[Process]) -> List[Process]:
+    return [child for child in proc.children(master, ended=True) if child not in good]
+
+
+def _finish(worker: Process) -> None:
+    _send(worker, signal.SIGTERM)
+    end = time.monotonic() + _FINISH
+    while proc.lives(worker) and time.monotonic() < end:
+        time.sleep(0.01)
+    _send(worker, signal.SIGKILL)
+
+
+def _send(worker: Process, number: int) -> None:
+    with suppress(Failed):  # it may have ended by itself
+        proc.send(worker, number)

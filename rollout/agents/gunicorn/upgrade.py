@@ -1,0 +1,142 @@
+"""USR2: a second master starts beside the first, with the same sockets; the first goes when the second one's
+workers are ready.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import List, Optional
+
+from rollout.agents.common import proc
+from rollout.agents.common.guard import Guard
+from rollout.agents.common.proc import Process
+from rollout.agents.common.talk import Failed, say
+from rollout.agents.gunicorn.workers import Restart, workers
+
+_BEGUN = 0.5
+"""Seconds after which a master that was told to end starts no more workers."""
+_PATIENCE = 10.0
+
+
+def carry_out(restart: Restart) -> None:
+    old, children = restart.master, workers(restart.master)
+    count = restart.wanted
+    with Guard(lambda ready: _end_second(restart, children, ready)) as guard:
+        try:
+            guard.note([])
+            proc.send(old, signal.SIGUSR2)
+            new = _ready(restart, children, guard)
+        except Failed as failed:
+            why = str(failed)
+        else:
+            why = ""
+            guard.done()
+    if why:
+        left = sum(map(proc.lives, children))
+        raise Failed(f"{why}; the old master serves on with {left} of {len(children)} workers")
+    _retire(restart, new)
+    say(f"{count} of {count} workers are new and ready; process {new.pid} has taken the place of {old.pid}")
+
+
+def _ready(restart: Restart, children: List[Process], guard: Guard) -> Process:
+    """The second master, when all its workers are ready. Raises Failed."""
+    count = restart.wanted
+    seen: List[Process] = []
+
+    def begun() -> bool:
+        new = _second(restart.master, restart.pidfile, children)
+        if new is None and seen:
+            raise restart.broken(f"the new master, process {seen[0].pid}, has ended")
+        seen[:] = [new] if new else []
+        return bool(new and Path(f"{restart.pidfile}.2").exists())
+
+    restart.wait_until(begun, "the new master to start", within=restart.ready)
+    (new,) = seen
+
+    def all_ready() -> bool:
+        begun()
+        started = workers(new)
+        ready = restart.ready_ones(started)
+        guard.note([worker.pid for worker in ready])
+        return len(ready) == len(started) == count
+
+    restart.wait_until(all_ready, f"{count} workers of the new master to be ready", within=restart.ready)
+    say(f"{count} workers of the new master, process {new.pid}, are ready")
+    return new
+
+
+def _second(old: Process, pidfile: str, children: List[Process]) -> Optional[Process]:
+    """The new master: its environment says whose child it is, and it has a pidfile of its own."""
+    told = f"GUNICORN_PID={old.pid}".encode()
+    for child in proc.children(old):
+        try:
+            if child not in children and (
+                told in Path(f"/proc/{child.pid}/environ").read_bytes().split(b"\0")
+                or Path(f"{pidfile}.2").read_text().strip() == str(child.pid)
+            ):
+                return child
+        except OSError:
+            continue
+    return None
+
+
+def _retire(restart: Restart, new: Process) -> None:
+    """Have the old master's workers finish, and then itself; its pidfile becomes the new one's.
+
+    Only a daemon heeds WINCH, by which workers may take as long as they need. TERM, unlike QUIT, lets them
+    finish, too, for as long as gunicorn's graceful_timeout.
+    """
+    old, pidfile = restart.master, restart.pidfile
+    if restart.facts["daemon"]:
+        proc.send(old, signal.SIGWINCH)
+        while set(workers(old)) - {new} and time.monotonic() < restart.deadline:
+            time.sleep(0.05)
+    proc.send(old, signal.SIGTERM)
+    while proc.lives(old) or os.path.exists(f"{pidfile}.2") or _named(pidfile) != str(new.pid):
+        if not proc.lives(new):
+            raise restart.broken(f"the new master, process {new.pid}, has ended")
+        if time.monotonic() > restart.deadline:
+            raise Failed(
+                f"the new workers serve, but process {old.pid} has not given {pidfile} to {new.pid} yet"
+            )
+        time.sleep(0.05)
+
+
+def _end_second(restart: Restart, children: List[Process], ready: List[int]) -> None:
+    """End the new master, and with it its workers; those that are not `ready` may not heed its signal."""
+    end = time.monotonic() + _BEGUN
+    new = None
+    while new is None and time.monotonic() < end:
+        new = _second(restart.master, restart.pidfile, children)
+    if new is not None:
+        _end(new, ready)
+    second = Path(f"{restart.pidfile}.2")
+    if second.exists():
+        second.unlink()
+    restart.listener.close()  # where the agent was killed, nobody else does
+
+
+def _end(new: Process, ready: List[int]) -> None:
+    started = workers(new)
+    proc.send(new, signal.SIGTERM)
+    end = time.monotonic() + _PATIENCE
+    stubborn = time.monotonic() + _BEGUN
+    while proc.lives(new) and time.monotonic() < end:
+        started = workers(new) or started
+        for worker in started:
+            if time.monotonic() > stubborn and worker.pid not in ready and proc.lives(worker):
+                os.kill(worker.pid, signal.SIGKILL)
+        time.sleep(0.02)
+    for process in [new, *started]:
+        if proc.lives(process):
+            os.kill(process.pid, signal.SIGKILL)
+
+
+def _named(pidfile: str) -> str:
+    try:
+        return Path(pidfile).read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,1 @@
+"""The agents that receive, keep and switch releases on disk."""

@@ -1,0 +1,42 @@
+"""Looks whether a release could be put on the node. Touches nothing.
+
+Its last line is `there DIGEST` where the release is there already, else `missing FREE`, with the bytes free.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Dict
+
+from rollout.agents.common.talk import Failed, say
+from rollout.agents.release.releases import Releases
+
+
+def main(told: Dict[str, Any]) -> None:
+    releases = Releases(told["directory"])
+    releases.require_link()
+    for path in (releases.directory, releases.folder):
+        _require_writable(path)
+    digest = releases.digest(told["release"]) if told["release"] else None
+    if digest is not None:
+        say(f"there {digest}")
+        return
+    disk = os.statvfs(_nearest(releases.folder))
+    say(f"missing {disk.f_bavail * disk.f_frsize}")
+
+
+def _require_writable(path: Path) -> None:
+    """It, or what it would be made in."""
+    nearest = _nearest(path)
+    if not nearest.is_dir():
+        raise Failed(f"{nearest} is no folder")
+    if not os.access(str(nearest), os.W_OK | os.X_OK):
+        made = "" if nearest == path else f", in which {path} would be made"
+        raise Failed(f"we may not write into {nearest}{made}")
+
+
+def _nearest(path: Path) -> Path:
+    while not os.path.lexists(path):
+        path = path.parent
+    return path

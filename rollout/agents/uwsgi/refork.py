@@ -1,0 +1,148 @@
+"""A new uWSGI master beside the old one: its hook ends the old one once its first worker accepts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import List, Optional
+
+from rollout.agents.common import proc
+from rollout.agents.common.proc import Process
+from rollout.agents.common.talk import Failed, say
+from rollout.agents.uwsgi import processes
+from rollout.agents.uwsgi.settings import Settings, of
+
+_LOOK_AGAIN = 0.05
+_SOON = 10.0
+"""Seconds for what takes a moment: a FIFO that is taken over, a master without work that ends."""
+
+
+def whoever_reads(fifo: str) -> Optional[Process]:
+    """The master that reads it, or one that should, and reads its other FIFO: what a refork has left."""
+    missing = None if os.path.exists(fifo) else processes.no_fifo(fifo)
+    found = None if missing else processes.reader(fifo)
+    if found is not None:
+        return found
+    adrift = [one for one in processes.masters() if fifo in _fifos(one)[1:]]
+    if len(adrift) > 1:
+        pids = ", ".join(str(one.pid) for one in adrift)
+        raise Failed(f"nobody reads the FIFO {fifo}, and several masters have it in their settings: {pids}")
+    if missing and not adrift:
+        raise missing
+    return adrift[0] if adrift else None
+
+
+def _fifos(master: Process) -> List[str]:
+    try:
+        return of(master).fifos
+    except Failed:  # of some other service
+        return []
+
+
+def taken_up(master: Process, fifo: str, settings: Settings) -> None:
+    """Put right what a refork that was broken off has left: a second master, or a FIFO nobody reads."""
+    for other in processes.reforked(master):
+        say(f"process {other.pid} is the new master of an earlier refork, and never took over: it is ended")
+        _end(other)
+    if not _reads(master, fifo):
+        say(f"process {master.pid} reads its other FIFO: it is told to read {fifo}")
+        _take_over(master, fifo, settings)
+
+
+class Reforking:
+    def __init__(self, master: Process, fifo: str, settings: Settings) -> None:
+        self._old, self._fifo, self._settings = master, fifo, settings
+        self._wanted = max(1, len(processes.accepting(master)))
+
+    def carry_out(self, deadline: float) -> None:
+        before = [child.process for child in processes.family(self._old)]
+        processes.tell(self._fifo, "f")
+        new = self._started(before, min(deadline, time.monotonic() + _SOON))
+        say(f"process {new.pid} is the new master, beside {self._old.pid}")
+        ready: List[Process] = []
+        while proc.lives(self._old) or len(ready) < self._wanted:
+            if not proc.lives(new):
+                raise self._broken(new)
+            if time.monotonic() > deadline:
+                raise self._late(new, ready)
+            time.sleep(_LOOK_AGAIN)
+            ready = processes.accepting(new)
+        if not _reads(new, self._fifo):
+            _take_over(new, self._fifo, self._settings)
+        say(f"process {new.pid} has {len(ready)} new workers that accept, and the old master is gone")
+
+    def _started(self, before: List[Process], deadline: float) -> Process:
+        while time.monotonic() < deadline:
+            for child in processes.family(self._old):
+                if (
+                    child.leads and child.process not in before
+                ):  # also one that has died, and that its parent has not noticed yet
+                    return child.process
+            if not proc.lives(self._old) and (new := self._taken_over()):
+                return new
+            time.sleep(_LOOK_AGAIN)
+        raise Failed(f"BROKEN: no new master stayed beside process {self._old.pid}")
+
+    def _taken_over(self) -> Optional[Process]:
+        """One that came, took over, and let the old master go between two looks."""
+        try:
+            return processes.reader(self._fifo)
+        except Failed:  # the FIFO is made anew in this moment
+            return None
+
+    def _broken(self, new: Process) -> Failed:
+        if _reads(self._old, self._fifo):
+            return Failed(
+                f"BROKEN: the new master (process {new.pid}) ended before it could take over; "
+                f"the old one (process {self._old.pid}) serves on"
+            )
+        return Failed(f"BROKEN: the new master (process {new.pid}) ended after it had taken over")
+
+    def _late(self, new: Process, ready: List[Process]) -> Failed:
+        if _reads(self._old, self._fifo):
+            _end(new)
+            return Failed(
+                f"BROKEN: the new master's first worker did not accept in time, so process {new.pid} was "
+                f"ended; the old one (process {self._old.pid}) serves on"
+            )
+        if proc.lives(self._old):
+            return Failed(
+                f"the new master (process {new.pid}) serves, and the old one (process {self._old.pid}) "
+                "has not ended yet: it may still be answering requests"
+            )
+        return Failed(f"{len(ready)} of {self._wanted} workers of the new master accept requests")
+
+
+def _reads(master: Process, fifo: str) -> bool:
+    own = processes.own_fifo(master)
+    try:
+        return own is not None and os.path.samestat(os.stat(own), os.stat(fifo))
+    except OSError:
+        return False
+
+
+def _take_over(master: Process, fifo: str, settings: Settings) -> None:
+    own = processes.own_fifo(master)
+    if own is not None:
+        processes.tell(own, str(settings.fifos.index(fifo)))
+    deadline = time.monotonic() + _SOON
+    while not _reads(master, fifo):
+        if time.monotonic() > deadline:
+            raise Failed(f"process {master.pid} serves, and does not read the FIFO {fifo}: restart it")
+        time.sleep(_LOOK_AGAIN)
+
+
+def _end(master: Process) -> None:
+    """What a master without a FIFO has started serves nobody yet; any other one finishes its requests."""
+    own = processes.own_fifo(master)
+    if own is not None:
+        processes.tell(own, "q")
+    else:
+        for process in [master, *processes.workers(master)]:
+            proc.send(process, signal.SIGKILL)
+    deadline = time.monotonic() + _SOON
+    while proc.lives(master):
+        if time.monotonic() > deadline:
+            raise Failed(f"process {master.pid}, the new master of a refork, does not end: kill it")
+        time.sleep(_LOOK_AGAIN)

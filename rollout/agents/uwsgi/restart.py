@@ -1,0 +1,121 @@
+"""Reloads a uWSGI by its master FIFO, and waits until each of its workers is a new one that accepts requests.
+
+uWSGI carries it out by itself: where nobody listens to us any more, only the report is lost.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, List, Set
+
+from rollout.agents.common import proc
+from rollout.agents.common.proc import Process
+from rollout.agents.common.talk import Failed, say
+from rollout.agents.uwsgi import processes
+from rollout.agents.uwsgi.loading import must_load, names_one
+from rollout.agents.uwsgi.processes import Child, Log
+from rollout.agents.uwsgi.refork import Reforking, taken_up, whoever_reads
+from rollout.agents.uwsgi.rules import must_fit
+from rollout.agents.uwsgi.settings import of
+
+_LOOK_AGAIN = 0.1
+_IN_HAND = 2.0
+"""Seconds before the time-out at which we give up, so that we can say why."""
+_TRIES = 3
+"""As many workers must die before they accept anything, for the new release to be called broken."""
+_STILL = 3.0
+"""Seconds without any change after which a chain that an earlier run began must be over."""
+_EMPTY = "no app loaded. going in full dynamic mode"
+
+
+def main(told: Dict[str, Any]) -> None:
+    fifo, mode = told["fifo"], told["mode"]
+    master = whoever_reads(fifo) if mode == "refork" else processes.reader(fifo)
+    if master is None:
+        raise processes.nobody_reads(fifo)
+    settings = of(master)
+    must_fit(settings, mode, fifo)
+    if told["check"]:
+        return
+    deadline = time.monotonic() + max(told["timeout"] - _IN_HAND, told["timeout"] / 2)
+    must_load(master, settings, deadline)
+    log = processes.log(master, settings.all("logto", "logto2", "daemonize"))
+    try:
+        if mode == "refork":
+            taken_up(master, fifo, settings)
+            Reforking(master, fifo, settings).carry_out(deadline)
+        else:
+            _Replacing(master, fifo, mode, settings.workers).carry_out(deadline)
+        if names_one(settings) and any(_EMPTY in line for line in log.lines()):
+            raise Failed(
+                "BROKEN: the new workers run without an application, and answer 500: set `need-app` in "
+                "uWSGI's settings (for a chain, with `lazy`)"
+            )
+    except Failed:
+        _show(log)
+        raise
+
+
+def _show(log: Log) -> None:
+    if not log.path:
+        say("the log of uWSGI is no file: look into it for the reason")
+    for line in log.last():
+        say(line)
+
+
+class _Replacing:
+    """One master replaces its workers: one by one (chain), or all at once (reload)."""
+
+    def __init__(self, master: Process, fifo: str, mode: str, workers: int) -> None:
+        self._master, self._fifo = master, fifo
+        self._command = mode[0]
+        self._old = [child.process for child in processes.family(master)]
+        self._serving = processes.accepting(master)
+        self._wanted = max(1, workers, len(self._serving))
+        self._came: Set[Process] = set()
+        self._good: Set[Process] = set()
+
+    def carry_out(self, deadline: float) -> None:
+        processes.tell(self._fifo, self._command)
+        seen: List[Child] = []
+        since = time.monotonic()
+        while True:
+            children = processes.family(self._master)
+            new = [one for one in processes.accepting(self._master, children) if one not in self._old]
+            left = [one for one in self._serving if proc.lives(one)]
+            if not left and len(new) >= self._wanted:
+                say(f"process {self._master.pid} has {len(new)} new workers that accept, and no old one")
+                return
+            if children != seen:
+                seen, since = children, time.monotonic()
+            self._judge(children, new, left, deadline)
+            if self._command == "c" and time.monotonic() - since > _STILL:
+                # A chain that was already running, for another release, did not begin anew for us.
+                processes.tell(self._fifo, self._command)
+                since = time.monotonic()
+            time.sleep(_LOOK_AGAIN)
+
+    def _judge(self, children: List[Child], new: List[Process], left: List[Process], deadline: float) -> None:
+        if not proc.lives(self._master):
+            raise Failed(
+                f"BROKEN: uWSGI (process {self._master.pid}) ended, and nothing serves: start it with a "
+                "release that it can load"
+            )
+        self._good.update(new)
+        self._came.update(child.process for child in children if child.process not in self._old)
+        died = [one for one in self._came - self._good if not proc.lives(one)]
+        serve = f"{len(left)} of {self._wanted} old workers serve on" if left else "no old worker is left"
+        if len(died) >= _TRIES:
+            raise Failed(
+                f"BROKEN: {len(died)} new workers died before they accepted a request; {serve}, and uWSGI "
+                "tries again until the release on the disk is one that it can load"
+            )
+        if time.monotonic() > deadline:
+            raise self._late(new, serve)
+
+    def _late(self, new: List[Process], serve: str) -> Failed:
+        ready = f"{len(new)} of {self._wanted} workers are new and accept requests; {serve}"
+        known = {*self._old, *self._good}
+        if any(one not in known for one in processes.workers(self._master)):
+            return Failed(f"BROKEN: a new worker did not accept in time: {ready}")
+        return Failed(f"an old worker has not ended, it may still be answering a request: {ready}")

@@ -1,0 +1,69 @@
+"""What uWSGI must be set to for a way of reloading, so that a broken release leaves the old one serving."""
+
+from __future__ import annotations
+
+from rollout.agents.common.talk import Failed, say
+from rollout.agents.uwsgi.settings import Settings
+
+_HOOK = "hook-accepting1-once"
+"""Without `once`, a first worker that was replaced would end its own master."""
+_ROUTERS = ("http", "httprouter", "https", "https2", "fastrouter", "rawrouter", "sslrouter")
+_STATISTICS = ("stats", "stats-server")
+
+
+def must_fit(settings: Settings, mode: str, fifo: str) -> None:
+    """Raises Failed with what is to be changed in uWSGI's settings."""
+    if fifo not in settings.fifos:
+        say(f"uWSGI's settings cannot be seen (no master-fifo = {fifo} in them), so they are not checked")
+    elif mode == "chain":
+        _chain(settings)
+    elif mode == "refork":
+        _refork(settings, fifo)
+
+
+def _chain(settings: Settings) -> None:
+    if not settings.on("lazy-apps") and not settings.on("lazy"):
+        raise Failed(
+            "chain: without `lazy-apps` or `lazy` in uWSGI's settings every new worker runs the code that "
+            "the master has loaded: the old one"
+        )
+    if settings.on("lazy-apps") and settings.on("need-app"):
+        raise Failed(
+            "chain: with `lazy-apps` and `need-app` in its settings uWSGI ends altogether when a worker "
+            "cannot load the application: set `lazy` in place of `lazy-apps`, which only ends that worker"
+        )
+
+
+def _refork(settings: Settings, fifo: str) -> None:
+    fifos = settings.fifos
+    if fifo == fifos[0] or len(fifos) == 1:
+        raise Failed(
+            f"refork: uWSGI's settings need two FIFOs: a `master-fifo` that a new master begins with, and "
+            f"after it `master-fifo = {fifo}`, which it takes over"
+        )
+    written = [hook.partition("writefifo:")[2].rpartition(" ") for hook in settings.all(_HOOK)]
+    words = [(settings.path(path), text) for path, _, text in written]
+    if not any(path == fifo and text.endswith("q") for path, text in words):
+        raise Failed(
+            f"refork: nothing in uWSGI's settings ends the old master: add "
+            f"`{_HOOK} = writefifo:{fifo} {'2q' if len(fifos) > 2 else 'q'}`"
+        )
+    slot = str(fifos.index(fifo))
+    if not any(path == fifos[0] and slot in text for path, text in words):
+        raise Failed(
+            f"refork: nothing in uWSGI's settings has the new master take over {fifo}: add "
+            f"`{_HOOK} = writefifo:{fifos[0]} {slot}`"
+        )
+    if not settings.on("need-app"):
+        raise Failed(
+            "refork: without `need-app` in uWSGI's settings a new master that cannot load the application "
+            "takes over all the same, and answers 500"
+        )
+    if settings.on("vacuum"):
+        raise Failed("refork: with `vacuum` the old master removes what the new one uses: take it out")
+    for key in (*_ROUTERS, *_STATISTICS):
+        if any(key in _ROUTERS or not told.startswith("/") for told in settings.all(key)):
+            raise Failed(
+                f"refork: the address of `{key}` is not handed on, so the new master cannot have it while "
+                "the old one does: take it out (`http-socket` needs no router; `stats` may be a UNIX socket)"
+            )

@@ -1,0 +1,30 @@
+"""Chooses how events are shown: a live table for people, plain lines in CI, JSON for programs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rollout.cli.journal import Show
+from rollout.decisions.progress import Progress
+
+
+@contextmanager
+def event_view(output: str, before: Progress | None = None) -> Iterator[Show]:
+    """What shows records as they come, on standard output; `before` is a deployment that goes on."""
+    progress = before or Progress()
+    if output == "json":
+        from rollout.views.jsonlines import JsonView
+
+        yield JsonView(sys.stdout).show
+    elif sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        from rollout.views.live import LiveView
+
+        with LiveView(progress=progress) as live:
+            yield live.show
+    else:
+        from rollout.views.plain import PlainView
+
+        yield PlainView(sys.stdout, progress).show

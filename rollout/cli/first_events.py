@@ -1,0 +1,74 @@
+"""The first events of a deployment: what will be done, who does it, and how everything was before."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+
+from rollout.cli.journal import user
+from rollout.decisions.plan import Plan
+from rollout.engine.site import Survey
+from rollout.events import DeploymentResumed, DeploymentStarted, Event, ReleaseNoted, ServerNoted, Warned
+from rollout.inventory import Inventory
+
+
+def begun(
+    inventory: Inventory,
+    plan: Plan,
+    seen: Survey,
+    previous: Mapping[str, str],
+    *,
+    rollback_of: int | None = None,
+) -> Iterator[Event]:
+    """A deployment begins. `previous` are the releases of the nodes, as far as they are known."""
+    yield DeploymentStarted(
+        service=plan.service,
+        release=plan.release,
+        nodes=plan.nodes,
+        skipped=tuple(plan.skipped),
+        load_balancers=tuple(sorted({c.load_balancer for c in plan.capacity})),
+        window=plan.window,
+        canary=plan.canary,
+        inventory=str(inventory.path),
+        user=user(),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        releases=dict(plan.releases),
+        rollback_of=rollback_of,
+        on_failure="halt" if rollback_of is not None else inventory.strategy.on_failure or "halt",
+        on_judged="halt" if rollback_of is not None else inventory.strategy.on_failure or "rollback",
+        waves=plan.waves,
+        balanced=inventory.behind_load_balancers,
+    )
+    for name in plan.nodes:
+        for state in seen.states(name):
+            yield ServerNoted(
+                node=name,
+                load_balancer=state.server.load_balancer,
+                backend=state.server.backend,
+                server=state.server.name,
+                admin=int(plan.before[state.server].admin),
+                weight=plan.before[state.server].weight,
+                status=state.status,
+                warmup=plan.before[state.server].warmup,
+            )
+    yield from (ReleaseNoted(name, previous[name]) for name in plan.nodes if name in previous)
+    yield from _warned(plan)
+
+
+def resumed(plan: Plan) -> Iterator[Event]:
+    """A deployment goes on."""
+    yield DeploymentResumed(
+        nodes=plan.nodes,
+        skipped=tuple(plan.skipped),
+        user=user(),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+    )
+    yield from _warned(plan)
+
+
+def _warned(plan: Plan) -> Iterator[Event]:
+    yield from (Warned(f"skipped: {reason}", node=name) for name, reason in plan.skipped.items())
+    yield from map(Warned, plan.warnings)

@@ -1,0 +1,60 @@
+"""What `rollout drain` and `rollout ready` share: one node after the other, each step shown as it goes."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+from rollout.cli.arguments import add_common, limit, load_inventory
+from rollout.cli.exit_codes import FAILED
+from rollout.cli.wiring import open_site
+from rollout.decisions.plan import require_found, select
+from rollout.engine.log import Recorder
+from rollout.engine.site import Site, Survey, survey
+from rollout.errors import RolloutError, UsageError
+from rollout.events import Event, Record
+from rollout.views.jsonlines import JsonView
+from rollout.views.plain import PlainView
+
+OneNode = Callable[[Site, str, Survey, Recorder], Awaitable[None]]
+
+
+def add_node_arguments(parser: argparse.ArgumentParser) -> None:
+    add_common(parser)
+    parser.add_argument("nodes", metavar="NODE", nargs="*", help="a node of the inventory")
+
+
+async def for_each_node(arguments: argparse.Namespace, do: OneNode) -> int:
+    """Do it for each node that is named, and stop at the first that fails."""
+    inventory = load_inventory(arguments)
+    named = [*arguments.nodes, *limit(arguments)]
+    if not named:
+        raise UsageError(f"name at least one node: {', '.join(inventory.nodes)}")
+    nodes = select(inventory, named)
+    record = event_printer(arguments)
+    async with open_site(inventory) as site:
+        seen = await survey(site)
+        if site.load_balancers:
+            require_found(inventory, nodes, seen.placement)
+        for name in nodes:
+            seen = await survey(site)
+            try:
+                await do(site, name, seen, record)
+            except RolloutError:
+                # It has been told as the failure of its step.
+                return FAILED
+    return 0
+
+
+def event_printer(arguments: argparse.Namespace) -> Recorder:
+    """Shows events that belong to no deployment."""
+    view = JsonView(sys.stdout) if arguments.output == "json" else PlainView(sys.stdout)
+    count = itertools.count(1)
+
+    def record(event: Event) -> None:
+        view.show(Record(0, next(count), time.time(), arguments.redaction.event(event)))
+
+    return record

@@ -1,0 +1,89 @@
+"""Tells others that a deployment begins, and how it ended: a fold over its events, as a view is."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from rollout.cli.journal import JournalRecorder
+from rollout.errors import RequestFailed
+from rollout.events import DeploymentFinished, Record, Warned
+from rollout.inventory.hooks import Notify
+from rollout.views.messages import MESSAGES
+
+_TIMEOUT = 10.0
+"""Seconds for one message; and for all that are left, once nothing else is to be done."""
+
+
+class Outbox:
+    """Sends in the background: nobody waits for a message until all else is done."""
+
+    def __init__(self) -> None:
+        self._sending: list[asyncio.Task[None]] = []
+        self._last: dict[str, asyncio.Task[None]] = {}
+
+    def post(self, url: str, message: dict[str, Any], failed: Callable[[str], None]) -> None:
+        """Send it once those before it are sent to the same URL; `failed` is told why that did not work."""
+        task = asyncio.create_task(self._send(url, message, failed, self._last.get(url)))
+        self._last[url] = task
+        self._sending.append(task)
+
+    async def aclose(self) -> None:
+        """Returns when all are sent or have failed."""
+        if not self._sending:
+            return
+        try:
+            await asyncio.wait(self._sending, timeout=_TIMEOUT)
+        finally:
+            for task in self._sending:
+                task.cancel()
+            await asyncio.gather(*self._sending, return_exceptions=True)
+
+    async def _send(
+        self,
+        url: str,
+        message: dict[str, Any],
+        failed: Callable[[str], None],
+        before: asyncio.Task[None] | None,
+    ) -> None:
+        # Brings a library along that who notifies nobody does without.
+        from rollout.adapters.webhook import post
+
+        try:
+            if before is not None:
+                await asyncio.wait([before])
+            await post(url, message, timeout=_TIMEOUT)
+        except RequestFailed as error:
+            failed(str(error))
+        except asyncio.CancelledError:
+            failed("it was not sent in time")
+            raise
+
+
+class Notifier:
+    """Posts what it sees. A message that does not arrive is a warning, and nobody waits for it."""
+
+    def __init__(self, notify: Notify, record: JournalRecorder, outbox: Outbox) -> None:
+        """The deployment that is recorded is about to be carried out."""
+        self._notify = notify
+        self._record = record
+        self._outbox = outbox
+        self._progress = record.follow(self._show)
+        self._tell("started")
+
+    def _show(self, record: Record) -> None:
+        self._progress = self._progress.after(record)
+        if isinstance(record.event, DeploymentFinished):
+            self._tell("finished")
+
+    def _tell(self, event: str) -> None:
+        for name, url in self._notify.urls.items():
+            self._outbox.post(
+                url, MESSAGES[name](event, self._progress), functools.partial(self._warn, name, url)
+            )
+
+    def _warn(self, name: str, url: str, reason: str) -> None:
+        self._record(Warned(f"notify.{name}: {urlsplit(url).hostname}: {reason}"))

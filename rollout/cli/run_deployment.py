@@ -1,0 +1,108 @@
+"""What `deploy` and `resume` share: from a plan that was looked at to the end of the deployment."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+
+from rollout.cli.deploy_lock import RemoteControl
+from rollout.cli.exit_codes import FAILED, INTERRUPTED
+from rollout.cli.journal import JournalRecorder
+from rollout.cli.notify import Notifier
+from rollout.cli.wiring import OpenSite
+from rollout.decisions.plan import Plan
+from rollout.domain import Outcome, Step
+from rollout.engine.deployment import Deployment
+from rollout.events import Halted
+
+_EXIT_CODES = {Outcome.DONE: 0, Outcome.FAILED: FAILED, Outcome.INTERRUPTED: INTERRUPTED}
+
+
+async def carry_out(
+    site: OpenSite,
+    plan: Plan,
+    number: int,
+    record: JournalRecorder,
+    *,
+    previous: Mapping[str, str],
+    settled: Mapping[str, Collection[Step]],
+    allow_outage: bool,
+    control: RemoteControl,
+) -> int:
+    """Roll the nodes of the plan, and give the exit code. Its first events are recorded already."""
+    deployment = Deployment(
+        site,
+        plan,
+        number,
+        previous,
+        record,
+        allow_outage=allow_outage,
+        settled=settled,
+        masked=record.masked,
+    )
+    if (notify := site.inventory.notify) is not None:
+        Notifier(notify, record, site.outbox)
+    control.attach(deployment)
+    record.on_failure = lambda error: deployment.halt(str(error))
+    outcome = await _until_stopped(deployment, record)
+    return FAILED if record.failed else _EXIT_CODES[outcome]
+
+
+async def _until_stopped(deployment: Deployment, record: JournalRecorder) -> Outcome:
+    """Run it. The first Ctrl-C or SIGTERM lets the nodes in flight finish, the second ends them too.
+
+    More of them change nothing: a node that is being brought to a safe end must get there.
+    """
+    loop = asyncio.get_running_loop()
+    stops = (signal.SIGINT, signal.SIGTERM)
+    asked: list[str] = []
+    for which in stops:
+        loop.add_signal_handler(which, _stopper(deployment, record, asked, which.name))
+    try:
+        with _enter_promotes(deployment):
+            return await asyncio.create_task(deployment.run())
+    except asyncio.CancelledError:
+        return Outcome.INTERRUPTED
+    finally:
+        for which in stops:
+            loop.remove_signal_handler(which)
+
+
+@contextmanager
+def _enter_promotes(deployment: Deployment) -> Iterator[None]:
+    """On a terminal, Enter lets a paused deployment go on."""
+    if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()):
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def entered() -> None:
+        if not sys.stdin.readline():
+            loop.remove_reader(sys.stdin)
+        elif deployment.paused:
+            deployment.promote("Enter")
+
+    loop.add_reader(sys.stdin, entered)
+    try:
+        yield
+    finally:
+        loop.remove_reader(sys.stdin)
+
+
+def _stopper(
+    deployment: Deployment, record: JournalRecorder, asked: list[str], name: str
+) -> Callable[[], None]:
+    def stop() -> None:
+        asked.append(name)
+        gently = f"{name}: the nodes in flight finish; again to end them at once"
+        if len(asked) > 1:
+            deployment.interrupt(f"{name} again: the nodes in flight are brought to a safe end at once")
+        elif deployment.halted:
+            record(Halted(gently))
+        else:
+            deployment.halt(gently)
+
+    return stop

@@ -1,0 +1,27 @@
+"""`rollout drain NODE`: take a node out of rotation by hand."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from rollout.cli.node_verbs import add_node_arguments, for_each_node
+from rollout.engine.by_hand import drain_node
+from rollout.engine.log import Recorder
+from rollout.engine.site import Site, Survey
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_node_arguments(parser)
+    parser.add_argument(
+        "--allow-outage",
+        action="store_true",
+        help="set capacity aside: the last server of a backend, and strategy.min_ready",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    async def drain(site: Site, name: str, seen: Survey, record: Recorder) -> None:
+        await drain_node(site, name, seen, record, allow_outage=arguments.allow_outage)
+
+    return asyncio.run(for_each_node(arguments, drain))

@@ -1,0 +1,16 @@
+"""`rollout halt`: let the running deployment finish the nodes in flight and start no other."""
+
+from __future__ import annotations
+
+import argparse
+
+from rollout.cli.arguments import add_common
+from rollout.cli.deploy_lock import ask
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_common(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    return ask(arguments, "halt", "the nodes in flight finish, and no other one starts")

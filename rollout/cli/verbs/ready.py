@@ -1,0 +1,26 @@
+"""`rollout ready NODE`: put a healthy node back into rotation by hand."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from rollout.cli.journal import journal_of_user, left_out, mark_returned
+from rollout.cli.node_verbs import add_node_arguments, for_each_node
+from rollout.engine.by_hand import make_ready
+from rollout.engine.log import Recorder
+from rollout.engine.site import Site, Survey
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_node_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    async def ready(site: Site, name: str, seen: Survey, record: Recorder) -> None:
+        with journal_of_user(arguments.redaction) as journal:
+            noted = left_out(journal, site.inventory.service).get(name)
+            await make_ready(site, name, noted, seen, record)
+            mark_returned(journal, site.inventory.service, name)
+
+    return asyncio.run(for_each_node(arguments, ready))

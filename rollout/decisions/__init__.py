@@ -1,0 +1,1 @@
+"""Decisions: values in, a decision out. Nothing here asks, waits or writes."""

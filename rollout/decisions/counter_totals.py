@@ -1,0 +1,74 @@
+"""What servers answered since a deployment began, added up from readings. Values in, values out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from rollout.domain import Counters, Reading, Server, ServerState
+
+_WINDOW = 512
+"""Answers over which HAProxy's average slides; as long as there were fewer it is the mean of all. (Its
+TIME_STATS_SAMPLES, and measured.)"""
+
+Totals = Mapping[Server, Counters]
+"""What each server answered so far."""
+
+
+class CounterTotals:
+    """Fed with readings in the order in which they were made. HAProxy's counters begin anew when its process
+    does, and when somebody clears them: that is noticed, and what was counted before stays."""
+
+    def __init__(self) -> None:
+        self._totals: dict[Server, Counters] = {}
+        self.before: dict[Server, Counters] = {}
+        """What each server had answered before, as far as HAProxy remembers."""
+        self._last: dict[Server, tuple[tuple[int, int], ServerState]] = {}
+
+    @property
+    def totals(self) -> Totals:
+        return dict(self._totals)
+
+    def add(self, reading: Reading) -> None:
+        for state in reading.servers:
+            process, last = self._last.get(state.server, (None, None))
+            self._last[state.server] = (reading.process, state)
+            if last is None:
+                self._totals[state.server] = Counters()
+                self.before[state.server] = replace(
+                    state.counters, milliseconds=float(state.mean * state.counters.requests)
+                )
+            else:
+                same = process == reading.process and state.counters.requests >= last.counters.requests
+                self._totals[state.server] += _since(last if same else None, state)
+
+
+def summed(totals: Totals, servers: Iterable[Server], since: Totals | None = None) -> Counters:
+    """What `servers` answered together, after `since`."""
+    result = Counters()
+    for server in servers:
+        result += totals.get(server, Counters()) - (since or {}).get(server, Counters())
+    return result
+
+
+def _since(last: ServerState | None, now: ServerState) -> Counters:
+    """What came between two readings of one process; all that it counted, without `last`."""
+    before = last.counters if last else Counters()
+    answered = now.counters.requests - before.requests
+    grown = now.counters - before
+    return Counters(
+        requests=answered,
+        errors=max(0, grown.errors),
+        broken=max(0, grown.broken),
+        refused=max(0, grown.refused),
+        milliseconds=max(0.0, _milliseconds(before.requests, last.mean if last else 0, now, answered)),
+    )
+
+
+def _milliseconds(before: int, mean: int, now: ServerState, answered: int) -> float:
+    """How long `answered` requests took together, from HAProxy's average before and after them."""
+    if now.counters.requests <= _WINDOW:
+        return now.counters.requests * now.mean - before * mean
+    left = math.exp(-answered / _WINDOW)
+    return answered * (now.mean - mean * left) / (1 - left) if answered else 0.0

@@ -1,0 +1,1 @@
+"""Looks that touch nothing: preflight, the findings of a check, the status."""

@@ -1,0 +1,70 @@
+"""What is true now: every node, as every load balancer and its own health page show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rollout.decisions.health import DRAINING, fault, reported_release
+from rollout.decisions.node_state import HealthSeen, NodeStatus, SiteStatus, node_state
+from rollout.decisions.plan import place
+from rollout.domain import NodeState, Reading, ServerState
+from rollout.engine.health_page import ask
+from rollout.engine.site import Site, addresses
+from rollout.engine.waiting import both, together
+from rollout.errors import LoadBalancerError, RequestFailed
+
+
+async def site_status(site: Site, nodes: Sequence[str]) -> SiteStatus:
+    """Ask every load balancer and every health page once, all at the same time. Raises Refused."""
+    seen, pages = await both(
+        together(_read(site, name) for name in site.load_balancers),
+        together(_page(site, name) for name in nodes),
+    )
+    readings = [reading for reading in seen if isinstance(reading, Reading)]
+    unreachable = {error.load_balancer: str(error) for error in seen if isinstance(error, LoadBalancerError)}
+    placement = place(site.inventory, readings, await addresses(site.inventory))
+    statuses = []
+    for name, page in zip(nodes, pages, strict=True):
+        states = tuple(state for reading in readings for state in reading.of(placement[name]))
+        statuses.append(
+            NodeStatus(
+                name=name,
+                host=site.inventory.nodes[name].host,
+                state=_state(site, states, page, unreachable),
+                health=page,
+                servers=states,
+            )
+        )
+    return SiteStatus(tuple(statuses), tuple(readings), unreachable)
+
+
+def _state(
+    site: Site, states: Sequence[ServerState], page: HealthSeen | None, unreachable: Mapping[str, str]
+) -> NodeState:
+    """With a load balancer unread nobody knows; with none listed, the page is all there is."""
+    if unreachable:
+        return NodeState.UNKNOWN
+    if site.load_balancers or page is None:
+        return node_state(states)
+    if page.healthy:
+        return NodeState.READY
+    return NodeState.DRAINED if page.status == DRAINING else NodeState.DOWN
+
+
+async def _read(site: Site, name: str) -> Reading | LoadBalancerError:
+    try:
+        return await site.load_balancers[name].read()
+    except LoadBalancerError as error:
+        return error
+
+
+async def _page(site: Site, name: str) -> HealthSeen | None:
+    health = site.inventory.health
+    if health is None:
+        return None
+    try:
+        answer = await ask(site.context(name, None), health)
+    except RequestFailed as error:
+        return HealthSeen(healthy=False, status=None, release=None, detail=str(error))
+    wrong = fault(answer, health, None)
+    return HealthSeen(not wrong, answer.status, reported_release(answer, health), wrong)

@@ -1,0 +1,69 @@
+"""Proving by its own health page that a node runs what it should."""
+
+from __future__ import annotations
+
+import asyncio
+
+from rollout.decisions.health import fault
+from rollout.domain import Answer
+from rollout.engine.context import NodeContext
+from rollout.engine.log import StepLog
+from rollout.errors import ConnectionRefused, RequestFailed, StepFailure
+from rollout.inventory.model import Health
+
+REQUEST_TIMEOUT = 5.0
+"""Seconds for one answer of a health page."""
+_REFUSED_PAUSE = 0.03
+"""Seconds until the next try where nothing listens yet: asking costs nothing there, and waiting does."""
+
+
+async def ask(context: NodeContext, health: Health) -> Answer:
+    """One answer of the node's health page. Raises ProbeFailed."""
+    return await context.probe.request("GET", context.fill(health.http), timeout=REQUEST_TIMEOUT)
+
+
+async def verify(
+    context: NodeContext,
+    health: Health,
+    log: StepLog,
+    *,
+    draining: bool = False,
+    right_once: asyncio.Event | None = None,
+) -> None:
+    """Ask until the page is right `successes` times in a row; `right_once` is set at the first of them.
+
+    `draining` says that the page may answer 404, since it was told to. Raises StepFailure after the timeout,
+    with what was wrong last.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + health.timeout
+    right, wrong = 0, "no answer"
+    while right < health.successes:
+        pause = health.interval
+        try:
+            async with asyncio.timeout_at(deadline):
+                answer = await ask(context, health)
+        except TimeoutError:
+            after = f"no answer after it was right {right} of {health.successes} times"
+            raise _unhealthy(context, health, wrong or after) from None
+        except RequestFailed as error:
+            right, wrong = 0, str(error)
+            if isinstance(error, ConnectionRefused):
+                pause = min(pause, _REFUSED_PAUSE)
+        else:
+            wrong = fault(answer, health, context.release, draining=draining)
+            right = 0 if wrong else right + 1
+            if right and right_once is not None:
+                right_once.set()
+        log.progress(wrong or f"right {right} of {health.successes} times")
+        if right < health.successes:
+            if clock() + pause > deadline:
+                raise _unhealthy(context, health, wrong or f"right only {right} times in a row")
+            await asyncio.sleep(pause)
+
+
+def _unhealthy(context: NodeContext, health: Health, wrong: str) -> StepFailure:
+    return StepFailure(
+        f"{context.fill(health.http)} was not healthy within {health.timeout:g} s: {wrong}",
+        hint="the node stays out of rotation until it is healthy",
+    )

@@ -1,0 +1,1 @@
+"""What is done to one node, step after step."""

@@ -1,0 +1,145 @@
+"""Baking: a node that takes traffic again must stay right without a break, and serve users as others do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from rollout.decisions.health import fault
+from rollout.decisions.judge import Judgement, Verdict
+from rollout.engine.context import NodeContext
+from rollout.engine.health_page import ask
+from rollout.engine.log import StepLog
+from rollout.engine.pausing import Pauses
+from rollout.engine.steps.second_opinion import second_opinions
+from rollout.engine.users.jury import Jury
+from rollout.errors import JudgedBad, Outage, RequestFailed, StepFailure
+from rollout.inventory.judge import Judge
+
+_PATIENCE = 900.0
+"""Seconds for which a problem that all nodes have is waited out."""
+
+
+class Bake:
+    """One node's. Its time begins again after a problem that the others had, too."""
+
+    def __init__(self, context: NodeContext, jury: Jury, pauses: Pauses, log: StepLog) -> None:
+        self._context = context
+        self._name = context.name
+        self._jury = jury
+        self._pauses = pauses
+        self._log = log
+        strategy = context.inventory.strategy
+        self._seconds = strategy.bake
+        self._judge = strategy.judge if isinstance(strategy.judge, Judge) else None
+        self._pace = min(1.0, max(0.1, self._seconds / 10))
+        self._clock = asyncio.get_running_loop().time
+        self._look_at = 0.0
+
+    async def run(self) -> None:
+        """Raises JudgedBad, StepFailure, and Outage for a problem of all nodes that does not end."""
+        while trouble := await self._served() or await self._decided():
+            if not await self._waited_out(trouble):
+                self._log.detail = "not judged: the other nodes had a problem, too"
+                return
+        if self._judge is not None:
+            await second_opinions(self._context, self._judge, self._log)
+
+    async def _served(self) -> str:
+        """The whole time without a break; else what problem all nodes have."""
+        await self._jury.again(self._name)
+        deadline = self._clock() + self._seconds
+        health = self._context.inventory.health
+        while self._clock() < deadline:
+            wrong = await self._wrong()
+            judged = await self._judged(now=bool(wrong))
+            if judged.verdict is Verdict.EVERYWHERE:
+                return judged.reason
+            if wrong and (trouble := self._jury.trouble([self._name])):
+                return trouble
+            if wrong:
+                raise StepFailure(wrong)
+            if judged.verdict is Verdict.FAIL:
+                raise JudgedBad(judged.reason)
+            pause = health.interval if health else self._pace
+            await asyncio.sleep(min(pause, self._pace, max(0.0, deadline - self._clock())))
+        return ""
+
+    async def _wrong(self) -> str:
+        """What its own page, or HAProxy's check, has against the node; empty if nothing."""
+        if down := self._jury.down(self._name):
+            return f"HAProxy finds {', '.join(map(str, down))} down"
+        health = self._context.inventory.health
+        if health is None:
+            return ""
+        try:
+            wrong = fault(await ask(self._context, health), health, self._context.release)
+        except RequestFailed as error:
+            wrong = str(error)
+        return f"{self._context.fill(health.http)} did not stay healthy: {wrong}" if wrong else ""
+
+    async def _judged(self, *, now: bool) -> Judgement:
+        if self._clock() < self._look_at and not now:
+            return Judgement(Verdict.UNDECIDED)
+        self._look_at = self._clock() + self._pace
+        judged = await self._jury.look(self._name)
+        if judged.verdict is Verdict.UNDECIDED:
+            self._log.progress(judged.reason)
+        return judged
+
+    async def _decided(self) -> str:
+        """The verdict; with too few requests, more are waited for. Tells what problem all nodes have."""
+        settings = self._judge
+        if settings is None or not self._jury.sits:
+            return ""
+        wait = self._seconds if settings.wait is None else settings.wait
+        deadline = self._clock() + wait
+        while (judged := await self._jury.verdict([self._name])).verdict is Verdict.UNDECIDED:
+            if self._clock() >= deadline:
+                break
+            self._log.progress(f"too few requests to judge by: {judged.reason}")
+            await asyncio.sleep(self._pace)
+        match judged.verdict:
+            case Verdict.FAIL:
+                raise JudgedBad(judged.reason)
+            case Verdict.EVERYWHERE:
+                return judged.reason
+            case Verdict.UNDECIDED if settings.undecided == "ask":
+                await self._pauses.pause(f"too few requests to judge by: {judged.reason}")
+            case Verdict.UNDECIDED:
+                self._log.detail = f"not judged: {judged.reason}"
+            case Verdict.PASS:
+                self._log.detail = judged.reason
+        return ""
+
+    async def _waited_out(self, trouble: str) -> bool:
+        """Wait for the end of a problem that all have; False if somebody wants to go on before."""
+        over = asyncio.Event()
+        async with self._watching(over):
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    return await self._pauses.pause(trouble, over)
+            except TimeoutError:
+                raise Outage(
+                    f"all nodes have a problem for {_PATIENCE / 60:.0f} min now: {trouble}",
+                    hint="the release is not to blame for what all have: `rollout resume` goes on",
+                ) from None
+
+    @asynccontextmanager
+    async def _watching(self, over: asyncio.Event) -> AsyncIterator[None]:
+        async def look() -> None:
+            while True:
+                await asyncio.sleep(self._pace)
+                await self._jury.look(self._name)
+                if not self._jury.trouble([self._name]):
+                    over.set()
+
+        task = asyncio.create_task(look())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task

@@ -1,0 +1,1 @@
+"""What users get while nodes are rolled, and what follows from it."""

@@ -1,0 +1,50 @@
+"""The probe: the service's public address, asked all through a deployment as a user would."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections.abc import Callable
+from http import HTTPStatus
+
+from rollout.errors import RequestFailed
+from rollout.events import Probed
+from rollout.inventory.probe import PublicProbe
+from rollout.ports import HttpClient
+
+
+class Probing:
+    """`halt` is told once, when there were too many failures."""
+
+    def __init__(self, settings: PublicProbe, probe: HttpClient, halt: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._probe = probe
+        self._halt = halt
+        self._took: list[float] = []
+        self._failed = 0
+
+    async def run(self) -> None:
+        """Until it is cancelled. A slow answer does not hold up the next question."""
+        async with asyncio.TaskGroup() as asking:
+            while True:
+                asking.create_task(self._ask())
+                await asyncio.sleep(self._settings.every)
+
+    def seen(self) -> Probed:
+        """What was seen so far."""
+        took = self._took or [0.0]
+        return Probed(len(self._took), self._failed, round(statistics.median(took)), round(max(took)))
+
+    async def _ask(self) -> None:
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        try:
+            answer = await self._probe.request("GET", self._settings.url, timeout=self._settings.timeout)
+            wrong = f"status {answer.status}" if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
+        except RequestFailed as error:
+            wrong = str(error)
+        self._took.append((clock() - begun) * 1000)
+        if wrong:
+            self._failed += 1
+            if self._failed == self._settings.max_failures + 1:
+                self._halt(f"the probe of {self._settings.url} failed {self._failed} times, at last: {wrong}")

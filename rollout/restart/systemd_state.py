@@ -1,0 +1,116 @@
+"""What `systemctl show` prints of a unit before and after, and whether that proves a restart or a reload.
+
+systemd gives every start of a unit an `InvocationID`. A restart is done when the unit is active under another
+one than before, whatever the restart command said. A reload is done when it is active under the same one, has
+been in another state since, and systemd has no complaint of the reload (`ReloadResult`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rollout.restart.driver import ProofResult, ProofStatus
+
+PROPERTIES = (
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "InvocationID",
+    "Job",
+    "Result",
+    "ReloadResult",
+    "StateChangeTimestampMonotonic",
+    "NRestarts",
+    "NeedDaemonReload",
+)
+_UNUSABLE = {
+    "not-found": "there is no such unit",
+    "masked": "the unit is masked",
+    "bad-setting": "the unit file has a bad setting",
+    "error": "the unit file cannot be loaded",
+}
+
+
+def compare_restart(unit: str, before: str, after: str) -> ProofResult:
+    then, now = _properties(before), _properties(after)
+    if "ActiveState" not in now or now.get("LoadState") in _UNUSABLE:
+        return _unanswered(unit, before, after)
+    if _starts_again(now):
+        return ProofResult(ProofStatus.FAILED, f"{unit} ended as soon as it had started ({_result(now)})")
+    if _changes(now):
+        return ProofResult(ProofStatus.WAIT, f"{unit} is {_state(now)}")
+    if now["ActiveState"] == "failed":
+        return ProofResult(ProofStatus.FAILED, f"{unit} failed ({_result(now)})")
+    if now["ActiveState"] == "inactive":
+        return ProofResult(ProofStatus.FAILED, f"{unit} is not running ({_result(now)})")
+    if now.get("InvocationID", "") in ("", then.get("InvocationID", "")):
+        return ProofResult(
+            ProofStatus.FAILED, f"{unit} was not restarted: it is still the invocation of before"
+        )
+    # systemd counts its own restarts; one by hand sets the count to 0, but not from within a crash loop
+    if now.get("NRestarts", "0") not in ("0", then.get("NRestarts", "0")):
+        return ProofResult(ProofStatus.FAILED, f"{unit} keeps restarting ({now['NRestarts']} times so far)")
+    return ProofResult(ProofStatus.DONE, f"{unit} is {_state(now)}{_stale(now)}")
+
+
+def compare_reload(unit: str, before: str, after: str) -> ProofResult:
+    then, now = _properties(before), _properties(after)
+    if "ActiveState" not in now or now.get("LoadState") in _UNUSABLE:
+        return _unanswered(unit, before, after)
+    same = now.get("InvocationID") == then.get("InvocationID")
+    if _starts_again(now) or not same:
+        return ProofResult(ProofStatus.FAILED, f"{unit} ended on the reload, and was started again")
+    if _changes(now):
+        return ProofResult(ProofStatus.WAIT, f"{unit} is {_state(now)}")
+    if now["ActiveState"] != "active":
+        return ProofResult(ProofStatus.FAILED, f"{unit} ended on the reload ({_result(now)})")
+    moved = "StateChangeTimestampMonotonic"
+    if now.get(moved) == then.get(moved):
+        return ProofResult(ProofStatus.FAILED, f"{unit} was not reloaded: nothing has happened to it since")
+    if now.get("ReloadResult") != "success":
+        failed = f"the reload of {unit} failed (ReloadResult={now.get('ReloadResult', 'unknown')})"
+        return ProofResult(ProofStatus.FAILED, f"{failed}: it goes on as it was")
+    return ProofResult(ProofStatus.DONE, f"{unit} is reloaded, and {_state(now)}{_stale(now)}")
+
+
+def _properties(shown: str) -> Mapping[str, str]:
+    """The `Name=value` lines of `systemctl show`, by name."""
+    pairs = (line.strip().partition("=") for line in shown.splitlines())
+    return {name: value for name, separator, value in pairs if separator and name in PROPERTIES}
+
+
+def _unanswered(unit: str, before: str, after: str) -> ProofResult:
+    """systemd has no such unit, or there is no systemd, or it did not answer."""
+    unusable = _UNUSABLE.get(_properties(after).get("LoadState", ""))
+    if unusable:
+        return ProofResult(ProofStatus.FAILED, f"{unit}: {unusable}")
+    said = (after.strip().splitlines() or ["systemctl said nothing"])[-1]
+    if "systemctl" in said and "not found" in said:
+        return ProofResult(ProofStatus.FAILED, "systemctl: not found: this host has no systemd")
+    answered_before = "ActiveState" in _properties(before)
+    return ProofResult(ProofStatus.WAIT if answered_before else ProofStatus.FAILED, f"{unit}: {said}")
+
+
+def _starts_again(now: Mapping[str, str]) -> bool:
+    """Whether it ended by itself, and systemd is about to start it again."""
+    return now.get("SubState", "").startswith("auto-restart")
+
+
+def _changes(now: Mapping[str, str]) -> bool:
+    """Whether systemd is still at it. Between its stop and its start a unit can look failed: an old process
+    that ended badly."""
+    return bool(now.get("Job")) or now["ActiveState"] not in ("active", "inactive", "failed")
+
+
+def _state(now: Mapping[str, str]) -> str:
+    return f"{now['ActiveState']} ({now.get('SubState', '')})"
+
+
+def _result(now: Mapping[str, str]) -> str:
+    return f"Result={now.get('Result', 'unknown')}"
+
+
+def _stale(now: Mapping[str, str]) -> str:
+    if now.get("NeedDaemonReload") != "yes":
+        return ""
+    return ", from an outdated unit file: systemctl daemon-reload was not run"
