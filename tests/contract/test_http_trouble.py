@@ -224,19 +224,15 @@ def test_a_method_that_is_none(method: str) -> None:
         ask(reply(), method=method)
 
 
-def test_cancelling_is_not_a_failed_probe() -> None:
+async def test_cancelling_is_not_a_failed_probe() -> None:
     """Who gives the waiting up gets what they asked for, at once."""
-
-    async def run() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            probe = HttpxClient()
-            url = f"http://127.0.0.1:{server.getsockname()[1]}/"
-            asking = asyncio.ensure_future(probe.request("GET", url, timeout=60))
-            done, _ = await asyncio.wait([asking], timeout=0.05)
-            assert not done
-            asking.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await asking
-            await probe.aclose()
-
-    asyncio.run(run())
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        probe = HttpxClient()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        asking = asyncio.ensure_future(probe.request("GET", url, timeout=60))
+        done, _ = await asyncio.wait([asking], timeout=0.05)
+        assert not done
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await probe.aclose()

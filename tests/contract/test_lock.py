@@ -35,21 +35,17 @@ def alive(_: LockHolder) -> bool:
     return False
 
 
-def test_one_takes_it_and_the_other_sees_who_holds_it(lock: FolderLock) -> None:
+async def test_one_takes_it_and_the_other_sees_who_holds_it(lock: FolderLock) -> None:
     """Until it is dropped; then the other one may have it."""
-
-    async def scenario() -> None:
-        assert await lock.held() is None
-        assert await lock.take(ONE)
-        assert not await lock.take(OTHER)
-        held = await lock.held()
-        assert held is not None
-        assert held.holder == ONE
-        assert 0 <= held.silent < 5
-        await lock.drop(ONE)
-        assert await lock.take(OTHER)
-
-    asyncio.run(scenario())
+    assert await lock.held() is None
+    assert await lock.take(ONE)
+    assert not await lock.take(OTHER)
+    held = await lock.held()
+    assert held is not None
+    assert held.holder == ONE
+    assert 0 <= held.silent < 5
+    await lock.drop(ONE)
+    assert await lock.take(OTHER)
 
 
 def test_of_many_at_once_one_gets_it(lock: FolderLock, folder: Path) -> None:
@@ -67,45 +63,33 @@ def test_of_many_at_once_one_gets_it(lock: FolderLock, folder: Path) -> None:
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
-def test_only_its_holder_drops_it_and_learns_that_it_is_lost(lock: FolderLock) -> None:
+async def test_only_its_holder_drops_it_and_learns_that_it_is_lost(lock: FolderLock) -> None:
     """Who lost the lock to another one cannot take it away again."""
-
-    async def scenario() -> None:
-        await lock.take(ONE)
-        await lock.drop(OTHER)
-        assert await lock.beat(ONE) == LockRequests()
-        await lock.drop(ONE)
-        await lock.take(OTHER)
-        with pytest.raises(LockLost):
-            await lock.beat(ONE)
-        await lock.drop(ONE)
-        assert await lock.beat(OTHER) == LockRequests()
-
-    asyncio.run(scenario())
+    await lock.take(ONE)
+    await lock.drop(OTHER)
+    assert await lock.beat(ONE) == LockRequests()
+    await lock.drop(ONE)
+    await lock.take(OTHER)
+    with pytest.raises(LockLost):
+        await lock.beat(ONE)
+    await lock.drop(ONE)
+    assert await lock.beat(OTHER) == LockRequests()
 
 
-def test_a_holder_is_asked_to_halt(lock: FolderLock) -> None:
+async def test_a_holder_is_asked_to_halt(lock: FolderLock) -> None:
     """At its next sign of life it learns who asked; nobody can be asked where nobody holds the lock."""
-
-    async def scenario() -> None:
-        assert not await lock.ask("halt", "bob on desk")
-        await lock.take(ONE)
-        assert await lock.ask("halt", "bob on desk")
-        assert await lock.beat(ONE) == LockRequests(halt="bob on desk")
-
-    asyncio.run(scenario())
+    assert not await lock.ask("halt", "bob on desk")
+    await lock.take(ONE)
+    assert await lock.ask("halt", "bob on desk")
+    assert await lock.beat(ONE) == LockRequests(halt="bob on desk")
 
 
-def test_a_holder_is_asked_to_go_on_once(lock: FolderLock) -> None:
+async def test_a_holder_is_asked_to_go_on_once(lock: FolderLock) -> None:
     """What was asked before a pause is not taken for what is asked in the next."""
-
-    async def scenario() -> None:
-        await lock.take(ONE)
-        assert await lock.ask("promote", "bob on desk")
-        assert await lock.beat(ONE) == LockRequests(promote="bob on desk")
-        assert await lock.beat(ONE) == LockRequests()
-
-    asyncio.run(scenario())
+    await lock.take(ONE)
+    assert await lock.ask("promote", "bob on desk")
+    assert await lock.beat(ONE) == LockRequests(promote="bob on desk")
+    assert await lock.beat(ONE) == LockRequests()
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
@@ -127,38 +111,30 @@ def test_a_folder_that_is_no_lock_is_left_alone(lock: FolderLock, folder: Path) 
     assert (folder / "holder").read_text() == "precious\n"
 
 
-def test_the_lock_is_held_for_as_long_as_the_work_takes(lock: FolderLock) -> None:
+async def test_the_lock_is_held_for_as_long_as_the_work_takes(lock: FolderLock) -> None:
     """A second one is refused with the first one's name, and gets it afterwards."""
-
-    async def scenario() -> None:
-        async with locked(lock, ONE, wait=0, is_gone=alive, halt=print, promote=print):
-            with pytest.raises(Refused, match=r"ann on laptop \(deploy 1.4.2, process 17\) holds the lock"):
-                async with locked(lock, OTHER, wait=0, is_gone=alive, halt=print, promote=print):
-                    pass
-        async with locked(lock, OTHER, wait=0, is_gone=alive, halt=print, promote=print):
-            pass
-        assert await lock.held() is None
-
-    asyncio.run(scenario())
-
-
-def test_who_waits_gets_it_when_it_is_free(lock: FolderLock) -> None:
-    """Without being refused meanwhile."""
-
-    async def scenario() -> None:
-        await lock.take(ONE)
-
-        async def wait() -> None:
-            async with locked(lock, OTHER, wait=30, is_gone=alive, halt=print, promote=print):
+    async with locked(lock, ONE, wait=0, is_gone=alive, halt=print, promote=print):
+        with pytest.raises(Refused, match=r"ann on laptop \(deploy 1.4.2, process 17\) holds the lock"):
+            async with locked(lock, OTHER, wait=0, is_gone=alive, halt=print, promote=print):
                 pass
+    async with locked(lock, OTHER, wait=0, is_gone=alive, halt=print, promote=print):
+        pass
+    assert await lock.held() is None
 
-        waiting = asyncio.create_task(wait())
-        await asyncio.sleep(0)
-        await lock.drop(ONE)
-        async with asyncio.timeout(10):
-            await waiting
 
-    asyncio.run(scenario())
+async def test_who_waits_gets_it_when_it_is_free(lock: FolderLock) -> None:
+    """Without being refused meanwhile."""
+    await lock.take(ONE)
+
+    async def wait() -> None:
+        async with locked(lock, OTHER, wait=30, is_gone=alive, halt=print, promote=print):
+            pass
+
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    await lock.drop(ONE)
+    async with asyncio.timeout(10):
+        await waiting
 
 
 def silent(lock: FolderLock, folder: Path) -> Awaitable[bool]:

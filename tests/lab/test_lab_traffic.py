@@ -43,15 +43,11 @@ def test_traffic_counts_what_is_lost(start_lab: StartLab) -> None:
     assert "× status 503" in str(result)
 
 
-def test_traffic_to_nobody_says_so() -> None:
+async def test_traffic_to_nobody_says_so() -> None:
     """No answer at all is an error that names the address."""
-
-    async def send() -> None:
-        with socket.socket() as nobody:
-            nobody.bind(("127.0.0.1", 0))
-            url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-            async with Traffic([url], rate=100) as traffic:
-                await until(lambda: traffic.result.sent >= 10)
-        assert traffic.result.losses == {"ConnectionRefusedError": traffic.result.sent}
-
-    asyncio.run(send())
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        async with Traffic([url], rate=100) as traffic:
+            await until(lambda: traffic.result.sent >= 10)
+    assert traffic.result.losses == {"ConnectionRefusedError": traffic.result.sent}

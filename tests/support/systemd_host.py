@@ -21,7 +21,7 @@ import pytest
 from rollout.domain import Completed
 from tests.support import trixie
 
-ServerBefore = TypeVar("Found")
+Seen = TypeVar("Seen")
 BOOT = Path(__file__).with_suffix(".sh")
 PROGRAMS = {
     "/lib/systemd/systemd": "systemd",
@@ -120,7 +120,7 @@ def remove_control_group(group: str) -> None:
     until(lambda: subprocess.run(enter, capture_output=True).returncode == 0, f"{tree} to be empty")
 
 
-def until(look: Callable[[], ServerBefore | None], what: str) -> ServerBefore:
+def until(look: Callable[[], Seen | None], what: str) -> Seen:
     """The first true answer of `look` within 20 seconds."""
     deadline = time.monotonic() + 20
     while not (found := look()):

@@ -56,86 +56,64 @@ async def counted(binary: Path, folder: Path) -> AsyncIterator[tuple[HAProxy, Co
                 counter.open.set()
 
 
-def test_waiters_share_a_query(haproxy_binary: Path, tmp_path: Path) -> None:
+async def test_waiters_share_a_query(haproxy_binary: Path, tmp_path: Path) -> None:
     """Fifty who wait at the same time, ten times each, cost about ten queries, one at a time."""
+    async with counted(haproxy_binary, tmp_path) as (lb, counter):
 
-    async def scenario() -> None:
-        async with counted(haproxy_binary, tmp_path) as (lb, counter):
+        async def wait() -> None:
+            for _ in range(10):
+                assert len((await lb.read()).servers) == 1
 
-            async def wait() -> None:
-                for _ in range(10):
-                    assert len((await lb.read()).servers) == 1
-
-            await asyncio.gather(*(wait() for _ in range(50)))
-            assert 10 <= counter.asked <= 13
-            assert counter.most_at_once == 1
-
-    asyncio.run(scenario())
+        await asyncio.gather(*(wait() for _ in range(50)))
+        assert 10 <= counter.asked <= 13
+        assert counter.most_at_once == 1
 
 
-def test_nobody_waits_nobody_asks(haproxy_binary: Path, tmp_path: Path) -> None:
+async def test_nobody_waits_nobody_asks(haproxy_binary: Path, tmp_path: Path) -> None:
     """Between readings HAProxy is left alone."""
-
-    async def scenario() -> None:
-        async with counted(haproxy_binary, tmp_path) as (lb, counter):
-            await lb.read()
-            loop = asyncio.get_running_loop()
-            began = loop.time()
-            await until(lambda: loop.time() - began > 0.1, "some time")
-            assert counter.asked == 1
-
-    asyncio.run(scenario())
+    async with counted(haproxy_binary, tmp_path) as (lb, counter):
+        await lb.read()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await until(lambda: loop.time() - began > 0.1, "some time")
+        assert counter.asked == 1
 
 
-def test_a_reading_begins_after_its_call(haproxy_binary: Path, tmp_path: Path) -> None:
+async def test_a_reading_begins_after_its_call(haproxy_binary: Path, tmp_path: Path) -> None:
     """Who asks while a query is under way gets the answer of the next one, which shows what was just sent."""
-
-    async def scenario() -> None:
-        async with counted(haproxy_binary, tmp_path) as (lb, counter):
-            counter.open.clear()
-            early = asyncio.create_task(lb.read())
-            await until(lambda: counter.kept_back == 1, "the first query")
-            await counter.lb.ask("set server shop/web1 state drain")
-            late = asyncio.create_task(lb.read())
-            await asyncio.sleep(0)
-            counter.open.set()
-            assert (await early).servers[0].status == "no check"
-            assert (await late).servers[0].status == "DRAIN"
-            assert counter.asked == 2
-
-    asyncio.run(scenario())
+    async with counted(haproxy_binary, tmp_path) as (lb, counter):
+        counter.open.clear()
+        early = asyncio.create_task(lb.read())
+        await until(lambda: counter.kept_back == 1, "the first query")
+        await counter.lb.ask("set server shop/web1 state drain")
+        late = asyncio.create_task(lb.read())
+        await asyncio.sleep(0)
+        counter.open.set()
+        assert (await early).servers[0].status == "no check"
+        assert (await late).servers[0].status == "DRAIN"
+        assert counter.asked == 2
 
 
-def test_a_cancelled_waiter_harms_nobody(haproxy_binary: Path, tmp_path: Path) -> None:
+async def test_a_cancelled_waiter_harms_nobody(haproxy_binary: Path, tmp_path: Path) -> None:
     """Of those who wait for a query some give up, the first one among them: the others get their reading."""
-
-    async def scenario() -> None:
-        async with counted(haproxy_binary, tmp_path) as (lb, counter):
-            counter.open.clear()
-            waiters = [asyncio.create_task(lb.read()) for _ in range(6)]
-            await until(lambda: counter.asked == 1, "the query")
-            for waiter in waiters[:3]:
-                waiter.cancel()
-            await asyncio.sleep(0)
-            counter.open.set()
-            results = await asyncio.gather(*waiters, return_exceptions=True)
-            assert [isinstance(result, asyncio.CancelledError) for result in results] == [True] * 3 + [
-                False
-            ] * 3
-            assert len((await lb.read()).servers) == 1
-
-    asyncio.run(scenario())
+    async with counted(haproxy_binary, tmp_path) as (lb, counter):
+        counter.open.clear()
+        waiters = [asyncio.create_task(lb.read()) for _ in range(6)]
+        await until(lambda: counter.asked == 1, "the query")
+        for waiter in waiters[:3]:
+            waiter.cancel()
+        await asyncio.sleep(0)
+        counter.open.set()
+        results = await asyncio.gather(*waiters, return_exceptions=True)
+        assert [isinstance(result, asyncio.CancelledError) for result in results] == [True] * 3 + [False] * 3
+        assert len((await lb.read()).servers) == 1
 
 
-def test_all_are_told_of_an_error(haproxy_binary: Path, tmp_path: Path) -> None:
+async def test_all_are_told_of_an_error(haproxy_binary: Path, tmp_path: Path) -> None:
     """A query that fails fails for all who waited for it, and the next one is made anew."""
-
-    async def scenario() -> None:
-        async with counted(haproxy_binary, tmp_path) as (lb, counter):
-            counter.breaks = True
-            results = await asyncio.gather(*(lb.read() for _ in range(5)), return_exceptions=True)
-            assert {type(result) for result in results} == {LoadBalancerUnreachable}
-            counter.breaks = False
-            assert len((await lb.read()).servers) == 1
-
-    asyncio.run(scenario())
+    async with counted(haproxy_binary, tmp_path) as (lb, counter):
+        counter.breaks = True
+        results = await asyncio.gather(*(lb.read() for _ in range(5)), return_exceptions=True)
+        assert {type(result) for result in results} == {LoadBalancerUnreachable}
+        counter.breaks = False
+        assert len((await lb.read()).servers) == 1

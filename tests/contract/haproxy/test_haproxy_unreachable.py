@@ -55,110 +55,86 @@ async def binary(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 @pytest.mark.parametrize("answer", [echo, greet, binary])
-def test_something_else_answers(tmp_path: Path, answer: Answer) -> None:
+async def test_something_else_answers(tmp_path: Path, answer: Answer) -> None:
     """Another service's socket is told from HAProxy's, with what it said."""
-
-    async def scenario() -> None:
-        async with answering(tmp_path / "s", answer) as lb:
-            with pytest.raises(
-                NotHAProxy, match=r"^lb1: this is not HAProxy's runtime socket: it answered '.+'"
-            ):
-                await lb.read()
-            with pytest.raises(NotHAProxy):
-                await lb.level()
-
-    asyncio.run(scenario())
+    async with answering(tmp_path / "s", answer) as lb:
+        with pytest.raises(NotHAProxy, match=r"^lb1: this is not HAProxy's runtime socket: it answered '.+'"):
+            await lb.read()
+        with pytest.raises(NotHAProxy):
+            await lb.level()
 
 
-def test_a_web_server_answers() -> None:
+async def test_a_web_server_answers() -> None:
     """An HTTP server on the TCP port is told from HAProxy's runtime socket."""
+    async def bad_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"HTTP/1.0 400 Bad request\r\nContent-Type: text/html\r\n\r\n<html>\n\n</html>")
+        writer.close()
 
-    async def scenario() -> None:
-        async def bad_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.readline()
-            writer.write(b"HTTP/1.0 400 Bad request\r\nContent-Type: text/html\r\n\r\n<html>\n\n</html>")
-            writer.close()
-
-        async with web_app("web1") as app, await asyncio.start_server(bad_request, app.host, PORT + 1):
-            lb = HAProxy("lb1", TcpTransport("lb1", TcpSocket(app.host, PORT + 1)))
-            with pytest.raises(NotHAProxy, match=r"it answered 'HTTP/1\.0 400 Bad request") as raised:
-                await lb.read()
-            assert raised.value.hint == "`haproxy:` must name the path of a `stats socket` line"
-
-    asyncio.run(scenario())
+    async with web_app("web1") as app, await asyncio.start_server(bad_request, app.host, PORT + 1):
+        lb = HAProxy("lb1", TcpTransport("lb1", TcpSocket(app.host, PORT + 1)))
+        with pytest.raises(NotHAProxy, match=r"it answered 'HTTP/1\.0 400 Bad request") as raised:
+            await lb.read()
+        assert raised.value.hint == "`haproxy:` must name the path of a `stats socket` line"
 
 
-def test_nothing_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nothing_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket that accepts and is silent is given up after the timeout."""
     monkeypatch.setattr(transport, "TIMEOUT", 0.1)
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
 
-    async def scenario() -> None:
-        async with answering(tmp_path / "s", silent) as lb:
-            with pytest.raises(LoadBalancerUnreachable, match="did not answer within"):
-                await lb.read()
-
-    asyncio.run(scenario())
+    async with answering(tmp_path / "s", silent) as lb:
+        with pytest.raises(LoadBalancerUnreachable, match="did not answer within"):
+            await lb.read()
 
 
-def test_a_paused_haproxy_is_given_up(haproxy_binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_paused_haproxy_is_given_up(haproxy_binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A HAProxy that hangs is given up after the timeout, and read again once it goes on."""
     monkeypatch.setattr(transport, "TIMEOUT", 0.1)
 
-    async def scenario() -> None:
-        async with balancer(haproxy_binary, {"shop": ["server web1 127.0.0.1:1"]}) as lb:
-            await lb.pause()
-            try:
-                with pytest.raises(LoadBalancerUnreachable, match="did not answer within"):
-                    await lb.haproxy().read()
-            finally:
-                lb.go_on()
-            monkeypatch.setattr(transport, "TIMEOUT", 5)
-            assert (await lb.haproxy().read()).pid == lb.pid
-
-    asyncio.run(scenario())
+    async with balancer(haproxy_binary, {"shop": ["server web1 127.0.0.1:1"]}) as lb:
+        await lb.pause()
+        try:
+            with pytest.raises(LoadBalancerUnreachable, match="did not answer within"):
+                await lb.haproxy().read()
+        finally:
+            lb.go_on()
+        monkeypatch.setattr(transport, "TIMEOUT", 5)
+        assert (await lb.haproxy().read()).pid == lb.pid
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.02, 0.2, 0.5, 0.9, 0.999])
-def test_an_answer_that_breaks_off(haproxy_binary: Path, tmp_path: Path, kept: float) -> None:
+async def test_an_answer_that_breaks_off(haproxy_binary: Path, tmp_path: Path, kept: float) -> None:
     """A reply that ends too soon, wherever it does, is no reading: HAProxy may be asked again."""
+    async with balancer(haproxy_binary, {"shop": ["server web1 127.0.0.1:1"]}) as lb:
+        for at_line_end in (False, True):
 
-    async def scenario() -> None:
-        async with balancer(haproxy_binary, {"shop": ["server web1 127.0.0.1:1"]}) as lb:
-            for at_line_end in (False, True):
+            async def cut(
+                reader: asyncio.StreamReader,
+                writer: asyncio.StreamWriter,
+                at_line_end: bool = at_line_end,
+            ) -> None:
+                reply = (await lb.ask((await reader.readline()).decode().strip())).encode()
+                reply = reply[: int(len(reply) * kept)]
+                writer.write(reply[: reply.rfind(b"\n") + 1] if at_line_end else reply)
 
-                async def cut(
-                    reader: asyncio.StreamReader,
-                    writer: asyncio.StreamWriter,
-                    at_line_end: bool = at_line_end,
-                ) -> None:
-                    reply = (await lb.ask((await reader.readline()).decode().strip())).encode()
-                    reply = reply[: int(len(reply) * kept)]
-                    writer.write(reply[: reply.rfind(b"\n") + 1] if at_line_end else reply)
-
-                async with answering(tmp_path / f"s{at_line_end}", cut) as half:
-                    with pytest.raises(LoadBalancerUnreachable, match="closed before the answer was whole"):
-                        await half.read()
-
-    asyncio.run(scenario())
+            async with answering(tmp_path / f"s{at_line_end}", cut) as half:
+                with pytest.raises(LoadBalancerUnreachable, match="closed before the answer was whole"):
+                    await half.read()
 
 
-def test_a_confirmation_that_breaks_off(tmp_path: Path) -> None:
+async def test_a_confirmation_that_breaks_off(tmp_path: Path) -> None:
     """Fewer confirmations than commands are no success."""
-
     async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
         writer.write(b"\n\n")
 
-    async def scenario() -> None:
-        async with answering(tmp_path / "s", half) as lb:
-            await lb.send(["set server shop/web1 state drain"])
-            with pytest.raises(LoadBalancerUnreachable, match="closed before the answer was whole"):
-                await lb.send(["set server shop/web1 state drain", "set server shop/web2 state drain"])
-
-    asyncio.run(scenario())
+    async with answering(tmp_path / "s", half) as lb:
+        await lb.send(["set server shop/web1 state drain"])
+        with pytest.raises(LoadBalancerUnreachable, match="closed before the answer was whole"):
+            await lb.send(["set server shop/web1 state drain", "set server shop/web2 state drain"])
 
 
 def test_the_socket_is_missing(tmp_path: Path) -> None:
@@ -206,32 +182,28 @@ def test_a_tcp_port_that_is_closed(host: str) -> None:
         asyncio.run(lb.read())
 
 
-def test_a_full_backlog_is_waited_for(haproxy_binary: Path) -> None:
+async def test_a_full_backlog_is_waited_for(haproxy_binary: Path) -> None:
     """While HAProxy accepts nobody and its backlog is full, a query waits, and is answered in the end."""
-
-    async def scenario() -> None:
-        async with balancer(haproxy_binary, {"shop": ["server web1 127.0.0.1:1"]}) as lb:
-            await lb.pause()
-            crowd: list[socket.socket] = []
-            try:
-                full = False
-                while not full:
-                    waiting = socket.socket(socket.AF_UNIX)
-                    waiting.setblocking(False)
-                    crowd.append(waiting)
-                    try:
-                        waiting.connect(lb.socket().path)
-                    except BlockingIOError:
-                        full = True
-                asked = asyncio.create_task(lb.haproxy().read())
-                loop = asyncio.get_running_loop()
-                began = loop.time()
-                await until(lambda: loop.time() - began > 0.05, "some tries")
-                assert not asked.done()
-            finally:
-                for waiting in crowd:
-                    waiting.close()
-                lb.go_on()
-            assert (await asked).pid == lb.pid
-
-    asyncio.run(scenario())
+    async with balancer(haproxy_binary, {"shop": ["server web1 127.0.0.1:1"]}) as lb:
+        await lb.pause()
+        crowd: list[socket.socket] = []
+        try:
+            full = False
+            while not full:
+                waiting = socket.socket(socket.AF_UNIX)
+                waiting.setblocking(False)
+                crowd.append(waiting)
+                try:
+                    waiting.connect(lb.socket().path)
+                except BlockingIOError:
+                    full = True
+            asked = asyncio.create_task(lb.haproxy().read())
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            await until(lambda: loop.time() - began > 0.05, "some tries")
+            assert not asked.done()
+        finally:
+            for waiting in crowd:
+                waiting.close()
+            lb.go_on()
+        assert (await asked).pid == lb.pid

@@ -33,104 +33,82 @@ BACKENDS = {
 
 
 @pytest.mark.parametrize("reloads", [1, 2])
-def test_the_drain_waits_for_them(haproxy_binary: Path, reloads: int) -> None:
+async def test_the_drain_waits_for_them(haproxy_binary: Path, reloads: int) -> None:
     """A node is drained only once the request of the old process is finished."""
-
-    async def scenario() -> None:
-        async with shop(haproxy_binary, BACKENDS, with_master=True) as here:
-            slow = await request_over_a_reload(here, reloads)
-            assert (await here.states())["lb1 only"].old_sessions == 1
-            way = here.rotation()
-            await way.leave(here.log())
-            draining = asyncio.create_task(way.drained(here.log()))
-            await until(lambda: "lb1 1 left" in [told.detail for told in here.told(Progressed)], "the wait")
-            assert not draining.done()
-            here.apps["web1"].let_go()
-            assert await slow == (200, "web1")
-            await draining
-            assert (await here.states())["lb1 only"].load == 0
-
-    asyncio.run(scenario())
+    async with shop(haproxy_binary, BACKENDS, with_master=True) as here:
+        slow = await request_over_a_reload(here, reloads)
+        assert (await here.states())["lb1 only"].old_sessions == 1
+        way = here.rotation()
+        await way.leave(here.log())
+        draining = asyncio.create_task(way.drained(here.log()))
+        await until(lambda: "lb1 1 left" in [told.detail for told in here.told(Progressed)], "the wait")
+        assert not draining.done()
+        here.apps["web1"].let_go()
+        assert await slow == (200, "web1")
+        await draining
+        assert (await here.states())["lb1 only"].load == 0
 
 
-def test_a_reload_while_it_drains(haproxy_binary: Path) -> None:
+async def test_a_reload_while_it_drains(haproxy_binary: Path) -> None:
     """HAProxy is reloaded while a drain waits for a request: it goes on waiting for it."""
+    async with shop(haproxy_binary, BACKENDS, with_master=True) as here:
+        slow = await request_over_a_reload(here, 0)
+        way = here.rotation()
+        await way.leave(here.log())
+        draining = asyncio.create_task(way.drained(here.log()))
+        await here.balancers[0].reload()
 
-    async def scenario() -> None:
-        async with shop(haproxy_binary, BACKENDS, with_master=True) as here:
-            slow = await request_over_a_reload(here, 0)
-            way = here.rotation()
-            await way.leave(here.log())
-            draining = asyncio.create_task(way.drained(here.log()))
-            await here.balancers[0].reload()
+        async def held() -> bool:
+            return await here.statuses() == {"DRAIN", "MAINT"}
 
-            async def held() -> bool:
-                return await here.statuses() == {"DRAIN", "MAINT"}
-
-            await until_seen(held, "the idle server to be held by the new process")
-            assert not draining.done()
-            here.apps["web1"].let_go()
-            assert await slow == (200, "web1")
-            await draining
-            assert await here.statuses() == {"MAINT"}
-
-    asyncio.run(scenario())
+        await until_seen(held, "the idle server to be held by the new process")
+        assert not draining.done()
+        here.apps["web1"].let_go()
+        assert await slow == (200, "web1")
+        await draining
+        assert await here.statuses() == {"MAINT"}
 
 
-def test_too_slow_ones_are_named(haproxy_binary: Path) -> None:
+async def test_too_slow_ones_are_named(haproxy_binary: Path) -> None:
     """A drain that ends in vain says that the session is one of an old process."""
-
-    async def scenario() -> None:
-        async with shop(haproxy_binary, BACKENDS, with_master=True) as here:
-            slow = await request_over_a_reload(here)
-            way = here.rotation(timeout="300ms")
-            await way.leave(here.log())
-            with pytest.raises(
-                StepFailure, match=r"1 on only/web1 on lb1 \(1 in processes of before a reload"
-            ):
-                await way.drained(here.log())
-            here.apps["web1"].let_go()
-            assert await slow == (200, "web1")
-
-    asyncio.run(scenario())
+    async with shop(haproxy_binary, BACKENDS, with_master=True) as here:
+        slow = await request_over_a_reload(here)
+        way = here.rotation(timeout="300ms")
+        await way.leave(here.log())
+        with pytest.raises(StepFailure, match=r"1 on only/web1 on lb1 \(1 in processes of before a reload"):
+            await way.drained(here.log())
+        here.apps["web1"].let_go()
+        assert await slow == (200, "web1")
 
 
-def test_reading_while_workers_come_and_go(haproxy_binary: Path) -> None:
+async def test_reading_while_workers_come_and_go(haproxy_binary: Path) -> None:
     """Under traffic and reloads, each reading is whole; a worker that is gone has no session."""
+    async with (
+        shop(haproxy_binary, BACKENDS, with_master=True) as here,
+        crowd(here.balancers[0], "shop", target="/?delay=0.05", fresh=True) as seen,
+    ):
+        readings = 0
+        ending = False
 
-    async def scenario() -> None:
-        async with (
-            shop(haproxy_binary, BACKENDS, with_master=True) as here,
-            crowd(here.balancers[0], "shop", target="/?delay=0.05", fresh=True) as seen,
-        ):
-            readings = 0
-            ending = False
+        async def read() -> None:
+            nonlocal readings
+            while not ending:
+                readings += (await patiently(here.haproxies["lb1"], 10.0)).old_processes_shown
 
-            async def read() -> None:
-                nonlocal readings
-                while not ending:
-                    readings += (await patiently(here.haproxies["lb1"], 10.0)).old_processes_shown
-
-            reading = asyncio.create_task(read())
-            for _ in range(8):
-                await here.balancers[0].reload()
-                served = seen.total
-                await until(lambda served=served: seen.total > served + 4, "traffic")
-            ending = True
-            await reading
-            assert readings >= 8
-
-    asyncio.run(scenario())
+        reading = asyncio.create_task(read())
+        for _ in range(8):
+            await here.balancers[0].reload()
+            served = seen.total
+            await until(lambda served=served: seen.total > served + 4, "traffic")
+        ending = True
+        await reading
+        assert readings >= 8
 
 
-def test_another_socket_is_no_master(haproxy_binary: Path) -> None:
+async def test_another_socket_is_no_master(haproxy_binary: Path) -> None:
     """A `master:` that names the runtime socket is refused, and the error says what is meant."""
-
-    async def scenario() -> None:
-        async with shop(haproxy_binary) as here:
-            socket = UnixTransport("lb1", here.balancers[0].socket())
-            with pytest.raises(NotHAProxy, match="not HAProxy's master socket") as caught:
-                await HAProxy("lb1", socket, socket).read()
-            assert "haproxy -W -S" in str(caught.value.hint)
-
-    asyncio.run(scenario())
+    async with shop(haproxy_binary) as here:
+        socket = UnixTransport("lb1", here.balancers[0].socket())
+        with pytest.raises(NotHAProxy, match="not HAProxy's master socket") as caught:
+            await HAProxy("lb1", socket, socket).read()
+        assert "haproxy -W -S" in str(caught.value.hint)
