@@ -124,7 +124,7 @@ async def test_a_request_that_lasts(haproxy_binary: Path, tmp_path: Path) -> Non
             slow = asyncio.create_task(Visitor(here.balancers[0], "shop").get("/hold"))
             await until(lambda: app.running == 1, "the slow request")
             await rotation.leave(here.log())
-            with pytest.raises(StepFailure, match="shop/web1 on lb1 shows NOLB with 1 sessions"):
+            with pytest.raises(StepFailure, match="shop/web1 on lb1 shows NOLB with 1 session: "):
                 await rotation.drained(here.log())
             assert here.told(Progressed)[-1].sessions == 1
             await rotation.give_back(here.log())

@@ -44,7 +44,7 @@ async def drain_with_a_running_request(
 
 @pytest.mark.parametrize("keep_state", [False, True])
 async def test_a_reload_during_the_drain_is_made_good(haproxy_binary: Path, keep_state: bool) -> None:
-    """HAProxy is reloaded while a node drains: it ends in maintenance all the same, and no request is lost."""
+    """HAProxy is reloaded while a node drains: it ends in maintenance, and no request is lost."""
     async with shop(haproxy_binary, {"shop": STICKY}) as here:
         async with crowd(here.balancers[0], "shop", fresh=True) as seen:
             draining, slow = await drain_with_a_running_request(here)

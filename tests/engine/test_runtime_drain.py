@@ -160,7 +160,7 @@ async def test_a_server_that_is_missing_is_named(haproxy_binary: Path) -> None:
     """A drain of a server that HAProxy does not have fails and names it."""
     async with shop(haproxy_binary) as here:
         rotation = here.rotation()
-        rotation._rotations[0]._servers.servers += (Server("lb1", "shop", "gone"),)
+        rotation._rotations[0]._servers.all += (Server("lb1", "shop", "gone"),)
         with pytest.raises(StepFailure, match="no longer has shop/gone on lb1"):
             await rotation.leave(here.log())
 

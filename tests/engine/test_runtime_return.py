@@ -70,7 +70,7 @@ async def test_nothing_comes_before_the_check_has_passed(haproxy_binary: Path) -
 
 
 async def test_an_application_that_stays_down_stays_out(haproxy_binary: Path) -> None:
-    """HAProxy's check failing on a load balancer is a failure that names it; the node then stays out on all."""
+    """HAProxy's check failing on a load balancer is a failure that names it; it then stays out on all."""
     async with shop(haproxy_binary, balancers=2) as here, crowd(here.balancers[0], "shop") as seen:
         await take_out(here)
         here.apps["web1"].stop()

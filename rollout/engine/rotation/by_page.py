@@ -14,8 +14,8 @@ from rollout.domain import OperationalState, Server, ServerState
 from rollout.engine.context import NodeContext
 from rollout.engine.health_page import prove_healthy
 from rollout.engine.log import StepLog
-from rollout.engine.rotation.clients import BusyClients, name_clients
-from rollout.engine.rotation.connections import connections, counted
+from rollout.engine.rotation.clients import BusyClients, counted_sessions, name_clients
+from rollout.engine.rotation.connections import connections, counted_connections
 from rollout.engine.waiting import patiently, together
 from rollout.errors import ChangedByOthers, StepFailure
 from rollout.inventory.model import HealthPage
@@ -33,7 +33,7 @@ class PageRotation:
     """Implements `Rotation` by the health page that the load balancer checks.
 
     `servers` are the node's, by load balancer; none where the inventory lists no load balancer.
-    `rejoin_timeout` is in how many seconds HAProxy must show the node up again once its page is right.
+    `rejoin_timeout` is how many seconds HAProxy may take to show the node up again once its page is right.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class PageRotation:
                 log.sessions(balancer.name, load, await clients.describe(busy))
             if clock() >= deadline and not shown_gone:
                 shown = ", ".join(
-                    f"{state.server} shows {state.status} with {state.load} sessions"
+                    f"{state.server} shows {state.status} with {counted_sessions([state])}"
                     for state in states
                     if state in not_left or state in busy
                 )
@@ -177,15 +177,16 @@ class PageRotation:
                 raise StepFailure(f"not back in rotation: {shown}")
 
     async def _wait_for_connections(self, port: int, deadline: float, log: StepLog) -> None:
+        """Wait until nothing is connected to `port` of the node. Raises StepFailure, HostError."""
         clock = asyncio.get_running_loop().time
         while True:
             left = await connections(self._context, port)
-            log.progress(f"{counted(left)} to port {port}", len(left))
+            log.progress(f"{counted_connections(left)} to port {port}", len(left))
             if not left:
                 return
             if clock() >= deadline:
                 raise StepFailure(
-                    f"not drained within {self._timeout:g} s: {counted(left)} to port {port}",
+                    f"not drained within {self._timeout:g} s: {counted_connections(left)} to port {port}",
                     hint="`ss -tn` on the node shows whose they are",
                     tail=left,
                 )

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 
 from rollout.engine.log import StepLog
-from rollout.engine.rotation.connections import counted
+from rollout.engine.rotation.connections import counted_connections
 from rollout.engine.rotation.node_servers import NodeServers
 from rollout.engine.rotation.old_processes import OldProcesses
 from rollout.engine.rotation.on_one_balancer import WATCH, BalancerRotation
@@ -59,7 +59,7 @@ class SocketRotation:
             else:
                 break
         if left:
-            log.add(f"gave up on {counted(left)} from before a reload")
+            log.add(f"gave up on {counted_connections(left)} from before a reload")
         self._old_processes.clear([rotation.last_reading for rotation in self._rotations])
 
     async def _hidden_connections(self, log: StepLog) -> list[str]:
@@ -105,7 +105,7 @@ class SocketRotation:
 def _still_connected(connections: Sequence[str], timeout: float) -> StepFailure:
     return StepFailure(
         f"not drained within {timeout:g} s: HAProxy was started a moment ago, and the node still has "
-        f"{counted(connections)} that may belong to the process before it",
+        f"{counted_connections(connections)} that may belong to the process before it",
         hint="wait, or set `master:` for the load balancer: then rollout sees that process's sessions",
         tail=tuple(connections),
     )

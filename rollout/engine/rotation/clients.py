@@ -6,7 +6,7 @@ They are asked for rarely: HAProxy lists all of its sessions, or none.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rollout.domain import Server, ServerState
 from rollout.errors import LoadBalancerError
@@ -54,6 +54,12 @@ async def name_clients(servers: Sequence[Server], balancer: LoadBalancer) -> str
     ]
     more = len(sessions) - len(named)
     return "; ".join([*named, *([f"and {more} more"] if more else [])])
+
+
+def counted_sessions(states: Iterable[ServerState]) -> str:
+    """The number of sessions on servers in words: `1 session`, `2 sessions`."""
+    sessions = sum(state.load for state in states)
+    return f"{sessions} session{'' if sessions == 1 else 's'}"
 
 
 def _age(seconds: int) -> str:

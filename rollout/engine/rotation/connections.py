@@ -31,6 +31,6 @@ async def connections(context: NodeContext, port: int) -> tuple[str, ...]:
     return tuple(line for line in lines if line.strip())
 
 
-def counted(connections: Sequence[str]) -> str:
+def counted_connections(connections: Sequence[str]) -> str:
     """The number of connections in words: `1 connection`, `2 connections`."""
     return f"{len(connections)} connection{'' if len(connections) == 1 else 's'}"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from rollout.domain import AdminState, Reading, ServerState
 from rollout.engine.log import StepLog
-from rollout.engine.rotation.clients import BusyClients, name_clients
+from rollout.engine.rotation.clients import BusyClients, counted_sessions, name_clients
 from rollout.engine.rotation.node_servers import NodeServers, in_forced_maintenance
 from rollout.errors import LoadBalancerUnreachable, StepFailure
 from rollout.inventory.model import Drain
@@ -23,7 +23,7 @@ _CLOSING = 5.0
 class Leaving:
     """The way out of rotation of one node on one load balancer.
 
-    Its methods are called while `BalancerRotation` holds its lock. They raise what `NodeServers` raises.
+    `BalancerRotation` holds its lock while one of these methods runs. They raise what `NodeServers` raises.
     """
 
     def __init__(self, servers: NodeServers, drain: Drain) -> None:
@@ -92,8 +92,7 @@ class Leaving:
         left = await self._busy_after(_GRACE)
         if left:
             balancer = self._servers.load_balancer
-            sessions = sum(state.load for state in left)
-            log.add(f"{sessions} session{'' if sessions == 1 else 's'} ended on {balancer}")
+            log.add(f"{counted_sessions(left)} ended on {balancer}")
             if clients := await self._name_clients(left):
                 log.warn(f"ending the sessions that are left on {balancer}: {clients}")
             await self._servers.send([runtime.shutdown_sessions(state.server) for state in left], log)

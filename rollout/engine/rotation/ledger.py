@@ -87,7 +87,7 @@ class Ledger:
         self._weights[server] = frozenset({weight})
 
     def still_ours(self, reading: Reading, *, reloaded: bool) -> tuple[ServerState, ...]:
-        """Compare a reading with the record; the servers whose state nobody else has changed.
+        """Compare a reading with the record. Gives the servers whose state nobody else has changed.
 
         A weight that somebody else set is adopted: it is the one to end at. `reloaded` says that another
         process answered, which may have lost what was set: then no state counts as changed.

@@ -33,7 +33,8 @@ class NodeServers:
 
     `patience` is in seconds: for so long a load balancer that does not answer is asked again, because it may
     be reloading. Methods that read or send raise LoadBalancerUnreachable after that; those that read raise
-    StepFailure where HAProxy no longer has one of the servers.
+    StepFailure where HAProxy no longer has one of the servers. Only `read` is called without the lock of
+    `BalancerRotation`: it compares nothing with the ledger.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class NodeServers:
         patience: float,
     ) -> None:
         self.balancer = balancer
-        self.servers = servers
+        self.all = servers
         self.ledger = ledger
         self.stage = Stage.DRAINING
         self.last_reading: Reading
@@ -74,8 +75,8 @@ class NodeServers:
     async def read(self) -> Reading:
         """A fresh reading of these servers alone."""
         reading = await patiently(self.balancer, self._patience)
-        own = reading.of(self.servers)
-        gone = set(self.servers).difference(state.server for state in own)
+        own = reading.of(self.all)
+        gone = set(self.all).difference(state.server for state in own)
         if gone:
             raise StepFailure(f"HAProxy no longer has {', '.join(map(str, sorted(gone)))}")
         self.last_reading = dataclasses.replace(reading, servers=own)
@@ -112,7 +113,7 @@ class NodeServers:
         if commands:
             log.sent(self.load_balancer, "; ".join(commands))
             await insist(self.balancer, commands, self._patience if insistent else 0)
-            await self._state_file.update(self.servers, log, out=self.stage is not Stage.BACK)
+            await self._state_file.update(self.all, log, out=self.stage is not Stage.BACK)
 
 
 def in_forced_maintenance(state: ServerState) -> bool:

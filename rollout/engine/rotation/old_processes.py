@@ -29,6 +29,10 @@ done
 """Exits with 0 if all processes are gone that HAProxy was started to take over from (`-sf`, `-st`)."""
 
 
+_Process = tuple[str, tuple[int, int]]
+"""A load balancer's name, and the process that answers there, as in `Reading.process`."""
+
+
 class OldProcesses:
     """The predecessors of the HAProxy processes that serve one node. `hosts` are their machines, by the load
     balancer's name."""
@@ -36,8 +40,10 @@ class OldProcesses:
     def __init__(self, context: NodeContext, hosts: Mapping[str, Host]) -> None:
         self._context = context
         self._hosts = hosts
-        self._young: set[tuple[str, tuple[int, int]]] = set()
-        self._cleared: set[tuple[str, tuple[int, int]]] = set()
+        self._young: set[_Process] = set()
+        """The processes that have been seen younger than `drain.timeout`."""
+        self._cleared: set[_Process] = set()
+        """The processes whose predecessors run nothing on the node any more."""
 
     async def ports(self, readings: Sequence[Reading]) -> frozenset[int]:
         """The ports of the node on which old processes may run something.
@@ -81,5 +87,5 @@ class OldProcesses:
         return completed.status != 0
 
 
-def _process(reading: Reading) -> tuple[str, tuple[int, int]]:
+def _process(reading: Reading) -> _Process:
     return reading.load_balancer, reading.process

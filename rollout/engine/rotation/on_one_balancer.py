@@ -47,7 +47,7 @@ class BalancerRotation:
     @property
     def given_up(self) -> bool:
         """Whether others have changed the state of all servers."""
-        return self._ledger.given_up.issuperset(self._servers.servers)
+        return self._ledger.given_up.issuperset(self._servers.all)
 
     @property
     def last_reading(self) -> Reading:
@@ -154,7 +154,8 @@ class BalancerRotation:
         while True:
             while not await self._entered(log):
                 await self.prove(log)
-            reading = await self._servers.read_ours()
+            async with self._lock:
+                reading = await self._servers.read_ours()
             wrong = [s for s in reading.servers if not self._returning.is_as_it_should_be(s)]
             if not wrong:
                 break
@@ -179,7 +180,7 @@ class BalancerRotation:
         """Raise the weights of what `enter` put back to what they were. Raises ChangedByOthers."""
         if self._warming is None:
             return
-        if light := [s.path for s in self._servers.servers if self._ledger.has_no_steps(s)]:
+        if light := [s.path for s in self._servers.all if self._ledger.has_no_steps(s)]:
             balancer = self._servers.load_balancer
             log.add(f"no warm-up of {', '.join(light)} on {balancer}: there is no weight below 1")
         while self._warming.servers:

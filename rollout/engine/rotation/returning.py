@@ -12,7 +12,7 @@ from rollout.remote import runtime
 class Returning:
     """The way back into rotation of one node on one load balancer. `warming` is `None` without a warm-up.
 
-    Its methods are called while `BalancerRotation` holds its lock. They raise what `NodeServers` raises.
+    `BalancerRotation` holds its lock while one of them sends. They raise what `NodeServers` raises.
     """
 
     def __init__(self, servers: NodeServers, warming: Warming | None) -> None:
@@ -31,8 +31,8 @@ class Returning:
 
     async def check_again(self, log: StepLog) -> None:
         """Send what begins HAProxy's checks anew. A server that was in maintenance before stays there."""
-        staying = [s for s in self._servers.servers if self._ledger.stays_in_maintenance(s)]
-        back = [s for s in self._servers.servers if s not in staying]
+        staying = [s for s in self._servers.all if self._ledger.stays_in_maintenance(s)]
+        back = [s for s in self._servers.all if s not in staying]
         await self._servers.set_state(AdminState.FORCED_MAINT, staying, runtime.maintenance(staying), log)
         await self._servers.set_state(AdminState.FORCED_DRAIN, back, runtime.check(back, self._checked), log)
 
@@ -44,7 +44,7 @@ class Returning:
         """
         if not self._servers.was_told(reading):
             return list(reading.servers)
-        own = {server.path for server in self._servers.servers}
+        own = {server.path for server in self._servers.all}
         return [
             state
             for state in reading.servers
@@ -55,7 +55,7 @@ class Returning:
 
     async def enter(self, reading: Reading, log: StepLog) -> None:
         """Put back the servers that were in rotation before, each with its weight or its warm-up's first."""
-        back = [server for server in self._servers.servers if self._ledger.returns(server)]
+        back = [server for server in self._servers.all if self._ledger.returns(server)]
         warmed: frozenset[Server] = frozenset()
         if self._warming is not None:
             await self._warming.begin(back, log)

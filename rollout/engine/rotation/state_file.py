@@ -9,7 +9,7 @@ from rollout.domain import Server
 from rollout.engine.configuration import Unreadable, read_configuration
 from rollout.engine.log import StepLog
 from rollout.errors import RolloutError
-from rollout.haproxy_config.state_file import state_file as find
+from rollout.haproxy_config.state_file import state_file as find_path
 from rollout.ports import Host, LoadBalancer
 from rollout.remote import state_file
 
@@ -41,15 +41,15 @@ class StateFile:
             try:
                 pid = (await self._balancer.read()).pid
                 lines = await read_configuration(self._host, pid)
-                path = find("\n".join(text for _, text in lines))
+                path = find_path("\n".join(text for _, text in lines))
                 if path is None:
                     return ""
-                seen = await self._host.run(state_file.look(path), environment={}, timeout=_COMMAND)
+                looked = await self._host.run(state_file.look(path), environment={}, timeout=_COMMAND)
             except (RolloutError, Unreadable):
                 return ""  # `rollout check` says so
-            if seen.status != 0:
+            if looked.status != 0:
                 return f"{self._balancer.name}: {path} is not writable, so a reload of HAProxy forgets drains"
-            self._path, self._kept = path, bool(seen.tail)
+            self._path, self._kept = path, bool(looked.tail)
             return ""
 
     async def update(self, servers: Iterable[Server], log: StepLog, *, out: bool) -> None:

@@ -16,7 +16,7 @@ from rollout.remote import runtime
 class Warming:
     """The warm-up of one node on one load balancer. `over` is the seconds from ready to the full weight.
 
-    Its methods are called while `BalancerRotation` holds its lock.
+    `BalancerRotation` holds its lock while one of the methods runs.
     """
 
     def __init__(self, servers: NodeServers, over: float) -> None:
