@@ -33,8 +33,8 @@ class NodeServers:
 
     `patience` is in seconds: for so long a load balancer that does not answer is asked again, because it may
     be reloading. Methods that read or send raise LoadBalancerUnreachable after that; those that read raise
-    StepFailure where HAProxy no longer has one of the servers. Only `read` is called without the lock of
-    `BalancerRotation`: it compares nothing with the ledger.
+    StepFailure where HAProxy no longer has one of the servers. All but `read` are called under the
+    lock of `BalancerRotation` while the guard may send: they compare with the ledger, or change it.
     """
 
     def __init__(

@@ -154,8 +154,7 @@ class BalancerRotation:
         while True:
             while not await self._entered(log):
                 await self.prove(log)
-            async with self._lock:
-                reading = await self._servers.read_ours()
+            reading = await self._servers.read_ours()  # no lock: once it is back, the guard sends nothing
             wrong = [s for s in reading.servers if not self._returning.is_as_it_should_be(s)]
             if not wrong:
                 break
