@@ -186,7 +186,9 @@ def lines(
     up: list[Line] = []
     if health_page is None:
         down += to_balancers(Step.DRAIN, {name: runtime.leave(own) for name, own in by_balancer.items()})
-        down += to_balancers(Step.DRAIN, {name: runtime.hold(own) for name, own in by_balancer.items()})
+        down += to_balancers(
+            Step.DRAIN, {name: runtime.maintenance(own) for name, own in by_balancer.items()}
+        )
         up += to_balancers(
             Step.READY, {name: runtime.check(own, checked) for name, own in by_balancer.items()}
         )

@@ -97,7 +97,7 @@ async def _into_rotation(
             entered = True
             await rotation.warm_up(log)
     except BaseException:
-        await (rotation.give_back(log) if entered else rotation.hold(log))
+        await (rotation.give_back(log) if entered else rotation.stay_out(log))
         raise
 
 

@@ -1,4 +1,4 @@
-"""Proving by its own health page that a node runs what it should."""
+"""A node's own health page, which proves that it runs the right release and is healthy."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from rollout.errors import ConnectionRefused, RequestFailed, StepFailure
 from rollout.inventory.model import Health
 
 REQUEST_TIMEOUT = 5.0
-"""Seconds for one answer of a health page."""
+"""Seconds in which a health page must answer."""
 _REFUSED_PAUSE = 0.03
-"""Seconds until the next try where nothing listens yet: asking costs nothing there, and waiting does."""
+"""Seconds until the next try while nothing listens yet: there, asking costs nothing, but waiting does."""
 
 
 async def ask(context: NodeContext, health: Health) -> Answer:
-    """One answer of the node's health page. Raises ProbeFailed."""
+    """Ask the node's health page once. Raises RequestFailed."""
     return await context.probe.request("GET", context.fill(health.http), timeout=REQUEST_TIMEOUT)
 
 
-async def verify(
+async def prove_healthy(
     context: NodeContext,
     health: Health,
     log: StepLog,
@@ -30,10 +30,10 @@ async def verify(
     draining: bool = False,
     right_once: asyncio.Event | None = None,
 ) -> None:
-    """Ask until the page is right `successes` times in a row; `right_once` is set at the first of them.
+    """Ask the health page until it gives `health.successes` right answers in a row.
 
-    `draining` says that the page may answer 404, since it was told to. Raises StepFailure after the timeout,
-    with what was wrong last.
+    `right_once` is set at the first of them. `draining` says that the page may answer 404, since rollout has
+    set it to. Raises StepFailure after `health.timeout`, with what was wrong last.
     """
     clock = asyncio.get_running_loop().time
     deadline = clock() + health.timeout
@@ -44,7 +44,7 @@ async def verify(
             async with asyncio.timeout_at(deadline):
                 answer = await ask(context, health)
         except TimeoutError:
-            after = f"no answer after it was right {right} of {health.successes} times"
+            after = f"no answer after {right} of {health.successes} right answers"
             raise _unhealthy(context, health, wrong or after) from None
         except RequestFailed as error:
             right, wrong = 0, str(error)
@@ -55,10 +55,12 @@ async def verify(
             right = 0 if wrong else right + 1
             if right and right_once is not None:
                 right_once.set()
-        log.progress(wrong or f"right {right} of {health.successes} times")
+        log.progress(wrong or f"{right} of {health.successes} right answers")
         if right < health.successes:
             if clock() + pause > deadline:
-                raise _unhealthy(context, health, wrong or f"right only {right} times in a row")
+                raise _unhealthy(
+                    context, health, wrong or f"only {right} of {health.successes} right answers in a row"
+                )
             await asyncio.sleep(pause)
 
 

@@ -14,7 +14,9 @@ from rollout.decisions.plan import Placement, place
 from rollout.domain import Reading, Server, ServerBefore, ServerState
 from rollout.engine.context import NodeContext, environment
 from rollout.engine.rotation.by_page import PageRotation
-from rollout.engine.rotation.by_socket import RuntimeRotation
+from rollout.engine.rotation.by_socket import SocketRotation
+from rollout.engine.rotation.ledger import Ledger
+from rollout.engine.rotation.node_servers import NodeServers
 from rollout.engine.rotation.none import NoRotation
 from rollout.engine.rotation.old_processes import OldProcesses
 from rollout.engine.rotation.protocol import Rotation
@@ -89,30 +91,30 @@ class Site:
         `before` is how to leave the servers, as they are found without it. `taken_up` says that an earlier
         try left the node out.
         """
-        by_balancer = {
-            name: tuple(server for server in servers if server.load_balancer == name)
-            for name in self.load_balancers
-        }
-        found = {name: own for name, own in by_balancer.items() if own}
-        drain, health = self.inventory.drain, self.inventory.health
         if not self.inventory.behind_load_balancers:
             return NoRotation()
-        rejoin = health.timeout if health else _REJOIN
-        patience = self.inventory.strategy.patience
+        by_balancer = {
+            name: own
+            for name in self.load_balancers
+            if (own := tuple(server for server in servers if server.load_balancer == name))
+        }
+        drain, health = self.inventory.drain, self.inventory.health
+        rejoin_timeout = health.timeout if health else _REJOIN
         if drain.health_page is not None:
-            return PageRotation(context, drain.health_page, found, self.load_balancers)
-        return RuntimeRotation(
-            found,
-            self.load_balancers,
-            drain,
-            rejoin,
-            patience,
-            OldProcesses(context, self.balancer_hosts),
-            self.state_files,
-            before,
-            taken_up=taken_up,
-            warmup=self.inventory.warmup,
-        )
+            own_servers = {self.load_balancers[name]: own for name, own in by_balancer.items()}
+            return PageRotation(context, drain.health_page, own_servers, rejoin_timeout)
+        node_servers = [
+            NodeServers(
+                self.load_balancers[name],
+                own,
+                self.state_files[name],
+                Ledger(before or {}, taken_up=taken_up),
+                self.inventory.strategy.patience,
+            )
+            for name, own in by_balancer.items()
+        ]
+        old_processes = OldProcesses(context, self.balancer_hosts)
+        return SocketRotation(node_servers, old_processes, drain, rejoin_timeout, self.inventory.warmup)
 
 
 @dataclass(frozen=True, slots=True)

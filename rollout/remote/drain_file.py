@@ -1,4 +1,4 @@
-"""The shell lines of draining by a health page that watches a file."""
+"""The shell lines that drain a node whose health page watches a file, and list its connections."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import shlex
 
 
 def create(file: str) -> str:
-    """Make the page answer 404."""
+    """Create the file: the page answers 404."""
     path = shlex.quote(file)
     return f'mkdir -p "$(dirname {path})" && touch {path}'
 
 
 def remove(file: str) -> str:
-    """Make the page answer 200."""
+    """Remove the file: the page answers 200 again."""
     return f"rm -f {shlex.quote(file)}"
 
 
 def exists(file: str) -> str:
-    """Exit status 0 while the file is there."""
+    """Exit with 0 if the file is there, with 1 if it is not."""
     return f"test -e {shlex.quote(file)}"
 
 
 def connections(port: int, host: str) -> str:
     """Print a line for each established connection to `port` of the node.
 
-    Where `host` is a loopback address, others of the same machine are other nodes, and do not count. Any
-    other address may be translated on its way, so the node may not know it.
+    If `host` is a loopback address, the machine's other addresses are other nodes and do not count. Any
+    other address may be translated on its way, so the node itself may not know it.
     """
     own = f" and src {host}" if _is_loopback(host) else ""
     return f"ss -Htn state established '( sport = :{port}{own} )'"

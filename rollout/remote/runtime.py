@@ -1,4 +1,4 @@
-"""The commands of HAProxy's runtime API that change a server, as text."""
+"""The commands of HAProxy's runtime API that change servers, as text."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from rollout.domain import AdminState, Server
 
 
 def drain(server: Server) -> str:
-    """No new requests but those of clients that are pinned to it. Also ends a forced maintenance."""
+    """Send the server no new requests, but for those of clients that are pinned to it. Ends a maintenance."""
     return f"set server {server.path} state drain"
 
 
 def maint(server: Server) -> str:
-    """No requests at all, not even of pinned clients, and no health checks."""
+    """Send the server no requests at all, not even those of pinned clients, and no health checks."""
     return f"set server {server.path} state maint"
 
 
 def ready(server: Server) -> str:
-    """Take traffic again, at once if its health is good. Out of maintenance it forgets the health."""
+    """Send the server traffic again, as soon as it is UP. Leaving maintenance makes it UP unchecked."""
     return f"set server {server.path} state ready"
 
 
 def state(server: Server, admin: AdminState) -> str:
-    """What sets it to maintenance, drain or ready again."""
+    """Set the server to maintenance, drain or ready, whichever `admin` is."""
     match admin.forced:
         case AdminState.FORCED_MAINT:
             return maint(server)
@@ -33,40 +33,40 @@ def state(server: Server, admin: AdminState) -> str:
 
 
 def health_down(server: Server) -> str:
-    """Down until its checks pass again."""
+    """Take the server for DOWN until its checks pass again."""
     return f"set server {server.path} health down"
 
 
 def health_up(server: Server) -> str:
-    """As if `rise` checks had passed."""
+    """Take the server for UP, as if `rise` checks had passed."""
     return f"set server {server.path} health up"
 
 
 def weight(server: Server, value: int) -> str:
-    """Its share of the traffic, in the units of the configuration."""
+    """Set the server's share of the traffic, in units of the configuration."""
     return f"set server {server.path} weight {value}"
 
 
 def shutdown_sessions(server: Server) -> str:
-    """End the sessions that it still has; their clients see an error."""
+    """End the sessions that the server still has; their clients see an error."""
     return f"shutdown sessions server {server.path}"
 
 
 def leave(servers: Iterable[Server]) -> list[str]:
-    """Take servers out of rotation, letting running requests finish."""
+    """Take servers out of rotation, and let requests that run finish."""
     return [drain(server) for server in servers]
 
 
-def hold(servers: Iterable[Server]) -> list[str]:
-    """Keep drained servers out: a drained one still serves clients that are pinned to it."""
+def maintenance(servers: Iterable[Server]) -> list[str]:
+    """Keep requests of pinned clients away, too: a drained server still serves them."""
     return [maint(server) for server in servers]
 
 
 def check(servers: Iterable[Server], checked: Collection[Server]) -> list[str]:
-    """Have HAProxy's own checks prove held servers again, before they may take traffic.
+    """Have HAProxy check servers in maintenance anew before they may take traffic.
 
-    Leaving maintenance would make them UP unchecked; drained and DOWN first, only fresh checks can.
-    `checked` are those that have a check of their own.
+    Leaving maintenance would make them UP unchecked; drained and DOWN, only fresh checks make them UP.
+    `checked` are the servers that have a check of their own.
     """
     return [
         line
@@ -76,7 +76,10 @@ def check(servers: Iterable[Server], checked: Collection[Server]) -> list[str]:
 
 
 def enter(servers: Iterable[Server], checked: Collection[Server]) -> list[str]:
-    """Put proven servers back; one passed check is enough, `rise` need not be waited for."""
+    """Put proven servers back. One passed check is enough: `health up` spares waiting for `rise` of them.
+
+    `checked` are the servers that have a check of their own.
+    """
     return [
         line
         for server in servers

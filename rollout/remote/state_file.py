@@ -1,4 +1,4 @@
-"""The shell lines about HAProxy's state file, which brings what was set by the socket over a reload."""
+"""The shell lines for HAProxy's state file, which carries what the socket has set over a reload."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import shlex
 
 
 def look(path: str) -> str:
-    """Exit with 0 if it may be written; print a line if something is in it."""
+    """Exit with 0 if the file is writable; print a line if something is in it."""
     return f'{_find(path)}; [ -s "$f" ] && echo kept; [ -w "$d" ] || [ -w "$f" ]'
 
 
 def write(path: str, text: str) -> str:
-    """Replace it in one step, where a file may be put beside it; else write over it."""
+    """Replace the file by `text` in one step if its folder is writable; else write over it."""
     return f"""{_find(path)}
 text={shlex.quote(text)}
 if [ -w "$d" ]; then
@@ -25,10 +25,10 @@ fi"""
 
 
 def remove(path: str) -> str:
-    """Have the next process find nothing in it."""
+    """Remove the file, or empty it: the next process finds nothing in it."""
     return f'{_find(path)}; rm -f "$f" 2>/dev/null || : >"$f"'
 
 
 def _find(path: str) -> str:
-    """What it really is, where `path` is a link."""
+    """Set `$f` to the file, which `path` may be a link to, and `$d` to its folder."""
     return f'f={shlex.quote(path)}; [ ! -L "$f" ] || f=$(readlink -f "$f"); d=$(dirname "$f")'

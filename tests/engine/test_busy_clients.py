@@ -1,4 +1,4 @@
-"""Who still holds a node that is drained: websockets and long polls, by name, and until when."""
+"""The clients that keep a draining node busy: websockets and long polls, by name, and until when."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from rollout.adapters.haproxy.sessions import parse_sessions
 from rollout.domain import Server
 from rollout.engine.rotation import clients
-from rollout.engine.rotation.clients import who
+from rollout.engine.rotation.clients import name_clients
 from rollout.errors import StepFailure
 from rollout.events import Progressed, Warned
 from tests.support.shop import Shop, shop
@@ -56,9 +56,9 @@ async def test_a_drain_names_who_holds_it(haproxy_binary: Path) -> None:
         visitor.cookie = "SERVER=web1"
         poll = asyncio.create_task(visitor.get("/hold"))
         await until(lambda: app.running == 1, "the long poll")
-        way = here.rotation(timeout="20s")
-        await way.leave(here.log())
-        draining = asyncio.create_task(way.drained(here.log()))
+        rotation = here.rotation(timeout="20s")
+        await rotation.leave(here.log())
+        draining = asyncio.create_task(rotation.drained(here.log()))
 
         def told() -> str:
             return here.told(Progressed)[-1].detail if here.told(Progressed) else ""
@@ -81,15 +81,15 @@ async def test_a_drain_that_takes_too_long_names_them(haproxy_binary: Path) -> N
     """Three of them, and how many more; they go on talking, for the node is put back."""
     async with shop(haproxy_binary, STICKY) as here, AsyncExitStack() as stack:
         talking = [await connected(stack, here) for _ in range(5)]
-        way = here.rotation(timeout="200ms")
-        await way.leave(here.log())
+        rotation = here.rotation(timeout="200ms")
+        await rotation.leave(here.log())
         with pytest.raises(StepFailure) as caught:
-            await way.drained(here.log())
+            await rotation.drained(here.log())
         failure = str(caught.value)
         assert failure.startswith("not drained within 0.2 s: sessions left: 5 on shop/web1 on lb1: 127.")
         assert failure.endswith("; and 2 more")
         assert sum(f"{each.name} for " in failure for each in talking) == 3
-        await way.give_back(here.log())
+        await rotation.give_back(here.log())
         assert {await each.echo("x") for each in talking} == {"x"}
 
 
@@ -97,13 +97,11 @@ async def test_those_that_are_closed_are_named(haproxy_binary: Path) -> None:
     """With `on_timeout: close` they are ended, and a warning says whose they were."""
     async with shop(haproxy_binary, STICKY) as here, AsyncExitStack() as stack:
         talking = await connected(stack, here)
-        way = here.rotation(timeout="200ms", on_timeout="close")
-        await way.leave(here.log())
-        await way.drained(here.log())
+        rotation = here.rotation(timeout="200ms", on_timeout="close")
+        await rotation.leave(here.log())
+        await rotation.drained(here.log())
         (warning,) = here.told(Warned)
-        assert warning.message.startswith(
-            f"sessions that did not end by themselves are ended on lb1: {talking.name} for "
-        )
+        assert warning.message.startswith(f"ending the sessions that are left on lb1: {talking.name} for ")
         with pytest.raises(EOFError):
             await talking.echo("x")
 
@@ -112,8 +110,8 @@ async def test_who_may_not_ask_counts(haproxy_binary: Path) -> None:
     """A socket of level user shows no sessions: nobody is named, and nothing fails."""
     async with shop(haproxy_binary, STICKY) as here, AsyncExitStack() as stack:
         await connected(stack, here)
-        assert await who([WEB1], here.balancers[0].haproxy("user")) == ""
-        assert ", websocket" in await who([WEB1], here.balancers[0].haproxy("operator"))
+        assert await name_clients([WEB1], here.balancers[0].haproxy("user")) == ""
+        assert ", websocket" in await name_clients([WEB1], here.balancers[0].haproxy("operator"))
 
 
 @pytest.mark.parametrize(
@@ -127,20 +125,20 @@ def test_what_cannot_be_read_is_left_out(age: str, seconds: int | None) -> None:
 
 
 async def test_a_websocket_keeps_pinned_clients_waiting_for_nothing(haproxy_binary: Path) -> None:
-    """While one holds the drained node, clients that are pinned to it are served, and after it as well."""
+    """While one keeps a draining node busy, clients that are pinned to it are served, and afterwards, too."""
     async with shop(haproxy_binary, STICKY) as here, AsyncExitStack() as stack:
         async with crowd(here.balancers[0], "shop", size=6, target="/?delay=0.004", pause=0.01) as seen:
             await until(lambda: seen.answers["web1"] > 20, "pinned clients")
             talking = await connected(stack, here)
-            way = here.rotation(timeout="20s")
-            await way.leave(here.log())
-            draining = asyncio.create_task(way.drained(here.log()))
+            rotation = here.rotation(timeout="20s")
+            await rotation.leave(here.log())
+            draining = asyncio.create_task(rotation.drained(here.log()))
             served = seen.total
             await until(lambda: seen.total > served + 50, "traffic meanwhile")
             assert not draining.done()
             talking.close()
             await draining
-            await way.still_out(here.log())
+            await rotation.still_out(here.log())
             assert here.apps["web1"].running == 0
             here.apps["web1"].stop()
             served = seen.answers["web2"]

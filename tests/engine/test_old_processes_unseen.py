@@ -24,9 +24,9 @@ async def test_the_drain_waits_for_them(haproxy_binary: Path, apart: bool) -> No
     """A node is drained only once the request of the old process is finished, whoever can be asked."""
     async with shop(haproxy_binary, BACKENDS) as here:
         slow = await request_over_a_reload(here)
-        way = here.rotation(apart=apart)
-        await way.leave(here.log())
-        draining = asyncio.create_task(way.drained(here.log()))
+        rotation = here.rotation(apart=apart)
+        await rotation.leave(here.log())
+        draining = asyncio.create_task(rotation.drained(here.log()))
         await until(lambda: waits_for_connections(here), "the wait")
         assert await here.statuses() == {"MAINT"}
         here.apps["web1"].let_go()
@@ -37,18 +37,18 @@ async def test_the_drain_waits_for_them(haproxy_binary: Path, apart: bool) -> No
 async def test_a_request_that_came_between_two_reloads(haproxy_binary: Path) -> None:
     """A drained node got a request after a reload, and a second reload hid it: the restart waits for it."""
     async with shop(haproxy_binary, BACKENDS) as here:
-        way = here.rotation()
-        await way.leave(here.log())
-        await way.drained(here.log())
+        rotation = here.rotation()
+        await rotation.leave(here.log())
+        await rotation.drained(here.log())
         await here.balancers[0].reload()
         slow = await request_over_a_reload(here)
-        guard = asyncio.create_task(way.guard(here.log()))
+        guard = asyncio.create_task(rotation.guard(here.log()))
 
-        async def held() -> bool:
+        async def in_maintenance() -> bool:
             return await here.statuses() == {"MAINT"}
 
-        await until_seen(held, "the node to be held again")
-        last_look = asyncio.create_task(way.still_out(here.log()))
+        await until_seen(in_maintenance, "the node in maintenance again")
+        last_look = asyncio.create_task(rotation.still_out(here.log()))
         await until(lambda: waits_for_connections(here), "the wait")
         assert not last_look.done()
         here.apps["web1"].let_go()
@@ -62,17 +62,19 @@ async def test_too_slow_ones(haproxy_binary: Path, policy: str) -> None:
     """A request that takes too long ends the drain in vain and is told, unless what is left is given up."""
     async with shop(haproxy_binary, BACKENDS) as here:
         slow = await request_over_a_reload(here)
-        way = here.rotation(timeout="2s", on_timeout=policy)
-        await way.leave(here.log())
+        rotation = here.rotation(timeout="2s", on_timeout=policy)
+        await rotation.leave(here.log())
         if policy == "abort":
-            with pytest.raises(StepFailure, match="1 connection that may be of the process before it") as e:
-                await way.drained(here.log())
+            with pytest.raises(
+                StepFailure, match="1 connection that may belong to the process before it"
+            ) as e:
+                await rotation.drained(here.log())
             assert "master:" in str(e.value.hint)
             assert here.apps["web1"].address in e.value.tail[0]
         else:
             log = here.log()
-            await way.drained(log)
-            assert log.detail == "1 connection of before a reload given up"
+            await rotation.drained(log)
+            assert log.detail == "gave up on 1 connection from before a reload"
         here.apps["web1"].let_go()
         await slow
 
@@ -86,9 +88,9 @@ async def test_idle_connections_do_not_count(haproxy_binary: Path) -> None:
         for turn in range(1, 4):
             seen.answers.clear()
             await until(lambda: seen.answers["web1"] > 100, f"traffic in turn {turn}")
-            way = here.rotation(apart=True, timeout="2s")
-            await way.leave(here.log())
-            await way.drained(here.log())
-            await way.still_out(here.log())
-            await way.give_back(here.log())
+            rotation = here.rotation(apart=True, timeout="2s")
+            await rotation.leave(here.log())
+            await rotation.drained(here.log())
+            await rotation.still_out(here.log())
+            await rotation.give_back(here.log())
         assert seen.lost == []

@@ -39,7 +39,7 @@ def by_file(here: Shop, folder: Path, **more: Any) -> dict[str, Any]:
     return {"timeout": "5s", "health_page": {"file": f"{folder}/run of {{node}}/draining"}, **more}
 
 
-async def hold(here: Shop, lb: Balancer) -> list[asyncio.Task[tuple[int, str]]]:
+async def keep_busy(here: Shop, lb: Balancer) -> list[asyncio.Task[tuple[int, str]]]:
     """Requests for `/hold` through `lb`, the last of which runs on web1."""
 
     def asked() -> int:
@@ -67,10 +67,10 @@ async def test_out_and_back(
             crowd(here.balancers[0], "shop") as one,
             crowd(here.balancers[1], "shop") as two,
         ):
-            way = page_rotation(here, where)
-            slow = [task for lb in here.balancers for task in await hold(here, lb)]
-            await way.leave(log)
-            draining = asyncio.create_task(way.drained(log))
+            rotation = page_rotation(here, where)
+            slow = [task for lb in here.balancers for task in await keep_busy(here, lb)]
+            await rotation.leave(log)
+            draining = asyncio.create_task(rotation.drained(log))
 
             async def both_left() -> bool:
                 return await here.statuses() == {left}
@@ -81,7 +81,7 @@ async def test_out_and_back(
             here.apps["web2"].let_go()
             assert {status for status, _ in await asyncio.gather(*slow)} == {200}
             await draining
-            await way.still_out(log)
+            await rotation.still_out(log)
             app.stop()
             app.up = False
             app.pages["/_status"].status = 404 if way_out == "request" else 503
@@ -91,8 +91,8 @@ async def test_out_and_back(
             app.up = True
             if way_out == "file":
                 app.pages["/_status"].status = 200
-            await way.prove(log)
-            await way.enter(log)
+            await rotation.prove(log)
+            await rotation.enter(log)
             assert {status[:2] for status in await here.statuses()} == {"UP"}
             answered = one.answers["web1"], two.answers["web1"]
             await until(lambda: one.answers["web1"] > answered[0], "traffic by lb1")
@@ -108,11 +108,11 @@ async def test_a_page_that_nobody_checks(haproxy_binary: Path, tmp_path: Path) -
     async with shop(haproxy_binary, {"shop": backend}) as here:
         drain = by_file(here, tmp_path, timeout="100ms")
         async with site(here, inventory(here, drain=drain)) as where:
-            way = page_rotation(here, where)
-            await way.leave(here.log())
+            rotation = page_rotation(here, where)
+            await rotation.leave(here.log())
             with pytest.raises(StepFailure, match=r"within 0\.1 s: shop/web1 on lb1 shows UP") as raised:
-                await way.drained(here.log())
-            assert raised.value.hint == "does HAProxy check the page that was told to answer 404?"
+                await rotation.drained(here.log())
+            assert raised.value.hint == "is the page that answers 404 the one that HAProxy checks?"
 
 
 async def test_a_request_that_lasts(haproxy_binary: Path, tmp_path: Path) -> None:
@@ -120,14 +120,14 @@ async def test_a_request_that_lasts(haproxy_binary: Path, tmp_path: Path) -> Non
     async with shop(haproxy_binary, {"shop": NOLB[:-1]}) as here:
         drain = by_file(here, tmp_path, timeout="400ms")
         async with site(here, inventory(here, drain=drain)) as where:
-            way, app = page_rotation(here, where), here.apps["web1"]
+            rotation, app = page_rotation(here, where), here.apps["web1"]
             slow = asyncio.create_task(Visitor(here.balancers[0], "shop").get("/hold"))
             await until(lambda: app.running == 1, "the slow request")
-            await way.leave(here.log())
-            with pytest.raises(StepFailure, match="shop/web1 on lb1 shows NOLB with 1 sessions"):
-                await way.drained(here.log())
+            await rotation.leave(here.log())
+            with pytest.raises(StepFailure, match="shop/web1 on lb1 shows NOLB with 1 session: "):
+                await rotation.drained(here.log())
             assert here.told(Progressed)[-1].sessions == 1
-            await way.give_back(here.log())
+            await rotation.give_back(here.log())
 
             async def back() -> bool:
                 return (await here.states())["lb1 shop"].in_rotation
@@ -143,14 +143,14 @@ async def test_a_file_that_someone_removed(haproxy_binary: Path, tmp_path: Path)
         shop(haproxy_binary, {"shop": NOLB}) as here,
         site(here, inventory(here, drain=by_file(here, tmp_path))) as where,
     ):
-        way, app = page_rotation(here, where), here.apps["web1"]
-        await way.leave(here.log())
-        await way.drained(here.log())
+        rotation, app = page_rotation(here, where), here.apps["web1"]
+        await rotation.leave(here.log())
+        await rotation.drained(here.log())
         assert app.draining_file is not None
         app.draining_file.unlink()
         app.pages["/_status"].status = 404
         with pytest.raises(StepFailure, match="draining was removed by someone else"):
-            await way.still_out(here.log())
+            await rotation.still_out(here.log())
         app.pages["/_status"].status = 200
 
         async def back() -> bool:
@@ -158,23 +158,23 @@ async def test_a_file_that_someone_removed(haproxy_binary: Path, tmp_path: Path)
 
         await until_seen(back, "the node in rotation")
         with pytest.raises(StepFailure, match="shop/web1 on lb1 is back in rotation: it shows UP"):
-            await way.still_out(here.log())
+            await rotation.still_out(here.log())
 
 
 async def test_a_page_that_stays_ill(haproxy_binary: Path, tmp_path: Path) -> None:
-    """A page that is not right once the file is gone is a failure; held, the file is back."""
+    """A page that is not right once the file is gone is a failure; then the file is back."""
     async with shop(haproxy_binary, {"shop": NOLB}) as here, crowd(here.balancers[0], "shop") as seen:
         health = {"http": "http://{host}:8000/_status", "interval": "10ms", "timeout": "200ms"}
         settings = inventory(here, drain=by_file(here, tmp_path), health=health)
         async with site(here, settings) as where:
-            way, app = page_rotation(here, where), here.apps["web1"]
-            await way.leave(here.log())
-            await way.drained(here.log())
+            rotation, app = page_rotation(here, where), here.apps["web1"]
+            await rotation.leave(here.log())
+            await rotation.drained(here.log())
             app.up = False
             app.pages["/_status"].status = 503
             with pytest.raises(StepFailure, match=r"not healthy within 0\.2 s: answered 503"):
-                await way.enter(here.log(Step.READY))
-            await way.hold(here.log(Step.READY))
+                await rotation.enter(here.log(Step.READY))
+            await rotation.stay_out(here.log(Step.READY))
             assert app.draining_file is not None
             assert app.draining_file.exists()
             assert app.early == []
@@ -187,12 +187,12 @@ async def test_a_node_that_haproxy_does_not_take_back(haproxy_binary: Path, tmp_
         health = {"http": "http://{host}:8000/_check", "interval": "10ms", "timeout": "300ms"}
         settings = inventory(here, drain=by_file(here, tmp_path), health=health)
         async with site(here, settings) as where:
-            way = page_rotation(here, where)
-            await way.leave(here.log())
-            await way.drained(here.log())
+            rotation = page_rotation(here, where)
+            await rotation.leave(here.log())
+            await rotation.drained(here.log())
             here.apps["web1"].pages["/_status"].status = 404
             with pytest.raises(StepFailure, match="not back in rotation: shop/web1 on lb1 shows NOLB"):
-                await way.enter(here.log(Step.READY))
+                await rotation.enter(here.log(Step.READY))
 
 
 @pytest.mark.parametrize("status", [403, 500])

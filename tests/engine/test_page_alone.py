@@ -33,12 +33,12 @@ async def test_connections_are_counted_where_nobody_can_be_asked(
         here = Shop({"web1": app}, [], {})
         settings = inventory(here, drain=alone(tmp_path, app.port, "5s"))
         async with site(here, settings) as where:
-            way = page_rotation(here, where)
+            rotation = page_rotation(here, where)
             _, open_connection = await asyncio.open_connection(app.host, app.port)
             _, other = await asyncio.open_connection(app.host, app.port)
             began = asyncio.get_running_loop().time()
-            await way.leave(here.log())
-            draining = asyncio.create_task(way.drained(here.log()))
+            await rotation.leave(here.log())
+            draining = asyncio.create_task(rotation.drained(here.log()))
             await until(lambda: here.told(Progressed)[-1:] != [] and _left(here) == 2, "a count of 2")
             assert asyncio.get_running_loop().time() - began >= 0.05
             other.close()
@@ -47,9 +47,9 @@ async def test_connections_are_counted_where_nobody_can_be_asked(
             open_connection.close()
             await draining
             assert _left(here) == 0
-            await way.still_out(here.log())
+            await rotation.still_out(here.log())
             assert (tmp_path / "web1").exists()
-            await way.give_back(here.log())
+            await rotation.give_back(here.log())
             assert not (tmp_path / "web1").exists()
 
 
@@ -61,12 +61,12 @@ async def test_a_connection_that_stays(tmp_path: Path, monkeypatch: pytest.Monke
         here = Shop({"web1": app}, [], {})
         settings = inventory(here, drain=alone(tmp_path, app.port, "100ms"))
         async with site(here, settings) as where:
-            way = page_rotation(here, where)
+            rotation = page_rotation(here, where)
             _, open_connection = await asyncio.open_connection(app.host, app.port)
-            await way.leave(here.log())
-            message = rf"not drained within 0\.1 s: 1 connections to port {app.port}"
+            await rotation.leave(here.log())
+            message = rf"not drained within 0\.1 s: 1 connection to port {app.port}"
             with pytest.raises(StepFailure, match=message) as raised:
-                await way.drained(here.log())
+                await rotation.drained(here.log())
             assert f"{app.host}:{app.port}" in "".join(raised.value.tail)
             open_connection.close()
 

@@ -27,13 +27,13 @@ async def drain_with_a_running_request(
     here: Shop,
 ) -> tuple[asyncio.Task[None], asyncio.Task[tuple[int, str]]]:
     """A drain that waits for a request, and that request."""
-    app, way = here.apps["web1"], here.rotation()
+    app, rotation = here.apps["web1"], here.rotation()
     visitor = Visitor(here.balancers[0], "shop")
     visitor.cookie = "SERVER=web1"
     slow = asyncio.create_task(visitor.get("/hold"))
     await until(lambda: app.running == 1, "the slow request")
-    await way.leave(here.log())
-    draining = asyncio.create_task(way.drained(here.log()))
+    await rotation.leave(here.log())
+    draining = asyncio.create_task(rotation.drained(here.log()))
 
     async def draining_shown() -> bool:
         return await here.statuses() == {"DRAIN"}
@@ -44,7 +44,7 @@ async def drain_with_a_running_request(
 
 @pytest.mark.parametrize("keep_state", [False, True])
 async def test_a_reload_during_the_drain_is_made_good(haproxy_binary: Path, keep_state: bool) -> None:
-    """HAProxy is reloaded while a node drains: it ends up held by the new process, and nobody sees it."""
+    """HAProxy is reloaded while a node drains: it ends in maintenance, and no request is lost."""
     async with shop(haproxy_binary, {"shop": STICKY}) as here:
         async with crowd(here.balancers[0], "shop", fresh=True) as seen:
             draining, slow = await drain_with_a_running_request(here)
@@ -61,15 +61,15 @@ async def test_a_reload_during_the_drain_is_made_good(haproxy_binary: Path, keep
 async def test_a_reload_before_the_restart_is_noticed(haproxy_binary: Path) -> None:
     """HAProxy is reloaded after a node was drained: it is drained again before its application is touched."""
     async with shop(haproxy_binary) as here:
-        way = here.rotation()
-        await way.leave(here.log())
-        await way.drained(here.log())
+        rotation = here.rotation()
+        await rotation.leave(here.log())
+        await rotation.drained(here.log())
         await here.balancers[0].reload()
         assert all(state.in_rotation for state in (await here.states()).values())
         app = here.apps["web1"]
         slow = [asyncio.create_task(Visitor(here.balancers[0], "shop").get("/hold")) for _ in range(2)]
         await until(lambda: app.running == 1, "a request to the node")
-        last_look = asyncio.create_task(way.still_out(here.log(Step.RESTART)))
+        last_look = asyncio.create_task(rotation.still_out(here.log(Step.RESTART)))
 
         async def drains() -> bool:
             return await here.statuses() == {"DRAIN"}
@@ -84,14 +84,14 @@ async def test_a_reload_before_the_restart_is_noticed(haproxy_binary: Path) -> N
 
 
 async def test_a_reload_that_keeps_the_state_needs_nothing(haproxy_binary: Path) -> None:
-    """A reload with a state file leaves a held node held; nothing is sent again."""
+    """A reload with a state file leaves a node in maintenance there; nothing is sent again."""
     async with shop(haproxy_binary) as here:
-        way = here.rotation()
-        await way.leave(here.log())
-        await way.drained(here.log())
+        rotation = here.rotation()
+        await rotation.leave(here.log())
+        await rotation.drained(here.log())
         await here.balancers[0].reload(keep_state=True)
         sent = len(here.told(CommandSent))
-        await way.still_out(here.log())
+        await rotation.still_out(here.log())
         assert len(here.told(CommandSent)) == sent
         assert await here.statuses() == {"MAINT"}
 
@@ -111,12 +111,12 @@ async def test_reloads_all_the_time_break_nothing(haproxy_binary: Path) -> None:
 
         reloads = asyncio.create_task(reload())
         for _ in range(5):
-            way = here.rotation()
-            await way.leave(here.log())
-            await way.drained(here.log())
-            await way.still_out(here.log())
-            await way.prove(here.log())
-            await way.enter(here.log())
+            rotation = here.rotation()
+            await rotation.leave(here.log())
+            await rotation.drained(here.log())
+            await rotation.still_out(here.log())
+            await rotation.prove(here.log())
+            await rotation.enter(here.log())
         ending = True
         await reloads
 
@@ -134,14 +134,14 @@ async def test_an_operator_who_puts_it_back_is_respected(haproxy_binary: Path) -
 
 @pytest.mark.parametrize("state", ["ready", "drain"])
 async def test_an_operator_who_ends_the_hold_is_noticed(haproxy_binary: Path, state: str) -> None:
-    """A hold that somebody else ended before the restart is a failure that names the server."""
+    """A maintenance that somebody else ended before the restart is a failure that names the server."""
     async with shop(haproxy_binary) as here:
-        way = here.rotation()
-        await way.leave(here.log())
-        await way.drained(here.log())
+        rotation = here.rotation()
+        await rotation.leave(here.log())
+        await rotation.drained(here.log())
         await here.balancers[0].ask(f"set server shop/web1 state {state}")
         with pytest.raises(StepFailure, match=r"someone else changed it .* shop/web1 on lb1"):
-            await way.still_out(here.log())
+            await rotation.still_out(here.log())
 
 
 async def test_pinned_clients_lose_nothing(haproxy_binary: Path) -> None:
@@ -150,23 +150,23 @@ async def test_pinned_clients_lose_nothing(haproxy_binary: Path) -> None:
         app = here.apps["web1"]
         async with crowd(here.balancers[0], "shop", size=6, target="/?delay=0.004", pause=0.01) as seen:
             await until(lambda: seen.answers["web1"] > 20, "pinned clients")
-            way = here.rotation()
-            await way.leave(here.log())
-            await way.drained(here.log())
-            await way.still_out(here.log())
+            rotation = here.rotation()
+            await rotation.leave(here.log())
+            await rotation.drained(here.log())
+            await rotation.still_out(here.log())
             app.stop()
             app.up = False
             app.pages["/_check"].status = 503
             answered = seen.answers["web2"]
             await until(lambda: seen.answers["web2"] > answered + 50, "traffic without it")
             await app.start()
-            proving = asyncio.create_task(way.prove(here.log()))
+            proving = asyncio.create_task(rotation.prove(here.log()))
             checks = app.requests["/_check"]
             await until(lambda: app.requests["/_check"] > checks + 1, "failed checks")
             app.up = True
             app.pages["/_check"].status = 200
             await proving
-            await way.enter(here.log())
+            await rotation.enter(here.log())
             answered = seen.total
             await until(lambda: seen.total > answered + 50, "traffic with it")
         assert seen.lost == []

@@ -19,10 +19,10 @@ BY_CHECK = "option httpchk GET /_check"
 
 
 async def take_out(here: Shop, *, node: str = "web1") -> None:
-    way = here.rotation(node)
-    await way.leave(here.log())
-    await way.drained(here.log())
-    await way.still_out(here.log())
+    rotation = here.rotation(node)
+    await rotation.leave(here.log())
+    await rotation.drained(here.log())
+    await rotation.still_out(here.log())
 
 
 def fail_check(app: WebApp) -> None:
@@ -42,14 +42,14 @@ async def test_nothing_comes_before_the_check_has_passed(haproxy_binary: Path) -
     """
     async with shop(haproxy_binary, balancers=2) as here, crowd(here.balancers[0], "shop") as one:
         async with crowd(here.balancers[1], "shop") as two:
-            app, way = here.apps["web1"], here.rotation()
-            await way.leave(here.log())
-            await way.drained(here.log())
-            await way.still_out(here.log())
+            app, rotation = here.apps["web1"], here.rotation()
+            await rotation.leave(here.log())
+            await rotation.drained(here.log())
+            await rotation.still_out(here.log())
             app.stop()
             fail_check(app)
             await app.start()
-            proving = asyncio.create_task(way.prove(here.log(Step.VERIFY)))
+            proving = asyncio.create_task(rotation.prove(here.log(Step.VERIFY)))
             checks = app.requests["/_check"]
             await until(lambda: app.requests["/_check"] >= checks + 4, "checks by both load balancers")
             await until(lambda: len(waited_for(here)) >= 2, "word of both load balancers")
@@ -60,7 +60,7 @@ async def test_nothing_comes_before_the_check_has_passed(haproxy_binary: Path) -
             assert sorted(waited_for(here)) == [f"lb{number} has yet to check shop/web1" for number in (1, 2)]
             before = one.answers["web1"], two.answers["web1"]
             assert await here.statuses() <= {"DRAIN", "DOWN", "DOWN 1/1"}
-            await way.enter(here.log(Step.READY))
+            await rotation.enter(here.log(Step.READY))
             assert await here.statuses() == {"UP"}
             await until(lambda: one.answers["web1"] > before[0], "traffic through lb1")
             await until(lambda: two.answers["web1"] > before[1], "traffic through lb2")
@@ -70,14 +70,14 @@ async def test_nothing_comes_before_the_check_has_passed(haproxy_binary: Path) -
 
 
 async def test_an_application_that_stays_down_stays_out(haproxy_binary: Path) -> None:
-    """HAProxy's check failing on a load balancer is a failure that names it; held, the node is out on all."""
+    """HAProxy's check failing on a load balancer is a failure that names it; it then stays out on all."""
     async with shop(haproxy_binary, balancers=2) as here, crowd(here.balancers[0], "shop") as seen:
         await take_out(here)
         here.apps["web1"].stop()
-        way = here.rotation(rejoin_timeout=0.3)
+        rotation = here.rotation(rejoin_timeout=0.3)
         with pytest.raises(StepFailure, match=r"within 0\.3 s: shop/web1 on lb\d shows L4CON"):
-            await way.prove(here.log(Step.VERIFY))
-        await way.hold(here.log(Step.VERIFY))
+            await rotation.prove(here.log(Step.VERIFY))
+        await rotation.stay_out(here.log(Step.VERIFY))
         assert await here.statuses() == {"MAINT"}
         here.apps["web1"].up = False
         await here.apps["web1"].start()
@@ -93,12 +93,12 @@ async def test_the_first_passed_check_is_enough(haproxy_binary: Path) -> None:
     backend = (BY_CHECK, "default-server check inter 100ms rise 10 fall 2", *CHECKED[2:])
     async with shop(haproxy_binary, {"shop": backend}) as here:
         await take_out(here)
-        app, way = here.apps["web1"], here.rotation()
+        app, rotation = here.apps["web1"], here.rotation()
         checks = app.requests["/_check"]
-        await way.prove(here.log())
+        await rotation.prove(here.log())
         assert 1 <= app.requests["/_check"] - checks <= 2
         assert not (await here.states())["lb1 shop"].running
-        await way.enter(here.log())
+        await rotation.enter(here.log())
         assert await here.statuses() == {"UP"}
         state = (await here.states())["lb1 shop"]
         assert state.in_rotation
@@ -113,11 +113,11 @@ async def test_a_tracker_does_not_wait_for_rise(haproxy_binary: Path) -> None:
     }
     async with shop(haproxy_binary, backends) as here, crowd(here.balancers[0], "api") as seen:
         await take_out(here)
-        app, way = here.apps["web1"], here.rotation()
+        app, rotation = here.apps["web1"], here.rotation()
         app.stop()
         fail_check(app)
         await app.start()
-        proving = asyncio.create_task(way.prove(here.log()))
+        proving = asyncio.create_task(rotation.prove(here.log()))
         checks = app.requests["/_check"]
         await until(lambda: app.requests["/_check"] > checks + 1, "failed checks")
         assert not proving.done()
@@ -125,7 +125,7 @@ async def test_a_tracker_does_not_wait_for_rise(haproxy_binary: Path) -> None:
         app.pages["/_check"].status = 200
         checks = app.requests["/_check"]
         await proving
-        await way.enter(here.log())
+        await rotation.enter(here.log())
         assert app.requests["/_check"] - checks < 20  # rise
         assert await here.statuses() == {"UP"}
         web1 = seen.answers["web1"]
@@ -139,15 +139,15 @@ async def test_a_server_without_a_check_is_put_back(haproxy_binary: Path) -> Non
     backends = {"shop": ("server web1 {web1}", "server web2 {web2}")}
     async with shop(haproxy_binary, backends) as here, crowd(here.balancers[0], "shop") as seen:
         await take_out(here)
-        app, way = here.apps["web1"], here.rotation()
+        app, rotation = here.apps["web1"], here.rotation()
         app.stop()
         app.up = False
         await app.start()
         answered = seen.total
         await until(lambda: seen.total > answered + 50, "some traffic")
         app.up = True
-        await way.prove(here.log())
-        await way.enter(here.log())
+        await rotation.prove(here.log())
+        await rotation.enter(here.log())
         assert await here.statuses() == {"no check"}
         web1 = seen.answers["web1"]
         await until(lambda: seen.answers["web1"] > web1, "traffic")
@@ -165,9 +165,9 @@ async def test_weight_and_slow_start_are_kept(haproxy_binary: Path) -> None:
     async with shop(haproxy_binary, {"shop": backend}) as here:
         await here.balancers[0].ask("set server shop/web1 weight 17")
         await take_out(here)
-        way = here.rotation()
-        await way.prove(here.log())
-        await way.enter(here.log())
+        rotation = here.rotation()
+        await rotation.prove(here.log())
+        await rotation.enter(here.log())
         state = (await here.states())["lb1 shop"]
         assert state.in_rotation
         answer = await here.balancers[0].ask("get weight shop/web1")
@@ -184,12 +184,12 @@ async def test_a_check_of_another_kind_that_fails_is_no_proof(haproxy_binary: Pa
             await here.rotation(rejoin_timeout=0.3).prove(here.log())
 
 
-async def test_who_can_be_held_is(haproxy_binary: Path) -> None:
-    """When one load balancer is gone, the failed node is still held on the other one."""
+async def test_it_stays_out_where_it_can_be_told(haproxy_binary: Path) -> None:
+    """When one load balancer is gone, the failed node is still set to maintenance on the other one."""
     async with shop(haproxy_binary, balancers=2) as here:
         here.balancers[0].stop()
         with pytest.raises(LoadBalancerError, match="lb1"):
-            await here.rotation(patience=0.0).hold(here.log())
+            await here.rotation(patience=0.0).stay_out(here.log())
         states = (await here.haproxies["lb2"].read()).servers
         assert [state.status for state in states] == ["MAINT", "UP"]
 
@@ -198,11 +198,11 @@ async def test_an_answer_that_never_came_is_sent_for_again(haproxy_binary: Path)
     """A command that is sent while HAProxy restarts reaches the new process."""
     async with shop(haproxy_binary) as here:
         here.balancers[0].stop()
-        holding = asyncio.create_task(here.rotation().hold(here.log()))
+        staying_out = asyncio.create_task(here.rotation().stay_out(here.log()))
         await here.balancers[0].start()
-        await holding
+        await staying_out
 
-        async def held() -> bool:
+        async def in_maintenance() -> bool:
             return await here.statuses() == {"MAINT"}
 
-        await until_seen(held, "maintenance")
+        await until_seen(in_maintenance, "maintenance")

@@ -22,30 +22,30 @@ def contained() -> None:
         pytest.skip("needs root, for process numbers of its own")
 
 
-async def held_again(here: Shop) -> float:
-    """Seconds until a node that came back is held."""
+async def out_again(here: Shop) -> float:
+    """Seconds until a node that came back is in maintenance."""
     clock = asyncio.get_running_loop().time
     begun = clock()
 
-    async def held() -> bool:
+    async def in_maintenance() -> bool:
         return await here.statuses() == {"MAINT"}
 
-    await until_seen(held, "the node to be held again")
+    await until_seen(in_maintenance, "the node in maintenance again")
     return clock() - begun
 
 
 async def test_a_restart_is_noticed(haproxy_binary: Path) -> None:
-    """It is restarted while a node is out, after longer than patience lasts: the guard still holds it."""
+    """It is restarted while a node is out, after longer than patience lasts: the guard still keeps it out."""
     async with shop(haproxy_binary, within=CONTAINED) as here:
-        way = here.rotation(apart=True, patience=0.05)
-        await way.leave(here.log())
-        await way.drained(here.log())
-        await way.still_out(here.log())
-        guard = asyncio.create_task(way.guard(here.log()))
+        rotation = here.rotation(apart=True, patience=0.05)
+        await rotation.leave(here.log())
+        await rotation.drained(here.log())
+        await rotation.still_out(here.log())
+        guard = asyncio.create_task(rotation.guard(here.log()))
         pids = {here.balancers[0].pid}
         for _ in range(2):
             await here.balancers[0].restart()
-            assert await held_again(here) < NOTICED
+            assert await out_again(here) < NOTICED
             pids.add(here.balancers[0].pid)
         assert pids == {1}
         assert not guard.done()

@@ -23,14 +23,14 @@ async def test_a_drain_survives_a_reload(haproxy_binary: Path) -> None:
         shop(haproxy_binary, balancers=2) as here,
         crowd(here.balancers[0], "shop", fresh=True),
     ):
-        way = here.rotation()
-        await way.leave(here.log())
-        await way.drained(here.log())
+        rotation = here.rotation()
+        await rotation.leave(here.log())
+        await rotation.drained(here.log())
         for lb in here.balancers:
             await lb.reload(as_it_is=True)
             await lb.reload(as_it_is=True)
         sent = len(here.events)
-        await way.still_out(here.log())
+        await rotation.still_out(here.log())
         assert len(here.events) == sent
         assert {(s.status, s.total_sessions) for s in (await here.states()).values()} == {("MAINT", 0)}
 
@@ -47,12 +47,12 @@ async def test_a_node_that_is_back_stays_back(haproxy_binary: Path, before: str)
     async with shop(haproxy_binary) as here:
         (lb,) = here.balancers
         lb.state_file.write_text(before)
-        way = here.rotation()
-        await way.leave(here.log())
-        await way.drained(here.log())
+        rotation = here.rotation()
+        await rotation.leave(here.log())
+        await rotation.drained(here.log())
         assert timeless(lb.state_file.read_text()) == timeless(await lb.ask("show servers state"))
-        await way.prove(here.log())
-        await way.enter(here.log())
+        await rotation.prove(here.log())
+        await rotation.enter(here.log())
         assert lb.state_file.exists() == bool(before)
         await lb.reload(as_it_is=True)
         assert all(state.in_rotation for state in (await here.states()).values())
@@ -62,9 +62,9 @@ async def test_it_stays_while_another_node_is_out(haproxy_binary: Path) -> None:
     """The file is gone with the last node that comes back, not with the first."""
     async with shop(haproxy_binary, {"shop": (*CHECKED, "server web3 {web3}")}, nodes=3) as here:
         one, two = here.rotation("web1"), here.rotation("web2")
-        for way in (one, two):
-            await way.leave(here.log())
-            await way.drained(here.log())
+        for rotation in (one, two):
+            await rotation.leave(here.log())
+            await rotation.drained(here.log())
         await one.give_back(here.log())
         await here.balancers[0].reload(as_it_is=True)
         assert all(state.in_rotation for state in (await here.states("web1")).values())
@@ -81,10 +81,10 @@ async def test_one_that_cannot_be_written_is_told_beforehand(haproxy_binary: Pat
     ):
         plan, _ = await make_plan(where, list(here.apps), None, ours={})
         (warning,) = [text for text in plan.warnings if "reload" in text]
-        assert warning.startswith(f"lb1: {here.balancers[0].state_file} may not be written")
-        way = where.rotation(where.context("web1", None), plan.placement["web1"])
-        await way.leave(here.log())
-        await way.drained(here.log())
+        assert warning.startswith(f"lb1: {here.balancers[0].state_file} is not writable")
+        rotation = where.rotation(where.context("web1", None), plan.placement["web1"])
+        await rotation.leave(here.log())
+        await rotation.drained(here.log())
         assert here.told(Warned) == []
 
 
@@ -95,9 +95,9 @@ async def test_one_that_fails_meanwhile_is_told_once(haproxy_binary: Path, tmp_p
     async with shop(haproxy_binary, state_file=folder / "state") as here:
         assert await here.state_files["lb1"].look() == ""
         folder.rmdir()
-        way = here.rotation()
-        await way.leave(here.log())
-        await way.drained(here.log())
+        rotation = here.rotation()
+        await rotation.leave(here.log())
+        await rotation.drained(here.log())
         (warned,) = here.told(Warned)
         assert f"lb1: {folder}/state could not be written" in warned.message
 

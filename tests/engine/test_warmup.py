@@ -178,7 +178,7 @@ async def test_weight_1_has_no_steps(haproxy_binary: Path) -> None:
     async with warming(haproxy_binary, backends=shop(server="weight 1")) as (it, running):
         assert await running is Outcome.DONE
         assert weights(it) == []
-        assert ready_detail(it) == "weight 1 leaves no steps to warm up shop/web1 by on lb1"
+        assert ready_detail(it) == "no warm-up of shop/web1 on lb1: there is no weight below 1"
         (finding,) = server_findings(it.site, ["web1"], await survey(it.site))
         assert (finding.level, finding.hint) == (
             "warning",

@@ -35,13 +35,13 @@ RATE = 100.0
 WITHOUT_DRAINING = """
 import sys
 from rollout.cli.main import main
-from rollout.engine.rotation.by_socket import RuntimeRotation
+from rollout.engine.rotation.by_socket import SocketRotation
 
 async def nothing(self, log):
     pass
 
 for way in ("leave", "drained", "still_out", "prove", "enter"):
-    setattr(RuntimeRotation, way, nothing)
+    setattr(SocketRotation, way, nothing)
 sys.exit(main())
 """
 

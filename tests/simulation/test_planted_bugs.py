@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from rollout.engine.deployment import Deployment
 from rollout.engine.log import StepLog
-from rollout.engine.rotation.by_socket import RuntimeRotation
+from rollout.engine.rotation.by_socket import SocketRotation
+from rollout.engine.rotation.node_servers import NodeServers
 from rollout.engine.steps import node
 from tests.simulation.scenario import nothing_breaks, simulate
 from tests.simulation.site import LONGEST
@@ -45,12 +46,12 @@ def test_ready_before_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_load_balancer_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """A load balancer that is not told goes on sending to a node that is restarted."""
-    honest = RuntimeRotation.__init__
+    honest = SocketRotation.__init__
 
-    def forgetful(self: RuntimeRotation, servers: Mapping[str, Any], *rest: Any, **options: Any) -> None:
-        honest(self, dict(list(servers.items())[:1]), *rest, **options)
+    def forgetful(self: SocketRotation, servers: Sequence[NodeServers], *rest: Any) -> None:
+        honest(self, servers[:1], *rest)
 
-    monkeypatch.setattr(RuntimeRotation, "__init__", forgetful)
+    monkeypatch.setattr(SocketRotation, "__init__", forgetful)
     assert "is restarted while" in violation()
 
 
@@ -75,25 +76,25 @@ def test_a_window_counted_from_the_inventory(monkeypatch: pytest.MonkeyPatch) ->
 def test_no_maintenance_after_the_drain(monkeypatch: pytest.MonkeyPatch) -> None:
     """A drained server still serves the clients that are pinned to it, up to the restart and during it."""
 
-    async def drained(self: RuntimeRotation, log: StepLog) -> None:
+    async def drained(self: SocketRotation, log: StepLog) -> None:
         await asyncio.sleep(LONGEST)
 
-    monkeypatch.setattr(RuntimeRotation, "drained", drained)
-    monkeypatch.setattr(RuntimeRotation, "still_out", nothing)
+    monkeypatch.setattr(SocketRotation, "drained", drained)
+    monkeypatch.setattr(SocketRotation, "still_out", nothing)
     assert "is restarted while" in violation()
 
 
 def test_restart_without_draining(monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that is restarted while it serves loses what comes to it and what runs on it."""
     for step in ("leave", "drained", "still_out"):
-        monkeypatch.setattr(RuntimeRotation, step, nothing)
+        monkeypatch.setattr(SocketRotation, step, nothing)
     assert "is restarted while" in violation()
 
 
 def test_no_wait_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Maintenance alone keeps new requests away, but those that run are lost with the restart."""
-    monkeypatch.setattr(RuntimeRotation, "drained", RuntimeRotation.hold)
-    monkeypatch.setattr(RuntimeRotation, "still_out", nothing)
+    monkeypatch.setattr(SocketRotation, "drained", SocketRotation.stay_out)
+    monkeypatch.setattr(SocketRotation, "still_out", nothing)
     found = violation()
     assert "a request ran on it when it was restarted" in found or "were cut when" in found
 

@@ -1,4 +1,4 @@
-"""Applications behind real load balancers, and the engine's ways of one node out and back."""
+"""Applications behind real load balancers, and the rotation of one node."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from rollout.adapters.local import LocalHost
 from rollout.domain import CheckResult, Server, ServerState, Step
 from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
-from rollout.engine.rotation.by_socket import RuntimeRotation
+from rollout.engine.rotation.by_socket import SocketRotation
+from rollout.engine.rotation.ledger import Ledger
+from rollout.engine.rotation.node_servers import NodeServers
 from rollout.engine.rotation.old_processes import OldProcesses
 from rollout.engine.rotation.state_file import StateFile
 from rollout.events import Event
@@ -65,8 +67,8 @@ class Shop:
         patience: float = 10.0,
         apart: bool = False,
         **drain: Any,
-    ) -> RuntimeRotation:
-        """Its way out and back by the runtime socket. `drain` is as in the inventory.
+    ) -> SocketRotation:
+        """A node's rotation by the runtime socket. `drain` is as in the inventory.
 
         `apart` means that the load balancers' machines cannot be asked; the node itself, this machine, can.
         """
@@ -89,17 +91,18 @@ class Shop:
             cast(HttpClient, None),
         )
         machines = {} if apart else {lb.name: LocalHost(lb.name) for lb in self.balancers}
-        return RuntimeRotation(
-            self.servers(node),
-            self.haproxies,
-            inventory.drain,
-            rejoin_timeout,
-            patience,
-            OldProcesses(context, machines),
-            {name: StateFile(haproxy, None) for name, haproxy in self.haproxies.items()}
-            if apart
-            else self.state_files,
-        )
+        node_servers = [
+            NodeServers(
+                self.haproxies[name],
+                own,
+                StateFile(self.haproxies[name], None) if apart else self.state_files[name],
+                Ledger({}, taken_up=False),
+                patience,
+            )
+            for name, own in self.servers(node).items()
+        ]
+        old_processes = OldProcesses(context, machines)
+        return SocketRotation(node_servers, old_processes, inventory.drain, rejoin_timeout, None)
 
     def log(self, step: Step = Step.DRAIN, node: str = "web1") -> StepLog:
         return StepLog(self.events.append, node, step)

@@ -93,8 +93,8 @@ async def site(
 
 
 def page_rotation(here: Shop, site: Site, node: str = "web1") -> PageRotation:
-    """A node's way out and back by its health page."""
+    """A node's rotation by its health page."""
     servers = [server for own in here.servers(node).values() for server in own]
-    way = site.rotation(site.context(node, None), servers)
-    assert isinstance(way, PageRotation)
-    return way
+    rotation = site.rotation(site.context(node, None), servers)
+    assert isinstance(rotation, PageRotation)
+    return rotation

@@ -1,8 +1,8 @@
 """Leaving and coming back by the health page that the load balancer checks.
 
-The page answers 404 until the node may come back. Where load balancers are listed, HAProxy says when the
-server has left and when its sessions are gone (reading is all that is asked of it); where none is, a time and
-the node's own connections say it.
+The page answers 404 until the node may come back. If the inventory lists load balancers, HAProxy shows when
+the server has left and when its sessions are gone (rollout only reads there). If it lists none, rollout waits
+for a fixed time, and for the node's own connections to end.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Mapping
 
 from rollout.domain import OperationalState, Server, ServerState
 from rollout.engine.context import NodeContext
-from rollout.engine.health_page import verify
+from rollout.engine.health_page import prove_healthy
 from rollout.engine.log import StepLog
-from rollout.engine.rotation.clients import BusyClients, who
-from rollout.engine.rotation.connections import connections
+from rollout.engine.rotation.clients import BusyClients, counted_sessions, name_clients
+from rollout.engine.rotation.connections import connections, counted_connections
 from rollout.engine.waiting import patiently, together
 from rollout.errors import ChangedByOthers, StepFailure
 from rollout.inventory.model import HealthPage
@@ -24,26 +24,29 @@ from rollout.ports import LoadBalancer
 from rollout.remote import drain_file
 
 _COMMAND = 30.0
-"""Seconds for creating a file, for one HTTP request, or for one look at the node."""
+"""Seconds for creating the file, for one HTTP request, or for one look at the node."""
 _LOOK_AGAIN = 0.25
 """Seconds between two looks at the node's connections."""
-_REJOIN = 60.0
-"""Seconds in which the load balancer must take the node back, where the inventory has no `health.timeout`."""
 
 
 class PageRotation:
-    """Implements `Rotation`."""
+    """Implements `Rotation` by the health page that the load balancer checks.
+
+    `servers` are the node's, by load balancer; none where the inventory lists no load balancer.
+    `rejoin_timeout` is how many seconds HAProxy may take to show the node up again once its page is right.
+    """
 
     def __init__(
         self,
         context: NodeContext,
         health_page: HealthPage,
-        servers: Mapping[str, tuple[Server, ...]],
-        load_balancers: Mapping[str, LoadBalancer],
+        servers: Mapping[LoadBalancer, tuple[Server, ...]],
+        rejoin_timeout: float,
     ) -> None:
         self._context = context
         self._page = health_page
-        self._servers = {load_balancers[name]: own for name, own in servers.items()}
+        self._servers = servers
+        self._rejoin_timeout = rejoin_timeout
         self._timeout = context.inventory.drain.timeout
         self._patience = context.inventory.strategy.patience
         self._removed_by_others = False
@@ -60,15 +63,14 @@ class PageRotation:
 
     async def drained(self, log: StepLog) -> None:
         clock = asyncio.get_running_loop().time
-        if not self._servers:
-            log.progress(f"the load balancer looks within {self._page.settle:g} s")
-            await asyncio.sleep(self._page.settle)
+        await self._settle(log)
         deadline = clock() + self._timeout
         await together(
-            self._left(balancer, servers, deadline, log) for balancer, servers in self._servers.items()
+            self._wait_until_left(balancer, servers, deadline, log)
+            for balancer, servers in self._servers.items()
         )
         if self._page.port is not None and not self._servers:
-            await self._connections_gone(self._page.port, deadline, log)
+            await self._wait_for_connections(self._page.port, deadline, log)
 
     async def still_out(self, log: StepLog) -> None:
         for balancer, servers in self._servers.items():
@@ -77,15 +79,15 @@ class PageRotation:
                     raise StepFailure(f"{state.server} is back in rotation: it shows {state.status}")
         if self._page.file is not None:
             file = self._context.fill(self._page.file)
-            seen = await self._context.look(drain_file.exists(file), timeout=_COMMAND)
-            if seen.status == 1:
+            look = await self._context.look(drain_file.exists(file), timeout=_COMMAND)
+            if look.status == 1:
                 self._removed_by_others = True
                 raise ChangedByOthers(f"{file} was removed by someone else")
-            if seen.status != 0:
-                raise StepFailure(f"`{drain_file.exists(file)}` exited with {seen.status}", tail=seen.tail)
+            if look.status != 0:
+                raise StepFailure(f"`{drain_file.exists(file)}` exited with {look.status}", tail=look.tail)
 
     async def guard(self, log: StepLog) -> None:
-        """The page itself keeps the node out: nothing can be forgotten."""
+        """Nothing can be forgotten: the page itself keeps the node out."""
 
     async def give_back(self, log: StepLog) -> None:
         if self._page.file is not None:
@@ -94,67 +96,75 @@ class PageRotation:
             await self._request(self._page.request.up, log)
 
     async def prove(self, log: StepLog) -> None:
-        """Nothing can be: the load balancer's check of a page that answers 404 proves no health."""
+        """Nothing can be proven yet: the load balancer's check asks a page that still answers 404."""
 
     async def enter(self, log: StepLog) -> None:
         await self.give_back(log)
         health = self._context.inventory.health
         if health is not None:
-            await verify(self._context, health, log)
-        if not self._servers:
-            log.progress(f"the load balancer looks within {self._page.settle:g} s")
-            await asyncio.sleep(self._page.settle)
-        deadline = asyncio.get_running_loop().time() + (health.timeout if health else _REJOIN)
+            await prove_healthy(self._context, health, log)
+        await self._settle(log)
+        deadline = asyncio.get_running_loop().time() + self._rejoin_timeout
         await together(
-            self._back(balancer, servers, deadline, log) for balancer, servers in self._servers.items()
+            self._wait_until_back(balancer, servers, deadline, log)
+            for balancer, servers in self._servers.items()
         )
 
     async def warm_up(self, log: StepLog) -> None:
-        """The page cannot: the inventory's rules ask for the socket."""
+        """A page cannot warm up: the inventory's rules ask for the socket."""
 
-    async def hold(self, log: StepLog) -> None:
+    async def stay_out(self, log: StepLog) -> None:
         if not self._removed_by_others:
             await self.leave(log)
 
-    async def _left(
+    async def _settle(self, log: StepLog) -> None:
+        """Where no load balancer is listed, wait for as long as any may take to notice the page."""
+        if not self._servers:
+            log.progress(f"waiting {self._page.settle:g} s for the load balancer to notice")
+            await asyncio.sleep(self._page.settle)
+
+    async def _wait_until_left(
         self, balancer: LoadBalancer, servers: tuple[Server, ...], deadline: float, log: StepLog
     ) -> None:
-        """Wait until HAProxy shows that all `servers` have left and have nothing to do.
+        """Wait until HAProxy shows that all `servers` have left and are idle. Raises StepFailure.
 
         It must show so twice: one of its threads may have chosen a server and not yet counted the session.
         """
         clock = asyncio.get_running_loop().time
         shown_gone = 0
-        holders = BusyClients(balancer, deadline)
+        clients = BusyClients(balancer, deadline)
         while True:
             states = (await patiently(balancer, self._patience)).of(servers)
-            there = [state for state in states if not _has_left(state)]
+            not_left = [state for state in states if not _has_left(state)]
             busy = [state for state in states if not state.idle]
-            shown_gone = 0 if there or busy or len(states) < len(servers) else shown_gone + 1
+            shown_gone = 0 if not_left or busy or len(states) < len(servers) else shown_gone + 1
             if shown_gone == 2:
                 log.sessions(balancer.name, 0)
                 return
-            if there:
-                log.progress(f"{balancer.name} still sends to it", of=balancer.name)
+            if not_left:
+                log.progress(f"{balancer.name} still sends it requests", of=balancer.name)
             elif busy:
                 load = sum(state.load for state in busy)
-                log.sessions(balancer.name, load, await holders.told(busy))
+                log.sessions(balancer.name, load, await clients.describe(busy))
             if clock() >= deadline and not shown_gone:
                 shown = ", ".join(
-                    f"{state.server} shows {state.status} with {state.load} sessions"
+                    f"{state.server} shows {state.status} with {counted_sessions([state])}"
                     for state in states
-                    if state in there or state in busy
+                    if state in not_left or state in busy
                 )
-                whose = await who([state.server for state in busy], balancer)
+                names = await name_clients([state.server for state in busy], balancer)
                 raise StepFailure(
-                    f"not drained within {self._timeout:g} s: {shown}" + (f": {whose}" if whose else ""),
-                    hint="does HAProxy check the page that was told to answer 404?" if there else None,
+                    f"not drained within {self._timeout:g} s: {shown}" + (f": {names}" if names else ""),
+                    hint="is the page that answers 404 the one that HAProxy checks?" if not_left else None,
                 )
 
-    async def _back(
+    async def _wait_until_back(
         self, balancer: LoadBalancer, servers: tuple[Server, ...], deadline: float, log: StepLog
     ) -> None:
-        """Wait until HAProxy shows all `servers` up, but for those that somebody keeps in maintenance."""
+        """Wait until HAProxy shows all `servers` up, but for those that somebody keeps in maintenance.
+
+        Raises StepFailure.
+        """
         clock = asyncio.get_running_loop().time
         while True:
             states = (await patiently(balancer, self._patience)).of(servers)
@@ -166,17 +176,18 @@ class PageRotation:
             if clock() >= deadline:
                 raise StepFailure(f"not back in rotation: {shown}")
 
-    async def _connections_gone(self, port: int, deadline: float, log: StepLog) -> None:
+    async def _wait_for_connections(self, port: int, deadline: float, log: StepLog) -> None:
+        """Wait until nothing is connected to `port` of the node. Raises StepFailure, HostError."""
         clock = asyncio.get_running_loop().time
         while True:
             left = await connections(self._context, port)
-            log.progress(f"{len(left)} connections to port {port}", len(left))
+            log.progress(f"{counted_connections(left)} to port {port}", len(left))
             if not left:
                 return
             if clock() >= deadline:
                 raise StepFailure(
-                    f"not drained within {self._timeout:g} s: {len(left)} connections to port {port}",
-                    hint="`ss -tn` on the node says whose they are",
+                    f"not drained within {self._timeout:g} s: {counted_connections(left)} to port {port}",
+                    hint="`ss -tn` on the node shows whose they are",
                     tail=left,
                 )
             await asyncio.sleep(_LOOK_AGAIN)
@@ -191,6 +202,5 @@ class PageRotation:
 
 
 def _has_left(state: ServerState) -> bool:
-    """Its 404 page was seen (NOLB), or its check failed for good (DOWN); or an operator holds it."""
-    out = state.admin.in_maintenance or state.admin.in_drain
-    return out or state.operational in (OperationalState.STOPPING, OperationalState.STOPPED)
+    """Whether HAProxy has seen the 404 (NOLB), its check failed for good (DOWN), or a person took it out."""
+    return state.admin.is_out or state.operational in (OperationalState.STOPPING, OperationalState.STOPPED)

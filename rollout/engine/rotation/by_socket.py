@@ -8,71 +8,50 @@ drained-and-DOWN, so that only a fresh check of HAProxy's own makes a server eli
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from rollout.domain import Server, ServerBefore
 from rollout.engine.log import StepLog
-from rollout.engine.rotation.ledger import Ledger
+from rollout.engine.rotation.connections import counted_connections
+from rollout.engine.rotation.node_servers import NodeServers
 from rollout.engine.rotation.old_processes import OldProcesses
 from rollout.engine.rotation.on_one_balancer import WATCH, BalancerRotation
-from rollout.engine.rotation.state_file import StateFile
 from rollout.engine.waiting import each, together
 from rollout.errors import StepFailure
 from rollout.inventory.model import Drain
 from rollout.inventory.warmup import Warmup
-from rollout.ports import LoadBalancer
 
 
-class RuntimeRotation:
-    """Implements `Rotation`. Seconds are `rejoin_timeout`, in which HAProxy's own checks must pass, and
-    `patience`, for which a load balancer that does not answer is waited for.
+class SocketRotation:
+    """Implements `Rotation` by the runtime sockets of all load balancers, one `BalancerRotation` for each.
 
-    `before` and `taken_up` are as in `Ledger`.
+    `rejoin_timeout` is how many seconds HAProxy's own checks may take to pass before the node enters.
     """
 
     def __init__(
         self,
-        servers: Mapping[str, tuple[Server, ...]],
-        load_balancers: Mapping[str, LoadBalancer],
+        servers: Sequence[NodeServers],
+        old_processes: OldProcesses,
         drain: Drain,
         rejoin_timeout: float,
-        patience: float,
-        old_processes: OldProcesses,
-        state_files: Mapping[str, StateFile],
-        before: Mapping[Server, ServerBefore] | None = None,
-        *,
-        taken_up: bool = False,
-        warmup: Warmup | None = None,
+        warmup: Warmup | None,
     ) -> None:
         self._drain = drain
-        self._old = old_processes
-        self._ways = [
-            BalancerRotation(
-                load_balancers[name],
-                own,
-                drain,
-                rejoin_timeout,
-                patience,
-                state_files[name],
-                Ledger(before or {}, taken_up=taken_up),
-                warmup,
-            )
-            for name, own in servers.items()
-        ]
+        self._old_processes = old_processes
+        self._rotations = [BalancerRotation(own, drain, rejoin_timeout, warmup) for own in servers]
 
     @property
     def given_up(self) -> bool:
-        return bool(self._ways) and all(way.given_up for way in self._ways)
+        return bool(self._rotations) and all(rotation.given_up for rotation in self._rotations)
 
     async def leave(self, log: StepLog) -> None:
-        await together(way.leave(log) for way in self._ways)
+        await together(rotation.leave(log) for rotation in self._rotations)
 
     async def drained(self, log: StepLog) -> None:
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._drain.timeout
         while True:
-            await together(way.drained(log) for way in self._ways)
-            left = await self._unseen(log)
+            await together(rotation.drained(log) for rotation in self._rotations)
+            left = await self._hidden_connections(log)
             if left and clock() < deadline:
                 await asyncio.sleep(WATCH)
             elif left and self._drain.on_timeout == "abort":
@@ -80,55 +59,53 @@ class RuntimeRotation:
             else:
                 break
         if left:
-            log.add(f"{_count(left)} of before a reload given up")
-        self._old.clear([way.seen for way in self._ways])
+            log.add(f"gave up on {counted_connections(left)} from before a reload")
+        self._old_processes.clear([rotation.last_reading for rotation in self._rotations])
 
-    async def _unseen(self, log: StepLog) -> list[str]:
-        """The node's connections, if some may be of old processes, whose sessions no reading shows."""
-        ports = await self._old.ports([way.seen for way in self._ways])
-        found = await self._old.connections(ports, log)
+    async def _hidden_connections(self, log: StepLog) -> list[str]:
+        """The node's connections, if some may belong to old processes, whose sessions no reading shows."""
+        ports = await self._old_processes.ports([rotation.last_reading for rotation in self._rotations])
+        connections = await self._old_processes.connections(ports, log)
+        if not connections:
+            return []
         # Read after the connections were counted: no new ones are made, so as many of them are idle.
-        idle = sum(await together(way.idle(ports) for way in self._ways)) if found else 0
-        return found if len(found) > idle else []
+        idle = sum(await together(rotation.idle_connections(ports) for rotation in self._rotations))
+        return connections if len(connections) > idle else []
 
     async def still_out(self, log: StepLog) -> None:
-        held = await together(way.still_held() for way in self._ways)
-        if not all(held) or await self._unseen(log):
+        out = await together(rotation.still_out() for rotation in self._rotations)
+        if not all(out) or await self._hidden_connections(log):
             # HAProxy was reloaded: it forgets what was set by the socket. Or something came after all.
             await self.leave(log)
             await self.drained(log)
-        for way in self._ways:
-            way.touch()
+        for rotation in self._rotations:
+            rotation.application_may_be_down()
 
     async def guard(self, log: StepLog) -> None:
-        await together(way.guard(log) for way in self._ways)
+        await together(rotation.guard(log) for rotation in self._rotations)
 
     async def give_back(self, log: StepLog) -> None:
-        await each(way.give_back(log) for way in self._ways)
+        await each(rotation.give_back(log) for rotation in self._rotations)
 
     async def prove(self, log: StepLog) -> None:
-        await together(way.prove(log) for way in self._ways)
+        await together(rotation.prove(log) for rotation in self._rotations)
 
     async def enter(self, log: StepLog) -> None:
-        # Where others changed one server, none of the node's comes back.
-        await together(way.unchanged() for way in self._ways)
-        await together(way.enter(log) for way in self._ways)
+        # Where others changed one server, none of the node's servers comes back.
+        await together(rotation.read_unchanged() for rotation in self._rotations)
+        await together(rotation.enter(log) for rotation in self._rotations)
 
     async def warm_up(self, log: StepLog) -> None:
-        await together(way.warm_up(log) for way in self._ways)
+        await together(rotation.warm_up(log) for rotation in self._rotations)
 
-    async def hold(self, log: StepLog) -> None:
-        await each(way.hold(log) for way in self._ways)
-
-
-def _count(connections: Sequence[str]) -> str:
-    return f"{len(connections)} connection{'' if len(connections) == 1 else 's'}"
+    async def stay_out(self, log: StepLog) -> None:
+        await each(rotation.stay_out(log) for rotation in self._rotations)
 
 
 def _still_connected(connections: Sequence[str], timeout: float) -> StepFailure:
     return StepFailure(
         f"not drained within {timeout:g} s: HAProxy was started a moment ago, and the node still has "
-        f"{_count(connections)} that may be of the process before it",
-        hint="wait, or let `master:` of the load balancer tell what that process still does",
+        f"{counted_connections(connections)} that may belong to the process before it",
+        hint="wait, or set `master:` for the load balancer: then rollout sees that process's sessions",
         tail=tuple(connections),
     )

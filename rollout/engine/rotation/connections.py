@@ -1,17 +1,22 @@
-"""The node's own established connections: they tell what no load balancer shows."""
+"""The established connections that the node itself shows: some of them no load balancer knows."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from rollout.engine.context import NodeContext
 from rollout.errors import StepFailure
 from rollout.remote import drain_file
 
 _COMMAND = 30.0
-"""Seconds for one look at the node."""
+"""Seconds for listing the connections."""
 
 
 async def connections(context: NodeContext, port: int) -> tuple[str, ...]:
-    """A line for each established connection to `port` of the node. Raises StepFailure, HostError."""
+    """The lines that `ss` prints, one for each established connection to `port` of the node.
+
+    Raises StepFailure, HostError.
+    """
     lines: list[str] = []
     seen = await context.look(
         drain_file.connections(port, context.address), timeout=_COMMAND, output=lines.append
@@ -21,6 +26,11 @@ async def connections(context: NodeContext, port: int) -> tuple[str, ...]:
             f"the connections to port {port} could not be counted: "
             f"`ss` exited with {seen.status} on the node",
             tail=seen.tail,
-            hint="Debian's package iproute2 has `ss`",
+            hint="`ss` is in Debian's package iproute2",
         )
     return tuple(line for line in lines if line.strip())
+
+
+def counted_connections(connections: Sequence[str]) -> str:
+    """The number of connections in words: `1 connection`, `2 connections`."""
+    return f"{len(connections)} connection{'' if len(connections) == 1 else 's'}"

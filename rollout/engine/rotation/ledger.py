@@ -1,7 +1,8 @@
-"""What a node's servers were on one load balancer, and what we set since: whatever else is shown, others did.
+"""The record of a node's servers on one load balancer: how they were before, and what rollout set since.
 
-Two things cannot be told apart. What others set that is what we set: their `maint` on a server that we hold.
-And, once HAProxy was reloaded, what others set from what the reload brought back.
+Whatever else HAProxy shows, somebody else did. Two such changes cannot be detected: one that is identical to
+what rollout set (`maint` on a server that is in maintenance already), and one that was made around a reload
+of HAProxy, since the reload itself changes what is shown.
 """
 
 from __future__ import annotations
@@ -17,112 +18,125 @@ _ANY = frozenset({AdminState.READY, AdminState.FORCED_DRAIN, AdminState.FORCED_M
 
 
 class Ledger:
-    """`before` is how to leave the servers; for those that are missing, as they are found when it is opened.
+    """The record of a node's servers on one load balancer.
 
-    `taken_up` says that an earlier try left the node out: what is shown at first is our own doing.
+    `before` is how to leave the servers; a server that is missing there is left as `open` first sees it.
+    `taken_up` says that an earlier try left the node out: what HAProxy shows at first was set by rollout.
     """
 
     def __init__(self, before: Mapping[Server, ServerBefore], *, taken_up: bool) -> None:
         self._before = dict(before)
         self._taken_up = taken_up
-        self._ours: dict[Server, frozenset[AdminState]] = {}
-        self._changed: set[Server] = set()
-        self._theirs: set[Server] = set()
+        self._states: dict[Server, frozenset[AdminState]] = {}
+        """The states that HAProxy may show unless somebody else sets one; any, while there is no entry."""
         self._weights: dict[Server, frozenset[int]] = {}
-        """Those that we found or set; without them, any that an earlier try may have set."""
+        """The weights that HAProxy may show unless somebody else sets one; while there is no entry, those of
+        the server's warm-up, which an earlier try may have set."""
+        self._changed: set[Server] = set()
+        self._given_up: set[Server] = set()
         self._opened = False
-        self._process = (0, 0)
+        self._first_process = (0, 0)
+        """The process that has the weights of before; unknown where an earlier try left the node out."""
 
     @property
     def changed(self) -> frozenset[Server]:
-        """The servers of which others have changed the state or the weight."""
+        """The servers whose state or weight others have changed."""
         return frozenset(self._changed)
 
     @property
-    def theirs(self) -> frozenset[Server]:
-        """The servers of which others have changed the state: nothing is sent to them any more."""
-        return frozenset(self._theirs)
+    def given_up(self) -> frozenset[Server]:
+        """The servers whose state others have changed: rollout sends them nothing any more."""
+        return frozenset(self._given_up)
 
     def open(self, reading: Reading) -> None:
-        """The first look, before anything is set; later ones do nothing.
+        """Record the first reading, taken before anything is set; later calls do nothing.
 
-        Raises ChangedByOthers if a server is not as it was when the deployment was planned.
+        Raises ChangedByOthers if a server is no longer as it was when the deployment was planned.
         """
         if self._opened:
             return
         if not self._taken_up:
-            self._changed.update(s.server for s in reading.servers if self._was_otherwise(s))
+            self._changed.update(s.server for s in reading.servers if self._differs_from_plan(s))
             if self._changed:
-                raise _others(reading, self._changed, "since the deployment began")
-            self._process = reading.process
+                raise _changed_by_others(reading, self._changed, "since the deployment began")
+            self._first_process = reading.process
         for state in reading.servers:
             before = self._before.setdefault(state.server, ServerBefore(state.admin, state.weight))
             if not (before.is_warming(state) or (self._taken_up and before.weight_is_lost(state))):
                 self._before[state.server] = before.with_weight(state.weight)
-            self._ours[state.server] = frozenset({state.admin.forced})
+            self._states[state.server] = frozenset({state.admin.forced})
             self._weights[state.server] = frozenset({state.weight})
         self._opened = True
 
-    def sending(self, servers: Iterable[Server], admin: AdminState) -> None:
-        """Until HAProxy has answered, the old state and the new one are both ours."""
+    def about_to_set_state(self, servers: Iterable[Server], admin: AdminState) -> None:
+        """Record that `admin` is about to be sent: until HAProxy answers, it may show either state."""
         for server in servers:
-            self._ours[server] = self._ours.get(server, _ANY) | {admin}
+            self._states[server] = self._states.get(server, _ANY) | {admin}
 
-    def sent(self, servers: Iterable[Server], admin: AdminState) -> None:
+    def state_set(self, servers: Iterable[Server], admin: AdminState) -> None:
+        """Record that HAProxy has taken `admin`: any other state is somebody else's from now on."""
         for server in servers:
-            self._ours[server] = frozenset({admin})
+            self._states[server] = frozenset({admin})
 
-    def weighing(self, server: Server, weight: int) -> None:
-        """As `sending`, of a weight."""
-        self._weights[server] = self._may_weigh(server) | {weight}
+    def about_to_set_weight(self, server: Server, weight: int) -> None:
+        """Record that `weight` is about to be sent: until HAProxy answers, it may show either one."""
+        self._weights[server] = self._possible_weights(server) | {weight}
 
-    def weighed(self, server: Server, weight: int) -> None:
+    def weight_set(self, server: Server, weight: int) -> None:
+        """Record that HAProxy has taken `weight`: any other weight is somebody else's from now on."""
         self._weights[server] = frozenset({weight})
 
-    def ours(self, reading: Reading, *, reloaded: bool) -> tuple[ServerState, ...]:
-        """Those of which nobody else has changed the state. After a reload, what was set may be lost."""
+    def still_ours(self, reading: Reading, *, reloaded: bool) -> tuple[ServerState, ...]:
+        """Compare a reading with the record. Gives the servers whose state nobody else has changed.
+
+        A weight that somebody else set is adopted: it is the one to end at. `reloaded` says that another
+        process answered, which may have lost what was set: then no state counts as changed.
+        """
         for state in reading.servers:
-            if not reloaded and state.admin.forced not in self._ours.get(state.server, _ANY):
-                self._theirs.add(state.server)
+            if not reloaded and state.admin.forced not in self._states.get(state.server, _ANY):
+                self._given_up.add(state.server)
                 self._changed.add(state.server)
-            if self._has_other_weight(state, reading.process):
+            if self._has_foreign_weight(state, reading.process):
                 self._before[state.server] = dataclasses.replace(
                     self._before[state.server], weight=state.weight, warmup=()
                 )
-                self.weighed(state.server, state.weight)
+                self.weight_set(state.server, state.weight)
                 self._changed.add(state.server)
-        return tuple(state for state in reading.servers if state.server not in self._theirs)
+        return tuple(state for state in reading.servers if state.server not in self._given_up)
 
-    def require_unchanged(self, reading: Reading, *, reloaded: bool, since: str = "while it was out") -> None:
-        """Raises ChangedByOthers, with what is shown."""
-        self.ours(reading, reloaded=reloaded)
+    def require_unchanged(self, reading: Reading, *, reloaded: bool, since: str) -> None:
+        """Compare a reading with the record. Raises ChangedByOthers if somebody else changed a server.
+
+        `since` is when, in the words of the message.
+        """
+        self.still_ours(reading, reloaded=reloaded)
         if self._changed:
-            raise _others(reading, self._changed, since)
+            raise _changed_by_others(reading, self._changed, since)
 
     def is_kept_out(self, server: Server) -> bool:
-        """It was out before, by somebody else's decision."""
+        """Whether somebody else keeps the server out: it was out before."""
         return server in self._before and self._before[server].kept_out
 
     def stays_in_maintenance(self, server: Server) -> bool:
-        """It was set to maintenance before, which it never leaves."""
+        """Whether the server was set to maintenance before: then it never leaves it."""
         return server in self._before and self._before[server].stays_in_maintenance
 
     def returns(self, server: Server) -> bool:
-        """It is set ready at the end: nobody set it to anything else before."""
+        """Whether the server is set ready at the end: nobody had set it to anything else before."""
         return server not in self._before or self._before[server].returns
 
     def climb(self, server: Server) -> tuple[int, ...]:
-        """The weights by which it comes back, the last of them its own; none where it comes back at once."""
+        """The weights of the server's warm-up, rising to its own; none if there is no warm-up."""
         before = self._before.get(server)
         return () if before is None else before.climb
 
     def has_no_steps(self, server: Server) -> bool:
-        """Its weight is 1, and HAProxy has none between that and 0."""
+        """Whether the server's weight is 1: HAProxy has no weight between that and 0 to warm it up by."""
         return server in self._before and self._before[server].weight == 1
 
     def as_before(self, states: Iterable[ServerState]) -> list[str]:
-        """What brings servers back to how they were found, as far as they were touched."""
-        touched = [state for state in states if state.server in self._ours]
+        """The commands that put servers back as they were, of those that rollout has set anything of."""
+        touched = [state for state in states if state.server in self._states]
         differing = [s for s in touched if s.admin.forced != self._before[s.server].admin.forced]
         return [
             *self.lost_weights(touched),
@@ -130,40 +144,46 @@ class Ledger:
         ]
 
     def lost_weights(self, states: Iterable[ServerState]) -> list[str]:
-        """What puts back the weights that a reload has reset, or a warm-up has not reached."""
+        """The commands that put back weights that a reload has reset, or that a warm-up has not reached.
+
+        They are recorded as about to be sent.
+        """
         lost = {
             state.server: before.weight
             for state in states
             if (before := self._before.get(state.server)) is not None and before.weight_is_lost(state)
         }
         for server, weight in lost.items():
-            self.weighing(server, weight)
+            self.about_to_set_weight(server, weight)
         return [runtime.weight(server, weight) for server, weight in lost.items()]
 
-    def _was_otherwise(self, state: ServerState) -> bool:
+    def _differs_from_plan(self, state: ServerState) -> bool:
         before = self._before.get(state.server)
         return before is not None and _decision(before) != _decision(ServerBefore(state.admin, state.weight))
 
-    def _has_other_weight(self, state: ServerState, process: tuple[int, int]) -> bool:
-        if state.server not in self._before or state.weight in self._may_weigh(state.server):
+    def _has_foreign_weight(self, state: ServerState, process: tuple[int, int]) -> bool:
+        """Whether somebody else set the weight; a process other than the first may have reset it itself."""
+        if state.server not in self._before or state.weight in self._possible_weights(state.server):
             return False
-        return process == self._process or state.weight != state.configured_weight
+        return process == self._first_process or state.weight != state.configured_weight
 
-    def _may_weigh(self, server: Server) -> frozenset[int]:
+    def _possible_weights(self, server: Server) -> frozenset[int]:
         before = self._before[server]
         return self._weights.get(server) or frozenset({before.weight, *before.warmup})
 
 
-def _decision(found: ServerBefore) -> tuple[AdminState, bool]:
-    """What a person decides of a server; other weights than 0 are no matter of being out."""
-    return found.admin.forced, found.weight == 0
+def _decision(server: ServerBefore) -> tuple[AdminState, bool]:
+    """What a person has decided about a server: its state, and whether its weight is 0. Any other weight
+    keeps it in rotation."""
+    return server.admin.forced, server.weight == 0
 
 
-def _others(reading: Reading, changed: Iterable[Server], since: str) -> ChangedByOthers:
+def _changed_by_others(reading: Reading, changed: Iterable[Server], since: str) -> ChangedByOthers:
     shown = ", ".join(
         f"{state.server} shows {state.status}, weight {state.weight}"
         for state in reading.of(frozenset(changed))
     )
     return ChangedByOthers(
-        f"someone else changed it {since}: {shown}", hint="what they set stays; `rollout status` shows it all"
+        f"someone else changed it {since}: {shown}",
+        hint="rollout leaves what they set; `rollout status` shows it",
     )

@@ -1,4 +1,4 @@
-"""For a service that no load balancer sends requests to: there is nothing to leave or come back to."""
+"""The rotation of a node that no load balancer sends requests to: it has nothing to leave or come back to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rollout.engine.log import StepLog
 
 
 class NoRotation:
-    """Implements `Rotation`."""
+    """Implements `Rotation` for a service without load balancers."""
 
     given_up = False
 
@@ -32,7 +32,7 @@ class NoRotation:
         """It never left."""
 
     async def warm_up(self, log: StepLog) -> None:
-        """It had all of its share all the time."""
+        """There is no share of traffic to raise."""
 
-    async def hold(self, log: StepLog) -> None:
+    async def stay_out(self, log: StepLog) -> None:
         """Nothing is sent to it anyway."""

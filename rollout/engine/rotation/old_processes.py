@@ -1,8 +1,8 @@
-"""What a process of before a reload still runs on a node, where no `master:` socket tells.
+"""HAProxy processes from before a reload that may still run requests on a node, unseen by any reading.
 
-The process of now does not know it. The node does: it has connections that the process of now does not keep
-open. Looked at only while HAProxy is young: what its predecessor has not finished in the time that a drain
-gives was given that time.
+Without a `master:` socket only the new process answers, and it does not know these requests. The node does:
+it has connections that the new process does not keep open. They matter only while the new process is younger
+than `drain.timeout`: after that, the old one has had as much time as any drain gives.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rollout.errors import HostError
 from rollout.ports import Host
 
 _LOOK = 10.0
-"""Seconds for one look at a load balancer's machine."""
+"""Seconds for the shell line on a load balancer's machine."""
 _NONE_LIVES = """
 words() {{ tr '\\0' '\\n' <"/proc/$1/cmdline"; }} 2>/dev/null
 words {pid} | grep -q haproxy || exit 2
@@ -26,56 +26,66 @@ for old in $(words {pid} | awk '/^-s[ft]$/ {{ old = 1; next }} !/^[0-9]+$/ {{ ol
   ! words "$old" | grep -q haproxy || exit 1
 done
 """
-"""Exits with 0 if all processes are gone from which HAProxy was told to take over (`-sf`, `-st`)."""
+"""Exits with 0 if all processes are gone that HAProxy was started to take over from (`-sf`, `-st`)."""
+
+
+_Process = tuple[str, tuple[int, int]]
+"""A load balancer's name, and the process that answers there, as in `Reading.process`."""
 
 
 class OldProcesses:
-    """Those before the processes that now serve one node. `hosts` are the load balancers' machines."""
+    """The predecessors of the HAProxy processes that serve one node. `hosts` are their machines, by the load
+    balancer's name."""
 
     def __init__(self, context: NodeContext, hosts: Mapping[str, Host]) -> None:
         self._context = context
         self._hosts = hosts
-        self._young: set[tuple[str, tuple[int, int]]] = set()
-        self._cleared: set[tuple[str, tuple[int, int]]] = set()
+        self._young: set[_Process] = set()
+        """The processes that have been seen younger than `drain.timeout`."""
+        self._cleared: set[_Process] = set()
+        """The processes whose predecessors run nothing on the node any more."""
 
-    async def ports(self, seen: Sequence[Reading]) -> frozenset[int]:
-        """Those of the node on which they may run something, judged from readings of its servers alone."""
+    async def ports(self, readings: Sequence[Reading]) -> frozenset[int]:
+        """The ports of the node on which old processes may run something.
+
+        `readings` are the last ones of the load balancers, of the node's servers alone.
+        """
         timeout = self._context.inventory.drain.timeout
-        self._young.update(_process(reading) for reading in seen if reading.uptime <= timeout)
+        self._young.update(_process(reading) for reading in readings if reading.uptime <= timeout)
         doubtful = self._young - self._cleared
-        young = [r for r in seen if not r.old_processes_shown and _process(r) in doubtful]
-        lives = await together(self._may_live(reading) for reading in young)
+        young = [r for r in readings if not r.old_processes_shown and _process(r) in doubtful]
+        alive = await together(self._may_live(reading) for reading in young)
         return frozenset(
             state.port
-            for reading, may in zip(young, lives, strict=True)
+            for reading, may_live in zip(young, alive, strict=True)
             for state in reading.servers
-            if may and state.port
+            if may_live and state.port
         )
 
     async def connections(self, ports: Iterable[int], log: StepLog) -> list[str]:
-        """A line for each connection to these ports. Raises StepFailure, HostError."""
-        found: list[str] = []
+        """The node's connections to these ports, a line for each. Raises StepFailure, HostError."""
+        lines: list[str] = []
         for port in sorted(ports):
-            here = await connections(self._context, port)
-            log.sessions(f"port {port}", len(here))
-            found += here
-        return found
+            to_port = await connections(self._context, port)
+            log.sessions(f"port {port}", len(to_port))
+            lines += to_port
+        return lines
 
-    def clear(self, seen: Sequence[Reading]) -> None:
-        """The predecessors of these processes run nothing on the node any more, and never will."""
-        self._cleared.update(map(_process, seen))
+    def clear(self, readings: Sequence[Reading]) -> None:
+        """Note that the predecessors of these processes run nothing on the node any more, and never will."""
+        self._cleared.update(map(_process, readings))
 
     async def _may_live(self, reading: Reading) -> bool:
-        """Whether one before this process lives; true where its machine cannot tell, as with containers."""
+        """Whether a predecessor may live; true where the machine cannot tell, as with containers."""
         host = self._hosts.get(reading.load_balancer)
         if host is None:
             return True
         try:
-            seen = await host.run(_NONE_LIVES.format(pid=reading.pid), environment={}, timeout=_LOOK)
+            completed = await host.run(_NONE_LIVES.format(pid=reading.pid), environment={}, timeout=_LOOK)
         except HostError:
             return True
-        return seen.status != 0
+        return completed.status != 0
 
 
-def _process(reading: Reading) -> tuple[str, tuple[int, int]]:
+def _process(reading: Reading) -> _Process:
     return reading.load_balancer, reading.process

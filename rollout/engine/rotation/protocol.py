@@ -1,4 +1,4 @@
-"""How a node leaves the load balancers' rotation and comes back: what every way of it must do."""
+"""What every kind of rotation must do."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ from rollout.engine.log import StepLog
 
 
 class Rotation(Protocol):
-    """One node's way out and back. What others change meanwhile is theirs: it raises ChangedByOthers, and
-    nothing is sent there any more."""
+    """One node's way out of the load balancers' rotation and back.
+
+    What others change meanwhile is theirs: the methods raise ChangedByOthers, and nothing more is sent there.
+    They raise LoadBalancerError and HostError, too.
+    """
 
     @property
     def given_up(self) -> bool:
-        """Others have changed all of it: whether it takes traffic is their decision."""
+        """Whether others have changed all of the node's servers: then they decide if it takes traffic."""
         ...
 
     async def leave(self, log: StepLog) -> None:
-        """Have it get no new requests. What runs goes on."""
+        """Have the node get no new requests. Those that run go on."""
         ...
 
     async def drained(self, log: StepLog) -> None:
-        """Wait until nothing runs on it any more. Raises StepFailure if that takes too long."""
+        """Wait until nothing runs on the node any more. Raises StepFailure if that takes too long."""
         ...
 
     async def still_out(self, log: StepLog) -> None:
@@ -29,20 +32,20 @@ class Rotation(Protocol):
         ...
 
     async def guard(self, log: StepLog) -> None:
-        """See to it that a drained node stays out whatever a load balancer forgets, until `prove` begins.
+        """Keep the node out whatever a load balancer forgets, until it enters or is given back.
 
         Runs beside the steps until it is cancelled.
         """
         ...
 
     async def give_back(self, log: StepLog) -> None:
-        """Put a node whose application was not touched back as it was."""
+        """Put the node back as it was before. Its application must be as right as it was then."""
         ...
 
     async def prove(self, log: StepLog) -> None:
-        """Wait until every load balancer's own check finds the node healthy again; still no new requests.
+        """Wait until every load balancer's own check finds the node healthy again; it gets no requests yet.
 
-        To be begun only once the node's own page was right. Raises StepFailure.
+        Begun only once the node's own page was right. Raises StepFailure.
         """
         ...
 
@@ -51,12 +54,12 @@ class Rotation(Protocol):
         ...
 
     async def warm_up(self, log: StepLog) -> None:
-        """Bring a node that entered to all of its share of the traffic. Raises ChangedByOthers.
+        """Raise the traffic of a node that entered to its full share. Raises ChangedByOthers.
 
-        Whatever ends it early leaves the node with less, until `give_back`.
+        If it ends early, the node keeps a smaller share until `give_back`.
         """
         ...
 
-    async def hold(self, log: StepLog) -> None:
-        """See to it that a node that failed takes no traffic on any load balancer."""
+    async def stay_out(self, log: StepLog) -> None:
+        """Keep a node that failed out on every load balancer, or take it out where it is back already."""
         ...

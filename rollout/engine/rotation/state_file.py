@@ -1,4 +1,4 @@
-"""Brings what was set by the socket over a reload, where HAProxy's configuration loads a state file."""
+"""HAProxy's state file: where HAProxy loads one, what was set by the socket survives a reload."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rollout.domain import Server
 from rollout.engine.configuration import Unreadable, read_configuration
 from rollout.engine.log import StepLog
 from rollout.errors import RolloutError
-from rollout.haproxy_config.state_file import state_file as find
+from rollout.haproxy_config.state_file import state_file as find_path
 from rollout.ports import Host, LoadBalancer
 from rollout.remote import state_file
 
@@ -18,52 +18,53 @@ _COMMAND = 10.0
 
 
 class StateFile:
-    """That of one load balancer, if it has one. `host` is its machine, if shell lines can be run there."""
+    """The state file of one load balancer, if it has one. `host` is its machine, if it runs shell lines."""
 
     def __init__(self, balancer: LoadBalancer, host: Host | None) -> None:
         self._balancer = balancer
         self._host = host
         self._path: str | None = None
         self._kept = False
-        """Something was in it before: whoever wrote that keeps it up to date."""
+        """Whether something was in the file before: then whoever wrote that keeps it up to date."""
         self._out: set[Server] = set()
-        self._one_at_a_time = asyncio.Lock()
+        """The servers that rollout has taken out, of whatever node."""
+        self._lock = asyncio.Lock()
         self._looked = False
-        self._told = False
+        self._warned = False
 
     async def look(self) -> str:
-        """Find it. Says why a drain will not survive a reload although there is one; otherwise nothing."""
-        async with self._one_at_a_time:
+        """Find the file. Says why drains will not survive a reload although HAProxy loads it; else empty."""
+        async with self._lock:
             self._looked = True
             if self._host is None:
                 return ""
             try:
                 pid = (await self._balancer.read()).pid
                 lines = await read_configuration(self._host, pid)
-                path = find("\n".join(text for _, text in lines))
+                path = find_path("\n".join(text for _, text in lines))
                 if path is None:
                     return ""
-                seen = await self._host.run(state_file.look(path), environment={}, timeout=_COMMAND)
+                looked = await self._host.run(state_file.look(path), environment={}, timeout=_COMMAND)
             except (RolloutError, Unreadable):
                 return ""  # `rollout check` says so
-            if seen.status != 0:
-                return f"{self._balancer.name}: {path} may not be written: a reload of HAProxy forgets drains"
-            self._path, self._kept = path, bool(seen.tail)
+            if looked.status != 0:
+                return f"{self._balancer.name}: {path} is not writable, so a reload of HAProxy forgets drains"
+            self._path, self._kept = path, bool(looked.tail)
             return ""
 
     async def update(self, servers: Iterable[Server], log: StepLog, *, out: bool) -> None:
-        """Write what HAProxy shows now, after servers were taken out or put back. Failing is only told."""
+        """Write what HAProxy shows now, after servers were taken out or put back. Failing is one warning."""
         if not self._looked:
             await self.look()
         if self._host is None or self._path is None:
             return
-        async with self._one_at_a_time:
+        async with self._lock:
             if out:
                 self._out.update(servers)
             else:
                 self._out.difference_update(servers)
             try:
-                # Nobody else keeps it up to date: what it says would come true after any later reload.
+                # Nobody else keeps it up to date: any later reload would bring back what it says.
                 unwanted = not self._out and not self._kept
                 line = (
                     state_file.remove(self._path)
@@ -74,6 +75,6 @@ class StateFile:
                 problem = "" if done.status == 0 else "; ".join(done.tail) or f"exit status {done.status}"
             except RolloutError as error:
                 problem = str(error)
-        if problem and not self._told:
-            self._told = True
+        if problem and not self._warned:
+            self._warned = True
             log.warn(f"{self._balancer.name}: {self._path} could not be written: {problem}")

@@ -192,5 +192,5 @@ class NodeRoll:
     async def _hold(self, log: StepLog) -> None:
         # Where a load balancer cannot be told, it has not been told to let the node in either.
         with contextlib.suppress(RolloutError):
-            await self._rotation.hold(log)
+            await self._rotation.stay_out(log)
         self.out = not self._rotation.given_up

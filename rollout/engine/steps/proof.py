@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from rollout.engine.context import NodeContext
-from rollout.engine.health_page import verify
+from rollout.engine.health_page import prove_healthy
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.protocol import Rotation
 from rollout.engine.waiting import together
@@ -27,4 +27,6 @@ async def prove(context: NodeContext, rotation: Rotation, log: StepLog) -> None:
         await right_once.wait()
         await rotation.prove(log)
 
-    await together([verify(context, health, log, draining=by_page, right_once=right_once), load_balancers()])
+    await together(
+        [prove_healthy(context, health, log, draining=by_page, right_once=right_once), load_balancers()]
+    )

@@ -75,7 +75,7 @@ async def test_too_slow_ones_are_named(haproxy_binary: Path) -> None:
         slow = await request_over_a_reload(here)
         way = here.rotation(timeout="300ms")
         await way.leave(here.log())
-        with pytest.raises(StepFailure, match=r"1 on only/web1 on lb1 \(1 in processes of before a reload"):
+        with pytest.raises(StepFailure, match=r"1 on only/web1 on lb1 \(1 in processes from before a reload"):
             await way.drained(here.log())
         here.apps["web1"].let_go()
         assert await slow == (200, "web1")

@@ -13,7 +13,7 @@ from rollout.adapters.http import HttpxClient
 from rollout.adapters.local import LocalHost
 from rollout.domain import Step
 from rollout.engine.context import NodeContext
-from rollout.engine.health_page import verify
+from rollout.engine.health_page import prove_healthy
 from rollout.engine.log import StepLog
 from rollout.errors import StepFailure
 from rollout.events import Event, Progressed
@@ -102,7 +102,7 @@ def verified(node: Node, *, new: str | None = None, draining: bool = False, **ch
     """What was told until the node was healthy; `new` is the release that it must run."""
     return run(
         node,
-        lambda context, log: verify(context, health(node, **changes), log, draining=draining),
+        lambda context, log: prove_healthy(context, health(node, **changes), log, draining=draining),
         new=new,
     )
 
@@ -117,7 +117,7 @@ def failed(node: Node, *, new: str | None = None, draining: bool = False, **chan
 def test_right_answers_must_come_in_a_row() -> None:
     """With `successes: 3` the third right answer ends the waiting, and each is told."""
     node = Node(OK)
-    assert verified(node, successes=3) == [f"right {number} of 3 times" for number in (1, 2, 3)]
+    assert verified(node, successes=3) == [f"{number} of 3 right answers" for number in (1, 2, 3)]
     assert node.asked == 3
 
 
@@ -129,7 +129,7 @@ def test_a_wrong_answer_begins_the_count_anew() -> None:
 
 
 def _counted(times: int) -> Iterator[str]:
-    return (f"right {number} of {times} times" for number in range(1, times + 1))
+    return (f"{number} of {times} right answers" for number in range(1, times + 1))
 
 
 def test_a_page_that_flaps_for_ever_is_not_healthy() -> None:
@@ -137,8 +137,8 @@ def test_a_page_that_flaps_for_ever_is_not_healthy() -> None:
     node = Node(*[OK, page(503)] * 5000)
     assert failed(node, successes=2) in (
         "answered 503, not 200",
-        "right only 1 times in a row",
-        "no answer after it was right 1 of 2 times",
+        "only 1 of 2 right answers in a row",
+        "no answer after 1 of 2 right answers",
     )
 
 
@@ -151,7 +151,7 @@ def test_a_page_that_flaps_for_ever_is_not_healthy() -> None:
         ([page(404)], "answered 404, not 200"),
         ([NEVER], "no answer"),
         ([page(503), NEVER], "answered 503, not 200"),
-        ([OK, NEVER], "no answer after it was right 1 of 5 times"),
+        ([OK, NEVER], "no answer after 1 of 5 right answers"),
         ([BROKEN], "illegal status line"),
     ],
 )
@@ -177,14 +177,14 @@ def test_the_old_release_is_not_taken_for_the_new_one() -> None:
     assert failed(Node(old), new="1.4.2", release=reported) == "it runs 1.4.1, not 1.4.2"
     assert failed(Node(OK), new="1.4.2", release=reported) == "it does not report a release"
     node = Node(old, new, old, new, new)
-    assert verified(node, new="1.4.2", release=reported, successes=2)[-1] == "right 2 of 2 times"
+    assert verified(node, new="1.4.2", release=reported, successes=2)[-1] == "2 of 2 right answers"
     assert node.asked == 5
 
 
 def test_a_rolling_restart_takes_any_release() -> None:
     """Without a release there is none to compare with."""
     node = Node(page(body='{"version": "1.4.1"}'))
-    assert verified(node, release={"json": "version"}) == ["right 1 of 1 times"]
+    assert verified(node, release={"json": "version"}) == ["1 of 1 right answers"]
 
 
 def test_a_page_that_was_told_to_answer_404_may() -> None:
@@ -207,7 +207,9 @@ def test_where_nothing_listens_it_is_asked_again_at_once() -> None:
                 often.set()
 
         log.progress = progress  # type: ignore[method-assign]
-        waiting = asyncio.ensure_future(verify(context, health(node, interval="1m", timeout="2m"), log))
+        waiting = asyncio.ensure_future(
+            prove_healthy(context, health(node, interval="1m", timeout="2m"), log)
+        )
         await often.wait()
         await node.__aenter__()
         await waiting
@@ -223,7 +225,7 @@ def test_nothing_that_ever_listens_is_a_refused_connection() -> None:
     async def gone(context: NodeContext, log: StepLog) -> None:
         await node.__aexit__()
         with pytest.raises(StepFailure, match=r"not healthy within 0\.2 s: connection refused$"):
-            await verify(context, health(node, timeout="200ms"), log)
+            await prove_healthy(context, health(node, timeout="200ms"), log)
 
     assert run(node, gone) == ["connection refused"]
 
@@ -233,13 +235,13 @@ def test_a_page_that_answers_only_sometimes_is_waited_for(monkeypatch: pytest.Mo
     monkeypatch.setattr("rollout.engine.health_page.REQUEST_TIMEOUT", 0.5)
     told = verified(Node(OK, NEVER, OK, OK), successes=2)
     assert told == [
-        "right 1 of 2 times",
+        "1 of 2 right answers",
         "no answer within 0.5 s",
-        "right 1 of 2 times",
-        "right 2 of 2 times",
+        "1 of 2 right answers",
+        "2 of 2 right answers",
     ]
 
 
 def test_what_stays_the_same_is_told_once() -> None:
     """A page that says 503 for a minute is one line in the journal."""
-    assert verified(Node(*[page(503)] * 20, OK)) == ["answered 503, not 200", "right 1 of 1 times"]
+    assert verified(Node(*[page(503)] * 20, OK)) == ["answered 503, not 200", "1 of 1 right answers"]

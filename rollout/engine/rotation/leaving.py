@@ -1,0 +1,126 @@
+"""How one node leaves one load balancer's rotation: drain, wait for zero sessions, maintenance."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from rollout.domain import AdminState, Reading, ServerState
+from rollout.engine.log import StepLog
+from rollout.engine.rotation.clients import BusyClients, counted_sessions, name_clients
+from rollout.engine.rotation.node_servers import NodeServers, in_forced_maintenance
+from rollout.errors import LoadBalancerUnreachable, StepFailure
+from rollout.inventory.model import Drain
+from rollout.remote import runtime
+
+_GRACE = 1.0
+"""Seconds between moving pinned clients away and ending what they still run (`on_timeout: close`)."""
+_CLOSING = 5.0
+"""Seconds in which HAProxy ends the sessions that it was told to end."""
+
+
+class Leaving:
+    """The way out of rotation of one node on one load balancer.
+
+    `BalancerRotation` holds its lock while one of these methods runs. They raise what `NodeServers` raises.
+    """
+
+    def __init__(self, servers: NodeServers, drain: Drain) -> None:
+        self._servers = servers
+        self._drain = drain
+
+    async def drain(self, log: StepLog) -> None:
+        """Send the node no new requests, but for those of clients that are pinned to it."""
+        reading = await self._servers.read()
+        self._servers.ledger.open(reading)
+        # A drain would end a maintenance, and pinned clients would reach a node that may not be up.
+        to_drain = [state.server for state in reading.servers if not in_forced_maintenance(state)]
+        await self._servers.set_state(AdminState.FORCED_DRAIN, to_drain, runtime.leave(to_drain), log)
+        self._servers.note_told(reading)
+
+    async def finish(self, log: StepLog) -> None:
+        """Wait until all of the node's servers are idle, and set each to maintenance the moment it is.
+
+        Raises ChangedByOthers if somebody else changed a server; StepFailure if sessions are left after
+        `drain.timeout`, and `drain.on_timeout` is to abort or HAProxy does not end them.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._drain.timeout
+        clients = BusyClients(self._servers.balancer, deadline)
+        while True:
+            states = (await self._read_while_out(log)).servers
+            busy = [state for state in states if not state.idle]
+            load = sum(state.load for state in busy)
+            log.sessions(self._servers.load_balancer, load, await clients.describe(busy))
+            if not busy and all(map(in_forced_maintenance, states)):
+                return
+            idle = [state.server for state in states if state.idle and not in_forced_maintenance(state)]
+            if idle:
+                # A load balancer that is restarted in this very moment must be looked at again before it is
+                # told again: the new process may have sent requests there, and maintenance can cut them.
+                with contextlib.suppress(LoadBalancerUnreachable):
+                    await self._servers.set_state(
+                        AdminState.FORCED_MAINT, idle, runtime.maintenance(idle), log, insistent=False
+                    )
+            elif clock() >= deadline:
+                if self._drain.on_timeout == "abort":
+                    raise await self._too_slow(busy)
+                await self._close(log)
+
+    async def maintain(self, log: StepLog) -> None:
+        """Set to maintenance, whatever they are doing, all servers that nobody else has changed."""
+        ours = [state.server for state in (await self._servers.read_ours()).servers]
+        await self._servers.set_state(AdminState.FORCED_MAINT, ours, runtime.maintenance(ours), log)
+
+    async def _read_while_out(self, log: StepLog) -> Reading:
+        """A fresh reading that shows all servers out of rotation: drained again if a reload brought one back.
+
+        Raises ChangedByOthers if a person did.
+        """
+        reading = await self._servers.read_unchanged()
+        if any(not state.admin.is_out for state in reading.servers):
+            await self.drain(log)
+            reading = await self._servers.read()
+        if all(state.admin.is_out for state in reading.servers):
+            self._servers.note_told(reading)
+        return reading
+
+    async def _close(self, log: StepLog) -> None:
+        """Move pinned clients away, give what runs a last moment, then end it."""
+        await self.maintain(log)
+        left = await self._busy_after(_GRACE)
+        if left:
+            balancer = self._servers.load_balancer
+            log.add(f"{counted_sessions(left)} ended on {balancer}")
+            if clients := await self._name_clients(left):
+                log.warn(f"ending the sessions that are left on {balancer}: {clients}")
+            await self._servers.send([runtime.shutdown_sessions(state.server) for state in left], log)
+            left = await self._busy_after(_CLOSING)
+        if left:
+            raise await self._too_slow(left)
+
+    async def _busy_after(self, seconds: float) -> list[ServerState]:
+        """The servers that are still busy after so long; returns early once none is."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + seconds
+        while busy := [state for state in (await self._servers.read()).servers if not state.idle]:
+            if clock() >= deadline:
+                break
+        return busy
+
+    async def _too_slow(self, busy: Sequence[ServerState]) -> StepFailure:
+        left = ", ".join(f"{state.load} on {state.server}{_of_old_processes(state)}" for state in busy)
+        clients = await self._name_clients(busy)
+        return StepFailure(
+            f"not drained within {self._drain.timeout:g} s: sessions left: {left}"
+            + (f": {clients}" if clients else ""),
+            hint="raise drain.timeout, or let `drain.on_timeout: close` end the sessions that are left",
+        )
+
+    async def _name_clients(self, busy: Sequence[ServerState]) -> str:
+        return await name_clients([state.server for state in busy], self._servers.balancer)
+
+
+def _of_old_processes(state: ServerState) -> str:
+    return f" ({state.old_sessions} in processes from before a reload)" if state.old_sessions else ""

@@ -1,0 +1,121 @@
+"""One node's servers on one load balancer: what HAProxy shows of them, and what it is sent."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from enum import Enum, auto
+
+from rollout.domain import AdminState, Reading, Server, ServerState
+from rollout.engine.log import StepLog
+from rollout.engine.rotation.ledger import Ledger
+from rollout.engine.rotation.state_file import StateFile
+from rollout.engine.waiting import insist, patiently
+from rollout.errors import StepFailure
+from rollout.ports import LoadBalancer
+
+
+class Stage(Enum):
+    """How far a node is on its way out and back. It decides what a new HAProxy process must be told."""
+
+    DRAINING = auto()
+    """The application is up: requests that a new process sent there may finish."""
+    OUT = auto()
+    """The application may be down: no request may be sent there."""
+    PROVING = auto()
+    """The application is up, and only HAProxy's own check is waited for."""
+    BACK = auto()
+    """The node is in rotation again: a new process need not be told anything."""
+
+
+class NodeServers:
+    """The servers that one node is on one load balancer.
+
+    `patience` is in seconds: for so long a load balancer that does not answer is asked again, because it may
+    be reloading. Methods that read or send raise LoadBalancerUnreachable after that; those that read raise
+    StepFailure where HAProxy no longer has one of the servers. All but `read` are called under the
+    lock of `BalancerRotation` while the guard may send: they compare with the ledger, or change it.
+    """
+
+    def __init__(
+        self,
+        balancer: LoadBalancer,
+        servers: tuple[Server, ...],
+        state_file: StateFile,
+        ledger: Ledger,
+        patience: float,
+    ) -> None:
+        self.balancer = balancer
+        self.all = servers
+        self.ledger = ledger
+        self.stage = Stage.DRAINING
+        self.last_reading: Reading
+        """The last reading, of these servers alone."""
+        self._state_file = state_file
+        self._patience = patience
+        self._told_process = (0, 0)
+        """The process that was told what `stage` asks for."""
+
+    @property
+    def load_balancer(self) -> str:
+        """The load balancer's name."""
+        return self.balancer.name
+
+    def was_told(self, reading: Reading) -> bool:
+        """Whether the process that answered was told what `stage` asks for.
+
+        A process that a reload or a restart began since then was not: it has forgotten all of it.
+        """
+        return reading.process == self._told_process
+
+    def note_told(self, reading: Reading) -> None:
+        """Note that the process that answered has been told what `stage` asks for."""
+        self._told_process = reading.process
+
+    async def read(self) -> Reading:
+        """A fresh reading of these servers alone."""
+        reading = await patiently(self.balancer, self._patience)
+        own = reading.of(self.all)
+        gone = set(self.all).difference(state.server for state in own)
+        if gone:
+            raise StepFailure(f"HAProxy no longer has {', '.join(map(str, sorted(gone)))}")
+        self.last_reading = dataclasses.replace(reading, servers=own)
+        return self.last_reading
+
+    async def read_unchanged(self, since: str = "while it was out") -> Reading:
+        """A fresh reading of these servers. Raises ChangedByOthers if somebody else changed one of them."""
+        reading = await self.read()
+        self.ledger.require_unchanged(reading, reloaded=not self.was_told(reading), since=since)
+        return reading
+
+    async def read_ours(self) -> Reading:
+        """A fresh reading of those servers whose state nobody else has changed."""
+        reading = await self.read()
+        ours = self.ledger.still_ours(reading, reloaded=not self.was_told(reading))
+        return dataclasses.replace(reading, servers=ours)
+
+    async def set_state(
+        self,
+        admin: AdminState,
+        servers: Sequence[Server],
+        commands: Sequence[str],
+        log: StepLog,
+        *,
+        insistent: bool = True,
+    ) -> None:
+        """Send commands that leave `servers` in the state `admin`; only once, where not `insistent`."""
+        self.ledger.about_to_set_state(servers, admin)
+        await self.send(commands, log, insistent=insistent)
+        self.ledger.state_set(servers, admin)
+
+    async def send(self, commands: Sequence[str], log: StepLog, *, insistent: bool = True) -> None:
+        """Send commands as one line, if there are any, and keep HAProxy's state file up to date."""
+        if commands:
+            log.sent(self.load_balancer, "; ".join(commands))
+            await insist(self.balancer, commands, self._patience if insistent else 0)
+            await self._state_file.update(self.all, log, out=self.stage is not Stage.BACK)
+
+
+def in_forced_maintenance(state: ServerState) -> bool:
+    """Whether a command set this server to maintenance; HAProxy itself may end any other maintenance."""
+    return AdminState.FORCED_MAINT in state.admin

@@ -1,0 +1,78 @@
+"""How one node comes back into one load balancer's rotation: HAProxy's own check anew, then traffic."""
+
+from __future__ import annotations
+
+from rollout.domain import AdminState, CheckResult, Reading, Server, ServerState
+from rollout.engine.log import StepLog
+from rollout.engine.rotation.node_servers import NodeServers, Stage
+from rollout.engine.rotation.warming import Warming
+from rollout.remote import runtime
+
+
+class Returning:
+    """The way back into rotation of one node on one load balancer. `warming` is `None` without a warm-up.
+
+    `BalancerRotation` holds its lock while one of them sends. They raise what `NodeServers` raises.
+    """
+
+    def __init__(self, servers: NodeServers, warming: Warming | None) -> None:
+        self._servers = servers
+        self._ledger = servers.ledger
+        self._warming = warming
+        self._checked: frozenset[Server] = frozenset()
+        """The servers that HAProxy checks itself; one that tracks another has that one's health."""
+
+    async def begin(self, reading: Reading, log: StepLog) -> None:
+        """Have HAProxy check anew all servers that it checks itself; they take no traffic yet."""
+        self._checked = frozenset(s.server for s in reading.servers if s.checked and not s.tracks)
+        self._servers.stage = Stage.PROVING
+        await self.check_again(log)
+        self._servers.note_told(reading)
+
+    async def check_again(self, log: StepLog) -> None:
+        """Send what begins HAProxy's checks anew. A server that was in maintenance before stays there."""
+        staying = [s for s in self._servers.all if self._ledger.stays_in_maintenance(s)]
+        back = [s for s in self._servers.all if s not in staying]
+        await self._servers.set_state(AdminState.FORCED_MAINT, staying, runtime.maintenance(staying), log)
+        await self._servers.set_state(AdminState.FORCED_DRAIN, back, runtime.check(back, self._checked), log)
+
+    def unproven(self, reading: Reading) -> list[ServerState]:
+        """The servers that HAProxy's check has yet to find healthy.
+
+        A server that tracks another one of the node is proven with it; one that stays out need not be. A
+        process that was started meanwhile proves nothing: it takes all servers for UP.
+        """
+        if not self._servers.was_told(reading):
+            return list(reading.servers)
+        own = {server.path for server in self._servers.all}
+        return [
+            state
+            for state in reading.servers
+            if not _is_proven(state)
+            and state.tracks not in own
+            and not self._ledger.is_kept_out(state.server)
+        ]
+
+    async def enter(self, reading: Reading, log: StepLog) -> None:
+        """Put back the servers that were in rotation before, each with its weight or its warm-up's first."""
+        back = [server for server in self._servers.all if self._ledger.returns(server)]
+        warmed: frozenset[Server] = frozenset()
+        if self._warming is not None:
+            await self._warming.begin(back, log)
+            warmed = self._warming.servers
+        self._servers.stage = Stage.BACK
+        weights = self._ledger.lost_weights(s for s in reading.servers if s.server not in warmed)
+        await self._servers.set_state(
+            AdminState.READY, back, [*weights, *runtime.enter(back, self._checked)], log
+        )
+
+    def is_as_it_should_be(self, state: ServerState) -> bool:
+        """Whether a server that was put back is in rotation, and one that others keep out is out of it."""
+        if self._ledger.is_kept_out(state.server):
+            return state.admin.is_out
+        return state.running and not state.admin.is_out
+
+
+def _is_proven(state: ServerState) -> bool:
+    """Whether checks made the server run again, or the first one since it was set down has passed."""
+    return state.running or (state.check_health > 0 and state.check_result == CheckResult.PASSED)
