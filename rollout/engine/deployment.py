@@ -239,11 +239,11 @@ class Deployment:
             await node.roll(self._settled.get(name, ()))
         except (RolloutError, asyncio.CancelledError) as error:
             self._failed.append(name)
-            if node.out:
+            if node.may_be_out:
                 self._left_out.add(name)
                 log = StepLog(self._record, name, Step.READY)
                 self._guards[name] = asyncio.create_task(rotation.guard(log))
-            self._record(NodeFailed(name, left_out=node.out))
+            self._record(NodeFailed(name, left_out=node.may_be_out))
             if isinstance(error, asyncio.CancelledError):
                 raise
             if isinstance(error, NoCapacity):
@@ -261,6 +261,6 @@ class Deployment:
             finally:
                 self._record(NodeFinished(name, clock() - begun))
         finally:
-            self._gate.ended(name, left_out=node.out)
-            if not node.out:
+            self._gate.ended(name, left_out=node.may_be_out)
+            if not node.may_be_out:
                 self._jury.passed(name)
