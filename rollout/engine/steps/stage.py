@@ -9,8 +9,8 @@ from enum import Enum, IntEnum, auto
 class Stage(IntEnum):
     """How far a node is, in the order of the roll.
 
-    `LEAVING`, `RELEASED` and `RESTARTED` are reached before their first command is sent, since a command whose
-    answer is lost may have worked; `DRAINED`, `ENTERED` and `RETURNED` once they are proven.
+    `LEAVING`, `RELEASED` and `RESTARTED` are reached before their first command is sent: if its answer gets
+    lost, it may have worked. `DRAINED`, `ENTERED` and `RETURNED` are reached once they are proven.
     """
 
     IN_ROTATION = auto()

@@ -1,4 +1,4 @@
-"""What is done to a node whose roll ends early depends on the stage that it has reached, and on nothing else."""
+"""The stages of a node, and what is done to it if its roll ends early."""
 
 from __future__ import annotations
 
