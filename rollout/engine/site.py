@@ -1,4 +1,4 @@
-"""The inventory with everything that reaches into the world, and the first look at it."""
+"""The site: an inventory with all that reaches into the world, and the survey of its load balancers."""
 
 from __future__ import annotations
 
@@ -29,30 +29,33 @@ _REJOIN = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Site:
+    """An inventory with its machines, load balancers and HTTP clients, all behind their ports."""
+
     inventory: Inventory
     hosts: Mapping[str, Host]
     """By the node's name."""
     load_balancers: Mapping[str, LoadBalancer]
     balancer_hosts: Mapping[str, Host]
-    """The machines of load balancers on which shell lines can be run; not those reached by TCP."""
+    """The machines of those load balancers on which shell lines can be run, by the load balancer's name."""
     http_clients: Mapping[str, HttpClient]
-    """By the node's name: how its pages are reached."""
+    """By the node's name: each sends requests to the pages of its node."""
     sources: Sources
     here: Host
-    """This machine."""
+    """The machine on which rollout runs."""
     public: HttpClient
-    """How the service's public address is reached, from here."""
+    """Sends requests from here to the service's public address."""
     state_files: Mapping[str, StateFile] = field(init=False)
 
     def __post_init__(self) -> None:
         files = {
-            name: StateFile(lb, self.balancer_hosts.get(name)) for name, lb in self.load_balancers.items()
+            name: StateFile(balancer, self.balancer_hosts.get(name))
+            for name, balancer in self.load_balancers.items()
         }
         object.__setattr__(self, "state_files", files)
 
     @asynccontextmanager
     async def connecting(self, nodes: Sequence[str]) -> AsyncIterator[None]:
-        """Open the connections to nodes while something else is looked at; who needs one is told why not."""
+        """Open the connections to nodes in the background. Whoever needs one that failed gets its error."""
         tasks = [asyncio.create_task(self.hosts[name].connect()) for name in nodes]
         try:
             yield
@@ -64,6 +67,7 @@ class Site:
     def context(
         self, node: str, release: str | None, *, deployment: int | None = None, previous: str | None = None
     ) -> NodeContext:
+        """The context of a node that gets `release`; `None` for a restart, or where no release matters."""
         return NodeContext(
             name=node,
             inventory=self.inventory,
@@ -83,26 +87,26 @@ class Site:
         *,
         taken_up: bool = False,
     ) -> Rotation:
-        """The node's way out and back: by its health page where the inventory has one, else by the socket;
-        none where no load balancer sends it requests.
+        """How the node leaves rotation and returns: by its health page where the inventory says so, else by
+        HAProxy's socket; not at all where no load balancer sends it requests.
 
-        `before` is how to leave the servers, as they are found without it. `taken_up` says that an earlier
-        try left the node out.
+        `before` is how to leave each server, which without it is as it is found. `taken_up` says that an
+        earlier try left the node out.
         """
         by_balancer = {
             name: tuple(server for server in servers if server.load_balancer == name)
             for name in self.load_balancers
         }
-        found = {name: own for name, own in by_balancer.items() if own}
+        servers_of = {name: own for name, own in by_balancer.items() if own}
         drain, health = self.inventory.drain, self.inventory.health
         if not self.inventory.behind_load_balancers:
             return NoRotation()
         rejoin = health.timeout if health else _REJOIN
         patience = self.inventory.strategy.patience
         if drain.health_page is not None:
-            return PageRotation(context, drain.health_page, found, self.load_balancers)
+            return PageRotation(context, drain.health_page, servers_of, self.load_balancers)
         return RuntimeRotation(
-            found,
+            servers_of,
             self.load_balancers,
             drain,
             rejoin,
@@ -117,13 +121,13 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What all load balancers show, and which of their servers each node is."""
+    """One reading of every load balancer, and the servers that each node is on them."""
 
     readings: tuple[Reading, ...]
     placement: Placement
 
     def states(self, node: str | None = None) -> list[ServerState]:
-        """What all load balancers show of all servers, or of those that `node` is."""
+        """The states of all servers, or of those that `node` is."""
         own = None if node is None else self.placement[node]
         return [
             state
@@ -148,7 +152,7 @@ async def survey(site: Site) -> Survey:
 
 
 async def addresses(inventory: Inventory) -> Mapping[str, frozenset[str]]:
-    """The IP addresses of each node; none for a name that cannot be looked up here."""
+    """The IP addresses of each node, by its name; none for a host name that cannot be resolved here."""
     found = await together(_resolve(node.host) for node in inventory.nodes.values())
     return dict(zip(inventory.nodes, found, strict=True))
 

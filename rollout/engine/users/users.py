@@ -42,7 +42,7 @@ class Users:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for release, counters in self.jury.users().items():
+            for release, counters in self.jury.answers_by_release().items():
                 self._record(Served(release, counters.asked, counters.failed))
             if self._probing is not None:
                 self._record(self._probing.seen())
