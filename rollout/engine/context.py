@@ -38,6 +38,7 @@ class NodeContext:
 
     @property
     def address(self) -> str:
+        """The node's host name or IP address, as the inventory has it."""
         return self.inventory.nodes[self.name].host
 
     def fill(self, text: str) -> str:

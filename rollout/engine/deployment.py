@@ -73,6 +73,7 @@ class Deployment:
 
     @property
     def paused(self) -> bool:
+        """Whether a pause keeps further nodes from starting."""
         return self._pauses.any
 
     def halt(self, reason: str) -> None:

@@ -13,7 +13,7 @@ from rollout.engine.site import Site
 
 @dataclass(frozen=True, slots=True)
 class DeploymentContext:
-    """One deployment: where it runs, what it is to do, and who is told."""
+    """One deployment: where it runs, what it is to do, and where its events go."""
 
     site: Site
     plan: Plan

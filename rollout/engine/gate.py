@@ -11,7 +11,7 @@ from rollout.decisions.plan import Placement
 from rollout.engine.halt import Halt
 from rollout.engine.log import StepLog
 from rollout.engine.site import Site
-from rollout.engine.waiting import patiently, together
+from rollout.engine.waiting import read_patiently, run_all
 from rollout.errors import NoCapacity, StepFailure
 
 _LOOK_AGAIN = 0.1
@@ -78,7 +78,9 @@ class Gate:
         away = self._in_flight | self._left_out
         out = {server for other in away for server in self._placement[other]}.difference(own)
         balancers = dict.fromkeys(server.load_balancer for server in own)
-        readings = await together(patiently(self._site.load_balancers[b], self._patience) for b in balancers)
+        readings = await run_all(
+            read_patiently(self._site.load_balancers[b], self._patience) for b in balancers
+        )
         min_ready = self._site.inventory.strategy.min_ready
         for reading in readings:
             problems = shortages(reading.servers, own, min_ready, out=out) or queues(reading, own)

@@ -10,7 +10,7 @@ from rollout.engine.deployment_context import DeploymentContext
 from rollout.engine.halt import Halt
 from rollout.engine.log import StepLog, step
 from rollout.engine.steps.release import release_plan, send
-from rollout.engine.waiting import together
+from rollout.engine.waiting import run_all
 from rollout.errors import RolloutError
 from rollout.events import NodeFailed
 from rollout.inventory.model import PARALLEL
@@ -34,7 +34,7 @@ class Preparation:
         """Prepare the nodes that are not prepared yet. Returns those on which that failed."""
         if not self._is_needed():
             return []
-        prepared = await together(self._is_prepared(name) for name in self._unprepared)
+        prepared = await run_all(self._is_prepared(name) for name in self._unprepared)
         return [name for name, done in zip(self._unprepared, prepared, strict=True) if not done]
 
     def _is_needed(self) -> bool:

@@ -19,7 +19,7 @@ from rollout.engine.rotation.none import NoRotation
 from rollout.engine.rotation.old_processes import OldProcesses
 from rollout.engine.rotation.protocol import Rotation
 from rollout.engine.rotation.state_file import StateFile
-from rollout.engine.waiting import together
+from rollout.engine.waiting import run_all
 from rollout.inventory.model import Inventory
 from rollout.ports import Host, HttpClient, LoadBalancer, Sources
 
@@ -90,23 +90,23 @@ class Site:
         """How the node leaves rotation and returns: by its health page where the inventory says so, else by
         HAProxy's socket; not at all where no load balancer sends it requests.
 
-        `before` is how to leave each server, which without it is as it is found. `taken_up` says that an
-        earlier try left the node out.
+        `before` is how to leave each server: without it, as it is found now. `taken_up` says that an earlier
+        try left the node out.
         """
         by_balancer = {
             name: tuple(server for server in servers if server.load_balancer == name)
             for name in self.load_balancers
         }
-        servers_of = {name: own for name, own in by_balancer.items() if own}
+        found = {name: own for name, own in by_balancer.items() if own}
         drain, health = self.inventory.drain, self.inventory.health
         if not self.inventory.behind_load_balancers:
             return NoRotation()
         rejoin = health.timeout if health else _REJOIN
         patience = self.inventory.strategy.patience
         if drain.health_page is not None:
-            return PageRotation(context, drain.health_page, servers_of, self.load_balancers)
+            return PageRotation(context, drain.health_page, found, self.load_balancers)
         return RuntimeRotation(
-            servers_of,
+            found,
             self.load_balancers,
             drain,
             rejoin,
@@ -143,7 +143,7 @@ class Survey:
 
 async def survey(site: Site) -> Survey:
     """Read every load balancer once and find the nodes. Raises LoadBalancerError, Refused."""
-    readings = await together(balancer.read() for balancer in site.load_balancers.values())
+    readings = await run_all(balancer.read() for balancer in site.load_balancers.values())
     placement = place(site.inventory, readings, await addresses(site.inventory))
     for balancer, reading in zip(site.load_balancers.values(), readings, strict=True):
         own = [s for servers in placement.values() for s in servers if s.load_balancer == balancer.name]
@@ -153,8 +153,8 @@ async def survey(site: Site) -> Survey:
 
 async def addresses(inventory: Inventory) -> Mapping[str, frozenset[str]]:
     """The IP addresses of each node, by its name; none for a host name that cannot be resolved here."""
-    found = await together(_resolve(node.host) for node in inventory.nodes.values())
-    return dict(zip(inventory.nodes, found, strict=True))
+    resolved = await run_all(_resolve(node.host) for node in inventory.nodes.values())
+    return dict(zip(inventory.nodes, resolved, strict=True))
 
 
 async def _resolve(host: str) -> frozenset[str]:

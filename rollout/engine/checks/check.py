@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
+from rollout.decisions.finding import Finding, Level
 from rollout.decisions.plan import out_of_rotation, require_found
-from rollout.engine.checks.findings import Finding, Level
 from rollout.engine.checks.on_load_balancer import (
     outage_findings,
     rotation_finding,
@@ -16,7 +16,7 @@ from rollout.engine.checks.on_load_balancer import (
 from rollout.engine.checks.on_node import health_finding, node_findings
 from rollout.engine.configuration import Unreadable, read_configuration
 from rollout.engine.site import Site, Survey, survey
-from rollout.engine.waiting import together
+from rollout.engine.waiting import run_all
 from rollout.errors import HostError, LoadBalancerError, Refused
 from rollout.haproxy_config import Severity, analyse
 
@@ -26,19 +26,19 @@ _LEVELS = {Severity.WARNING: Level.WARNING, Severity.NOTE: Level.NOTE}
 async def check(site: Site, nodes: Sequence[str]) -> list[Finding]:
     """All findings about `nodes` and all load balancers. A part that cannot be looked at hides no other."""
     parts = (_sockets(site), _nodes(site, nodes), _health_pages(site, nodes), _servers(site, nodes))
-    return [*chain(*await together(parts))]
+    return [*chain(*await run_all(parts))]
 
 
 async def _sockets(site: Site) -> list[Finding]:
-    return await together(socket_finding(site, name) for name in site.load_balancers)
+    return await run_all(socket_finding(site, name) for name in site.load_balancers)
 
 
 async def _nodes(site: Site, nodes: Sequence[str]) -> list[Finding]:
-    return [*chain(*await together(node_findings(site, name) for name in nodes))]
+    return [*chain(*await run_all(node_findings(site, name) for name in nodes))]
 
 
 async def _health_pages(site: Site, nodes: Sequence[str]) -> list[Finding]:
-    return await together(health_finding(site, name) for name in nodes)
+    return await run_all(health_finding(site, name) for name in nodes)
 
 
 async def _servers(site: Site, nodes: Sequence[str]) -> list[Finding]:
@@ -53,7 +53,7 @@ async def _servers(site: Site, nodes: Sequence[str]) -> list[Finding]:
         return []  # the finding about the socket of that load balancer says it
     except Refused as error:
         return [Finding(Level.PROBLEM, "nodes", line, error.hint) for line in str(error).splitlines()]
-    configurations = await together(_configuration(site, name, nodes, seen) for name in site.load_balancers)
+    configurations = await run_all(_configuration(site, name, nodes, seen) for name in site.load_balancers)
     window = site.inventory.strategy.window.of(len(site.inventory.nodes))
     rolled = [name for name in nodes if not out_of_rotation(seen.states(name))]
     return [

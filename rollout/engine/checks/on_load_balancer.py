@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rollout.decisions.capacity import WHAT_TO_DO, Backend, queues, shortages, with_trackers
+from rollout.decisions.finding import Finding, Level
 from rollout.decisions.plan import out_of_rotation
 from rollout.domain import Server, ServerState
-from rollout.engine.checks.findings import Finding, Level, problem_of
 from rollout.engine.site import Site, Survey
 from rollout.errors import LoadBalancerError
 
@@ -17,7 +17,7 @@ async def socket_finding(site: Site, name: str) -> Finding:
     try:
         level = await site.load_balancers[name].level()
     except LoadBalancerError as error:
-        return problem_of(name, error)
+        return Finding(Level.PROBLEM, name, str(error).removeprefix(f"{name}: "), error.hint)
     if level != "admin" and site.inventory.drain.health_page is None:
         return Finding(
             Level.PROBLEM,

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from rollout.decisions.finding import Finding, Level
 from rollout.decisions.health import fault, reported_release
-from rollout.engine.checks.findings import Finding, Level, problem_of
 from rollout.engine.context import NodeContext
 from rollout.engine.health_page import ask
 from rollout.engine.site import Site
@@ -48,7 +48,7 @@ async def node_findings(
             findings += [await _requirement_finding(context, requirement)]
         findings += await _release_findings(context, site.sources, back=back)
     except RolloutError as error:
-        return [problem_of(name, error)]
+        return [Finding(Level.PROBLEM, name, str(error).removeprefix(f"{name}: "), error.hint)]
     return findings
 
 

@@ -6,19 +6,19 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 
 from rollout.decisions.capacity import capacity
+from rollout.decisions.finding import refusals
 from rollout.decisions.health import reported_release
 from rollout.decisions.order import Order, waves
 from rollout.decisions.plan import Plan, out_of_rotation, require_found
 from rollout.decisions.progress import NodeProgress
 from rollout.decisions.warmup import found
 from rollout.domain import ServerBefore, ServerState
-from rollout.engine.checks.findings import refusals
 from rollout.engine.checks.on_load_balancer import outage_findings, server_findings, socket_finding
 from rollout.engine.checks.on_node import node_findings
 from rollout.engine.health_page import ask
 from rollout.engine.site import Site, Survey, survey
 from rollout.engine.steps.release import release_plan
-from rollout.engine.waiting import both, together
+from rollout.engine.waiting import run_all, run_both
 from rollout.errors import Refused, RequestFailed
 
 
@@ -41,7 +41,7 @@ async def make_plan(
     """
     by_page = site.inventory.drain.health_page is not None
     state_files = () if by_page else site.state_files.values()
-    seen, unwritable = await both(survey(site), together(file.look() for file in state_files))
+    seen, unwritable = await run_both(survey(site), run_all(file.look() for file in state_files))
     if site.load_balancers:
         require_found(site.inventory, nodes, seen.placement)
     skipped = {} if include_out_of_rotation else _kept_out(nodes, seen, ours)
@@ -86,9 +86,9 @@ async def require_safe(site: Site, plan: Plan, seen: Survey, *, allow_outage: bo
         )
     for name in plan.nodes:
         release_plan(site.context(name, plan.release_of(name)))
-    on_nodes, sockets = await both(
-        together(node_findings(site, name, plan.release_of(name), back=plan.back) for name in plan.nodes),
-        together(socket_finding(site, name) for name in site.load_balancers),
+    on_nodes, sockets = await run_both(
+        run_all(node_findings(site, name, plan.release_of(name), back=plan.back) for name in plan.nodes),
+        run_all(socket_finding(site, name) for name in site.load_balancers),
     )
     problems = refusals([*chain(*on_nodes), *sockets, *server_findings(site, plan.nodes, seen)])
     if not allow_outage:
@@ -112,7 +112,7 @@ async def previous_releases(site: Site, nodes: Sequence[str]) -> Mapping[str, st
         except RequestFailed:
             return None
 
-    releases = await together(reported_by(name) for name in nodes)
+    releases = await run_all(reported_by(name) for name in nodes)
     return {name: release for name, release in zip(nodes, releases, strict=True) if release}
 
 

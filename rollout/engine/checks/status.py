@@ -10,7 +10,7 @@ from rollout.decisions.plan import place
 from rollout.domain import NodeState, Reading, ServerState
 from rollout.engine.health_page import ask
 from rollout.engine.site import Site, addresses
-from rollout.engine.waiting import both, together
+from rollout.engine.waiting import run_all, run_both
 from rollout.errors import LoadBalancerError, RequestFailed
 
 
@@ -19,9 +19,9 @@ async def site_status(site: Site, nodes: Sequence[str]) -> SiteStatus:
 
     A load balancer that does not answer is in the status, with the reason. Raises Refused.
     """
-    answers, pages = await both(
-        together(_read(site, name) for name in site.load_balancers),
-        together(_page(site, name) for name in nodes),
+    answers, pages = await run_both(
+        run_all(_read(site, name) for name in site.load_balancers),
+        run_all(_page(site, name) for name in nodes),
     )
     readings = [reading for reading in answers if isinstance(reading, Reading)]
     unreachable = {

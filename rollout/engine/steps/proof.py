@@ -8,7 +8,7 @@ from rollout.engine.context import NodeContext
 from rollout.engine.health_page import verify
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.protocol import Rotation
-from rollout.engine.waiting import together
+from rollout.engine.waiting import run_all
 
 
 async def prove(context: NodeContext, rotation: Rotation, log: StepLog) -> None:
@@ -28,6 +28,6 @@ async def prove(context: NodeContext, rotation: Rotation, log: StepLog) -> None:
         await right_once.wait()
         await rotation.prove(log)
 
-    await together(
+    await run_all(
         [verify(context, health, log, draining=drained_by_page, right_once=right_once), by_load_balancers()]
     )

@@ -46,8 +46,8 @@ async def to_be_sent(
     `back` says that the node goes back to the release: then it is used as it is there. Raises StepFailure if
     the node cannot take the content, SourceError, HostError.
     """
-    found, _, digest_or_free = (await look_at_place(context, upload)).partition(" ")
-    if found == "there":
+    state, _, digest_or_free = (await look_at_place(context, upload)).partition(" ")
+    if state == "there":
         if not back:
             await _require_same(context, upload, sources, digest=digest_or_free)
         return None

@@ -1,4 +1,4 @@
-"""The findings of a check: what `rollout check` prints, and what a deployment is refused for."""
+"""A finding: one thing that `rollout check` or preflight looked at, and what it means for a deployment."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rollout.errors import RolloutError
-
 
 class Level(StrEnum):
+    """How serious a finding is."""
+
     OK = "ok"
     NOTE = "note"
     """Good to know."""
@@ -20,7 +20,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check. `subject` is a node, a load balancer or a setting of the inventory."""
+    """One thing that was looked at. `subject` is a node or a load balancer."""
 
     level: Level
     subject: str
@@ -31,8 +31,3 @@ class Finding:
 def refusals(findings: Iterable[Finding]) -> list[Finding]:
     """The findings for which a deployment is refused."""
     return [finding for finding in findings if finding.level is Level.PROBLEM]
-
-
-def problem_of(subject: str, error: RolloutError) -> Finding:
-    """The problem that ended a check of `subject`."""
-    return Finding(Level.PROBLEM, subject, str(error).removeprefix(f"{subject}: "), error.hint)
