@@ -40,14 +40,14 @@ class Bake:
 
     async def run(self) -> None:
         """Bake the node. Raises JudgedBad, StepFailure, and Outage if a problem of all nodes does not end."""
-        while trouble := await self._stays_healthy() or await self._final_verdict():
+        while trouble := await self._trouble_while_baking() or await self._trouble_at_the_verdict():
             if not await self._waited_out(trouble):
                 self._log.detail = "not judged: other nodes had a problem as well"
                 return
         if self._judge is not None:
             await second_opinions(self._context, self._judge, self._log)
 
-    async def _stays_healthy(self) -> str:
+    async def _trouble_while_baking(self) -> str:
         """Watch the node for the whole time of the bake. Returns early with a problem that all nodes have.
 
         Raises StepFailure, JudgedBad.
@@ -93,7 +93,7 @@ class Bake:
             self._log.progress(judged.reason)
         return judged
 
-    async def _final_verdict(self) -> str:
+    async def _trouble_at_the_verdict(self) -> str:
         """Judge the node that has baked. With too few requests, wait for more.
 
         Returns a problem that all nodes have, else an empty text. Raises JudgedBad.
