@@ -81,7 +81,7 @@ async def _put_back(
 async def _bring_into_rotation(
     site: Site, name: str, out: Sequence[Server], before: Mapping[Server, ServerBefore], record: Recorder
 ) -> None:
-    """Prove that a node is healthy and let it in. Without the proof it is kept out."""
+    """Prove that a node is healthy and let it in. Without the proof it stays out."""
     context = site.context(name, None)
     rotation = site.rotation(context, out, before)
     entered = False

@@ -81,7 +81,7 @@ class NodeRoll:
             await rotation.drained(log)
             self._reach(Stage.DRAINED)
 
-        async with self._ending_safely(), self._kept_out():
+        async with self._ending_safely(), self._guarded():
             plan = release_plan(context)
             if plan is not None and Step.RELEASE not in settled:
                 async with self._step(Step.RELEASE) as log:
@@ -131,7 +131,7 @@ class NodeRoll:
             raise
 
     @asynccontextmanager
-    async def _kept_out(self) -> AsyncIterator[None]:
+    async def _guarded(self) -> AsyncIterator[None]:
         """While the node is worked on, no load balancer may forget that it is out."""
         guard = asyncio.create_task(self._rotation.guard(self._log(Step.RESTART)))
         try:
@@ -156,15 +156,15 @@ class NodeRoll:
                 pass
             case Ending.GIVE_BACK:
                 await self._give_back_or_fail(error, log)
-            case Ending.GIVE_BACK_OR_KEEP_OUT:
-                await self._give_back_or_keep_out(log)
+            case Ending.GIVE_BACK_OR_STAY_OUT:
+                await self._give_back_or_stay_out(log)
             case Ending.GIVE_BACK_IF_UNCHANGED:
                 if isinstance(error, asyncio.CancelledError) and await self._is_unchanged(log):
-                    await self._give_back_or_keep_out(log)
+                    await self._give_back_or_stay_out(log)
                 else:
-                    await self._keep_out(log)
-            case Ending.KEEP_OUT:
-                await self._keep_out(log)
+                    await self._stay_out(log)
+            case Ending.STAY_OUT:
+                await self._stay_out(log)
             case Ending.TAKE_OUT_IF_BAD:
                 if isinstance(error, JudgedBad):
                     await self._take_out(error, log)
@@ -181,11 +181,11 @@ class NodeRoll:
             reason = str(error) or "interrupted"
             raise StepFailure(f"{reason}; the node could not be put back into rotation: {second}") from error
 
-    async def _give_back_or_keep_out(self, log: StepLog) -> None:
+    async def _give_back_or_stay_out(self, log: StepLog) -> None:
         try:
             await self._give_back(log)
         except RolloutError:
-            await self._keep_out(log)
+            await self._stay_out(log)
 
     async def _is_unchanged(self, log: StepLog) -> bool:
         """Whether the application proves in time that it is healthy with the release of before."""
@@ -198,7 +198,7 @@ class NodeRoll:
             return False
         return True
 
-    async def _keep_out(self, log: StepLog) -> None:
+    async def _stay_out(self, log: StepLog) -> None:
         # A load balancer that cannot be told now has not been told to let the node in either.
         with contextlib.suppress(RolloutError):
             await self._rotation.hold(log)

@@ -45,12 +45,12 @@ class Ending(Enum):
     """Send nothing."""
     GIVE_BACK = auto()
     """Put the node back as it was; where that is impossible, the step fails for both reasons."""
-    GIVE_BACK_OR_KEEP_OUT = auto()
-    """Put the node back with its whole share of the traffic; where that is impossible, keep it out."""
+    GIVE_BACK_OR_STAY_OUT = auto()
+    """Put the node back with its whole share of the traffic; where that is impossible, it stays out."""
     GIVE_BACK_IF_UNCHANGED = auto()
     """After an interruption: put the node back if its application is proven to be as healthy as before. After
-    a failure, or without that proof, keep it out."""
-    KEEP_OUT = auto()
+    a failure, or without that proof, it stays out."""
+    STAY_OUT = auto()
     """See to it that no load balancer sends requests to the node."""
     TAKE_OUT_IF_BAD = auto()
     """Take the node out again if its release was judged bad; after any other failure it keeps serving."""
@@ -60,10 +60,10 @@ ENDINGS: Mapping[Stage, Ending] = {
     Stage.IN_ROTATION: Ending.LEAVE_AS_IT_IS,
     Stage.LEFT_OUT: Ending.LEAVE_AS_IT_IS,
     Stage.LEAVING: Ending.GIVE_BACK,
-    Stage.DRAINED: Ending.GIVE_BACK_OR_KEEP_OUT,
+    Stage.DRAINED: Ending.GIVE_BACK_OR_STAY_OUT,
     Stage.RELEASED: Ending.GIVE_BACK_IF_UNCHANGED,
-    Stage.RESTARTED: Ending.KEEP_OUT,
-    Stage.ENTERED: Ending.GIVE_BACK_OR_KEEP_OUT,
+    Stage.RESTARTED: Ending.STAY_OUT,
+    Stage.ENTERED: Ending.GIVE_BACK_OR_STAY_OUT,
     Stage.RETURNED: Ending.TAKE_OUT_IF_BAD,
     Stage.REJECTED: Ending.LEAVE_AS_IT_IS,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollout.engine.steps.stage import ENDINGS, Ending, Stage
 
-GIVES_BACK = {Ending.GIVE_BACK, Ending.GIVE_BACK_OR_KEEP_OUT}
+GIVES_BACK = {Ending.GIVE_BACK, Ending.GIVE_BACK_OR_STAY_OUT}
 
 
 def test_each_stage_has_an_ending() -> None:
@@ -18,7 +18,7 @@ def test_a_node_goes_back_unproven_only_while_its_application_is_untouched() -> 
 
 
 def test_a_node_whose_application_was_restarted_stays_out_until_it_is_proven() -> None:
-    assert ENDINGS[Stage.RESTARTED] is Ending.KEEP_OUT
+    assert ENDINGS[Stage.RESTARTED] is Ending.STAY_OUT
 
 
 def test_a_node_is_out_from_its_leaving_to_its_return() -> None:
