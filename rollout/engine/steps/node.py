@@ -199,7 +199,7 @@ class NodeRoll:
         return True
 
     async def _stay_out(self, log: StepLog) -> None:
-        # A load balancer that cannot be told now has not been told to let the node in either.
+        # A load balancer that cannot be reached now was not asked to let the node in either.
         with contextlib.suppress(RolloutError):
             await self._rotation.hold(log)
         if self._rotation.given_up:

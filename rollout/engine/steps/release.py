@@ -55,7 +55,7 @@ async def to_be_sent(
         raise StepFailure(
             f"release {context.release} is no longer on the node, "
             f"and {upload.source} may hold another release",
-            hint="send what is here with `rollout deploy --release RELEASE`",
+            hint="deploy the source that is here with `rollout deploy --release RELEASE`",
         )
     content = await _content(upload, sources)
     free = int(digest_or_free)
