@@ -66,7 +66,7 @@ def hold_lock(
         since=time.time(),
         purpose=purpose,
     )
-    return locked(site.lock, holder, wait=wait, is_gone=_is_gone, halt=control, promote=control.promote)
+    return locked(site.lock, holder, wait=wait, is_dead=_is_gone, halt=control, promote=control.promote)
 
 
 def _is_gone(holder: LockHolder) -> bool:

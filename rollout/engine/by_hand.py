@@ -1,4 +1,4 @@
-"""One node taken out or put back by hand: the same steps as in a deployment, with the same proofs."""
+"""One node taken out of rotation or put back by hand, by the steps of a deployment and with its proofs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rollout.remote import runtime
 
 
 async def drain_node(site: Site, name: str, seen: Survey, record: Recorder, *, allow_outage: bool) -> None:
-    """Take a node out and prove that it is drained; it goes back if that cannot be proven.
+    """Take a node out of rotation and prove that it is drained; without that proof it goes back.
 
     Raises StepFailure, LoadBalancerError, HostError.
     """
@@ -35,7 +35,28 @@ async def drain_node(site: Site, name: str, seen: Survey, record: Recorder, *, a
             raise
 
 
-async def ready_node(
+async def restore_node(site: Site, node: NodeProgress, seen: Survey, record: Recorder) -> None:
+    """Leave a node as a deployment found it: back in rotation, or out where somebody else kept it out.
+
+    Its weights are set again, but for a weight that somebody has changed since. A node that is not healthy
+    stays out. Raises StepFailure, LoadBalancerError, HostError.
+    """
+    await _put_back(site, node.name, seen, record, before=_before(site, node, seen))
+
+
+async def make_ready(
+    site: Site, name: str, noted: NodeProgress | None, seen: Survey, record: Recorder
+) -> None:
+    """Put all servers of a node into rotation, whoever took them out. Otherwise as `restore_node`.
+
+    `noted` is what a deployment that left the node out has noted about it.
+    """
+    before = _before(site, noted or NodeProgress(name), seen)
+    ready = {server: dataclasses.replace(known, admin=AdminState.READY) for server, known in before.items()}
+    await _put_back(site, name, seen, record, before=ready)
+
+
+async def _put_back(
     site: Site,
     name: str,
     seen: Survey,
@@ -43,49 +64,24 @@ async def ready_node(
     *,
     before: Mapping[Server, ServerBefore],
 ) -> None:
-    """Put a node back that is healthy, but for servers that are as they were `before`; of all of them, the
-    weights.
-
-    Raises StepFailure, LoadBalancerError, HostError.
-    """
+    """Put the servers of a node that are out back as they were `before`, then set lost weights again."""
     states = seen.states(name)
     by_page = site.inventory.drain.health_page is not None
     out = [s.server for s in states if by_page or (s.admin.is_out and not _is_as(before[s.server], s))]
     if states and not out and not any(state.admin.is_out for state in states):
         async with step(record, name, Step.READY) as log:
-            log.detail = _require_in_rotation(states)
+            _require_traffic(states)
+            log.detail = "the node takes traffic already"
     else:
-        await _into_rotation(site, name, out, before, record)
-    log = StepLog(record, name, Step.READY)
-    for state in states:
-        if state.server not in out and before[state.server].weight_is_lost(state):
-            line = runtime.weight(state.server, before[state.server].weight)
-            log.sent(state.server.load_balancer, line)
-            await site.load_balancers[state.server.load_balancer].send([line])
+        await _bring_into_rotation(site, name, out, before, record)
+    kept = [state for state in states if state.server not in out]
+    await _set_lost_weights(site, name, kept, before, record)
 
 
-async def restore_node(site: Site, node: NodeProgress, seen: Survey, record: Recorder) -> None:
-    """Put back what was in rotation, with the weight that it had; what was out before is out again.
-
-    A weight that somebody set since stays. Raises StepFailure if the node is not healthy, and then it stays
-    out; LoadBalancerError, HostError.
-    """
-    await ready_node(site, node.name, seen, record, before=_before(site, node, seen))
-
-
-async def make_ready(
-    site: Site, name: str, noted: NodeProgress | None, seen: Survey, record: Recorder
-) -> None:
-    """Put all of a node into rotation, whatever it was before. Otherwise as `restore_node`; `noted` is what a
-    deployment that left the node out knows of it."""
-    before = _before(site, noted or NodeProgress(name), seen)
-    ready = {server: dataclasses.replace(known, admin=AdminState.READY) for server, known in before.items()}
-    await ready_node(site, name, seen, record, before=ready)
-
-
-async def _into_rotation(
+async def _bring_into_rotation(
     site: Site, name: str, out: Sequence[Server], before: Mapping[Server, ServerBefore], record: Recorder
 ) -> None:
+    """Prove that a node is healthy and let it in. Without the proof it stays out."""
     context = site.context(name, None)
     rotation = site.rotation(context, out, before)
     entered = False
@@ -101,7 +97,25 @@ async def _into_rotation(
         raise
 
 
+async def _set_lost_weights(
+    site: Site,
+    name: str,
+    states: Sequence[ServerState],
+    before: Mapping[Server, ServerBefore],
+    record: Recorder,
+) -> None:
+    """Set the weights again that a reload of HAProxy, or a warm-up that was cut short, has replaced."""
+    log = StepLog(record, name, Step.READY)
+    for state in states:
+        known = before[state.server]
+        if known.weight_is_lost(state):
+            line = runtime.weight(state.server, known.weight)
+            log.sent(state.server.load_balancer, line)
+            await site.load_balancers[state.server.load_balancer].send([line])
+
+
 def _before(site: Site, node: NodeProgress, seen: Survey) -> dict[Server, ServerBefore]:
+    """How each server of a node is to be left: as it was noted, or ready where nothing was noted."""
     before = {}
     for state in seen.states(node.name):
         now = dataclasses.replace(found(state, site.inventory.warmup), admin=AdminState.READY)
@@ -111,12 +125,12 @@ def _before(site: Site, node: NodeProgress, seen: Survey) -> dict[Server, Server
 
 
 def _is_as(before: ServerBefore, state: ServerState) -> bool:
-    """Somebody else keeps it out, and it is as they set it."""
+    """Whether a server that somebody else keeps out still is as they set it."""
     return before.kept_out and before.admin.forced == state.admin.forced
 
 
-def _require_in_rotation(states: Sequence[ServerState]) -> str:
-    """What to say of a node that nobody took out. Raises StepFailure if it takes no traffic all the same."""
+def _require_traffic(states: Sequence[ServerState]) -> None:
+    """Raises StepFailure for a node that nobody took out, but that takes no traffic all the same."""
     down = [
         f"{state.server} shows {state.status}, weight {state.weight}"
         for state in states
@@ -124,7 +138,6 @@ def _require_in_rotation(states: Sequence[ServerState]) -> str:
     ]
     if down:
         raise StepFailure(
-            f"nobody took it out of rotation, but it takes no traffic: {', '.join(down)}",
-            hint="HAProxy's own check decides this, or its weight",
+            f"nobody took the node out of rotation, but it takes no traffic: {', '.join(down)}",
+            hint="either HAProxy's health check fails, or the weight is 0: see `rollout status`",
         )
-    return "it takes traffic already"

@@ -1,4 +1,4 @@
-"""The configuration of a running HAProxy, read on its machine; the socket does not tell it."""
+"""The configuration files of a running HAProxy, read on its machine: the socket does not show them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 from rollout.ports import Host
 
 _LOOK = 30.0
-"""Seconds for reading HAProxy's configuration."""
+"""Seconds for reading one file."""
 _FILES = """
 tr '\\0' '\\n' < /proc/{pid}/cmdline | awk 'file {{ print; file = 0 }} $0 == "-f" {{ file = 1 }}' |
 while read -r file; do if [ -d "$file" ]; then ls -d "$file"/*.cfg; else echo "$file"; fi; done
@@ -16,11 +16,11 @@ while read -r file; do if [ -d "$file" ]; then ls -d "$file"/*.cfg; else echo "$
 
 
 class Unreadable(Exception):
-    """A configuration file that cannot be had, with the reason."""
+    """HAProxy's configuration cannot be read, with the reason."""
 
 
 async def read_configuration(host: Host, pid: int) -> list[tuple[str, str]]:
-    """All lines of the configuration of a running HAProxy, in order, each with its file and number.
+    """All lines of the configuration of HAProxy's process `pid`, in order, each after its `FILE:NUMBER`.
 
     Raises HostError, Unreadable.
     """

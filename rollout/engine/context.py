@@ -1,4 +1,4 @@
-"""What the steps of one node work with."""
+"""The context of a node: all that the steps of one node work with."""
 
 from __future__ import annotations
 
@@ -14,28 +14,31 @@ from rollout.inventory.template import fill
 from rollout.ports import Host, HttpClient
 
 _HINTS = {
-    126: "a command was found but may not be executed",
-    127: "a command was not found on the node: is it in the PATH of a non-interactive session?",
+    126: "the command exists on the node but is not executable",
+    127: "the command was not found on the node: is it in the PATH of a non-interactive session?",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class NodeContext:
-    """One node of one deployment. `release` is `None` for a rolling restart."""
+    """One node in one deployment. `release` is `None` for a rolling restart."""
 
     name: str
     inventory: Inventory
     release: str | None
     host: Host
     probe: HttpClient
+    """Sends requests to the node's own pages."""
     environment: Mapping[str, str]
+    """The environment of the shell lines that are run for the node."""
     here: Host
-    """This machine."""
+    """The machine on which rollout runs."""
     public: HttpClient
-    """How what is not on the node is asked, from here."""
+    """Sends requests from here to anything but the node: the public address, Prometheus."""
 
     @property
     def address(self) -> str:
+        """The node's host name or IP address, as the inventory has it."""
         return self.inventory.nodes[self.name].host
 
     def fill(self, text: str) -> str:
@@ -43,10 +46,10 @@ class NodeContext:
         return fill(text, host=self.address, node=self.name, release=self.release)
 
     async def run(self, line: str, *, timeout: float, log: StepLog, shown: str = "") -> None:
-        """Run a shell line that must succeed. `shown` is told in place of a program of ours, whose last line
-        says why it failed.
+        """Run a shell line on the node that must succeed; `timeout` is in seconds.
 
-        Raises StepFailure with what it printed last, and HostError.
+        An agent's program is recorded as `shown`, and its last line says why it failed. Raises StepFailure
+        with the last lines that were printed, HostError.
         """
         log.sent(self.name, shown or line)
         completed = await self.host.run(
@@ -57,7 +60,7 @@ class NodeContext:
     async def send(
         self, line: str, content: AsyncIterator[bytes], *, timeout: float, log: StepLog, shown: str
     ) -> None:
-        """The same with `content` on the standard input of the line."""
+        """Run a shell line as `run` does, with `content` on its standard input."""
         log.sent(self.name, shown)
         completed = await self.host.send(
             line, content, environment=self.environment, timeout=timeout, output=log.output
@@ -65,7 +68,7 @@ class NodeContext:
         _require_success(completed, line, shown)
 
     async def request(self, method: str, url: str, *, timeout: float, log: StepLog) -> None:
-        """Send an HTTP request that must be answered well. Raises StepFailure."""
+        """Send the node a request. Raises StepFailure for no answer, or a status of 400 or above."""
         log.sent(self.name, f"{method} {url}")
         try:
             answer = await self.probe.request(method, url, timeout=timeout)
@@ -77,18 +80,18 @@ class NodeContext:
     async def look(
         self, line: str, *, timeout: float, output: Callable[[str], None] | None = None
     ) -> Completed:
-        """Run a shell line that changes nothing: it is not told, and any exit status is an answer."""
+        """Run a shell line that changes nothing. It is not recorded, and any exit status is an answer."""
         return await self.host.run(line, environment=self.environment, timeout=timeout, output=output)
 
 
 def environment(
     inventory: Inventory, node: str | None, release: str | None, deployment: int | None, previous: str | None
 ) -> Mapping[str, str]:
-    """What a shell line finds in its environment: the inventory's variables, and what rollout tells it.
+    """The environment of a shell line: the inventory's variables, and rollout's own.
 
-    Without a `node` it is about the deployment as a whole.
+    Without a `node`, the line is run for the deployment as a whole.
     """
-    told = {
+    own = {
         "ROLLOUT_NODE": node,
         "ROLLOUT_HOST": None if node is None else inventory.nodes[node].host,
         "ROLLOUT_SERVICE": inventory.service,
@@ -96,7 +99,7 @@ def environment(
         "ROLLOUT_RELEASE": release,
         "ROLLOUT_PREVIOUS_RELEASE": previous,
     }
-    return {**inventory.variables, **{name: value for name, value in told.items() if value is not None}}
+    return {**inventory.variables, **{name: value for name, value in own.items() if value is not None}}
 
 
 def _require_success(completed: Completed, line: str, shown: str) -> None:
@@ -110,6 +113,6 @@ def _require_success(completed: Completed, line: str, shown: str) -> None:
 
 
 def first_line(line: str) -> str:
-    """It is not cut: the beginning of a value would not be known as one, and not be masked."""
+    """The first line of a script, in full: a value that is cut would not be recognised, and not be masked."""
     first, *more = line.strip().splitlines() or [""]
     return f"{first}…" if more else first

@@ -5,42 +5,34 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from rollout.decisions.plan import Plan
 from rollout.domain import Outcome, Step
 from rollout.engine.context import NodeContext, environment, first_line
-from rollout.engine.log import Recorder, step
-from rollout.engine.site import Site
+from rollout.engine.deployment_context import DeploymentContext
+from rollout.engine.log import step
 from rollout.errors import RolloutError, StepFailure
 from rollout.events import HookEnded, HookPrinted, HookStarted, Warned
 from rollout.inventory.hooks import Hook, NodeHook
 
 
 class Hooks:
-    """Those of one deployment."""
+    """The hooks of one deployment."""
 
-    def __init__(
-        self,
-        site: Site,
-        plan: Plan,
-        number: int,
-        previous: Mapping[str, str],
-        record: Recorder,
-        masked: Callable[[str], str],
-    ) -> None:
-        """`previous` are the releases of nodes. `masked` hides what must not be told: a hook tells others."""
-        self._site = site
-        self._record = record
+    def __init__(self, deployment: DeploymentContext, masked: Callable[[str], str]) -> None:
+        """`masked` hides the values in a text that others must not see: a hook may send it anywhere."""
+        self._site = deployment.site
+        self._record = deployment.record
         self._masked = masked
-        before = {previous.get(name) for name in plan.nodes}
-        common = before.pop() if len(before) == 1 else None
-        self._environment = environment(site.inventory, None, plan.release, number, common)
+        plan = deployment.plan
+        releases = {deployment.previous.get(name) for name in plan.nodes}
+        previous = releases.pop() if len(releases) == 1 else None
+        self._environment = environment(self._site.inventory, None, plan.release, deployment.number, previous)
         self.refused = False
-        """`before_deploy` failed."""
+        """Whether `before_deploy` failed, so that the deployment may not begin."""
 
     async def before_deploy(self) -> None:
-        """Raises StepFailure: no node may be touched then."""
+        """Run `before_deploy`. Raises StepFailure if it fails: no node may be touched then."""
         try:
             await self._run("before_deploy")
         except StepFailure:
@@ -48,7 +40,7 @@ class Hooks:
             raise
 
     async def before_node(self, context: NodeContext) -> None:
-        """Raises StepFailure: the node may not be drained then."""
+        """Run `before_node`. Raises StepFailure if it fails: the node may not be drained then."""
         try:
             await self._run("before_node", context)
         except StepFailure:
@@ -56,10 +48,14 @@ class Hooks:
                 raise
 
     async def after_node(self, context: NodeContext) -> None:
+        """Run `after_node`; a failure is only a warning."""
         await self._run_or_warn("after_node", context)
 
     async def after_deploy(self, outcome: Outcome, reason: str) -> None:
-        """Before it `on_failure`, if it failed. Not for a deployment that `before_deploy` refused."""
+        """Run `on_failure` if the deployment failed, then `after_deploy` if `before_deploy` let it begin.
+
+        `reason` says why the deployment was halted. A failure of a hook is only a warning.
+        """
         ending = {"ROLLOUT_OUTCOME": outcome.value, "ROLLOUT_REASON": self._masked(reason)}
         self._environment = {**self._environment, **ending}
         if outcome is Outcome.FAILED:
@@ -74,7 +70,7 @@ class Hooks:
             self._record(Warned(str(failure), None if context is None else context.name))
 
     async def _run(self, name: str, context: NodeContext | None = None) -> None:
-        """Raises StepFailure with what it printed last."""
+        """Run a hook, if the inventory has it. Raises StepFailure with the last lines that it printed."""
         hook = self._site.inventory.hooks.named(name)
         if hook is None:
             return
@@ -83,7 +79,7 @@ class Hooks:
         begun = clock()
         self._record(HookStarted(name, node, hook.on, hook.command))
         try:
-            await self._carry_out(
+            await self._run_line(
                 name, hook, context, lambda text: self._record(HookPrinted(name, node, text))
             )
         except (StepFailure, asyncio.CancelledError) as error:
@@ -91,7 +87,7 @@ class Hooks:
             raise
         self._record(HookEnded(name, node, clock() - begun))
 
-    async def _carry_out(
+    async def _run_line(
         self, name: str, hook: Hook | NodeHook, context: NodeContext | None, output: Callable[[str], None]
     ) -> None:
         host, line = self._site.here, self._in_folder(hook.command)
@@ -107,6 +103,6 @@ class Hooks:
             raise StepFailure(f"{name} failed: {ended}", tail=completed.tail)
 
     def _in_folder(self, line: str) -> str:
-        """Run where the inventory is: there its relative paths begin."""
+        """`line`, run in the folder of the inventory, so that its relative paths begin there."""
         folder = os.path.join(".", self._site.inventory.path.parent)  # never looked for in CDPATH
         return f"cd {shlex.quote(folder)} || exit\n{line}"

@@ -1,4 +1,4 @@
-"""Holding the lock of a service while it is touched."""
+"""The lock of a service: taken before the service is touched, kept by signs of life, given up at the end."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from rollout.ports import Lock
 
 _BEAT = 2.0
 """Seconds between two signs of life."""
-_SILENT = 30.0
-"""Seconds without one, after which a holder is gone."""
+_ABANDONED = 30.0
+"""Seconds without a sign of life after which a lock counts as left behind."""
 _LOOK_AGAIN = 0.5
+"""Seconds between two tries to take a lock that somebody else holds."""
 
-IsGone = Callable[[LockHolder], bool]
-"""Whether a holder is known to be gone, however short ago its last sign of life is."""
+IsDead = Callable[[LockHolder], bool]
+"""Whether the process of a lock's holder is known to be dead, however recent its last sign of life is."""
 
 
 @asynccontextmanager
@@ -27,37 +28,43 @@ async def locked(
     holder: LockHolder,
     *,
     wait: float,
-    is_gone: IsGone,
+    is_dead: IsDead,
     halt: Callable[[str], None],
     promote: Callable[[str], None],
 ) -> AsyncIterator[None]:
-    """Hold the lock. `wait` is how many seconds to wait for it.
+    """The lock, taken by `holder`. While somebody else holds it, it is waited for up to `wait` seconds.
 
-    `halt` is told when somebody asks the holder to halt, and when the lock is lost; `promote` is told who
-    asks it to go on. Raises Refused if another one holds it, HostError.
+    `halt` is called with the reason when somebody asks the holder to halt or when the lock is lost, `promote`
+    with the name of whoever asks the holder to go on. Raises Refused if somebody else holds the lock,
+    HostError.
     """
-    await _take(lock, holder, wait, is_gone)
+    await _take(lock, holder, wait, is_dead)
     beating = asyncio.create_task(_beat(lock, holder, halt, promote))
     try:
         yield
     finally:
         beating.cancel()
         await asyncio.gather(beating, return_exceptions=True)
-        with contextlib.suppress(HostError):  # left behind, it is silent soon, and then no obstacle
+        with contextlib.suppress(HostError):  # a lock left behind is soon taken over
             await lock.drop(holder)
 
 
-async def _take(lock: Lock, holder: LockHolder, wait: float, is_gone: IsGone) -> None:
+def is_abandoned(state: LockState) -> bool:
+    """Whether the holder has been silent for so long that it must have crashed."""
+    return state.silent > _ABANDONED
+
+
+async def _take(lock: Lock, holder: LockHolder, wait: float, is_dead: IsDead) -> None:
     clock = asyncio.get_running_loop().time
     deadline = clock() + wait
     while not await lock.take(holder):
-        held = await lock.held()
-        if held is None:
+        state = await lock.held()
+        if state is None:
             continue
-        if is_silent(held) or is_gone(held.holder):
-            await lock.drop(held.holder)
+        if is_abandoned(state) or is_dead(state.holder):
+            await lock.drop(state.holder)
         elif clock() >= deadline:
-            raise Refused(f"{held.holder} holds the lock {lock.where}", hint="--wait 10m waits for it")
+            raise Refused(f"{state.holder} holds the lock {lock.where}", hint="wait for it with --wait 10m")
         else:
             await asyncio.sleep(_LOOK_AGAIN)
 
@@ -65,6 +72,7 @@ async def _take(lock: Lock, holder: LockHolder, wait: float, is_gone: IsGone) ->
 async def _beat(
     lock: Lock, holder: LockHolder, halt: Callable[[str], None], promote: Callable[[str], None]
 ) -> None:
+    """Give signs of life, and pass on what the holder is asked to do."""
     while True:
         await asyncio.sleep(_BEAT)
         try:
@@ -78,8 +86,3 @@ async def _beat(
             halt(f"{asked.halt} asked to halt")
         if asked.promote:
             promote(asked.promote)
-
-
-def is_silent(held: LockState) -> bool:
-    """Its holder gave no sign of life for too long: a crash left it."""
-    return held.silent > _SILENT

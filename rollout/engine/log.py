@@ -1,4 +1,4 @@
-"""Where the engine tells what it does. Each telling is an event: in the journal first, then on the screen."""
+"""The log of a step: everything that it records is an event, first in the journal and then on the screen."""
 
 from __future__ import annotations
 
@@ -20,54 +20,58 @@ from rollout.events import (
 )
 
 Recorder = Callable[[Event], None]
+"""Takes every event of a deployment, in order."""
 
 
 class StepLog:
-    """What one step of one node tells. `detail` ends up in the step's last event."""
+    """The log of one step of one node.
+
+    `detail` is what the step's last event says about it.
+    """
 
     def __init__(self, record: Recorder, node: str, step: Step) -> None:
         self._record = record
         self._node = node
         self._step = step
-        self._told: dict[str, tuple[str, int | None]] = {}
+        self._waiting_for: dict[str, tuple[str, int | None]] = {}
         self._sessions: dict[str, tuple[int, str]] = {}
         self.detail = ""
 
     def add(self, detail: str) -> None:
-        """What the step's last event says besides what it says already."""
+        """Add to what the step's last event says."""
         self.detail = f"{self.detail}, {detail}" if self.detail else detail
 
     def sent(self, target: str, line: str) -> None:
-        """Before a line is sent: from here on its outcome is unknown until it is observed."""
+        """Record a line before it is sent: from here on its outcome is unknown until it is observed."""
         self._record(CommandSent(self._node, self._step, target, line))
 
     def output(self, text: str) -> None:
-        """A line that a command printed."""
+        """Record a line that a command printed."""
         self._record(OutputSeen(self._node, self._step, text))
 
     def progress(self, detail: str, sessions: int | None = None, *, of: str = "") -> None:
-        """What is waited for, told when it changes: `of` tells apart what is waited for at the same time."""
-        if self._told.get(of) != (detail, sessions):
-            self._told[of] = (detail, sessions)
+        """Record what the step waits for, if that changed. `of` keeps apart things waited for at once."""
+        if self._waiting_for.get(of) != (detail, sessions):
+            self._waiting_for[of] = (detail, sessions)
             self._record(Progressed(self._node, self._step, detail, sessions))
 
     def warn(self, message: str) -> None:
-        """What does not end the step, but should be known."""
+        """Record something that does not end the step, but that people should know."""
         self._record(Warned(message, self._node))
 
-    def sessions(self, load_balancer: str, sessions: int, holders: str = "") -> None:
-        """How many sessions a load balancer still shows, and whose; 0 is drained."""
-        self._sessions[load_balancer] = (sessions, holders)
-        told = [
+    def sessions(self, load_balancer: str, sessions: int, clients: str = "") -> None:
+        """Record how many sessions a load balancer still shows, and of which `clients`; 0 is drained."""
+        self._sessions[load_balancer] = (sessions, clients)
+        by_load_balancer = [
             f"{name} {f'{count} left{whose}' if count else 'drained'}"
             for name, (count, whose) in self._sessions.items()
         ]
-        self.progress(", ".join(told), sum(count for count, _ in self._sessions.values()))
+        self.progress(", ".join(by_load_balancer), sum(count for count, _ in self._sessions.values()))
 
 
 @asynccontextmanager
 async def step(record: Recorder, node: str, which: Step) -> AsyncIterator[StepLog]:
-    """A step, from its start in the journal to its outcome there. Lets every error pass."""
+    """A step, from its start in the journal to its outcome there. Errors are recorded and raised again."""
     clock = asyncio.get_running_loop().time
     log = StepLog(record, node, which)
     begun = clock()

@@ -1,4 +1,4 @@
-"""Pauses: while there is one, no further node starts."""
+"""The pauses of a deployment: during a pause no further node starts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rollout.events import Paused, Warned, WentOn
 
 
 class Pauses:
-    """Several may overlap; `promote` and `halt` end all of them."""
+    """The pauses of one deployment. Several may overlap; `promote` and `halt` end all of them."""
 
     def __init__(self, record: Recorder) -> None:
         self._record = record
@@ -18,10 +18,14 @@ class Pauses:
 
     @property
     def any(self) -> bool:
+        """Whether there is a pause now."""
         return bool(self._waiting)
 
     async def pause(self, reason: str, over: asyncio.Event | None = None) -> bool:
-        """Wait until it is `over`; False if somebody promotes, or the deployment is halted."""
+        """Wait until the reason for the pause is `over`, or without `over` until somebody ends the pause.
+
+        Returns False if somebody promoted or the deployment is halted.
+        """
         over = over or asyncio.Event()
         go_on = asyncio.Event()
         if self._halted:
@@ -37,22 +41,22 @@ class Pauses:
                 wait.cancel()
         if go_on.is_set():
             return False
-        self._record(WentOn(f"it is over: {reason}"))
+        self._record(WentOn(f"no longer the case: {reason}"))
         return True
 
     def promote(self, who: str) -> None:
         """Go on, because `who` says so."""
         if not self._waiting:
-            self._record(Warned(f"{who} asked to go on, but nothing is paused"))
+            self._record(Warned(f"{who} asked to go on, but the deployment is not paused"))
             return
         self._record(WentOn(f"{who} asked to go on"))
         self._end()
 
     def halt(self) -> None:
-        """Nothing is waited for any more."""
+        """End all pauses, and begin no more."""
         self._halted = True
         self._end()
 
     def _end(self) -> None:
-        for over in self._waiting:
-            over.set()
+        for go_on in self._waiting:
+            go_on.set()

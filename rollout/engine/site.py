@@ -1,4 +1,4 @@
-"""The inventory with everything that reaches into the world, and the first look at it."""
+"""The site: an inventory with all that reaches into the world, and the survey of its load balancers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rollout.engine.rotation.none import NoRotation
 from rollout.engine.rotation.old_processes import OldProcesses
 from rollout.engine.rotation.protocol import Rotation
 from rollout.engine.rotation.state_file import StateFile
-from rollout.engine.waiting import together
+from rollout.engine.waiting import run_all
 from rollout.inventory.model import Inventory
 from rollout.ports import Host, HttpClient, LoadBalancer, Sources
 
@@ -31,30 +31,33 @@ _REJOIN = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Site:
+    """An inventory with its machines, load balancers and HTTP clients, all behind their ports."""
+
     inventory: Inventory
     hosts: Mapping[str, Host]
     """By the node's name."""
     load_balancers: Mapping[str, LoadBalancer]
     balancer_hosts: Mapping[str, Host]
-    """The machines of load balancers on which shell lines can be run; not those reached by TCP."""
+    """The machines of those load balancers on which shell lines can be run, by the load balancer's name."""
     http_clients: Mapping[str, HttpClient]
-    """By the node's name: how its pages are reached."""
+    """By the node's name: each sends requests to the pages of its node."""
     sources: Sources
     here: Host
-    """This machine."""
+    """The machine on which rollout runs."""
     public: HttpClient
-    """How the service's public address is reached, from here."""
+    """Sends requests from here to the service's public address."""
     state_files: Mapping[str, StateFile] = field(init=False)
 
     def __post_init__(self) -> None:
         files = {
-            name: StateFile(lb, self.balancer_hosts.get(name)) for name, lb in self.load_balancers.items()
+            name: StateFile(balancer, self.balancer_hosts.get(name))
+            for name, balancer in self.load_balancers.items()
         }
         object.__setattr__(self, "state_files", files)
 
     @asynccontextmanager
     async def connecting(self, nodes: Sequence[str]) -> AsyncIterator[None]:
-        """Open the connections to nodes while something else is looked at; who needs one is told why not."""
+        """Open the connections to nodes in the background. Whoever needs one that failed gets its error."""
         tasks = [asyncio.create_task(self.hosts[name].connect()) for name in nodes]
         try:
             yield
@@ -66,6 +69,7 @@ class Site:
     def context(
         self, node: str, release: str | None, *, deployment: int | None = None, previous: str | None = None
     ) -> NodeContext:
+        """The context of a node that gets `release`; `None` for a restart, or where no release matters."""
         return NodeContext(
             name=node,
             inventory=self.inventory,
@@ -85,10 +89,10 @@ class Site:
         *,
         taken_up: bool = False,
     ) -> Rotation:
-        """The node's way out and back: by its health page where the inventory has one, else by the socket;
-        none where no load balancer sends it requests.
+        """How the node leaves rotation and returns: by its health page where the inventory says so, else by
+        HAProxy's socket; not at all where no load balancer sends it requests.
 
-        `before` is how to leave the servers, as they are found without it. `taken_up` says that an earlier
+        `before` is how to leave each server: without it, as it is found now. `taken_up` says that an earlier
         try left the node out.
         """
         if not self.inventory.behind_load_balancers:
@@ -119,13 +123,13 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What all load balancers show, and which of their servers each node is."""
+    """One reading of every load balancer, and the servers that each node is on them."""
 
     readings: tuple[Reading, ...]
     placement: Placement
 
     def states(self, node: str | None = None) -> list[ServerState]:
-        """What all load balancers show of all servers, or of those that `node` is."""
+        """The states of all servers, or of those that `node` is."""
         own = None if node is None else self.placement[node]
         return [
             state
@@ -141,7 +145,7 @@ class Survey:
 
 async def survey(site: Site) -> Survey:
     """Read every load balancer once and find the nodes. Raises LoadBalancerError, Refused."""
-    readings = await together(balancer.read() for balancer in site.load_balancers.values())
+    readings = await run_all(balancer.read() for balancer in site.load_balancers.values())
     placement = place(site.inventory, readings, await addresses(site.inventory))
     for balancer, reading in zip(site.load_balancers.values(), readings, strict=True):
         own = [s for servers in placement.values() for s in servers if s.load_balancer == balancer.name]
@@ -150,9 +154,9 @@ async def survey(site: Site) -> Survey:
 
 
 async def addresses(inventory: Inventory) -> Mapping[str, frozenset[str]]:
-    """The IP addresses of each node; none for a name that cannot be looked up here."""
-    found = await together(_resolve(node.host) for node in inventory.nodes.values())
-    return dict(zip(inventory.nodes, found, strict=True))
+    """The IP addresses of each node, by its name; none for a host name that cannot be resolved here."""
+    resolved = await run_all(_resolve(node.host) for node in inventory.nodes.values())
+    return dict(zip(inventory.nodes, resolved, strict=True))
 
 
 async def _resolve(host: str) -> frozenset[str]:

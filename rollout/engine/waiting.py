@@ -1,4 +1,4 @@
-"""Waiting for what a load balancer shows, and for several things at once."""
+"""Waiting: for a load balancer that may be reloading, and for several tasks at once."""
 
 from __future__ import annotations
 
@@ -14,21 +14,31 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 _RETRY = 0.1
+"""Seconds between two tries."""
 
 
-async def patiently(load_balancer: LoadBalancer, patience: float) -> Reading:
-    """A fresh reading. Raises LoadBalancerUnreachable once there has been none for `patience` seconds: until
-    then it may be reloading."""
-    return await _again(load_balancer.read, patience)
+async def read_patiently(load_balancer: LoadBalancer, patience: float) -> Reading:
+    """A fresh reading of a load balancer, which may be reloading now.
+
+    Raises LoadBalancerUnreachable once it has not answered for `patience` seconds.
+    """
+    return await _until_reached(load_balancer.read, patience)
 
 
-async def insist(load_balancer: LoadBalancer, commands: Sequence[str], patience: float) -> None:
-    """Send commands that may be sent twice: where the answer was lost, they are. Raises as `patiently`."""
-    await _again(lambda: load_balancer.send(commands), patience)
+async def send_patiently(load_balancer: LoadBalancer, commands: Sequence[str], patience: float) -> None:
+    """Send commands to a load balancer, which may be reloading now.
+
+    They are sent again where the answer was lost, so twice must do the same as once. Raises
+    LoadBalancerUnreachable once it has not answered for `patience` seconds.
+    """
+    await _until_reached(lambda: load_balancer.send(commands), patience)
 
 
-async def together(tasks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """All results, in order; the first error ends the others and is raised as it is."""
+async def run_all(tasks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run tasks at the same time. Returns their results in order.
+
+    The first error ends the other tasks, and is raised as it is.
+    """
     try:
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(task) for task in tasks]
@@ -37,14 +47,21 @@ async def together(tasks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     return [task.result() for task in running]
 
 
-async def each(tasks: Iterable[Awaitable[None]]) -> None:
-    """Every one to its end, whatever becomes of the others; then the first error is raised."""
+async def run_both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, U]) -> tuple[T, U]:
+    """Run two tasks with results of different types, as `run_all` does."""
+    tasks: list[Coroutine[Any, Any, object]] = [one, other]
+    first, second = await run_all(tasks)
+    return cast(T, first), cast(U, second)
+
+
+async def finish_all(tasks: Iterable[Awaitable[None]]) -> None:
+    """Run tasks at the same time, each to its end even if others fail; then raise the first error."""
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if result is not None:
             raise result
 
 
-async def _again(ask: Callable[[], Awaitable[T]], patience: float) -> T:
+async def _until_reached(ask: Callable[[], Awaitable[T]], patience: float) -> T:
     clock = asyncio.get_running_loop().time
     deadline = clock() + patience
     while True:
@@ -56,8 +73,6 @@ async def _again(ask: Callable[[], Awaitable[T]], patience: float) -> T:
             await asyncio.sleep(_RETRY)
 
 
-async def both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, U]) -> tuple[T, U]:
-    """The results of two tasks of different kinds; the first error ends the other and is raised as it is."""
-    tasks: list[Coroutine[Any, Any, object]] = [one, other]
-    first, second = await together(tasks)
-    return cast(T, first), cast(U, second)
+# The names by which other parts still import them.
+read_patiently, send_patiently = read_patiently, send_patiently
+together, both, each = run_all, run_both, finish_all

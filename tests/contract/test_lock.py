@@ -113,11 +113,11 @@ def test_a_folder_that_is_no_lock_is_left_alone(lock: FolderLock, folder: Path) 
 
 async def test_the_lock_is_held_for_as_long_as_the_work_takes(lock: FolderLock) -> None:
     """A second one is refused with the first one's name, and gets it afterwards."""
-    async with locked(lock, ONE, wait=0, is_gone=alive, halt=print, promote=print):
+    async with locked(lock, ONE, wait=0, is_dead=alive, halt=print, promote=print):
         with pytest.raises(Refused, match=r"ann on laptop \(deploy 1.4.2, process 17\) holds the lock"):
-            async with locked(lock, OTHER, wait=0, is_gone=alive, halt=print, promote=print):
+            async with locked(lock, OTHER, wait=0, is_dead=alive, halt=print, promote=print):
                 pass
-    async with locked(lock, OTHER, wait=0, is_gone=alive, halt=print, promote=print):
+    async with locked(lock, OTHER, wait=0, is_dead=alive, halt=print, promote=print):
         pass
     assert await lock.held() is None
 
@@ -127,7 +127,7 @@ async def test_who_waits_gets_it_when_it_is_free(lock: FolderLock) -> None:
     await lock.take(ONE)
 
     async def wait() -> None:
-        async with locked(lock, OTHER, wait=30, is_gone=alive, halt=print, promote=print):
+        async with locked(lock, OTHER, wait=30, is_dead=alive, halt=print, promote=print):
             pass
 
     waiting = asyncio.create_task(wait())
@@ -147,8 +147,8 @@ def gone(lock: FolderLock, folder: Path) -> Awaitable[bool]:
     return _takes(lock, lambda holder: holder == ONE)
 
 
-async def _takes(lock: FolderLock, is_gone: Callable[[LockHolder], bool]) -> bool:
-    async with locked(lock, OTHER, wait=0, is_gone=is_gone, halt=print, promote=print):
+async def _takes(lock: FolderLock, is_dead: Callable[[LockHolder], bool]) -> bool:
+    async with locked(lock, OTHER, wait=0, is_dead=is_dead, halt=print, promote=print):
         held = await lock.held()
         return held is not None and held.holder == OTHER
 

@@ -119,7 +119,7 @@ async def test_while_a_release_breaks_the_application(
     haproxy_binary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An application that is not right any more does not come back, although it was not restarted."""
-    monkeypatch.setattr(node_module, "_AT_ONCE", 0.3)
+    monkeypatch.setattr(node_module, "_PROOF_TIMEOUT", 0.3)
 
     async with (
         rolling(haproxy_binary, 2, new_release="2", **COMMANDS) as it,

@@ -47,8 +47,8 @@ def test_prometheus_has_a_say(binary: Path) -> None:
 
     assert asyncio.run(scenario("0.4", Outcome.DONE)) == ""
     told = asyncio.run(scenario("0.7", Outcome.FAILED))
-    assert told == 'prometheus: `failed{node="web1"}` is 0.7, and 0.5 is the limit'
-    assert "has no single value" in asyncio.run(scenario("NaN of nothing", Outcome.FAILED))
+    assert told == 'prometheus: `failed{node="web1"}` is 0.7; the limit is 0.5'
+    assert "did not return a single value" in asyncio.run(scenario("NaN of nothing", Outcome.FAILED))
 
 
 async def test_a_command_has_a_say(binary: Path) -> None:
@@ -73,7 +73,7 @@ async def test_the_probe_halts_when_users_see_failures(binary: Path) -> None:
             await until(lambda: bool(it.deployment.halted), "the probe to halt it")
             held.set()
             assert await running is Outcome.FAILED
-            assert "failed 4 times, at last: status 503" in halted(it).reason
+            assert "failed 4 times, most recently: status 503" in halted(it).reason
             (seen,) = it.here.told(Probed)
             assert seen.failed >= 4
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rollout.domain import Outcome
-from rollout.engine.checks.findings import server_findings
+from rollout.engine.checks.on_load_balancer import server_findings
 from rollout.engine.checks.preflight import make_plan
 from rollout.engine.site import survey
 from rollout.errors import Refused
@@ -68,7 +68,7 @@ async def test_a_check_of_another_machine_proves_nothing(haproxy_binary: Path) -
             _, seen = await make_plan(where, ["web1"], None, ours={})
             (finding, *_) = server_findings(where, ["web1"], seen)
             assert finding.level == "problem"
-            assert finding.text.endswith("; it tracks other/one, which is not the node")
+            assert finding.text.endswith("; it tracks other/one, which is not a server of the node")
 
 
 async def test_backups_carry_what_is_left(haproxy_binary: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rollout.domain import AdminState, Outcome, Step
-from rollout.engine.checks.findings import server_findings
+from rollout.engine.checks.on_load_balancer import server_findings
 from rollout.engine.site import survey
 from rollout.events import CommandSent, DeploymentFinished, Progressed, StepFailed, StepFinished
 from tests.support.rolling import CHECK, Rolling, rolling

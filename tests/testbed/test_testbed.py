@@ -53,4 +53,4 @@ def test_a_socket_of_the_operator_level_is_refused(lab: Testbed, tmp_path: Path)
     inventory.write_text(text.replace("admin.sock", "operator.sock"))
     done = lab.rollout("deploy", "--release", "9", inventory=inventory)
     assert done.returncode == 3, done.stdout + done.stderr
-    assert "its runtime socket has level operator, and only admin may drain" in done.stderr
+    assert "the runtime socket has level operator, but draining needs level admin" in done.stderr

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from rollout.cli.arguments import add_common, limit, load_inventory
 from rollout.cli.exit_codes import REFUSED
 from rollout.cli.wiring import open_site
+from rollout.decisions.finding import Finding, Level, refusals
 from rollout.decisions.plan import select
 from rollout.engine.checks.check import check
-from rollout.engine.checks.findings import Finding, Level, refusals
 from rollout.views.text import count
 
 _MARKS = {Level.OK: "✓", Level.NOTE: "·", Level.WARNING: "!", Level.PROBLEM: "✗"}

@@ -12,7 +12,7 @@ from rollout.cli.arguments import add_common, load_inventory
 from rollout.cli.exit_codes import REFUSED
 from rollout.cli.wiring import open_site
 from rollout.domain import LockState
-from rollout.engine.locking import is_silent
+from rollout.engine.locking import is_abandoned
 from rollout.views.text import duration
 
 
@@ -49,7 +49,7 @@ def _line(held: LockState | None) -> str:
     if held is None:
         return "nobody holds the lock"
     since = duration(max(0.0, time.time() - held.holder.since))
-    left = "; left by a crash" if is_silent(held) else ""
+    left = "; left by a crash" if is_abandoned(held) else ""
     return f"{held.holder}, for {since}, last sign of life {duration(held.silent)} ago{left}"
 
 
@@ -66,7 +66,7 @@ def _document(held: LockState | None, where: str) -> dict[str, object]:
         "since": holder.since,
         "purpose": holder.purpose,
         "silent": held.silent,
-        "left_by_a_crash": is_silent(held),
+        "left_by_a_crash": is_abandoned(held),
     }
 
 

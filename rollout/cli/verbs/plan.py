@@ -13,9 +13,10 @@ from typing import Any
 from rollout.cli.arguments import add_common, add_included, limit, load_inventory
 from rollout.cli.journal import left_out, open_journal
 from rollout.cli.wiring import open_site
+from rollout.decisions.finding import Finding, Level, refusals
 from rollout.decisions.plan import Line, Plan, lines, select, sent
 from rollout.domain import Step
-from rollout.engine.checks.findings import Finding, Level, outage_findings, refusals
+from rollout.engine.checks.on_load_balancer import outage_findings
 from rollout.engine.checks.preflight import make_plan
 from rollout.inventory import Inventory
 from rollout.inventory.hooks import HOOKS

@@ -1,1 +1,1 @@
-"""Looks that touch nothing: preflight, the findings of a check, the status."""
+"""Checks that touch nothing: the preflight of a deployment, `rollout check`, and the status."""

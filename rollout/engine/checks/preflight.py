@@ -1,27 +1,24 @@
-"""Everything that must hold before the first node is touched, asked at once and told together."""
+"""The preflight of a deployment: its plan, and everything that must hold before the first node is touched."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 
 from rollout.decisions.capacity import capacity
+from rollout.decisions.finding import refusals
 from rollout.decisions.health import reported_release
 from rollout.decisions.order import Order, waves
 from rollout.decisions.plan import Plan, out_of_rotation, require_found
 from rollout.decisions.progress import NodeProgress
 from rollout.decisions.warmup import found
 from rollout.domain import ServerBefore, ServerState
-from rollout.engine.checks.findings import (
-    balancer_findings,
-    node_findings,
-    outage_findings,
-    refusals,
-    server_findings,
-)
+from rollout.engine.checks.on_load_balancer import outage_findings, server_findings, socket_finding
+from rollout.engine.checks.on_node import node_findings
 from rollout.engine.health_page import ask
 from rollout.engine.site import Site, Survey, survey
 from rollout.engine.steps.release import release_plan
-from rollout.engine.waiting import both, together
+from rollout.engine.waiting import run_all, run_both
 from rollout.errors import Refused, RequestFailed
 
 
@@ -35,38 +32,34 @@ async def make_plan(
     done: int = 0,
     in_waves: bool = True,
 ) -> tuple[Plan, Survey]:
-    """Look at the load balancers and decide what to do.
+    """Read the load balancers, and decide which nodes are rolled, and how. Returns the plan and the survey.
 
-    `ours` are nodes that an earlier deployment left out, as it found them: that they are out is nobody else's
-    decision, and they are brought back. Nodes that somebody else took out are skipped, unless they are
-    included; then they are left as they are found. `done` nodes of the deployment are not among `nodes` any
-    more. Raises LoadBalancerError, Refused.
+    `ours` are nodes that an earlier deployment left out, with what it noted of them: they are brought back.
+    Nodes that somebody else took out are skipped, unless they are included; then they are left as they are
+    found. `done` is how many nodes of the deployment were finished before and are not among `nodes`. Raises
+    LoadBalancerError, Refused.
     """
     by_page = site.inventory.drain.health_page is not None
     state_files = () if by_page else site.state_files.values()
-    seen, unwritable = await both(survey(site), together(file.look() for file in state_files))
+    seen, unwritable = await run_both(survey(site), run_all(file.look() for file in state_files))
     if site.load_balancers:
         require_found(site.inventory, nodes, seen.placement)
-    skipped = {}
-    for name in nodes:
-        reason = out_of_rotation(seen.states(name))
-        if reason and name not in ours and not include_out_of_rotation:
-            skipped[name] = reason
+    skipped = {} if include_out_of_rotation else _kept_out(nodes, seen, ours)
     rolled = [name for name in nodes if name not in skipped]
-    # What is out already costs nobody anything, and brings capacity for the others back.
+    # Nodes that are out cost no capacity, and bring some back: they go first.
     rolled.sort(key=lambda name: name not in ours)
-    taken_up = {name: ours[name] for name in rolled if name in ours and not _all_in_rotation(seen, name)}
+    taken_up = {name for name in rolled if name in ours and not _all_in_rotation(seen, name)}
     strategy = site.inventory.strategy
     window = min(strategy.window.of(len(site.inventory.nodes)), max(1, len(rolled)))
     sizes = waves(strategy, done + len(rolled), done=done) if in_waves else (len(rolled),)
-    tried = in_waves and not done and strategy.canary is not None
+    has_canary = in_waves and not done and strategy.canary is not None
     return Plan(
         service=site.inventory.service,
         release=release,
         nodes=Order.of(site.inventory).arranged(rolled, waves=sizes, window=window),
         skipped=skipped,
         waves=sizes,
-        canary=sizes[0] if tried and sizes else 0,
+        canary=sizes[0] if has_canary and sizes else 0,
         window=window,
         placement=seen.placement,
         capacity=capacity(seen.readings, rolled, seen.placement, window, strategy.min_ready),
@@ -81,21 +74,23 @@ async def make_plan(
 
 
 async def require_safe(site: Site, plan: Plan, seen: Survey, *, allow_outage: bool) -> None:
-    """Raises Refused, with everything that stands in the way, or UsageError for a release of no use."""
+    """Check everything that a deployment needs, all at the same time.
+
+    Raises Refused with all problems together, or UsageError for a release whose name cannot be used.
+    """
     if not plan.nodes:
         raise Refused(
             "there is no node to deploy: " + "; ".join(plan.skipped.values()),
-            hint="`rollout ready NODE` puts a node back that is drained or in maintenance, and "
-            "--include-out-of-rotation deploys it and leaves it as it is",
+            hint="put a node that is drained or in maintenance back with `rollout ready NODE`, or deploy it "
+            "as it is with --include-out-of-rotation",
         )
     for name in plan.nodes:
         release_plan(site.context(name, plan.release_of(name)))
-    findings = await both(
-        together(node_findings(site, name, plan.release_of(name), back=plan.back) for name in plan.nodes),
-        together(balancer_findings(site, name) for name in site.load_balancers),
+    on_nodes, sockets = await run_both(
+        run_all(node_findings(site, name, plan.release_of(name), back=plan.back) for name in plan.nodes),
+        run_all(socket_finding(site, name) for name in site.load_balancers),
     )
-    problems = [problem for group in findings for found in group for problem in refusals(found)]
-    problems += refusals(server_findings(site, plan.nodes, seen))
+    problems = refusals([*chain(*on_nodes), *sockets, *server_findings(site, plan.nodes, seen)])
     if not allow_outage:
         problems += outage_findings(site, plan.nodes, plan.window, seen)
     if problems:
@@ -106,23 +101,29 @@ async def require_safe(site: Site, plan: Plan, seen: Survey, *, allow_outage: bo
 
 
 async def previous_releases(site: Site, nodes: Sequence[str]) -> Mapping[str, str]:
-    """The release that each node's health page reports; a node that does not tell is missing."""
+    """The releases that health pages report, by the node's name; a node that reports none is missing."""
     health = site.inventory.health
     if health is None or health.release is None:
         return {}
 
-    async def one(name: str) -> str | None:
+    async def reported_by(name: str) -> str | None:
         try:
             return reported_release(await ask(site.context(name, None), health), health)
         except RequestFailed:
             return None
 
-    told = await together(one(name) for name in nodes)
-    return {name: release for name, release in zip(nodes, told, strict=True) if release}
+    releases = await run_all(reported_by(name) for name in nodes)
+    return {name: release for name, release in zip(nodes, releases, strict=True) if release}
+
+
+def _kept_out(nodes: Sequence[str], seen: Survey, ours: Collection[str]) -> dict[str, str]:
+    """The nodes that somebody else keeps out of rotation, with the reason."""
+    reasons = {name: out_of_rotation(seen.states(name)) for name in nodes if name not in ours}
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
 def _before(site: Site, state: ServerState, noted: NodeProgress | None, *, taken_up: bool) -> ServerBefore:
-    """How to leave a server: as an earlier try noted it, if its doing is what is shown."""
+    """How to leave a server: as an earlier try noted it, if it is as that try left it; else as it is."""
     known = None if noted is None else noted.found(state.server)
     if known is not None and (taken_up or known.is_warming(state)):
         return known
@@ -130,17 +131,17 @@ def _before(site: Site, state: ServerState, noted: NodeProgress | None, *, taken
 
 
 def _all_in_rotation(seen: Survey, name: str) -> bool:
-    """Somebody put it back, and it serves."""
+    """Whether all servers of a node are in rotation: somebody put it back."""
     states = seen.states(name)
     return bool(states) and all(state.in_rotation for state in states)
 
 
 def _warnings(site: Site, nodes: Sequence[str], seen: Survey) -> list[str]:
-    """What is no reason to refuse, but should be known."""
+    """What people should know, although it is no reason to refuse."""
     warnings = []
     for name in nodes:
-        there = {server.load_balancer for server in seen.placement[name]}
-        away = [balancer for balancer in site.load_balancers if balancer not in there]
-        if there and away:
-            warnings.append(f"{name} is no server on {', '.join(away)}")
+        present = {server.load_balancer for server in seen.placement[name]}
+        away = [balancer for balancer in site.load_balancers if balancer not in present]
+        if present and away:
+            warnings.append(f"{name} is not a server on {', '.join(away)}")
     return warnings

@@ -1,4 +1,4 @@
-"""What is true now: every node, as every load balancer and its own health page show it."""
+"""The status of a site now: every node as its health page and all load balancers show it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,23 @@ from rollout.decisions.plan import place
 from rollout.domain import NodeState, Reading, ServerState
 from rollout.engine.health_page import ask
 from rollout.engine.site import Site, addresses
-from rollout.engine.waiting import both, together
+from rollout.engine.waiting import run_all, run_both
 from rollout.errors import LoadBalancerError, RequestFailed
 
 
 async def site_status(site: Site, nodes: Sequence[str]) -> SiteStatus:
-    """Ask every load balancer and every health page once, all at the same time. Raises Refused."""
-    seen, pages = await both(
-        together(_read(site, name) for name in site.load_balancers),
-        together(_page(site, name) for name in nodes),
+    """Read every load balancer and request every health page once, all at the same time.
+
+    A load balancer that does not answer is in the status, with the reason. Raises Refused.
+    """
+    answers, pages = await run_both(
+        run_all(_read(site, name) for name in site.load_balancers),
+        run_all(_page(site, name) for name in nodes),
     )
-    readings = [reading for reading in seen if isinstance(reading, Reading)]
-    unreachable = {error.load_balancer: str(error) for error in seen if isinstance(error, LoadBalancerError)}
+    readings = [reading for reading in answers if isinstance(reading, Reading)]
+    unreachable = {
+        error.load_balancer: str(error) for error in answers if isinstance(error, LoadBalancerError)
+    }
     placement = place(site.inventory, readings, await addresses(site.inventory))
     statuses = []
     for name, page in zip(nodes, pages, strict=True):
@@ -41,7 +46,7 @@ async def site_status(site: Site, nodes: Sequence[str]) -> SiteStatus:
 def _state(
     site: Site, states: Sequence[ServerState], page: HealthSeen | None, unreachable: Mapping[str, str]
 ) -> NodeState:
-    """With a load balancer unread nobody knows; with none listed, the page is all there is."""
+    """The state of a node: unknown if a load balancer was not read; by the page alone if none is listed."""
     if unreachable:
         return NodeState.UNKNOWN
     if site.load_balancers or page is None:

@@ -16,7 +16,7 @@ from rollout.engine.health_page import prove_healthy
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.clients import BusyClients, counted_sessions, name_clients
 from rollout.engine.rotation.connections import connections, counted_connections
-from rollout.engine.waiting import patiently, together
+from rollout.engine.waiting import read_patiently, run_all
 from rollout.errors import ChangedByOthers, StepFailure
 from rollout.inventory.model import HealthPage
 from rollout.inventory.request import Request
@@ -65,7 +65,7 @@ class PageRotation:
         clock = asyncio.get_running_loop().time
         await self._settle(log)
         deadline = clock() + self._timeout
-        await together(
+        await run_all(
             self._wait_until_left(balancer, servers, deadline, log)
             for balancer, servers in self._servers.items()
         )
@@ -74,7 +74,7 @@ class PageRotation:
 
     async def still_out(self, log: StepLog) -> None:
         for balancer, servers in self._servers.items():
-            for state in (await patiently(balancer, self._patience)).of(servers):
+            for state in (await read_patiently(balancer, self._patience)).of(servers):
                 if not (_has_left(state) and state.idle):
                     raise StepFailure(f"{state.server} is back in rotation: it shows {state.status}")
         if self._page.file is not None:
@@ -105,7 +105,7 @@ class PageRotation:
             await prove_healthy(self._context, health, log)
         await self._settle(log)
         deadline = asyncio.get_running_loop().time() + self._rejoin_timeout
-        await together(
+        await run_all(
             self._wait_until_back(balancer, servers, deadline, log)
             for balancer, servers in self._servers.items()
         )
@@ -134,7 +134,7 @@ class PageRotation:
         shown_gone = 0
         clients = BusyClients(balancer, deadline)
         while True:
-            states = (await patiently(balancer, self._patience)).of(servers)
+            states = (await read_patiently(balancer, self._patience)).of(servers)
             not_left = [state for state in states if not _has_left(state)]
             busy = [state for state in states if not state.idle]
             shown_gone = 0 if not_left or busy or len(states) < len(servers) else shown_gone + 1
@@ -167,7 +167,7 @@ class PageRotation:
         """
         clock = asyncio.get_running_loop().time
         while True:
-            states = (await patiently(balancer, self._patience)).of(servers)
+            states = (await read_patiently(balancer, self._patience)).of(servers)
             waiting = [state for state in states if not (state.running or state.admin.in_maintenance)]
             if len(states) == len(servers) and not waiting:
                 return

@@ -15,7 +15,7 @@ from rollout.engine.rotation.connections import counted_connections
 from rollout.engine.rotation.node_servers import NodeServers
 from rollout.engine.rotation.old_processes import OldProcesses
 from rollout.engine.rotation.on_one_balancer import WATCH, BalancerRotation
-from rollout.engine.waiting import each, together
+from rollout.engine.waiting import finish_all, run_all
 from rollout.errors import StepFailure
 from rollout.inventory.model import Drain
 from rollout.inventory.warmup import Warmup
@@ -44,13 +44,13 @@ class SocketRotation:
         return bool(self._rotations) and all(rotation.given_up for rotation in self._rotations)
 
     async def leave(self, log: StepLog) -> None:
-        await together(rotation.leave(log) for rotation in self._rotations)
+        await run_all(rotation.leave(log) for rotation in self._rotations)
 
     async def drained(self, log: StepLog) -> None:
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._drain.timeout
         while True:
-            await together(rotation.drained(log) for rotation in self._rotations)
+            await run_all(rotation.drained(log) for rotation in self._rotations)
             left = await self._hidden_connections(log)
             if left and clock() < deadline:
                 await asyncio.sleep(WATCH)
@@ -69,11 +69,11 @@ class SocketRotation:
         if not connections:
             return []
         # Read after the connections were counted: no new ones are made, so as many of them are idle.
-        idle = sum(await together(rotation.idle_connections(ports) for rotation in self._rotations))
+        idle = sum(await run_all(rotation.idle_connections(ports) for rotation in self._rotations))
         return connections if len(connections) > idle else []
 
     async def still_out(self, log: StepLog) -> None:
-        out = await together(rotation.still_out() for rotation in self._rotations)
+        out = await run_all(rotation.still_out() for rotation in self._rotations)
         if not all(out) or await self._hidden_connections(log):
             # HAProxy was reloaded: it forgets what was set by the socket. Or something came after all.
             await self.leave(log)
@@ -82,24 +82,24 @@ class SocketRotation:
             rotation.application_may_be_down()
 
     async def guard(self, log: StepLog) -> None:
-        await together(rotation.guard(log) for rotation in self._rotations)
+        await run_all(rotation.guard(log) for rotation in self._rotations)
 
     async def give_back(self, log: StepLog) -> None:
-        await each(rotation.give_back(log) for rotation in self._rotations)
+        await finish_all(rotation.give_back(log) for rotation in self._rotations)
 
     async def prove(self, log: StepLog) -> None:
-        await together(rotation.prove(log) for rotation in self._rotations)
+        await run_all(rotation.prove(log) for rotation in self._rotations)
 
     async def enter(self, log: StepLog) -> None:
         # Where others changed one server, none of the node's servers comes back.
-        await together(rotation.read_unchanged() for rotation in self._rotations)
-        await together(rotation.enter(log) for rotation in self._rotations)
+        await run_all(rotation.read_unchanged() for rotation in self._rotations)
+        await run_all(rotation.enter(log) for rotation in self._rotations)
 
     async def warm_up(self, log: StepLog) -> None:
-        await together(rotation.warm_up(log) for rotation in self._rotations)
+        await run_all(rotation.warm_up(log) for rotation in self._rotations)
 
     async def stay_out(self, log: StepLog) -> None:
-        await each(rotation.stay_out(log) for rotation in self._rotations)
+        await finish_all(rotation.stay_out(log) for rotation in self._rotations)
 
 
 def _still_connected(connections: Sequence[str], timeout: float) -> StepFailure:

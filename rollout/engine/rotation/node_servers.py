@@ -10,7 +10,7 @@ from rollout.domain import AdminState, Reading, Server, ServerState
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.ledger import Ledger
 from rollout.engine.rotation.state_file import StateFile
-from rollout.engine.waiting import insist, patiently
+from rollout.engine.waiting import read_patiently, send_patiently
 from rollout.errors import StepFailure
 from rollout.ports import LoadBalancer
 
@@ -74,7 +74,7 @@ class NodeServers:
 
     async def read(self) -> Reading:
         """A fresh reading of these servers alone."""
-        reading = await patiently(self.balancer, self._patience)
+        reading = await read_patiently(self.balancer, self._patience)
         own = reading.of(self.all)
         gone = set(self.all).difference(state.server for state in own)
         if gone:
@@ -112,7 +112,7 @@ class NodeServers:
         """Send commands as one line, if there are any, and keep HAProxy's state file up to date."""
         if commands:
             log.sent(self.load_balancer, "; ".join(commands))
-            await insist(self.balancer, commands, self._patience if insistent else 0)
+            await send_patiently(self.balancer, commands, self._patience if insistent else 0)
             await self._state_file.update(self.all, log, out=self.stage is not Stage.BACK)
 
 

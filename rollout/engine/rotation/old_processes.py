@@ -13,7 +13,7 @@ from rollout.domain import Reading
 from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.connections import connections
-from rollout.engine.waiting import together
+from rollout.engine.waiting import run_all
 from rollout.errors import HostError
 from rollout.ports import Host
 
@@ -54,7 +54,7 @@ class OldProcesses:
         self._young.update(_process(reading) for reading in readings if reading.uptime <= timeout)
         doubtful = self._young - self._cleared
         young = [r for r in readings if not r.old_processes_shown and _process(r) in doubtful]
-        alive = await together(self._may_live(reading) for reading in young)
+        alive = await run_all(self._may_live(reading) for reading in young)
         return frozenset(
             state.port
             for reading, may_live in zip(young, alive, strict=True)

@@ -1,1 +1,1 @@
-"""What is done to one node, step after step."""
+"""The steps of one node's roll, and what is done if it ends early."""

@@ -1,4 +1,4 @@
-"""Baking: a node that takes traffic again must stay right without a break, and serve users as others do."""
+"""The bake: a node that takes traffic again must stay healthy all the time, and serve users as others do."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from rollout.errors import JudgedBad, Outage, RequestFailed, StepFailure
 from rollout.inventory.judge import Judge
 
 _PATIENCE = 900.0
-"""Seconds for which a problem that all nodes have is waited out."""
+"""Seconds for which a problem of all nodes is waited out."""
 
 
 class Bake:
-    """One node's. Its time begins again after a problem that the others had, too."""
+    """The bake of one node. It begins anew after a problem that other nodes had as well."""
 
     def __init__(self, context: NodeContext, jury: Jury, pauses: Pauses, log: StepLog) -> None:
         self._context = context
@@ -36,25 +36,28 @@ class Bake:
         self._judge = strategy.judge if isinstance(strategy.judge, Judge) else None
         self._pace = min(1.0, max(0.1, self._seconds / 10))
         self._clock = asyncio.get_running_loop().time
-        self._look_at = 0.0
+        self._next_look = 0.0
 
     async def run(self) -> None:
-        """Raises JudgedBad, StepFailure, and Outage for a problem of all nodes that does not end."""
-        while trouble := await self._served() or await self._decided():
+        """Bake the node. Raises JudgedBad, StepFailure, and Outage if a problem of all nodes does not end."""
+        while trouble := await self._trouble_while_baking() or await self._trouble_at_the_verdict():
             if not await self._waited_out(trouble):
-                self._log.detail = "not judged: the other nodes had a problem, too"
+                self._log.detail = "not judged: other nodes had a problem as well"
                 return
         if self._judge is not None:
             await second_opinions(self._context, self._judge, self._log)
 
-    async def _served(self) -> str:
-        """The whole time without a break; else what problem all nodes have."""
-        await self._jury.again(self._name)
+    async def _trouble_while_baking(self) -> str:
+        """Watch the node for the whole time of the bake. Returns early with a problem that all nodes have.
+
+        Raises StepFailure, JudgedBad.
+        """
+        await self._jury.bake_begins(self._name)
         deadline = self._clock() + self._seconds
         health = self._context.inventory.health
         while self._clock() < deadline:
-            wrong = await self._wrong()
-            judged = await self._judged(now=bool(wrong))
+            wrong = await self._fault()
+            judged = await self._early_judgement(now=bool(wrong))
             if judged.verdict is Verdict.EVERYWHERE:
                 return judged.reason
             if wrong and (trouble := self._jury.trouble([self._name])):
@@ -67,8 +70,8 @@ class Bake:
             await asyncio.sleep(min(pause, self._pace, max(0.0, deadline - self._clock())))
         return ""
 
-    async def _wrong(self) -> str:
-        """What its own page, or HAProxy's check, has against the node; empty if nothing."""
+    async def _fault(self) -> str:
+        """What is wrong with the node by HAProxy's check or its own health page; empty if nothing."""
         if down := self._jury.down(self._name):
             return f"HAProxy finds {', '.join(map(str, down))} down"
         health = self._context.inventory.health
@@ -80,17 +83,21 @@ class Bake:
             wrong = str(error)
         return f"{self._context.fill(health.http)} did not stay healthy: {wrong}" if wrong else ""
 
-    async def _judged(self, *, now: bool) -> Judgement:
-        if self._clock() < self._look_at and not now:
+    async def _early_judgement(self, *, now: bool) -> Judgement:
+        """The jury's judgement so far. It is asked at its pace, or `now`."""
+        if self._clock() < self._next_look and not now:
             return Judgement(Verdict.UNDECIDED)
-        self._look_at = self._clock() + self._pace
+        self._next_look = self._clock() + self._pace
         judged = await self._jury.look(self._name)
         if judged.verdict is Verdict.UNDECIDED:
             self._log.progress(judged.reason)
         return judged
 
-    async def _decided(self) -> str:
-        """The verdict; with too few requests, more are waited for. Tells what problem all nodes have."""
+    async def _trouble_at_the_verdict(self) -> str:
+        """Judge the node that has baked. With too few requests, wait for more.
+
+        Returns a problem that all nodes have, else an empty text. Raises JudgedBad.
+        """
         settings = self._judge
         if settings is None or not self._jury.sits:
             return ""
@@ -99,7 +106,7 @@ class Bake:
         while (judged := await self._jury.verdict([self._name])).verdict is Verdict.UNDECIDED:
             if self._clock() >= deadline:
                 break
-            self._log.progress(f"too few requests to judge by: {judged.reason}")
+            self._log.progress(f"too few requests to judge the release: {judged.reason}")
             await asyncio.sleep(self._pace)
         match judged.verdict:
             case Verdict.FAIL:
@@ -107,7 +114,7 @@ class Bake:
             case Verdict.EVERYWHERE:
                 return judged.reason
             case Verdict.UNDECIDED if settings.undecided == "ask":
-                await self._pauses.pause(f"too few requests to judge by: {judged.reason}")
+                await self._pauses.pause(f"too few requests to judge the release: {judged.reason}")
             case Verdict.UNDECIDED:
                 self._log.detail = f"not judged: {judged.reason}"
             case Verdict.PASS:
@@ -115,20 +122,23 @@ class Bake:
         return ""
 
     async def _waited_out(self, trouble: str) -> bool:
-        """Wait for the end of a problem that all have; False if somebody wants to go on before."""
+        """Wait for the end of a problem of all nodes. False if somebody goes on before it ends."""
         over = asyncio.Event()
-        async with self._watching(over):
+        async with self._watching_for_the_end(over):
             try:
                 async with asyncio.timeout(_PATIENCE):
                     return await self._pauses.pause(trouble, over)
             except TimeoutError:
                 raise Outage(
-                    f"all nodes have a problem for {_PATIENCE / 60:.0f} min now: {trouble}",
-                    hint="the release is not to blame for what all have: `rollout resume` goes on",
+                    f"all nodes have been failing for {_PATIENCE / 60:.0f} minutes: {trouble}",
+                    hint="the release is probably not the cause; once the cause is fixed, continue with "
+                    "`rollout resume`",
                 ) from None
 
     @asynccontextmanager
-    async def _watching(self, over: asyncio.Event) -> AsyncIterator[None]:
+    async def _watching_for_the_end(self, over: asyncio.Event) -> AsyncIterator[None]:
+        """Set `over` once the other nodes have no problem any more."""
+
         async def look() -> None:
             while True:
                 await asyncio.sleep(self._pace)

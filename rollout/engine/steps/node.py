@@ -1,4 +1,7 @@
-"""The way of one node, straight down the page."""
+"""One node's roll, straight down the page: drain, release, restart, verify, ready, bake.
+
+`stage.py` says what is done where a roll ends early.
+"""
 
 from __future__ import annotations
 
@@ -17,21 +20,23 @@ from rollout.engine.steps.bake import Bake
 from rollout.engine.steps.proof import prove
 from rollout.engine.steps.release import release, release_plan
 from rollout.engine.steps.restart import explanation, restart
+from rollout.engine.steps.stage import ENDINGS, Ending, Stage
 from rollout.engine.users.jury import Jury
 from rollout.errors import JudgedBad, RolloutError, StepFailure
 from rollout.restart import plan_restart
 
-Gate = Callable[[StepLog], AbstractAsyncContextManager[None]]
-"""Held while a node leaves: only one does at a time, and only while the others can carry the traffic."""
+TurnToLeave = Callable[[StepLog], AbstractAsyncContextManager[None]]
+"""A node's turn to leave rotation, waited for on entry. One node has it at a time, and only while the other
+nodes can carry the traffic."""
 
-_AT_ONCE = 10.0
-"""Seconds in which a node that was interrupted must prove that its application still runs as before."""
+_PROOF_TIMEOUT = 10.0
+"""Seconds in which an interrupted node must prove that its application is as healthy as before."""
 
 
 class NodeRoll:
-    """One node on its way. `out` is true from the moment that it may be out of rotation.
+    """One node on its way through the steps.
 
-    `taken_up` says that an earlier try left it out: nobody knows then how its application is.
+    `taken_up` says that an earlier try left the node out: nobody knows in which state its application is.
     """
 
     def __init__(
@@ -39,7 +44,7 @@ class NodeRoll:
         context: NodeContext,
         rotation: Rotation,
         record: Recorder,
-        gate: Gate,
+        turn_to_leave: TurnToLeave,
         jury: Jury,
         pauses: Pauses,
         *,
@@ -48,42 +53,47 @@ class NodeRoll:
         self._context = context
         self._rotation = rotation
         self._record = record
-        self._gate = gate
+        self._turn_to_leave = turn_to_leave
         self._jury = jury
         self._pauses = pauses
-        self._restarting = plan_restart(context.inventory.restart, context.fill)
-        self._left = False
-        self._untouched = not taken_up
-        self._restarted = taken_up
-        self._entered = False
-        self.out = taken_up
+        self._restart_plan = plan_restart(context.inventory.restart, context.fill)
+        self._stage = Stage.LEFT_OUT if taken_up else Stage.IN_ROTATION
+        self._work_log = self._log(Step.RESTART if taken_up else Step.RELEASE)
+        """Records an early end under the step that last touched the application, or would have."""
+
+    @property
+    def may_be_out(self) -> bool:
+        """Whether the node may be out of rotation because of a deployment."""
+        return self._stage.may_be_out
 
     async def roll(self, settled: Collection[Step] = ()) -> None:
         """Drain, release, restart, verify, ready, bake. Raises RolloutError from the step that failed.
 
-        `settled` steps were done in an earlier try, and are not done again.
+        `settled` are the steps that an earlier try finished; they are not done again.
         """
         context, rotation, inventory = self._context, self._rotation, self._context.inventory
 
-        async with self._step(Step.DRAIN) as log, self._given_back_on_failure(log):
-            async with self._gate(log):
-                self.out = self._left = True
+        async with self._step(Step.DRAIN) as log, self._ending_safely(log):
+            async with self._turn_to_leave(log):
+                self._reach(Stage.RESTARTED if self._stage is Stage.LEFT_OUT else Stage.LEAVING)
                 self._jury.left(context.name)
                 await rotation.leave(log)
             await rotation.drained(log)
+            self._reach(Stage.DRAINED)
 
-        async with self._safe_on_failure(), self._guarded():
+        async with self._ending_safely(), self._guarded():
             plan = release_plan(context)
             if plan is not None and Step.RELEASE not in settled:
                 async with self._step(Step.RELEASE) as log:
-                    self._untouched = False
+                    self._reach(Stage.RELEASED)
                     await release(context, plan, log)
 
             if inventory.restart != "none" and Step.RESTART not in settled:
                 async with self._step(Step.RESTART) as log:
                     await rotation.still_out(log)
-                    self._untouched, self._restarted = False, True
-                    await restart(context, self._restarting, log)
+                    self._reach(Stage.RESTARTED)
+                    self._work_log = self._log(Step.RESTART)
+                    await restart(context, self._restart_plan, log)
 
             async with self._step(Step.VERIFY) as log, self._explained():
                 await prove(context, rotation, log)
@@ -91,67 +101,39 @@ class NodeRoll:
             async with self._step(Step.READY) as log:
                 await self._jury.entered(context.name)
                 await rotation.enter(log)
-                self._entered = True
+                self._reach(Stage.ENTERED)
                 await rotation.warm_up(log)
-                self.out = False
+        self._reach(Stage.RETURNED)
 
         if inventory.strategy.bake > 0:
-            async with self._step(Step.BAKE) as log, self._out_if_judged_bad(log):
+            async with self._step(Step.BAKE) as log, self._ending_safely(log):
                 await Bake(context, self._jury, self._pauses, log).run()
+
+    def _reach(self, stage: Stage) -> None:
+        """Go on to `stage`, if the node is not further already: after an earlier try it may be."""
+        self._stage = max(self._stage, stage)
 
     def _step(self, which: Step) -> AbstractAsyncContextManager[StepLog]:
         return step(self._record, self._context.name, which)
 
+    def _log(self, which: Step) -> StepLog:
+        return StepLog(self._record, self._context.name, which)
+
     @asynccontextmanager
     async def _explained(self) -> AsyncIterator[None]:
-        """Why an application that was restarted is not healthy, the application itself may say."""
+        """Add to a failure what the application printed last, if it was restarted: it may say why."""
         try:
             yield
         except StepFailure as failure:
-            if self._restarted and not failure.tail:
+            if self._stage is Stage.RESTARTED and not failure.tail:
                 with contextlib.suppress(RolloutError):
-                    failure.tail = await explanation(self._context, self._restarting)
-            raise
-
-    @asynccontextmanager
-    async def _given_back_on_failure(self, log: StepLog) -> AsyncIterator[None]:
-        """A node whose application was not touched goes back as it was, whatever ended its drain."""
-        try:
-            yield
-        except BaseException as error:
-            if self._left and self._untouched:
-                log.progress("is put back into rotation")
-                try:
-                    await self._give_back(log)
-                except RolloutError as second:
-                    raise StepFailure(
-                        f"{str(error) or 'interrupted'}; it could not be put back: {second}"
-                    ) from error
-            elif self._left:
-                await self._hold(log)
-            raise
-
-    @asynccontextmanager
-    async def _out_if_judged_bad(self, log: StepLog) -> AsyncIterator[None]:
-        """No user is sent to a release that is known to be worse, if the others can carry the traffic."""
-        try:
-            yield
-        except JudgedBad as error:
-            log.progress(f"is taken out: {error}")
-            try:
-                async with self._gate(log):
-                    self.out = True
-                    await self._rotation.leave(log)
-                await self._rotation.drained(log)
-            except RolloutError as second:
-                log.warn(f"it is not out of rotation: {second}")
+                    failure.tail = await explanation(self._context, self._restart_plan)
             raise
 
     @asynccontextmanager
     async def _guarded(self) -> AsyncIterator[None]:
-        """While this node is worked on, no load balancer may forget that it is out."""
-        log = StepLog(self._record, self._context.name, Step.RESTART)
-        guard = asyncio.create_task(self._rotation.guard(log))
+        """While the node is worked on, no load balancer may forget that it is out."""
+        guard = asyncio.create_task(self._rotation.guard(self._log(Step.RESTART)))
         try:
             yield
         finally:
@@ -160,37 +142,76 @@ class NodeRoll:
             await asyncio.gather(guard, return_exceptions=True)
 
     @asynccontextmanager
-    async def _safe_on_failure(self) -> AsyncIterator[None]:
-        """A drained node ends where no request is lost: back if it is proven, else out."""
+    async def _ending_safely(self, log: StepLog | None = None) -> AsyncIterator[None]:
+        """Whatever ends the roll early, leave the node where no request is lost. Raises it again."""
         try:
             yield
         except BaseException as error:
-            log = StepLog(self._record, self._context.name, Step.RESTART if self._restarted else Step.RELEASE)
-            interrupted = isinstance(error, asyncio.CancelledError) and not self._restarted
-            if not (self._untouched or interrupted or self._entered) or not await self._is_back(log):
-                await self._hold(log)
+            await self._end(error, log or self._work_log)
             raise
 
-    async def _is_back(self, log: StepLog) -> bool:
-        """Give it back. Where its release was touched, its application must first be as right as before; one
-        that is back already only gets all of its share."""
+    async def _end(self, error: BaseException, log: StepLog) -> None:
+        match ENDINGS[self._stage]:
+            case Ending.LEAVE_AS_IT_IS:
+                pass
+            case Ending.GIVE_BACK:
+                await self._give_back_or_fail(error, log)
+            case Ending.GIVE_BACK_OR_STAY_OUT:
+                await self._give_back_or_stay_out(log)
+            case Ending.GIVE_BACK_IF_UNCHANGED:
+                if isinstance(error, asyncio.CancelledError) and await self._is_unchanged(log):
+                    await self._give_back_or_stay_out(log)
+                else:
+                    await self._stay_out(log)
+            case Ending.STAY_OUT:
+                await self._stay_out(log)
+            case Ending.TAKE_OUT_IF_BAD:
+                if isinstance(error, JudgedBad):
+                    await self._take_out(error, log)
+
+    async def _give_back(self, log: StepLog) -> None:
+        await self._rotation.give_back(log)
+        self._stage = Stage.RETURNED
+
+    async def _give_back_or_fail(self, error: BaseException, log: StepLog) -> None:
+        log.progress("putting the node back into rotation")
+        try:
+            await self._give_back(log)
+        except RolloutError as second:
+            reason = str(error) or "interrupted"
+            raise StepFailure(f"{reason}; the node could not be put back into rotation: {second}") from error
+
+    async def _give_back_or_stay_out(self, log: StepLog) -> None:
+        try:
+            await self._give_back(log)
+        except RolloutError:
+            await self._stay_out(log)
+
+    async def _is_unchanged(self, log: StepLog) -> bool:
+        """Whether the application proves in time that it is healthy with the release of before."""
         previous = self._context.environment.get("ROLLOUT_PREVIOUS_RELEASE")
         before = dataclasses.replace(self._context, release=previous)
         try:
-            if not (self._untouched or self._entered):
-                async with asyncio.timeout(_AT_ONCE):
-                    await prove(before, self._rotation, log)
-            await self._give_back(log)
+            async with asyncio.timeout(_PROOF_TIMEOUT):
+                await prove(before, self._rotation, log)
         except (RolloutError, TimeoutError):
             return False
         return True
 
-    async def _give_back(self, log: StepLog) -> None:
-        await self._rotation.give_back(log)
-        self.out = False
-
-    async def _hold(self, log: StepLog) -> None:
-        # Where a load balancer cannot be told, it has not been told to let the node in either.
+    async def _stay_out(self, log: StepLog) -> None:
+        # A load balancer that cannot be reached now was not asked to let the node in either.
         with contextlib.suppress(RolloutError):
             await self._rotation.stay_out(log)
-        self.out = not self._rotation.given_up
+        if self._rotation.given_up:
+            self._stage = Stage.RETURNED
+
+    async def _take_out(self, error: JudgedBad, log: StepLog) -> None:
+        """Send no user to a release that is known to be worse, if the other nodes can carry the traffic."""
+        log.progress(f"taking the node out again: {error}")
+        try:
+            async with self._turn_to_leave(log):
+                self._reach(Stage.REJECTED)
+                await self._rotation.leave(log)
+            await self._rotation.drained(log)
+        except RolloutError as second:
+            log.warn(f"the node could not be taken out of rotation: {second}")

@@ -1,4 +1,4 @@
-"""The proof that a node may take traffic again: its own page's, and every load balancer's own check."""
+"""The proof that a node may take traffic again: by its health page, and by every load balancer's check."""
 
 from __future__ import annotations
 
@@ -8,25 +8,29 @@ from rollout.engine.context import NodeContext
 from rollout.engine.health_page import prove_healthy
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.protocol import Rotation
-from rollout.engine.waiting import together
+from rollout.engine.waiting import run_all
 
 
 async def prove(context: NodeContext, rotation: Rotation, log: StepLog) -> None:
-    """Both must hold. The load balancers look while the page is asked for the rest of its right answers,
-    since their checks come at their own pace; they are not let look before it was right once. Raises
-    StepFailure.
+    """Wait until the node's health page and every load balancer's check find it healthy. Raises StepFailure.
+
+    The load balancers begin to check once the page was right for the first time. Their checks come at their
+    own pace, so the page is asked for its further right answers meanwhile.
     """
     health = context.inventory.health
     if health is None:
         await rotation.prove(log)
         return
-    by_page = context.inventory.drain.health_page is not None
+    drained_by_page = context.inventory.drain.health_page is not None
     right_once = asyncio.Event()
 
-    async def load_balancers() -> None:
+    async def by_load_balancers() -> None:
         await right_once.wait()
         await rotation.prove(log)
 
-    await together(
-        [prove_healthy(context, health, log, draining=by_page, right_once=right_once), load_balancers()]
+    await run_all(
+        [
+            prove_healthy(context, health, log, draining=drained_by_page, right_once=right_once),
+            by_load_balancers(),
+        ]
     )

@@ -1,4 +1,4 @@
-"""Getting a release to a node: sent while it serves, switched to while it is drained."""
+"""The release of a node: sent while the node serves, switched to while it is drained."""
 
 from __future__ import annotations
 
@@ -20,51 +20,55 @@ _LOOK = 30.0
 
 
 def release_plan(context: NodeContext) -> ReleasePlan | None:
-    """How the node gets the release; `None` for a restart, or where the inventory does not say."""
+    """How the node gets its release; `None` for a rolling restart, or without `release:` in the inventory."""
     if context.release is None:
         return None
     return plan_release(context.inventory, context.release, context.fill)
 
 
 async def look_at_place(context: NodeContext, upload: Upload) -> str:
-    """What the node says of the release: `there SHA256` or `missing FREE`.
+    """What the node has in the place of the release: `there SHA256`, or `missing FREE` with the free bytes.
 
-    Raises StepFailure where nothing could be put there, HostError.
+    Raises StepFailure if nothing can be put there, HostError.
     """
-    looked = await context.look(upload.look, timeout=_LOOK)
-    said = looked.tail[-1] if looked.tail else f"exit status {looked.status}"
-    if looked.status != 0:
-        raise StepFailure(said, tail=looked.tail)
-    return said
+    completed = await context.look(upload.look, timeout=_LOOK)
+    last_line = completed.tail[-1] if completed.tail else f"exit status {completed.status}"
+    if completed.status != 0:
+        raise StepFailure(last_line, tail=completed.tail)
+    return last_line
 
 
 async def to_be_sent(
     context: NodeContext, upload: Upload, timeout: float, sources: Sources, *, back: bool
 ) -> Content | None:
-    """What the node lacks; `None` if it has the release. Touches nothing.
+    """The content that the node lacks; `None` if it has the release. Nothing is touched.
 
-    `back` says that it goes back to the release: it is taken as it is there. Raises StepFailure where the
-    node could not take it, SourceError, HostError.
+    `back` says that the node goes back to the release: then it is used as it is there. Raises StepFailure if
+    the node cannot take the content, SourceError, HostError.
     """
-    found, _, what = (await look_at_place(context, upload)).partition(" ")
-    if found == "there":
+    state, _, digest_or_free = (await look_at_place(context, upload)).partition(" ")
+    if state == "there":
         if not back:
-            await _require_same(context, upload, sources, what)
+            await _require_same(context, upload, sources, digest=digest_or_free)
         return None
     if back and not upload.of_one_release:
         raise StepFailure(
-            f"release {context.release} is not there any more, and {upload.source} may be another one",
-            hint="rollout deploy --release RELEASE sends what is here",
+            f"release {context.release} is no longer on the node, "
+            f"and {upload.source} may hold another release",
+            hint="deploy the source that is here with `rollout deploy --release RELEASE`",
         )
     content = await _content(upload, sources)
-    if content.size > int(what):
-        free = format_bytes(int(what))
-        raise StepFailure(f"{format_bytes(content.size)} do not fit on its disk: {free} are free")
+    free = int(digest_or_free)
+    if content.size > free:
+        raise StepFailure(
+            f"the release needs {format_bytes(content.size)} of disk space, "
+            f"but only {format_bytes(free)} are free"
+        )
     if upload.bandwidth and content.size / upload.bandwidth >= timeout:
         takes = format_duration(round(content.size / upload.bandwidth))
         raise StepFailure(
-            f"{upload.source} takes {takes} at that bandwidth, more than release.timeout "
-            f"({format_duration(timeout)})"
+            f"sending {upload.source} takes {takes} at the configured bandwidth, longer than "
+            f"release.timeout ({format_duration(timeout)})"
         )
     return content
 
@@ -72,9 +76,9 @@ async def to_be_sent(
 async def send(
     context: NodeContext, upload: Upload, timeout: float, sources: Sources, log: StepLog, *, back: bool
 ) -> None:
-    """The release is on the node when this returns, whole and proven by its hash; it is not switched to.
+    """Put the release on the node, whole and proven by its hash. The node does not switch to it.
 
-    Raises what `to_be_sent` raises, CommandTimedOut, AnswerLost.
+    Raises StepFailure, SourceError, HostError.
     """
     content = await to_be_sent(context, upload, timeout, sources, back=back)
     if content is None:
@@ -88,7 +92,7 @@ async def send(
 
 
 async def release(context: NodeContext, plan: ReleasePlan, log: StepLog) -> None:
-    """What is done while the node is drained. Raises StepFailure, HostError."""
+    """Switch the drained node to the release. Raises StepFailure, HostError."""
     await context.run(plan.command, timeout=plan.timeout, log=log, shown=plan.shown)
 
 
@@ -96,21 +100,23 @@ async def _content(upload: Upload, sources: Sources) -> Content:
     return await (sources.packed if upload.packed else sources.archive)(upload.source)
 
 
-async def _require_same(context: NodeContext, upload: Upload, sources: Sources, digest: str) -> None:
+async def _require_same(context: NodeContext, upload: Upload, sources: Sources, *, digest: str) -> None:
+    """Raises StepFailure if the release on the node, with this SHA-256, is not the one that is here."""
     try:
         content = await _content(upload, sources)
     except SourceError:  # it is gone here, but whole there
         return
     if content.sha256 != digest:
         raise StepFailure(
-            f"it has another release {context.release} already, which is not what {upload.source} holds",
-            hint="a release never changes: give what is new a new name",
+            f"the node already has a release {context.release}, and it differs from {upload.source}",
+            hint="a release must not change: deploy the new content under a new name",
         )
 
 
 async def _paced(
     receiving: AgentInput, content: Content, bandwidth: float | None, log: StepLog
 ) -> AsyncIterator[bytes]:
+    """The agent's program and then the content, at most `bandwidth` bytes a second."""
     clock = asyncio.get_running_loop().time
     yield receiving.program
     begun, sent = clock(), 0

@@ -1,4 +1,4 @@
-"""Carrying out a restart driver's commands, and waiting for its proof."""
+"""The restart of an application: a driver's command or request, and the proof that it happened."""
 
 from __future__ import annotations
 
@@ -12,28 +12,34 @@ from rollout.restart.driver import ProofStatus, RestartPlan
 _LOOK = 30.0
 """Seconds for one look at the state of the application."""
 _LOOK_AGAIN = 0.1
+"""Seconds between two looks while the proof is waited for."""
 
 
 async def restart(context: NodeContext, plan: RestartPlan, log: StepLog) -> None:
-    """Restart the application and see that it was. Raises StepFailure with what the application printed."""
+    """Restart the application, and wait for the proof that it was restarted.
+
+    Raises StepFailure with the last lines that the application printed, HostError.
+    """
     clock = asyncio.get_running_loop().time
     deadline = clock() + plan.timeout
     proof = plan.proof
     if proof is None:
-        await _carry_out(context, plan, log)
+        await _send(context, plan, log)
         return
-    seen = await context.look(proof.observe, timeout=_LOOK)
-    if seen.status != 0:
+    observed = await context.look(proof.observe, timeout=_LOOK)
+    if observed.status != 0:
         # Without it, whatever runs later would look new, although the restart is yet to come.
-        raise StepFailure(f"`{proof.observe}` exited with {seen.status} before the restart", tail=seen.tail)
-    before = "\n".join(seen.tail)
+        raise StepFailure(
+            f"`{proof.observe}` exited with {observed.status} before the restart", tail=observed.tail
+        )
+    before = "\n".join(observed.tail)
     try:
-        await _carry_out(context, plan, log)
+        await _send(context, plan, log)
     except StepFailure as failure:
         tail = await explanation(context, plan)
         raise StepFailure(str(failure), hint=failure.hint, tail=tail) from None
     except (AnswerLost, CommandTimedOut) as error:
-        # Whether it worked is not known, so it is observed.
+        # The restart may have worked: what is observed decides.
         log.progress(str(error))
     while True:
         judgement = proof.judge(before, await _output(context, proof.observe))
@@ -49,13 +55,14 @@ async def restart(context: NodeContext, plan: RestartPlan, log: StepLog) -> None
 
 
 async def explanation(context: NodeContext, plan: RestartPlan) -> tuple[str, ...]:
-    """What the application itself printed last, where the driver knows where to look; oldest first."""
+    """The last lines that the application printed, oldest first; none if the driver cannot find them."""
     if plan.proof is None:
         return ()
     return (await context.look(plan.proof.explain, timeout=_LOOK)).tail
 
 
-async def _carry_out(context: NodeContext, plan: RestartPlan, log: StepLog) -> None:
+async def _send(context: NodeContext, plan: RestartPlan, log: StepLog) -> None:
+    """Send the request and run the command of the plan. Raises StepFailure, HostError."""
     timeout = plan.timeout
     if plan.ask is not None:
         await context.request(plan.ask.method, plan.ask.url, timeout=timeout, log=log)

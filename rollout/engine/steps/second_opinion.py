@@ -1,4 +1,4 @@
-"""What others than HAProxy say of a release that has baked: Prometheus, and a command."""
+"""Second opinions on a release that has baked: a Prometheus query and a command of the inventory."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from rollout.inventory.judge import Judge, Prometheus
 _ANSWER = 10.0
 """Seconds for Prometheus to answer."""
 _COMMAND = 300.0
-"""Seconds for the command."""
+"""Seconds for the command to end."""
 
 
-async def second_opinions(context: NodeContext, judge: Judge, log: StepLog) -> None:
-    """Raises JudgedBad, and StepFailure where one has no answer."""
-    if judge.prometheus is not None:
-        await _prometheus(context, judge.prometheus, log)
-    if judge.command is not None:
-        await _command(context, judge.command, log)
+async def second_opinions(context: NodeContext, settings: Judge, log: StepLog) -> None:
+    """Ask for each opinion that `settings` names. Raises JudgedBad, or StepFailure without an answer."""
+    if settings.prometheus is not None:
+        await _prometheus(context, settings.prometheus, log)
+    if settings.command is not None:
+        await _command(context, settings.command, log)
 
 
-async def _prometheus(context: NodeContext, asked: Prometheus, log: StepLog) -> None:
-    query = context.fill(asked.query)
-    url = f"{asked.url.rstrip('/')}/api/v1/query?{urlencode({'query': query})}"
+async def _prometheus(context: NodeContext, settings: Prometheus, log: StepLog) -> None:
+    query = context.fill(settings.query)
+    url = f"{settings.url.rstrip('/')}/api/v1/query?{urlencode({'query': query})}"
     log.sent("prometheus", query)
     try:
         answer = await context.public.request("GET", url, timeout=_ANSWER)
@@ -34,13 +34,13 @@ async def _prometheus(context: NodeContext, asked: Prometheus, log: StepLog) -> 
         raise StepFailure(f"prometheus: {error}") from error
     value = _value(answer.body)
     if value is None:
-        raise StepFailure(f"prometheus: `{query}` has no single value (status {answer.status})")
-    if value > asked.max:
-        raise JudgedBad(f"prometheus: `{query}` is {value:g}, and {asked.max:g} is the limit")
+        raise StepFailure(f"prometheus: `{query}` did not return a single value (status {answer.status})")
+    if value > settings.max:
+        raise JudgedBad(f"prometheus: `{query}` is {value:g}; the limit is {settings.max:g}")
 
 
 def _value(body: str) -> float | None:
-    """The one value of a scalar or a vector."""
+    """The value of a scalar, or of a vector with one element; `None` for any other answer of Prometheus."""
     try:
         data = json.loads(body)["data"]
         if data["resultType"] == "vector":
@@ -53,6 +53,8 @@ def _value(body: str) -> float | None:
 
 async def _command(context: NodeContext, line: str, log: StepLog) -> None:
     log.sent("this machine", line)
-    done = await context.here.run(line, environment=context.environment, timeout=_COMMAND, output=log.output)
-    if done.status != 0:
-        raise JudgedBad(f"`{line.strip()}` exited with {done.status}", tail=done.tail)
+    completed = await context.here.run(
+        line, environment=context.environment, timeout=_COMMAND, output=log.output
+    )
+    if completed.status != 0:
+        raise JudgedBad(f"`{line.strip()}` exited with {completed.status}", tail=completed.tail)

@@ -1,1 +1,1 @@
-"""What users get while nodes are rolled, and what follows from it."""
+"""The users of a service while nodes are rolled: what they get, and how it is judged."""

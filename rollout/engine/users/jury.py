@@ -1,4 +1,4 @@
-"""The jury of a deployment: it has the evidence of every node, and judges nodes and waves by it."""
+"""The jury of a deployment: it keeps the evidence about every node, and judges nodes and waves by it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,22 @@ from rollout.engine.users.watch import Look, Watch
 from rollout.inventory.judge import Judge
 
 _PARTS = 10
-"""Into which the time of a judgement is cut, so that a burst of errors is known as one."""
+"""Parts into which the judged time is cut, so that a burst of errors shows as a burst."""
 _FIRST_LOOK = 32
-"""Requests, at which a node is first judged while it bakes; then at twice as many, and so on."""
+"""Requests after which a baking node is first judged; then after twice as many, and so on."""
 _EARLIEST = 10.0
-"""Seconds before the first look: a burst of errors is then less than most of the time."""
+"""Seconds of baking before the first judgement: by then a burst of errors fills less than half of them."""
 _MEASURE = 3
-"""Nodes with the old release that are enough to know how they differ; else all others are looked at."""
+"""Nodes with the old release that suffice to compare with; with fewer, all other nodes are compared with."""
 _RECENT = 5.0
-"""Seconds in which the others are looked at for a problem of their own."""
+"""Seconds, up to now, in which the other nodes are searched for a problem of their own."""
 
 
 class Jury:
-    """`settings` is `None` where nothing is judged; the users' figures are kept all the same."""
+    """The evidence and the judgements of one deployment.
+
+    `settings` is `None` where nothing is judged; what users get is counted all the same.
+    """
 
     def __init__(self, settings: Judge | None, plan: Plan, previous: Mapping[str, str], watch: Watch) -> None:
         self._settings = settings
@@ -35,82 +38,86 @@ class Jury:
         self._previous = previous
         self._watch = watch
         self._entered: dict[str, Look] = {}
-        """The look at which each node began to take traffic with what it has now."""
+        """The look right before each node took traffic again, with the new release."""
         self._away: set[str] = set()
-        self._since: dict[str, Look] = {}
-        self._looked: dict[str, int] = {}
+        """Nodes that left rotation and have not passed yet: no measure for others."""
+        self._bake_began: dict[str, Look] = {}
+        self._early_judgements: dict[str, int] = {}
+        """How often each node was judged while it bakes."""
 
     @property
     def sits(self) -> bool:
+        """Whether nodes are judged by what users get."""
         return self._settings is not None
 
     def left(self, name: str) -> None:
-        """It is on its way out, so that it is no measure for others."""
+        """A node leaves rotation: from now on it is no measure for others."""
         self._away.add(name)
 
     async def entered(self, name: str) -> None:
-        """It is about to take traffic again."""
+        """A node is about to take traffic again."""
         self._entered[name] = await self._watch.look()
 
-    async def again(self, name: str) -> None:
-        """What is judged of it begins now."""
-        self._since[name] = await self._watch.look()
-        self._looked[name] = 0
+    async def bake_begins(self, name: str) -> None:
+        """The bake of a node begins, or begins anew: what was before is not judged."""
+        self._bake_began[name] = await self._watch.look()
+        self._early_judgements[name] = 0
 
     def passed(self, name: str) -> None:
-        """It has baked: others can be measured by it."""
+        """A node ended its roll in rotation: others may be compared with it."""
         self._away.discard(name)
 
     async def look(self, name: str) -> Judgement:
-        """What can be said of a node while it bakes. Good ones are said to be undecided."""
+        """Judge a node early, while it bakes: FAIL, EVERYWHERE or UNDECIDED, since a good release passes only
+        after its bake."""
         await self._watch.look()
         if not self.sits:
             return Judgement(Verdict.UNDECIDED)
         if problem := self._outage([name]):
             return Judgement(Verdict.EVERYWHERE, problem)
-        new, others = self._evidence([name], self._since[name].time)
+        new, others = self._evidence([name], self._bake_began[name].time)
         asked = new.all.asked + new.all.refused
-        early = self._watch.looks[-1].time < self._since[name].time + _EARLIEST
-        if early or asked < _FIRST_LOOK * 2 ** self._looked[name]:
-            return Judgement(Verdict.UNDECIDED, self._told(new))
-        self._looked[name] += 1
+        early = self._watch.looks[-1].time < self._bake_began[name].time + _EARLIEST
+        if early or asked < _FIRST_LOOK * 2 ** self._early_judgements[name]:
+            return Judgement(Verdict.UNDECIDED, self._figures(new))
+        self._early_judgements[name] += 1
         rules = replace(self._rules(), slower=math.inf, errors=None)
-        judged = judge(new, others, rules, FALSE_ALARMS / 2 ** (self._looked[name] + 1))
-        return judged if judged.verdict is Verdict.FAIL else Judgement(Verdict.UNDECIDED, self._told(new))
+        judged = judge(new, others, rules, FALSE_ALARMS / 2 ** (self._early_judgements[name] + 1))
+        return judged if judged.verdict is Verdict.FAIL else Judgement(Verdict.UNDECIDED, self._figures(new))
 
     async def verdict(self, names: Sequence[str]) -> Judgement:
-        """On one node that has baked, or on a whole wave."""
+        """Judge one node that has baked, or a whole wave."""
         await self._watch.look()
         if problem := self._outage(names):
             return Judgement(Verdict.EVERYWHERE, problem)
-        new, others = self._evidence(names, min(self._since[name].time for name in names))
+        new, others = self._evidence(names, min(self._bake_began[name].time for name in names))
         judged = judge(new, others, self._rules(), FALSE_ALARMS / 2)
-        return Judgement(judged.verdict, self._told(new)) if judged.verdict is Verdict.PASS else judged
+        return Judgement(judged.verdict, self._figures(new)) if judged.verdict is Verdict.PASS else judged
 
     def down(self, name: str) -> tuple[Server, ...]:
-        """The servers of it that HAProxy finds down, and did not when it began."""
-        found = self._watch.looks[-1].down - self._since[name].down
-        return tuple(server for server in self._servers(name) if server in found)
+        """The servers of a node that HAProxy finds down now, and did not when its bake began."""
+        newly_down = self._watch.looks[-1].down - self._bake_began[name].down
+        return tuple(server for server in self._servers(name) if server in newly_down)
 
     def trouble(self, names: Collection[str]) -> str:
-        """What is wrong with the others now, by their answers or by HAProxy's checks; empty if nothing is."""
+        """The problem that the other nodes have now, by their answers or HAProxy's checks; empty if none."""
         others = [self._servers(name) for name in self._others(names)]
-        found = self._watch.looks[-1].down - self._watch.down_before
-        down = [servers for servers in others if servers and found.issuperset(servers)]
+        newly_down = self._watch.looks[-1].down - self._watch.down_before
+        down = [servers for servers in others if servers and newly_down.issuperset(servers)]
         if others and 2 * len(down) >= len(others):
-            return f"HAProxy finds {len(down)} of {len(others)} other nodes down, too"
+            return f"HAProxy also finds {len(down)} of {len(others)} other nodes down"
         return self._outage(names)
 
-    def users(self) -> dict[str, Counters]:
-        """What users got from each release, by its name."""
+    def answers_by_release(self) -> dict[str, Counters]:
+        """What users got from each release during the deployment, by the name of the release."""
         end, served = self._watch.looks[-1].totals, dict[str, Counters]()
         for name, servers in self._plan.placement.items():
             entered = self._entered.get(name)
             old, new = self._old(name), self._new(name)
-            turned: Totals = entered.totals if entered else end
-            served[old] = served.get(old, Counters()) + summed(turned, servers)
+            switched: Totals = entered.totals if entered else end
+            served[old] = served.get(old, Counters()) + summed(switched, servers)
             if entered:
-                served[new] = served.get(new, Counters()) + summed(end, servers, turned)
+                served[new] = served.get(new, Counters()) + summed(end, servers, switched)
         return {release: counters for release, counters in served.items() if counters.asked}
 
     def _rules(self) -> Rules:
@@ -118,10 +125,15 @@ class Jury:
         return Rules(settings.errors, settings.slower, settings.min_requests)
 
     def _outage(self, names: Collection[str]) -> str:
+        """The problem that users have with the other nodes now; empty if none."""
         now = self._watch.looks[-1].time
         return outage(*self._evidence(names, now - _RECENT, parts=1))
 
     def _evidence(self, names: Collection[str], since: float, *, parts: int = _PARTS) -> tuple[Seen, Seen]:
+        """What users got from the named nodes since a time, and from those that they are compared with.
+
+        These are the nodes that still run the old release, if they are enough; else all others.
+        """
         own = {name: self._servers(name) for name in names}
         backends = {(server.load_balancer, server.backend) for servers in own.values() for server in servers}
         others = {
@@ -161,12 +173,12 @@ class Jury:
     def _old(self, name: str) -> str:
         return self._previous.get(name) or "the release before"
 
-    def _told(self, new: Seen) -> str:
+    def _figures(self, new: Seen) -> str:
         return f"{new.all.failed:,} errors of {new.all.asked:,}"
 
 
 def _cut(looks: Sequence[Look], parts: int) -> list[tuple[Look, Look]]:
-    """The first and the last look of each part, as many as there are looks for."""
+    """The first and the last look of each part; fewer parts than asked for where there are few looks."""
     parts = min(parts, len(looks) - 1)
     marks = [looks[round(index * (len(looks) - 1) / parts)] for index in range(parts + 1) if parts > 0]
     return list(itertools.pairwise(marks))

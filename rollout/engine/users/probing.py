@@ -1,4 +1,4 @@
-"""The probe: the service's public address, asked all through a deployment as a user would."""
+"""The probe: the service's public address, requested all through a deployment as a user would."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from rollout.ports import HttpClient
 
 
 class Probing:
-    """`halt` is told once, when there were too many failures."""
+    """The requests of one deployment. `halt` is called with the reason, once, when too many have failed."""
 
-    def __init__(self, settings: PublicProbe, probe: HttpClient, halt: Callable[[str], None]) -> None:
+    def __init__(self, settings: PublicProbe, http: HttpClient, halt: Callable[[str], None]) -> None:
         self._settings = settings
-        self._probe = probe
+        self._http = http
         self._halt = halt
         self._took: list[float] = []
+        """Milliseconds of each request."""
         self._failed = 0
 
     async def run(self) -> None:
-        """Until it is cancelled. A slow answer does not hold up the next question."""
+        """Send requests until it is cancelled. A slow answer does not hold up the next request."""
         async with asyncio.TaskGroup() as asking:
             while True:
                 asking.create_task(self._ask())
                 await asyncio.sleep(self._settings.every)
 
     def seen(self) -> Probed:
-        """What was seen so far."""
+        """The figures so far, as the deployment's last event about the probe has them."""
         took = self._took or [0.0]
         return Probed(len(self._took), self._failed, round(statistics.median(took)), round(max(took)))
 
@@ -39,7 +40,7 @@ class Probing:
         clock = asyncio.get_running_loop().time
         begun = clock()
         try:
-            answer = await self._probe.request("GET", self._settings.url, timeout=self._settings.timeout)
+            answer = await self._http.request("GET", self._settings.url, timeout=self._settings.timeout)
             wrong = f"status {answer.status}" if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
         except RequestFailed as error:
             wrong = str(error)
@@ -47,4 +48,6 @@ class Probing:
         if wrong:
             self._failed += 1
             if self._failed == self._settings.max_failures + 1:
-                self._halt(f"the probe of {self._settings.url} failed {self._failed} times, at last: {wrong}")
+                self._halt(
+                    f"the probe of {self._settings.url} failed {self._failed} times, most recently: {wrong}"
+                )

@@ -1,13 +1,14 @@
-"""What users get while a deployment runs: watched, judged by, and told at its end."""
+"""The users of a service during a deployment: what they get is watched, judged, and reported at the end."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from rollout.decisions.plan import Plan
-from rollout.engine.log import Recorder
+from rollout.engine.deployment_context import DeploymentContext
+from rollout.engine.halt import Halt
 from rollout.engine.site import Site
 from rollout.engine.users.jury import Jury
 from rollout.engine.users.probing import Probing
@@ -17,43 +18,45 @@ from rollout.inventory.judge import Judge
 
 
 class Users:
-    """`halt` is told when the probe of the public address fails too often."""
+    """The watch, the jury and the probe of one deployment. A probe that fails too often halts it."""
 
-    def __init__(
-        self,
-        site: Site,
-        plan: Plan,
-        previous: Mapping[str, str],
-        record: Recorder,
-        halt: Callable[[str], None],
-    ) -> None:
-        self._record = record
-        self.watch = Watch(site.load_balancers.values())
-        self.jury = Jury(_judge(site, plan), plan, previous, self.watch)
+    def __init__(self, deployment: DeploymentContext, halt: Halt) -> None:
+        site, plan = deployment.site, deployment.plan
         probe = site.inventory.probe
-        self._probing = Probing(probe, site.public, halt) if probe else None
+        self._record = deployment.record
+        self._watch = Watch(site.load_balancers.values())
+        self._probing = Probing(probe, site.public, halt.give_up) if probe else None
+        self.jury = Jury(_judge(site, plan), plan, deployment.previous, self._watch)
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
-        await self.watch.look()
-        tasks = [asyncio.create_task(self.watch.run())]
+        """Watch what users get, and record it at the end, however that comes about."""
+        await self._watch.look()
+        tasks = [asyncio.create_task(self._watch.run())]
         if self._probing is not None:
             tasks.append(asyncio.create_task(self._probing.run()))
         try:
             yield
-            await self.watch.look()
+            await self._watch.look()
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for release, seen in self.jury.users().items():
-                self._record(Served(release, seen.asked, seen.failed))
+            for release, counters in self.jury.answers_by_release().items():
+                self._record(Served(release, counters.asked, counters.failed))
             if self._probing is not None:
                 self._record(self._probing.seen())
 
+    def begin_wave(self) -> None:
+        """Judge the nodes of the next wave by what users get from now on."""
+        self._watch.forget()
+
 
 def _judge(site: Site, plan: Plan) -> Judge | None:
-    """How nodes that bake are judged; `None` where they are not. What a rollback puts back is known."""
+    """The settings by which nodes that bake are judged; `None` where they are not judged.
+
+    A rollback is not judged: the release that it puts back has served before.
+    """
     strategy = site.inventory.strategy
     if isinstance(strategy.judge, Judge) and strategy.bake > 0 and site.load_balancers and not plan.back:
         return strategy.judge

@@ -1,4 +1,4 @@
-"""What users get while a deployment runs: what HAProxy counts of every server, looked at all the time."""
+"""The watch over all load balancers during a deployment: HAProxy's counters and checks of every server."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from rollout.errors import LoadBalancerError
 from rollout.ports import LoadBalancer
 
 _PACE = 1.0
-"""Seconds between two looks. What an old process counted since the last one is lost when it is reloaded."""
+"""Seconds between two looks. When HAProxy is reloaded, what it counted since the last look is lost."""
 
 _KEPT = 900
-"""Looks: the last quarter of an hour or so."""
+"""Looks that are kept: about the last quarter of an hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """`time` is the loop's. `down` are the servers that HAProxy finds down."""
+    """One look at all load balancers, at `time` on the loop's clock.
+
+    `totals` are what each server has answered since the first look; `down` are the servers that HAProxy finds
+    down.
+    """
 
     time: float
     totals: Totals
@@ -28,15 +32,15 @@ class Look:
 
 
 class Watch:
-    """Looks at all load balancers. One that does not answer is looked at again: here that is no error."""
+    """Looks at all load balancers again and again. One that does not answer is no error here."""
 
     def __init__(self, load_balancers: Collection[LoadBalancer]) -> None:
         self._load_balancers = load_balancers
-        self._tally = CounterTotals()
+        self._counters = CounterTotals()
         self._readings: dict[str, Reading] = {}
         self._down_before: frozenset[Server] | None = None
         self.looks: list[Look] = []
-        """In order; those of before a wave are forgotten when it begins."""
+        """The looks since the wave began, oldest first."""
 
     @property
     def down_before(self) -> frozenset[Server]:
@@ -46,19 +50,22 @@ class Watch:
     @property
     def before(self) -> Totals:
         """What each server had answered before the first look."""
-        return self._tally.before
+        return self._counters.before
 
     async def run(self) -> None:
+        """Look once a second until it is cancelled."""
         while True:
             await self.look()
             await asyncio.sleep(_PACE)
 
     async def look(self) -> Look:
-        """A fresh look, as far as load balancers answer."""
-        readings = await asyncio.gather(*(lb.read() for lb in self._load_balancers), return_exceptions=True)
+        """Look at all load balancers now; of one that does not answer, the last answer counts."""
+        readings = await asyncio.gather(
+            *(balancer.read() for balancer in self._load_balancers), return_exceptions=True
+        )
         for reading in readings:
             if isinstance(reading, Reading):
-                self._tally.add(reading)
+                self._counters.add(reading)
                 self._readings[reading.load_balancer] = reading
             elif not isinstance(reading, LoadBalancerError):
                 raise reading
@@ -66,11 +73,11 @@ class Watch:
         down = frozenset(state.server for state in states if not state.running)
         if self._down_before is None:
             self._down_before = down
-        look = Look(asyncio.get_running_loop().time(), self._tally.totals, down)
+        look = Look(asyncio.get_running_loop().time(), self._counters.totals, down)
         self.looks.append(look)
         del self.looks[:-_KEPT]
         return look
 
     def forget(self) -> None:
-        """All looks but the last."""
+        """Forget all looks but the last."""
         del self.looks[:-1]

@@ -20,7 +20,7 @@ from rollout.domain import (
     TcpSocket,
     UnixSocket,
 )
-from rollout.engine.waiting import patiently
+from rollout.engine.waiting import read_patiently
 from rollout.errors import CommandRefused
 from tests.support.balancer import TCP_SOCKET_PORT, Balancer, balancer
 from tests.support.shop import CHECKED, shop
@@ -228,7 +228,7 @@ async def test_a_process_on_its_way_out_is_not_asked(haproxy_binary: Path) -> No
         readings: list[Reading] = []
 
         async def read() -> bool:
-            readings.append(await patiently(haproxy, 10.0))
+            readings.append(await read_patiently(haproxy, 10.0))
             return reloading.done()
 
         await until_seen(read, "the reloads")

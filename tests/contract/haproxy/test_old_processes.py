@@ -9,7 +9,7 @@ import pytest
 
 from rollout.adapters.haproxy import HAProxy
 from rollout.adapters.haproxy.transport import UnixTransport
-from rollout.engine.waiting import patiently
+from rollout.engine.waiting import read_patiently
 from rollout.errors import NotHAProxy, StepFailure
 from rollout.events import Progressed
 from tests.support.shop import Shop, shop
@@ -93,7 +93,7 @@ async def test_reading_while_workers_come_and_go(haproxy_binary: Path) -> None:
         async def read() -> None:
             nonlocal readings
             while not ending:
-                readings += (await patiently(here.haproxies["lb1"], 10.0)).old_processes_shown
+                readings += (await read_patiently(here.haproxies["lb1"], 10.0)).old_processes_shown
 
         reading = asyncio.create_task(read())
         for _ in range(8):

@@ -1,0 +1,125 @@
+"""Checks on load balancers: the runtime socket, and what HAProxy shows of the nodes. Nothing is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rollout.decisions.capacity import WHAT_TO_DO, Backend, queues, shortages, with_trackers
+from rollout.decisions.finding import Finding, Level
+from rollout.decisions.plan import out_of_rotation
+from rollout.domain import Server, ServerState
+from rollout.engine.site import Site, Survey
+from rollout.errors import LoadBalancerError
+
+
+async def socket_finding(site: Site, name: str) -> Finding:
+    """Whether a load balancer's runtime socket answers and allows what a deployment sends."""
+    try:
+        level = await site.load_balancers[name].level()
+    except LoadBalancerError as error:
+        return Finding(Level.PROBLEM, name, str(error).removeprefix(f"{name}: "), error.hint)
+    if level != "admin" and site.inventory.drain.health_page is None:
+        return Finding(
+            Level.PROBLEM,
+            name,
+            f"the runtime socket has level {level}, but draining needs level admin",
+            "name a `stats socket … level admin` in `haproxy:`",
+        )
+    return Finding(Level.OK, name, f"the runtime socket answers, with level {level}")
+
+
+def rotation_finding(name: str, seen: Survey) -> Finding:
+    """Which servers a node is, and whether they take traffic."""
+    states = seen.states(name)
+    if reason := out_of_rotation(states):
+        return Finding(
+            Level.WARNING,
+            name,
+            f"{reason}: deploy would skip the node",
+            f"put it back with `rollout ready {name}`, or deploy it as it is with --include-out-of-rotation",
+        )
+    down = [str(state.server) for state in states if not state.in_rotation]
+    if down:
+        return Finding(Level.WARNING, name, f"down: {', '.join(down)}")
+    return Finding(Level.OK, name, f"is {', '.join(str(state.server) for state in states)}")
+
+
+def server_findings(site: Site, nodes: Sequence[str], seen: Survey) -> list[Finding]:
+    """What in HAProxy's settings of the nodes' servers would hurt a deployment."""
+    findings: list[Finding] = []
+    for name in nodes:
+        for state in seen.states(name):
+            findings += _of_server(site, name, state, seen)
+        findings += _of_trackers(name, seen)
+    return findings
+
+
+def outage_findings(site: Site, nodes: Sequence[str], window: int, seen: Survey) -> list[Finding]:
+    """Which backends would have too few servers, each once, and which have requests in their queue.
+
+    `nodes` are in the order in which they are rolled: those that were rolled before count as back, even if
+    they are out now.
+    """
+    if not site.inventory.behind_load_balancers:
+        return []
+    if not site.load_balancers and len(site.inventory.nodes) <= window:
+        hint = "deploy all the same with --allow-outage"
+        return [Finding(Level.PROBLEM, "strategy.window", "no node would be left to serve", hint)]
+    short: dict[Backend, Finding] = {}
+    back: set[Server] = set()
+    for name in nodes:
+        own = seen.placement[name]
+        min_ready = site.inventory.strategy.min_ready
+        for backend, problem in shortages(seen.states(), own, min_ready, back=back).items():
+            short.setdefault(backend, Finding(Level.PROBLEM, name, problem, WHAT_TO_DO))
+        back.update(own)
+    queued = [text for reading in seen.readings for text in queues(reading, back).values()]
+    hint = "no node leaves rotation until the queue is empty"
+    return [*short.values(), *(Finding(Level.WARNING, "capacity", text, hint) for text in queued)]
+
+
+def _of_server(site: Site, name: str, state: ServerState, seen: Survey) -> Iterator[Finding]:
+    """An agent check, a weight too low to warm up from, and a missing health check."""
+    if state.agent_checked and site.inventory.drain.health_page is None:
+        yield Finding(
+            Level.PROBLEM,
+            name,
+            f"{state.server} has an agent check, which can undo a drain at any moment",
+            f"first send `disable agent {state.server.path}` to {state.server.load_balancer}",
+        )
+    if site.inventory.warmup is not None and state.weight == 1:
+        yield Finding(
+            Level.WARNING,
+            name,
+            f"{state.server} has weight 1, so there is no lower weight to warm it up with",
+            "write `weight 100` on all `server` lines of its backend",
+        )
+    own = {
+        server.path for server in seen.placement[name] if server.load_balancer == state.server.load_balancer
+    }
+    if not state.checked and state.tracks not in own:
+        tracks = f"; it tracks {state.tracks}, which is not a server of the node" if state.tracks else ""
+        if site.inventory.health is None:
+            yield Finding(
+                Level.PROBLEM,
+                name,
+                f"nothing can prove that {state.server} is healthy: the inventory has no `health:`, "
+                f"and HAProxy does not check the server{tracks}",
+            )
+        else:
+            yield Finding(Level.WARNING, name, f"{state.server} is not checked by HAProxy{tracks}")
+
+
+def _of_trackers(name: str, seen: Survey) -> Iterator[Finding]:
+    """Servers that belong to no node, but leave and return with a server of this one."""
+    own = seen.placement[name]
+    of_nodes = {server for servers in seen.placement.values() for server in servers}
+    for server in sorted(with_trackers(own, seen.states()) - of_nodes):
+        yield Finding(
+            Level.WARNING,
+            name,
+            f"{server} tracks a server of the node, so it leaves and returns with the node, but rollout does "
+            "not wait for its sessions",
+            "if it is the same application, make it a server of the node by its name, its address or "
+            "`backends:`",
+        )

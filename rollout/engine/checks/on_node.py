@@ -1,0 +1,128 @@
+"""Checks on a node: SSH, and what the release, the restart and the drain need there. Nothing is touched."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from rollout.decisions.finding import Finding, Level
+from rollout.decisions.health import fault, reported_release
+from rollout.engine.context import NodeContext
+from rollout.engine.health_page import ask
+from rollout.engine.site import Site
+from rollout.engine.steps.release import look_at_place, to_be_sent
+from rollout.errors import RequestFailed, RolloutError
+from rollout.inventory.quantities import format_bytes
+from rollout.ports import Sources
+from rollout.release import plan_release
+from rollout.restart import plan_restart
+
+_LOOK = 30.0
+"""Seconds for one look at a node."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Requirement:
+    """Something that must hold on a node, with a shell line that exits with 0 if it does."""
+
+    holds: str
+    fails: str
+    line: str
+
+
+async def node_findings(
+    site: Site, name: str, release: str | None = None, *, back: bool = False
+) -> list[Finding]:
+    """Whether commands can be run on a node, and whether it has what a deployment of `release` needs.
+
+    `back` says that the node goes back to `release`. The first error ends the checks of the node: then it is
+    the only finding.
+    """
+    context = site.context(name, release)
+    try:
+        await context.host.connect()
+        findings = [Finding(Level.OK, name, "commands can be run")]
+        for requirement in _requirements(site, site.context(name, None)):
+            findings += [await _requirement_finding(context, requirement)]
+        findings += await _release_findings(context, site.sources, back=back)
+    except RolloutError as error:
+        return [Finding(Level.PROBLEM, name, str(error).removeprefix(f"{name}: "), error.hint)]
+    return findings
+
+
+async def health_finding(site: Site, name: str) -> Finding:
+    """Whether the health page of a node is right now, and says what a deployment needs."""
+    health = site.inventory.health
+    if health is None:
+        proof = (
+            "HAProxy's check is the only proof that the node works"
+            if site.load_balancers
+            else "nothing proves that the node works"
+        )
+        return Finding(Level.WARNING, name, f"the inventory has no `health:`, so {proof}")
+    context = site.context(name, None)
+    url = context.fill(health.http)
+    try:
+        answer = await ask(context, health)
+    except RequestFailed as error:
+        return Finding(Level.WARNING, name, f"{url}: {error}")
+    if wrong := fault(answer, health, None):
+        return Finding(Level.WARNING, name, f"{url} {wrong}")
+    release = reported_release(answer, health)
+    if health.release is not None and release is None:
+        return Finding(
+            Level.WARNING,
+            name,
+            f"{url} does not report a release, so the node would not count as healthy after a deploy",
+        )
+    reported = f", release {release}" if release else ""
+    return Finding(Level.OK, name, f"{url} answers {answer.status}{reported}")
+
+
+def _requirements(site: Site, context: NodeContext) -> Iterator[_Requirement]:
+    """What the restart and the drain need on the node."""
+    precheck = plan_restart(site.inventory.restart, context.fill).precheck
+    if precheck is not None:
+        yield _Requirement(
+            "the restart can be carried out", "check failed: the restart cannot be carried out", precheck
+        )
+    page = site.inventory.drain.health_page
+    if page is None:
+        return
+    if page.file is not None:
+        folder = shlex.quote(str(PurePosixPath(context.fill(page.file)).parent))
+        # A folder that is missing will be made, so its parent must be writable.
+        yield _Requirement(
+            "the health page's file can be created",
+            "check failed: the health page's file cannot be created",
+            f'd={folder}; [ -e "$d" ] || d=$(dirname "$d"); test -w "$d"',
+        )
+    if page.port is not None and not site.load_balancers:
+        yield _Requirement(
+            "`ss` is available to count connections",
+            "check failed: `ss` is not available to count connections",
+            "command -v ss",
+        )
+
+
+async def _requirement_finding(context: NodeContext, requirement: _Requirement) -> Finding:
+    completed = await context.look(requirement.line, timeout=_LOOK)
+    if completed.status == 0:
+        return Finding(Level.OK, context.name, requirement.holds)
+    last_line = completed.tail[-1] if completed.tail else f"exit status {completed.status}"
+    return Finding(Level.PROBLEM, context.name, f"{requirement.fails}: {last_line}")
+
+
+async def _release_findings(context: NodeContext, sources: Sources, *, back: bool) -> list[Finding]:
+    """Whether the release can be read here and has its place on the node. Raises RolloutError if not."""
+    plan = plan_release(context.inventory, context.release, context.fill)
+    if plan is None or plan.upload is None:
+        return []
+    if context.release is None:
+        await look_at_place(context, plan.upload)
+        return [Finding(Level.OK, context.name, "a release can be put there")]
+    content = await to_be_sent(context, plan.upload, plan.timeout, sources, back=back)
+    what = "is already there" if content is None else f"({format_bytes(content.size)}) will be sent"
+    return [Finding(Level.OK, context.name, f"release {context.release} {what}")]

@@ -1,0 +1,33 @@
+"""The values that all parts of one deployment work with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rollout.decisions.plan import Plan
+from rollout.engine.context import NodeContext
+from rollout.engine.log import Recorder
+from rollout.engine.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentContext:
+    """One deployment: where it runs, what it is to do, and where its events go."""
+
+    site: Site
+    plan: Plan
+    number: int
+    previous: Mapping[str, str]
+    """The releases that nodes ran before, by the node's name; a node whose release is unknown is missing."""
+    record: Recorder
+    nodes: Mapping[str, NodeContext] = field(init=False)
+    """The context of each node that is to be rolled, by its name."""
+
+    def __post_init__(self) -> None:
+        nodes = {name: self._node(name) for name in self.plan.nodes}
+        object.__setattr__(self, "nodes", nodes)
+
+    def _node(self, name: str) -> NodeContext:
+        release, previous = self.plan.release_of(name), self.previous.get(name)
+        return self.site.context(name, release, deployment=self.number, previous=previous)
