@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from rollout.domain import Answer
-from rollout.inventory.model import Health
+from rollout.inventory.health import Health
 
 DRAINING = 404
 """What a health page answers to leave the load balancer."""

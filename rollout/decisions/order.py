@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout.inventory.model import Inventory, Strategy
+from rollout.inventory.model import Inventory
+from rollout.inventory.strategy import Strategy
 
 Spread = Literal["zones", "within"]
 

@@ -9,7 +9,7 @@ from rollout.domain import Answer
 from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
 from rollout.errors import ConnectionRefused, RequestFailed, StepFailure
-from rollout.inventory.model import Health
+from rollout.inventory.health import Health
 
 REQUEST_TIMEOUT = 5.0
 """Seconds for one answer of a health page."""

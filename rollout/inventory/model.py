@@ -9,24 +9,16 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, PrivateAttr, Tag
 
 from rollout.domain import RuntimeSocket, SshSocket, SshTarget
+from rollout.inventory.drain import Drain
+from rollout.inventory.health import Health
 from rollout.inventory.hooks import Hooks, Notify
-from rollout.inventory.judge import Judge, JudgeSetting
 from rollout.inventory.probe import PublicProbe
-from rollout.inventory.quantities import Amount, AmountOrNone, Duration, Timeout, Waves
+from rollout.inventory.quantities import Timeout
 from rollout.inventory.release import Release
-from rollout.inventory.request import Request
 from rollout.inventory.restart import RELOAD, WITH_A_GAP, RestartSetting
-from rollout.inventory.section import SCALAR, SETTINGS, Section, exactly_one, kind
-from rollout.inventory.texts import (
-    AbsolutePath,
-    HttpUrl,
-    Name,
-    Port,
-    RuntimeUrl,
-    Text,
-    Word,
-    parse_runtime_socket,
-)
+from rollout.inventory.section import SCALAR, SETTINGS, Section, kind
+from rollout.inventory.strategy import Strategy
+from rollout.inventory.texts import Name, Port, RuntimeUrl, Text, Word, parse_runtime_socket
 from rollout.inventory.warmup import Warmup
 
 
@@ -73,46 +65,6 @@ class Node(Section):
     )
 
 
-class Requests(Section):
-    """The two requests that take a node out and bring it back."""
-
-    down: Request = Field(description="Makes the health page answer 404")
-    up: Request = Field(description="Makes it answer 200 again")
-
-
-class HealthPage(Section):
-    """Draining by the page that the load balancer checks: it answers 404 until the node may come back.
-
-    Exactly one of file and request.
-    """
-
-    model_config = exactly_one("file", "request")
-
-    file: AbsolutePath | None = Field(
-        default=None, description="Created on the node to drain it, removed to come back"
-    )
-    request: Requests | None = Field(default=None, description="HTTP requests that change the page instead")
-    settle: Duration = Field(
-        default=10.0, description="The load balancer's inter × fall: waited where none can be asked"
-    )
-    port: Port | None = Field(
-        default=None, description="Established connections to it on the node must reach zero"
-    )
-
-
-class Drain(Section):
-    """How a node leaves the load balancers before it is touched."""
-
-    timeout: Timeout = Field(default=30.0, description="How long the requests that run may take to finish")
-    on_timeout: Literal["abort", "close"] = Field(
-        default="abort", description="abort puts the node back; close ends the sessions that are left"
-    )
-    health_page: HealthPage | None = Field(
-        default=None,
-        description="Drain by the page that the load balancer checks, with or without access to it",
-    )
-
-
 PARALLEL = 10
 """On how many nodes something is done at once while they serve."""
 
@@ -124,80 +76,6 @@ class Prepare(Section):
     command: Text = Field(description="The shell line")
     timeout: Timeout = Field(default=600.0, description="How long it may take")
     parallel: int = Field(default=PARALLEL, ge=1, description="How many nodes at once")
-
-
-class ReportedRelease(Section):
-    """Where the health page says which release it runs: exactly one of json and header."""
-
-    model_config = exactly_one("json", "header")
-
-    json_key: Text | None = Field(
-        default=None, alias="json", description="A key of its JSON, such as version"
-    )
-    header: Word | None = Field(default=None, description="A header, such as X-Release")
-
-
-class Health(Section):
-    """How a node proves that it is healthy."""
-
-    http: HttpUrl = Field(
-        description="The node's own health page; {host}, {node} and {release} are filled in"
-    )
-    interval: Timeout = Field(default=0.25, description="Between two questions")
-    timeout: Timeout = Field(default=60.0, description="How long it may take to become healthy")
-    successes: int = Field(default=2, ge=1, description="Right answers in a row")
-    status: int = Field(default=200, ge=100, le=599, description="The HTTP status of a right answer")
-    body: Text | None = Field(default=None, description="Text that the answer must contain")
-    release: ReportedRelease | None = Field(
-        default=None, description="Where the page says which release it runs, which must be the new one"
-    )
-
-
-class Strategy(Section):
-    """In which order and how many at once, and what a failure means."""
-
-    canary: AmountOrNone = Field(
-        default=None,
-        description="Nodes that are rolled first, before any other: a count, or a share of all, rounded up",
-        json_schema_extra={"default": 0},
-    )
-    waves: Waves = Field(
-        default=(),
-        description="How many nodes are done after each wave; a wave is judged before the next one begins",
-    )
-    pause: Literal["after-canary"] | None = Field(
-        default=None, description="after-canary waits for `rollout promote` before the others follow"
-    )
-    window: Amount = Field(
-        default=Amount(count=1),
-        description="How many nodes may be out at once: a count, or a share of all, rounded down",
-        json_schema_extra={"default": 1},
-    )
-    min_ready: Amount | None = Field(
-        default=None,
-        description="How many servers of each backend must stay ready: a count, or a share of all of them, "
-        "rounded up",
-    )
-    spread: Literal["zones", "within"] | None = Field(
-        default=None,
-        description="zones takes the nodes that are out at once from different zones; within rolls one zone "
-        "after the other",
-    )
-    patience: Duration = Field(
-        default=10.0,
-        description="How long a load balancer that does not answer, or has no server to spare, is waited for",
-    )
-    bake: Duration = Field(default=0.0, description="How long a node must stay healthy after it is ready")
-    judge: JudgeSetting = Field(
-        default_factory=Judge,
-        description="How a node that bakes is compared with the others; or off",
-    )
-    max_failures: int = Field(default=0, ge=0, description="Failed nodes that do not yet end the deployment")
-    on_failure: Literal["halt", "rollback"] | None = Field(
-        default=None,
-        description="halt starts no further node; rollback also puts the old release back. By default halt, "
-        "but rollback for a release that was judged bad",
-    )
 
 
 _RELOAD: Any = {"type": "object", "required": ["action"], "properties": {"action": {"const": RELOAD}}}

@@ -18,7 +18,7 @@ from rollout.engine.rotation.on_one_balancer import WATCH, BalancerRotation
 from rollout.engine.rotation.state_file import StateFile
 from rollout.engine.waiting import each, together
 from rollout.errors import StepFailure
-from rollout.inventory.model import Drain
+from rollout.inventory.drain import Drain
 from rollout.inventory.warmup import Warmup
 from rollout.ports import LoadBalancer
 

@@ -16,7 +16,7 @@ from rollout.engine.rotation.state_file import StateFile
 from rollout.engine.rotation.warming import Warming
 from rollout.engine.waiting import insist, patiently
 from rollout.errors import LoadBalancerUnreachable, RolloutError, StepFailure
-from rollout.inventory.model import Drain
+from rollout.inventory.drain import Drain
 from rollout.inventory.warmup import Warmup
 from rollout.ports import LoadBalancer
 from rollout.remote import runtime

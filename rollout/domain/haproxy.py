@@ -1,42 +1,10 @@
-"""The words of `rollout` as frozen values. They are HAProxy's and the field's own."""
+"""HAProxy: its servers, their states and counters, and one reading of all of them."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum, IntFlag, StrEnum
-
-
-class Step(StrEnum):
-    """What is done to one node, in this order."""
-
-    PREPARE = "prepare"
-    DRAIN = "drain"
-    RELEASE = "release"
-    RESTART = "restart"
-    VERIFY = "verify"
-    READY = "ready"
-    BAKE = "bake"
-
-
-class NodeState(StrEnum):
-    """What a node is, judged from all of its servers on all load balancers."""
-
-    READY = "ready"
-    DRAINING = "draining"
-    DRAINED = "drained"
-    MAINT = "maint"
-    DOWN = "down"
-    UNKNOWN = "unknown"
-
-
-class Outcome(StrEnum):
-    """How a deployment ended."""
-
-    DONE = "done"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
+from enum import IntEnum, IntFlag
 
 
 class AdminState(IntFlag):
@@ -228,51 +196,6 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerBefore:
-    """A server as it was found before its node was touched, which is how it is left."""
-
-    admin: AdminState
-    weight: int
-    """In units of the configuration."""
-    warmup: tuple[int, ...] = ()
-    """The lower weights, rising, by which it is brought back to `weight`."""
-
-    @property
-    def kept_out(self) -> bool:
-        """Somebody else keeps it out. One of weight 0 is ready, and its weight stays 0 by itself."""
-        return self.admin.is_out
-
-    @property
-    def stays_in_maintenance(self) -> bool:
-        """It was set to it, and never leaves it."""
-        return self.admin.forced == AdminState.FORCED_MAINT
-
-    @property
-    def returns(self) -> bool:
-        """It is set ready at the end; what HAProxy itself keeps out is ready, too."""
-        return self.admin.forced == AdminState.READY
-
-    @property
-    def climb(self) -> tuple[int, ...]:
-        """The weights by which it is warmed up, its own the last; none where it comes back at once."""
-        return (*self.warmup, self.weight) if self.warmup else ()
-
-    def with_weight(self, weight: int) -> ServerBefore:
-        """The same with a weight that somebody gave it since."""
-        return dataclasses.replace(
-            self, weight=weight, warmup=tuple(lower for lower in self.warmup if lower < weight)
-        )
-
-    def is_warming(self, state: ServerState) -> bool:
-        """It has a weight of its warm-up in place of its own."""
-        return self.weight != state.weight and state.weight in self.warmup
-
-    def weight_is_lost(self, state: ServerState) -> bool:
-        """It has the configured weight in place of another, as after a reload; or its warm-up did not end."""
-        return self.weight != state.weight == state.configured_weight or self.is_warming(state)
-
-
-@dataclass(frozen=True, slots=True)
 class Reading:
     """One reading of one load balancer: which process answered, and its servers."""
 
@@ -298,115 +221,3 @@ class Reading:
     def of(self, servers: frozenset[Server] | tuple[Server, ...]) -> tuple[ServerState, ...]:
         """The states of `servers`, in the order of the reading; those that it does not show are missing."""
         return tuple(state for state in self.servers if state.server in servers)
-
-
-@dataclass(frozen=True, slots=True)
-class SshTarget:
-    """How to reach a host over SSH. `None` leaves a setting to `ssh_config` and OpenSSH's defaults."""
-
-    host: str
-    user: str | None = None
-    port: int | None = None
-    identity_file: str | None = None
-    known_hosts: str | None = None
-    jump: str | None = None
-    """`[user@]host[:port]`, or several with commas, as OpenSSH's `ProxyJump`."""
-
-    def __str__(self) -> str:
-        """`[user@]host[:port]`."""
-        user = f"{self.user}@" if self.user else ""
-        port = f":{self.port}" if self.port else ""
-        return f"{user}{self.host}{port}"
-
-
-@dataclass(frozen=True, slots=True)
-class UnixSocket:
-    """A runtime socket on this machine."""
-
-    path: str
-
-    def __str__(self) -> str:
-        return f"unix://{self.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class TcpSocket:
-    """A runtime socket that listens on TCP."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"tcp://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class SshSocket:
-    """A UNIX runtime socket on another machine, reached over SSH."""
-
-    target: SshTarget
-    path: str
-
-    def __str__(self) -> str:
-        return f"ssh://{self.target}{self.path}"
-
-
-RuntimeSocket = UnixSocket | TcpSocket | SshSocket
-
-
-@dataclass(frozen=True, slots=True)
-class LockHolder:
-    """Who holds the lock of a service. `since` is Unix time, by the holder's clock."""
-
-    token: str
-    user: str
-    host: str
-    pid: int
-    since: float
-    purpose: str
-
-    def __str__(self) -> str:
-        return f"{self.user} on {self.host} ({self.purpose}, process {self.pid})"
-
-
-@dataclass(frozen=True, slots=True)
-class LockState:
-    """A lock that is taken. `silent` is how many seconds ago its holder last gave a sign of life."""
-
-    holder: LockHolder
-    silent: float
-
-
-@dataclass(frozen=True, slots=True)
-class LockRequests:
-    """Who asked the holder of a lock to halt, and who to go on after a pause; empty where nobody did."""
-
-    halt: str = ""
-    promote: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """A command that ended: its exit status and the last lines that it printed, oldest first."""
-
-    status: int
-    tail: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What is sent to nodes: so many bytes, with their SHA-256 in hexadecimal. `pieces` gives all of them,
-    each time from the beginning."""
-
-    size: int
-    sha256: str
-    pieces: Callable[[], AsyncIterator[bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer, as much of it as a health page needs. Header names are lower case."""
-
-    status: int
-    body: str
-    headers: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,52 @@
+"""How a node leaves its load balancers, as an inventory says it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from rollout.inventory.quantities import Duration, Timeout
+from rollout.inventory.request import Request
+from rollout.inventory.section import Section, exactly_one
+from rollout.inventory.texts import AbsolutePath, Port
+
+
+class Requests(Section):
+    """The two requests that take a node out and bring it back."""
+
+    down: Request = Field(description="Makes the health page answer 404")
+    up: Request = Field(description="Makes it answer 200 again")
+
+
+class HealthPage(Section):
+    """Draining by the page that the load balancer checks: it answers 404 until the node may come back.
+
+    Exactly one of file and request.
+    """
+
+    model_config = exactly_one("file", "request")
+
+    file: AbsolutePath | None = Field(
+        default=None, description="Created on the node to drain it, removed to come back"
+    )
+    request: Requests | None = Field(default=None, description="HTTP requests that change the page instead")
+    settle: Duration = Field(
+        default=10.0, description="The load balancer's inter × fall: waited where none can be asked"
+    )
+    port: Port | None = Field(
+        default=None, description="Established connections to it on the node must reach zero"
+    )
+
+
+class Drain(Section):
+    """How a node leaves the load balancers before it is touched."""
+
+    timeout: Timeout = Field(default=30.0, description="How long the requests that run may take to finish")
+    on_timeout: Literal["abort", "close"] = Field(
+        default="abort", description="abort puts the node back; close ends the sessions that are left"
+    )
+    health_page: HealthPage | None = Field(
+        default=None,
+        description="Drain by the page that the load balancer checks, with or without access to it",
+    )
