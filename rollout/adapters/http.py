@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 from rollout.domain import Answer
-from rollout.errors import ConnectionRefused, RequestFailed
+from rollout.errors import NobodyListens, RequestFailed
 
 _LARGEST_BODY = 1_000_000
 """Bytes: more than that is no health page."""
@@ -80,7 +80,7 @@ def _trusted() -> ssl.SSLContext:
 def translated(error: Exception) -> RequestFailed:
     causes = list(_causes(error))
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return ConnectionRefused("connection refused")
+        return NobodyListens("connection refused")
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
         return RequestFailed(f"TLS: {error}")
     told = error.exceptions[0] if isinstance(error, ExceptionGroup) else error

@@ -7,28 +7,16 @@ import contextlib
 import os
 import signal
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import cast
 
-from rollout.adapters.shell import (
-    CHUNK,
-    FEEDING,
-    GRACE,
-    PATIENCE,
-    QUIET,
-    WRAPPER,
-    Printed,
-    ended,
-    feeding_script,
-    script,
-    whole,
-)
+from rollout.adapters.shell import CHUNK, GRACE, PATIENCE, QUIET, Printed, ShellHost, ended
 from rollout.domain import Completed
 from rollout.errors import CommandTimedOut
 
 
-class LocalHost:
-    """Runs shell lines here, in the environment of this process and what is given with the line."""
+class LocalHost(ShellHost):
+    """Implements `Host` for this machine. A line sees the environment of this process, too."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -42,30 +30,6 @@ class LocalHost:
 
     def expect(self, lines: int) -> None:
         """A shell starts at once here."""
-
-    async def run(
-        self,
-        line: str,
-        *,
-        environment: Mapping[str, str],
-        timeout: float,
-        output: Callable[[str], None] | None = None,
-    ) -> Completed:
-        """As `Host.run`. A command that is given up, by timeout or cancellation, is ended with its group."""
-        return await self._run(WRAPPER, whole(script(line, environment)), timeout, output)
-
-    async def send(
-        self,
-        line: str,
-        content: AsyncIterator[bytes],
-        *,
-        environment: Mapping[str, str],
-        timeout: float,
-        output: Callable[[str], None] | None = None,
-    ) -> Completed:
-        """As `Host.send`."""
-        written = whole(feeding_script(line, environment), content)
-        return await self._run(FEEDING, written, timeout, output)
 
     async def _run(
         self,

@@ -61,7 +61,7 @@ def _since(last: ServerState | None, now: ServerState) -> Counters:
         requests=answered,
         errors=max(0, grown.errors),
         broken=max(0, grown.broken),
-        refused=max(0, grown.refused),
+        failed_connections=max(0, grown.failed_connections),
         milliseconds=max(0.0, _milliseconds(before.requests, last.mean if last else 0, now, answered)),
     )
 

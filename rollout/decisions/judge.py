@@ -82,11 +82,11 @@ def _failing(seen: Counters) -> tuple[int, int]:
     return seen.failed, seen.asked
 
 
-def _refusing(seen: Counters) -> tuple[int, int]:
-    return seen.refused, seen.asked + seen.refused
+def _unconnected(seen: Counters) -> tuple[int, int]:
+    return seen.failed_connections, seen.asked + seen.failed_connections
 
 
-_SHARES: tuple[tuple[str, _Share], ...] = (("errors", _failing), ("connections that failed", _refusing))
+_SHARES: tuple[tuple[str, _Share], ...] = (("errors", _failing), ("connections that failed", _unconnected))
 
 
 def judge(new: Seen, others: Seen, rules: Rules, false_alarms: float = FALSE_ALARMS) -> Judgement:
@@ -105,7 +105,7 @@ def judge(new: Seen, others: Seen, rules: Rules, false_alarms: float = FALSE_ALA
         return Judgement(Verdict.FAIL, too_much)
     if slower := _slower(new, others, rules):
         return Judgement(Verdict.FAIL, slower)
-    asked = _refusing(new.all)[1]
+    asked = _unconnected(new.all)[1]
     if asked < rules.min_requests:
         return Judgement(Verdict.UNDECIDED, f"{new.name} was asked {asked} times of {rules.min_requests}")
     return Judgement(Verdict.PASS, f"{_counted('errors', _failing(new.all))}")

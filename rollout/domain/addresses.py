@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SshTarget:
-    """How to reach a host over SSH. `None` leaves a setting to `ssh_config` and OpenSSH's defaults."""
+    """A host and how to log in there. `None` leaves a setting to `ssh_config` and OpenSSH's defaults."""
 
     host: str
+    """Name or address."""
     user: str | None = None
     port: int | None = None
     identity_file: str | None = None
+    """Path of a private key on this machine."""
     known_hosts: str | None = None
+    """Path of a file of host keys on this machine."""
     jump: str | None = None
     """`[user@]host[:port]`, or several with commas, as OpenSSH's `ProxyJump`."""
 
@@ -26,11 +29,12 @@ class SshTarget:
 
 @dataclass(frozen=True, slots=True)
 class UnixSocket:
-    """A runtime socket on this machine."""
+    """A runtime socket on this machine. `path` is absolute."""
 
     path: str
 
     def __str__(self) -> str:
+        """`unix:///path`."""
         return f"unix://{self.path}"
 
 
@@ -42,17 +46,19 @@ class TcpSocket:
     port: int
 
     def __str__(self) -> str:
+        """`tcp://host:port`."""
         return f"tcp://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
 class SshSocket:
-    """A UNIX runtime socket on another machine, reached over SSH."""
+    """A UNIX runtime socket on another machine, reached over SSH. `path` is absolute there."""
 
     target: SshTarget
     path: str
 
     def __str__(self) -> str:
+        """`ssh://[user@]host[:port]/path`."""
         return f"ssh://{self.target}{self.path}"
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Step(StrEnum):
-    """What is done to one node, in this order."""
+    """A step of a node. The steps are done in this order."""
 
     PREPARE = "prepare"
     DRAIN = "drain"
@@ -18,7 +18,7 @@ class Step(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a deployment ended."""
+    """The end of a deployment."""
 
     DONE = "done"
     FAILED = "failed"
@@ -26,7 +26,7 @@ class Outcome(StrEnum):
 
 
 class NodeState(StrEnum):
-    """What a node is, judged from all of its servers on all load balancers."""
+    """The state of a node, judged from all of its servers on all load balancers."""
 
     READY = "ready"
     DRAINING = "draining"

@@ -8,26 +8,32 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is sent to nodes: so many bytes, with their SHA-256 in hexadecimal. `pieces` gives all of them,
-    each time from the beginning."""
+    """Bytes that are sent to nodes."""
 
     size: int
+    """In bytes."""
     sha256: str
+    """In hexadecimal."""
     pieces: Callable[[], AsyncIterator[bytes]]
+    """Gives all of the bytes, from the beginning each time it is called. They may raise SourceError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A command that ended: its exit status and the last lines that it printed, oldest first."""
+    """The end of a command."""
 
     status: int
+    """Exit status; 128 and the number of the signal, if one ended it."""
     tail: tuple[str, ...] = ()
+    """The last lines that it printed, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer, as much of it as a health page needs. Header names are lower case."""
+    """An HTTP answer."""
 
     status: int
     body: str
+    """Decoded; at most the first megabyte or so."""
     headers: dict[str, str] = field(default_factory=dict)
+    """By name, in lower case."""

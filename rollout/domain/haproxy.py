@@ -8,7 +8,7 @@ from enum import IntEnum, IntFlag
 
 
 class AdminState(IntFlag):
-    """HAProxy's `srv_admin_state`: whose decision it is that a server takes no traffic."""
+    """Administrative state of a server, HAProxy's `srv_admin_state`: who decided to keep it out, and how."""
 
     READY = 0
     FORCED_MAINT = 1
@@ -21,39 +21,45 @@ class AdminState(IntFlag):
 
     @property
     def in_maintenance(self) -> bool:
-        """The other two flags only remember where a state came from; HAProxy's own mask leaves them out."""
+        """Whether the server is in maintenance.
+
+        Two more flags of maintenance only remember where a state came from: HAProxy's own mask leaves them
+        out, too.
+        """
         return bool(
             self & (AdminState.FORCED_MAINT | AdminState.INHERITED_MAINT | AdminState.RESOLUTION_MAINT)
         )
 
     @property
     def in_drain(self) -> bool:
+        """Whether the server is drained by a command, or tracks one that is."""
         return bool(self & (AdminState.FORCED_DRAIN | AdminState.INHERITED_DRAIN))
 
     @property
     def is_out(self) -> bool:
+        """Whether the server is in maintenance or in drain."""
         return self.in_maintenance or self.in_drain
 
     @property
     def forced(self) -> AdminState:
-        """As much of it as is set by `set server … state`: maintenance, drain or ready."""
+        """The part that `set server … state` sets: maintenance, drain or ready."""
         if AdminState.FORCED_MAINT in self:
             return AdminState.FORCED_MAINT
         return self & AdminState.FORCED_DRAIN
 
 
 class OperationalState(IntEnum):
-    """HAProxy's `srv_op_state`: what its checks say."""
+    """Operational state of a server, HAProxy's `srv_op_state`: what its checks say."""
 
     STOPPED = 0
     STARTING = 1
     RUNNING = 2
     STOPPING = 3
-    """Its health page answered 404 and `http-check disable-on-404` is set."""
+    """The health page answered 404, and `http-check disable-on-404` is set."""
 
 
 class CheckResult(IntEnum):
-    """HAProxy's `srv_check_result`: how the last check ended."""
+    """Result of a server's last check, HAProxy's `srv_check_result`."""
 
     UNKNOWN = 0
     NEUTRAL = 1
@@ -64,7 +70,7 @@ class CheckResult(IntEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Server:
-    """A node as one backend of one HAProxy names it."""
+    """Name of a node in one backend of one load balancer."""
 
     load_balancer: str
     backend: str
@@ -72,34 +78,35 @@ class Server:
 
     @property
     def path(self) -> str:
-        """`backend/server`, as the runtime API takes it."""
+        """`backend/server`, as the runtime API takes it. It is unique on one load balancer."""
         return f"{self.backend}/{self.name}"
 
     def __str__(self) -> str:
+        """`backend/server on load balancer`."""
         return f"{self.path} on {self.load_balancer}"
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What a server answered: since HAProxy's process began, or between two moments."""
+    """Counts of what a server answered: since HAProxy's process began, or between two moments."""
 
     requests: int = 0
-    """Answered, with whatever status."""
+    """Requests that were answered, with whatever status."""
     errors: int = 0
-    """Of these, the ones answered 5xx."""
+    """Requests among `requests` that were answered 5xx."""
     broken: int = 0
-    """Answers that broke off, were no HTTP, or never came."""
-    refused: int = 0
-    """Connections that could not be made, and every other try because of that."""
+    """Requests beside `requests` whose answer broke off, was no HTTP, or never came."""
+    failed_connections: int = 0
+    """Connections that could not be made, and the retries that followed them."""
     milliseconds: float = 0.0
-    """How long all answers together took to begin."""
+    """Time until the answers began, summed over all `requests`."""
 
     def __add__(self, other: Counters) -> Counters:
         return Counters(
             self.requests + other.requests,
             self.errors + other.errors,
             self.broken + other.broken,
-            self.refused + other.refused,
+            self.failed_connections + other.failed_connections,
             self.milliseconds + other.milliseconds,
         )
 
@@ -108,7 +115,7 @@ class Counters:
             self.requests - other.requests,
             self.errors - other.errors,
             self.broken - other.broken,
-            self.refused - other.refused,
+            self.failed_connections - other.failed_connections,
             self.milliseconds - other.milliseconds,
         )
 
@@ -125,82 +132,90 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """What one reading of HAProxy's statistics says of one server.
-
-    `status` is the word of the statistics page (`UP`, `DRAIN`, `MAINT (via b/s1)`, …). `weight` is the
-    effective one, in units of the configuration. `check_health` counts passed checks, from 0 (DOWN) to
-    `rise + fall - 1`.
-    """
+    """State of one server, as one reading of HAProxy's statistics shows it."""
 
     server: Server
     address: str
     port: int
     status: str
+    """The word of the statistics page: `UP`, `DRAIN`, `MAINT (via b/s1)`, …"""
     admin: AdminState
     operational: OperationalState
     sessions: int
+    """Sessions that run now."""
     queued: int
+    """Requests that wait for this server."""
     busy_connections: int
+    """Connections to the server that are in use, with or without a session."""
     weight: int
+    """Effective weight, in units of the configuration."""
     configured_weight: int
+    """Weight in the configuration: a reload sets it again."""
     backup: bool
     checked: bool
+    """Whether HAProxy checks it."""
     check_status: str
+    """Result of the last check in HAProxy's words, such as `L7OK`."""
     check_health: int
+    """Passed checks, from 0 (DOWN) to `rise + fall - 1`."""
     check_result: CheckResult
     agent_checked: bool
+    """Whether an `agent-check` can change its state."""
     tracks: str
+    """`backend/server` of the server whose state it follows; empty if it follows none."""
     total_sessions: int
+    """Sessions since HAProxy's process began."""
     old_sessions: int = 0
-    """Sessions that processes of before a reload still have on it; only a master socket shows them."""
+    """Sessions that processes from before a reload still have on it; only a master socket shows them."""
     idle_connections: int = 0
     """Connections to it that HAProxy keeps for later requests."""
     counters: Counters = Counters()
-    """Since HAProxy's process began; their `milliseconds` are not known, but by `mean`."""
+    """Counts since HAProxy's process began. `milliseconds` is 0: HAProxy shows only `mean`."""
     mean: int = 0
-    """Milliseconds until an answer began, by HAProxy's sliding average over some hundred answers."""
+    """Milliseconds until an answer began, by HAProxy's sliding average over 512 answers."""
 
     @property
     def idle(self) -> bool:
-        """No session, no queued request, no busy connection."""
+        """Whether there is no session, no queued request and no busy connection."""
         return self.load == 0
 
     @property
     def load(self) -> int:
-        """Sessions on it and waiting for it; a connection that is busy without either counts as one."""
+        """Sessions that run or wait; a connection that is busy without either counts as one."""
         return max(self.sessions + self.queued, self.busy_connections) + self.old_sessions
 
     @property
     def running(self) -> bool:
-        """Its checks, if it has any, say that it is up (slow start included)."""
+        """Whether it is up by its checks, slow start included. A server without checks is."""
         return self.operational in (OperationalState.STARTING, OperationalState.RUNNING)
 
     @property
     def in_rotation(self) -> bool:
-        """HAProxy sends it new requests."""
-        out = self.admin.in_maintenance or self.admin.in_drain
-        return not out and self.running and self.weight > 0
+        """Whether HAProxy sends it new requests."""
+        return not self.admin.is_out and self.running and self.weight > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A client that a server is busy with. `age` is in seconds."""
+    """A client that keeps a session on a server."""
 
     server: Server
     client: str
-    """Its address and port."""
+    """Address and port of the client."""
     frontend: str
     age: int
+    """Seconds."""
     what: str = ""
-    """What is known of it, such as `websocket`."""
+    """What the session does, such as `websocket`; empty if that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One reading of one load balancer: which process answered, and its servers."""
+    """One look at one load balancer: the process that answered, and the states of its servers."""
 
     load_balancer: str
     version: str
+    """HAProxy's, such as `2.6.12-1+deb12u2`."""
     pid: int
     uptime: int
     """Seconds."""
@@ -210,14 +225,17 @@ class Reading:
     queued: Mapping[str, int] = field(default_factory=dict)
     """Requests that wait until any server of a backend is free, by backend."""
     old_processes_shown: bool = False
-    """Whether `old_sessions` are known."""
+    """Whether `old_sessions` are known, which takes a master socket."""
 
     @property
     def process(self) -> tuple[int, int]:
-        """Which process answered. A reload or a restart makes it another one, in a container with the same
-        pid; it has forgotten all that was set by the socket."""
+        """The process that answered: its pid, and Unix time of its start.
+
+        A reload or a restart makes it another one, in a container with the same pid. A new process has
+        forgotten all that was set by the socket.
+        """
         return self.pid, self.started
 
     def of(self, servers: frozenset[Server] | tuple[Server, ...]) -> tuple[ServerState, ...]:
-        """The states of `servers`, in the order of the reading; those that it does not show are missing."""
+        """The states of `servers`, in the order of the reading; a server that it does not show is missing."""
         return tuple(state for state in self.servers if state.server in servers)

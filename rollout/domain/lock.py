@@ -7,30 +7,38 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LockHolder:
-    """Who holds the lock of a service. `since` is Unix time, by the holder's clock."""
+    """The process that holds the lock of a service."""
 
     token: str
+    """A random text that no other holder has: a lock is released only by the token that took it."""
     user: str
     host: str
+    """Name of the machine on which the process runs."""
     pid: int
     since: float
+    """Unix time at which the lock was taken, by the holder's clock."""
     purpose: str
+    """What it is held for, such as `deploy 1.4.2`."""
 
     def __str__(self) -> str:
+        """`alice on laptop (deploy 1.4.2, process 4711)`."""
         return f"{self.user} on {self.host} ({self.purpose}, process {self.pid})"
 
 
 @dataclass(frozen=True, slots=True)
 class LockState:
-    """A lock that is taken. `silent` is how many seconds ago its holder last gave a sign of life."""
+    """A lock that is taken, as anybody can see it."""
 
     holder: LockHolder
     silent: float
+    """Seconds since the holder's last sign of life, by the clock of the machine that has the lock."""
 
 
 @dataclass(frozen=True, slots=True)
 class LockRequests:
-    """Who asked the holder of a lock to halt, and who to go on after a pause; empty where nobody did."""
+    """Requests of other people to the holder of a lock: each is who asked, and empty if nobody did."""
 
     halt: str = ""
+    """Who asked it to halt."""
     promote: str = ""
+    """Who asked it to go on after a pause."""

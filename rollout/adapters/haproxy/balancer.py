@@ -11,16 +11,16 @@ from rollout.adapters.haproxy.master import Master
 from rollout.adapters.haproxy.observer import Observer
 from rollout.adapters.haproxy.replies import (
     SEVERITY,
+    is_message,
     judge,
     parse_level,
     parse_reading,
     parse_states,
-    refused,
 )
 from rollout.adapters.haproxy.sessions import parse_sessions, what_it_does
 from rollout.adapters.haproxy.transport import Transport
 from rollout.domain import Reading, Server, Session
-from rollout.errors import CommandRefused
+from rollout.errors import CommandRejected
 
 _BACKENDS_AND_SERVERS = 6
 """The object types of `show stat`, added up."""
@@ -65,7 +65,7 @@ class HAProxy:
 
     async def sessions(self, servers: Collection[Server], *, named: int) -> list[Session]:
         reply = await self._ask("show sess")
-        if refused(reply):
+        if is_message(reply):
             judge(self._name, "show sess", reply)
         found = sorted(parse_sessions(reply, servers), key=lambda each: -each[1].age)
         details = [await self._ask(f"show sess {identity}") for identity, _ in found[:named]]
@@ -93,7 +93,7 @@ class HAProxy:
     async def _read_worker(self) -> Reading:
         """A reading of the focus; of everything, where the process is not the one that numbered them."""
         if self._focus and self._focus <= self._numbers.keys():
-            with contextlib.suppress(CommandRefused):  # a reload may have removed a backend
+            with contextlib.suppress(CommandRejected):  # a reload may have removed a backend
                 reading, _ = await self._read_by(sorted(self._focus))
                 if reading.process == self._process:
                     return reading

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from rollout.domain import AdminState, CheckResult, Counters, OperationalState, Reading, Server, ServerState
-from rollout.errors import CommandRefused, LoadBalancerUnreachable, NotHAProxy
+from rollout.errors import CommandRejected, LoadBalancerUnreachable, NotHAProxy
 
 SEVERITY = "set severity-output number"
 """Said first, it marks every message with its severity: an error is told from a success by that."""
@@ -21,7 +21,7 @@ _BACKEND = "1"
 
 
 def judge(load_balancer: str, command: str, reply: str) -> None:
-    """Raise CommandRefused unless the reply is what success looks like: an empty line for each command.
+    """Raise CommandRejected unless the reply is what success looks like: an empty line for each command.
 
     Raises LoadBalancerUnreachable for the answer of a process that is on its way out.
     """
@@ -36,10 +36,10 @@ def judge(load_balancer: str, command: str, reply: str) -> None:
     hint = None
     if "permission denied" in said.lower():
         hint = "rollout needs a `stats socket … level admin` line in HAProxy's global section"
-    raise CommandRefused(load_balancer, f"HAProxy refused `{command}`: {said}", hint=hint)
+    raise CommandRejected(load_balancer, f"HAProxy refused `{command}`: {said}", hint=hint)
 
 
-def refused(reply: str) -> bool:
+def is_message(reply: str) -> bool:
     """Whether HAProxy answered with a message in place of what it was asked for."""
     return _MESSAGE.match(reply.strip("\n")) is not None
 
@@ -58,7 +58,7 @@ def parse_level(load_balancer: str, reply: str) -> str:
 def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading, dict[str, int]]:
     """What `show info`, `show servers state` and `show stat` say together, in the reply to one `command`.
 
-    Gives the reading, and HAProxy's number of each backend. Raises NotHAProxy, CommandRefused, and
+    Gives the reading, and HAProxy's number of each backend. Raises NotHAProxy, CommandRejected, and
     LoadBalancerUnreachable for a reply that ends too soon or comes from a process that is on its way out.
     """
     blocks = reply.strip("\n").split("\n\n")
@@ -104,9 +104,9 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
 def parse_states(load_balancer: str, reply: str) -> str:
     """What `show servers state` says, as a state file holds it: the version of the format stands first.
 
-    Raises LoadBalancerUnreachable, CommandRefused.
+    Raises LoadBalancerUnreachable, CommandRejected.
     """
-    if refused(reply):
+    if is_message(reply):
         judge(load_balancer, "show servers state", reply)
     if not reply.lstrip("\n").startswith("1\n# be_id ") or not reply.endswith("\n\n"):
         raise _cut_short(load_balancer)
@@ -179,15 +179,15 @@ def _counters(row: dict[str, str]) -> Counters:
     """An answer that never came, on a kept connection, is in no counter of errors: it is a session that ended
     without a status, and whose client did not leave first."""
     requests = sum(_number(row.get(f"hrsp_{kind}")) for kind in ("1xx", "2xx", "3xx", "4xx", "5xx", "other"))
-    refused, ended = _number(row.get("econ")), _number(row["stot"]) - _number(row["scur"])
-    elsewhere = refused + _number(row.get("wredis")) + _number(row.get("cli_abrt"))
+    unconnected, ended = _number(row.get("econ")), _number(row["stot"]) - _number(row["scur"])
+    elsewhere = unconnected + _number(row.get("wredis")) + _number(row.get("cli_abrt"))
     http = row.get("mode") == "http"
     broken = ended - requests - elsewhere if http else _number(row.get("srv_abrt"))
     return Counters(
         requests=requests if http else ended - elsewhere,
         errors=_number(row.get("hrsp_5xx")),
         broken=max(0, broken),
-        refused=refused + _number(row.get("wretr")),
+        failed_connections=unconnected + _number(row.get("wretr")),
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from paramiko import SSHConfig, SSHException
 
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.domain import SshTarget
 from rollout.errors import HostUnreachable
 
@@ -53,12 +53,12 @@ class Settings:
 
 
 def resolve(target: SshTarget) -> Settings:
-    """What `target` means on this machine. Reads files, and may run `Match exec`. Raises Refusal."""
+    """What `target` means on this machine. Reads files, and may run `Match exec`. Raises NoConnection."""
     settings = _resolve(target)
     seen, hop = [target], settings.jump
     while hop is not None:
         if hop in seen:
-            raise Refusal(HostUnreachable, f"its jump hosts go round in a circle ({hop})", _CONFIG_HINT)
+            raise NoConnection(HostUnreachable, f"its jump hosts go round in a circle ({hop})", _CONFIG_HINT)
         seen.append(hop)
         hop = _resolve(hop).jump
     return settings
@@ -74,10 +74,10 @@ def _resolve(target: SshTarget) -> Settings:
         user = options.get("user") or getpass.getuser()
         connect_timeout = _seconds(options.get("connecttimeout", "none"))
     except (SSHException, ValueError, KeyError, OSError) as error:
-        raise Refusal(HostUnreachable, f"the SSH configuration cannot be used: {error}") from error
+        raise NoConnection(HostUnreachable, f"the SSH configuration cannot be used: {error}") from error
     host = options["hostname"]
     if re.search(r"[\s@/]", host) or host.count(":") == 1:
-        raise Refusal(HostUnreachable, f"{host!r} is no host name or address")
+        raise NoConnection(HostUnreachable, f"{host!r} is no host name or address")
     own_known_hosts = target.known_hosts is not None
     return Settings(
         host=host,
@@ -165,7 +165,7 @@ def _jump(target: SshTarget, hops: str | None) -> SshTarget | None:
         parts = _JUMP.fullmatch(hop.strip())
         if parts is None:
             message = f"{hop.strip()!r} is no jump host; expected [user@]host[:port]"
-            raise Refusal(HostUnreachable, message, _CONFIG_HINT)
+            raise NoConnection(HostUnreachable, message, _CONFIG_HINT)
         host = parts["host"].strip("[]")
         if host == target.host:
             return None

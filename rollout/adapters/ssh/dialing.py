@@ -13,7 +13,7 @@ import threading
 
 from paramiko import Channel
 
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.errors import HostUnreachable
 
 Stream = socket.socket | Channel
@@ -110,7 +110,7 @@ class ProxyCommand(socket.socket):
             self._errors.close()
 
 
-def explain(error: BaseException, address: str, timeout: float) -> Refusal:
+def explain(error: BaseException, address: str, timeout: float) -> NoConnection:
     """Why `address` could not be reached, in plain words."""
     match error:
         case socket.gaierror():
@@ -123,4 +123,4 @@ def explain(error: BaseException, address: str, timeout: float) -> Refusal:
             message = f"{address} cannot be reached: {reason.lower()}"
         case _:
             message = f"{address} cannot be reached: {error}"
-    return Refusal(HostUnreachable, message)
+    return NoConnection(HostUnreachable, message)

@@ -6,36 +6,26 @@ import asyncio
 import contextlib
 import functools
 import shlex
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from paramiko import Channel, ChannelException, SSHException
 
-from rollout.adapters.shell import (
-    CHUNK,
-    FEEDING,
-    GRACE,
-    PATIENCE,
-    QUIET,
-    WRAPPER,
-    Printed,
-    ended,
-    feeding_script,
-    script,
-    whole,
-)
+from rollout.adapters.shell import CHUNK, GRACE, PATIENCE, QUIET, WRAPPER, Printed, ShellHost, ended
 from rollout.adapters.ssh.link import Link
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.relay import EXPLAIN, explained, relay
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import close
 from rollout.domain import Completed
 from rollout.errors import AnswerLost, CommandTimedOut, HostError
 
-_SHELL = f"exec sh -c {shlex.quote(WRAPPER)}"
-_FEEDING = f"exec sh -c {shlex.quote(FEEDING)}"
 
+class SshHost(ShellHost):
+    """Implements `Host` for a machine that is reached over SSH.
 
-class SshHost:
+    A command's `timeout` begins when its session is open: at most eight run at once on a connection.
+    """
+
     def __init__(self, name: str, link: Link, threads: Threads) -> None:
         self._name = name
         self._link = link
@@ -53,45 +43,18 @@ class SshHost:
 
     def expect(self, lines: int) -> None:
         """As `Host.expect`."""
-        self._link.sessions.expect(_SHELL, lines)
-
-    async def run(
-        self,
-        line: str,
-        *,
-        environment: Mapping[str, str],
-        timeout: float,
-        output: Callable[[str], None] | None = None,
-    ) -> Completed:
-        """As `Host.run`. A command that is given up, by timeout or cancellation, is ended with its group.
-
-        `timeout` begins when the session is open: at most eight run at once on a connection.
-        """
-        return await self._run(_SHELL, whole(script(line, environment)), timeout, output)
-
-    async def send(
-        self,
-        line: str,
-        content: AsyncIterator[bytes],
-        *,
-        environment: Mapping[str, str],
-        timeout: float,
-        output: Callable[[str], None] | None = None,
-    ) -> Completed:
-        """As `Host.send`."""
-        written = whole(feeding_script(line, environment), content)
-        return await self._run(_FEEDING, written, timeout, output)
+        self._link.sessions.expect(_login_command(WRAPPER), lines)
 
     async def _run(
         self,
-        shell: str,
+        wrapper: str,
         written: AsyncIterator[bytes],
         timeout: float,
         output: Callable[[str], None] | None,
     ) -> Completed:
         printed = Printed(output)
         with self._named():
-            async with self._link.sessions.run(shell) as channel:
+            async with self._link.sessions.run(_login_command(wrapper)) as channel:
                 writing = asyncio.create_task(self._write(channel, written))
                 try:
                     async with asyncio.timeout(timeout):
@@ -197,7 +160,7 @@ class SshHost:
 
     async def _end(self, channel: Channel, group: int | None) -> None:
         """Closing a channel ends nothing, so the command's process group is sent SIGTERM, then SIGKILL."""
-        with contextlib.suppress(TimeoutError, Refusal, SSHException, EOFError, OSError):
+        with contextlib.suppress(TimeoutError, NoConnection, SSHException, EOFError, OSError):
             async with asyncio.timeout(4 * GRACE):
                 for name in ("TERM", "KILL"):
                     if group is None or channel.closed:
@@ -210,8 +173,13 @@ class SshHost:
     def _named(self) -> Iterator[None]:
         try:
             yield
-        except Refusal as refusal:
-            raise refusal.of(self._name) from refusal.__cause__
+        except NoConnection as failure:
+            raise failure.of(self._name) from failure.__cause__
+
+
+def _login_command(wrapper: str) -> str:
+    """The command that the login shell is given to become `sh -c wrapper`."""
+    return f"exec sh -c {shlex.quote(wrapper)}"
 
 
 def _send(channel: Channel, text: bytes) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from paramiko import MissingHostKeyPolicy, PKey, SSHClient
 
 from rollout.adapters.ssh.config import Settings
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.errors import HostKeyChanged, HostKeyUnknown
 
 
@@ -49,7 +49,7 @@ class HostKeyCheck(MissingHostKeyPolicy):
     def __init__(self, settings: Settings) -> None:
         if settings.own_known_hosts and not settings.known_hosts[0].exists():
             message = f"the known_hosts file {settings.known_hosts[0]} does not exist"
-            raise Refusal(HostKeyUnknown, message, _how_to_add(settings))
+            raise NoConnection(HostKeyUnknown, message, _how_to_add(settings))
         self._settings = settings
         self._keys = read(settings.known_hosts)
         host = settings.host.lower()
@@ -65,14 +65,14 @@ class HostKeyCheck(MissingHostKeyPolicy):
         )
 
     def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:
-        """Raises Refusal."""
+        """Raises NoConnection."""
         blob = key.asbytes()
         mine = [known for known in self._keys if known.is_for(self._name)]
         bare = [known for known in self._keys if self._bare_name and known.is_for(self._bare_name)]
         for known in (*mine, *bare):
             if known.marker == "@revoked" and known.blob == blob:
                 message = f"its host key {fingerprint(blob)} is revoked ({known.file}, line {known.number})"
-                raise Refusal(HostKeyChanged, message)
+                raise NoConnection(HostKeyChanged, message)
         expected = [known for known in mine if not known.marker]
         if any(known.blob == blob for known in expected):
             return
@@ -84,9 +84,9 @@ class HostKeyCheck(MissingHostKeyPolicy):
         message = f"its host key is not known: {shown}"
         if any(known.marker == "@cert-authority" for known in mine):
             message += " (certificates of hosts cannot be checked here; the key itself must be known)"
-        raise Refusal(HostKeyUnknown, message, _how_to_add(self._settings))
+        raise NoConnection(HostKeyUnknown, message, _how_to_add(self._settings))
 
-    def _changed(self, shown: str, expected: list[KnownKey]) -> Refusal:
+    def _changed(self, shown: str, expected: list[KnownKey]) -> NoConnection:
         known = next((key for key in expected if key.type == shown.split()[0]), expected[0])
         where = f"{known.file}, line {known.number}"
         message = (
@@ -94,7 +94,7 @@ class HostKeyCheck(MissingHostKeyPolicy):
             f" ({where}). Somebody may be listening in, or the host was set up anew"
         )
         forget = f"ssh-keygen -R {shlex.quote(self._name)} -f {_shell_path(known.file)}"
-        return Refusal(
+        return NoConnection(
             HostKeyChanged, message, f"if that is right: {forget} && {_how_to_add(self._settings)}"
         )
 
@@ -107,7 +107,7 @@ def fingerprint(blob: bytes) -> str:
 def read(files: Iterable[Path]) -> list[KnownKey]:
     """Every key in the files that exist; lines that mean nothing are passed over, as OpenSSH does.
 
-    Raises Refusal for a file that cannot be read.
+    Raises NoConnection for a file that cannot be read.
     """
     keys = []
     for file in files:
@@ -116,7 +116,7 @@ def read(files: Iterable[Path]) -> list[KnownKey]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            raise Refusal(HostKeyUnknown, f"{file} cannot be read: {error.strerror}") from error
+            raise NoConnection(HostKeyUnknown, f"{file} cannot be read: {error.strerror}") from error
         for number, line in enumerate(lines, 1):
             marker, *fields = line.split() if line.startswith("@") else ("", *line.split())
             if len(fields) < 3 or fields[0].startswith("#"):

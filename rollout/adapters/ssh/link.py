@@ -14,7 +14,7 @@ from rollout.adapters.ssh import dialing
 from rollout.adapters.ssh.config import Settings, resolve
 from rollout.adapters.ssh.dialing import Stream
 from rollout.adapters.ssh.login import TooBusy, log_in
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.sessions import Sessions, Start, start_command
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import PROHIBITED, Transport, close
@@ -48,11 +48,11 @@ class Link:
         self.sessions = Sessions(self.channel, links.threads)
 
     async def open(self) -> Transport:
-        """The open connection. All who wait for it share one attempt and its failure. Raises Refusal."""
+        """The open connection. All who wait for it share one attempt and its failure. Raises NoConnection."""
         if self._transport is not None and self._transport.is_active():
             return self._transport
         if self._closed:
-            raise Refusal(HostUnreachable, "its connection has been closed")
+            raise NoConnection(HostUnreachable, "its connection has been closed")
         if self._opening is None:
             self._opening = asyncio.create_task(self._connect())
             self._opening.add_done_callback(self._opened)
@@ -70,7 +70,7 @@ class Link:
     async def channel(self, start: Start) -> Channel:
         """What `start` opens; on a new connection if the one at hand turns out to be dead.
 
-        Raises ChannelException if the host says no, Refusal.
+        Raises ChannelException if the host says no, NoConnection.
         """
         for again in (True, False):
             transport = await self.open()
@@ -83,7 +83,7 @@ class Link:
                 if self._transport is transport:
                     self._transport = None
                 if not again:
-                    raise Refusal(HostUnreachable, f"the connection broke: {error}") from error
+                    raise NoConnection(HostUnreachable, f"the connection broke: {error}") from error
         raise AssertionError
 
     async def order(self, command: str) -> None:
@@ -96,7 +96,7 @@ class Link:
             self._threads.start(functools.partial(close, channel))
 
     async def stream(self, path: str) -> Channel:
-        """A channel to a UNIX socket on the host. Raises ChannelException, Refusal."""
+        """A channel to a UNIX socket on the host. Raises ChannelException, NoConnection."""
         return await self.channel(lambda transport, timeout: transport.open_unix(path, timeout=timeout))
 
     async def tunnel(self, host: str, port: int) -> Channel:
@@ -127,7 +127,7 @@ class Link:
         try:
             return await self._attempt(settings)
         except TooBusy as error:
-            raise Refusal(HostUnreachable, str(error)) from error
+            raise NoConnection(HostUnreachable, str(error)) from error
 
     async def _attempt(self, settings: Settings) -> Transport:
         gate = await self._gate(settings)
@@ -150,8 +150,8 @@ class Link:
         gate = self._links.link(settings.jump)
         try:
             await gate.open()
-        except Refusal as refusal:
-            raise refusal.at_jump_host(str(settings.jump)) from refusal
+        except NoConnection as failure:
+            raise failure.at_jump_host(str(settings.jump)) from failure
         return gate
 
     async def _dial(self, settings: Settings, gate: Link | None) -> Stream:
@@ -165,8 +165,8 @@ class Link:
             if error.code == PROHIBITED:
                 message = f"jump host {settings.jump} forbids to go on ({error.text})"
                 hint = "look at AllowTcpForwarding and PermitOpen of its sshd_config"
-                raise Refusal(HostUnreachable, message, hint) from error
+                raise NoConnection(HostUnreachable, message, hint) from error
             message = f"jump host {settings.jump} cannot reach {settings.address}: {error.text}"
-            raise Refusal(HostUnreachable, message) from error
+            raise NoConnection(HostUnreachable, message) from error
         except SSHException as error:
             raise TooBusy(f"jump host {settings.jump} hung up ({error})") from error

@@ -13,7 +13,7 @@ from rollout.adapters.ssh.authentication import PublicKeys
 from rollout.adapters.ssh.config import Settings
 from rollout.adapters.ssh.dialing import ProxyCommand, Stream, TcpSocket
 from rollout.adapters.ssh.host_keys import HostKeyCheck
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.transport import Transport
 from rollout.errors import HostUnreachable
 
@@ -26,7 +26,7 @@ class TooBusy(Exception):
 
 
 def log_in(settings: Settings, stream: Stream, timeout: float) -> Transport:
-    """Check the host's key, log in, and make the connection quick. Blocks. Raises Refusal, TooBusy."""
+    """Check the host's key, log in, and make the connection quick. Blocks. Raises NoConnection, TooBusy."""
     check = HostKeyCheck(settings)
 
     def transport(stream: Stream, **options: Any) -> Transport:
@@ -79,13 +79,13 @@ def _warm_up(transport: Transport, timeout: float) -> None:
 
 
 def _explained(error: Exception, settings: Settings, stream: Stream) -> Exception:
-    if isinstance(error, Refusal):
+    if isinstance(error, NoConnection):
         return error
     if isinstance(stream, ProxyCommand) and stream.complaint:
-        return Refusal(HostUnreachable, f"ProxyCommand: {stream.complaint}")
+        return NoConnection(HostUnreachable, f"ProxyCommand: {stream.complaint}")
     match error:
         case IncompatiblePeer():
-            return Refusal(HostUnreachable, f"no common algorithms with {settings.address}: {error}")
+            return NoConnection(HostUnreachable, f"no common algorithms with {settings.address}: {error}")
         case SSHException() if "banner" in str(error) or "protocol version" in str(error):
             return TooBusy(f"what answers on {settings.address} does not speak SSH, or is too busy")
         case _:

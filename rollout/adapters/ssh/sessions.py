@@ -10,7 +10,7 @@ from typing import cast
 
 from paramiko import Channel, ChannelException
 
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import Transport, close
 from rollout.errors import HostUnreachable
@@ -30,7 +30,7 @@ Start = Callable[[Transport, float], Channel]
 
 class Sessions:
     def __init__(self, channel: Callable[[Start], Awaitable[Channel]], threads: Threads) -> None:
-        """`channel` opens one on the connection; raises ChannelException, Refusal."""
+        """`channel` opens one on the connection; raises ChannelException, NoConnection."""
         self._channel = channel
         self._threads = threads
         self._slots = asyncio.Semaphore(_SESSIONS)
@@ -41,7 +41,7 @@ class Sessions:
     async def run(self, command: str) -> AsyncIterator[Channel]:
         """A session in which `command` has been started, its standard input still open.
 
-        Waits while too many sessions are open. Raises Refusal.
+        Waits while too many sessions are open. Raises NoConnection.
         """
         channel = await self._started(command)
         try:
@@ -100,7 +100,7 @@ class Sessions:
                 if pause is None:
                     message = f"it allows no session ({error.text})"
                     hint = "look at MaxSessions of its sshd_config"
-                    raise Refusal(HostUnreachable, message, hint) from error
+                    raise NoConnection(HostUnreachable, message, hint) from error
             await asyncio.sleep(pause)  # a session that was just closed may not yet be forgotten
 
     async def _close(self, channel: Channel) -> None:

@@ -51,7 +51,7 @@ class Transport(paramiko.Transport):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._refused: dict[int, ChannelException] = {}
+        self._not_opened: dict[int, ChannelException] = {}
         self._asking = threading.Lock()
         self.warm_up: Channel | None = None
         """The session of the first command, kept until it ends by itself."""
@@ -84,8 +84,8 @@ class Transport(paramiko.Transport):
         while self.is_active() and not answered.wait(_LOOK_AGAIN):
             if time.monotonic() > deadline:
                 raise SSHException("the connection does not answer")
-        if refusal := self._refused.pop(number, None):
-            raise refusal
+        if failure := self._not_opened.pop(number, None):
+            raise failure
         if not self.is_active():
             raise SSHException("the connection is closed")
         return cast(Channel, channel)
@@ -121,7 +121,7 @@ class Transport(paramiko.Transport):
 
     def _parse_channel_open_failure(self, message: Message) -> None:
         number, code, text = message.get_int(), message.get_int(), message.get_text()
-        self._refused[number] = ChannelException(code, text)
+        self._not_opened[number] = ChannelException(code, text)
         message.rewind()
         parent: Any = super()
         parent._parse_channel_open_failure(message)

@@ -19,11 +19,11 @@ from rollout.adapters.http import HttpxClient
 from rollout.adapters.shell import CHUNK
 from rollout.adapters.ssh.config import resolve
 from rollout.adapters.ssh.link import Link
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import CONNECT_FAILED
 from rollout.domain import Answer, SshTarget
-from rollout.errors import ConnectionRefused, RequestFailed
+from rollout.errors import NobodyListens, RequestFailed
 from rollout.ports import HttpClient
 
 _PORTS = {"http": 80, "https": 443}
@@ -48,9 +48,9 @@ class NodeHttpClient:
                 return await self._direct.request(method, url, timeout=timeout)
             async with asyncio.timeout(timeout):
                 return await self._over_ssh(method, url, timeout)
-        except Refusal as refusal:
-            error = refusal.of(self._target.host)
-            raise RequestFailed(str(error), hint=error.hint) from refusal
+        except NoConnection as failure:
+            error = failure.of(self._target.host)
+            raise RequestFailed(str(error), hint=error.hint) from failure
         except TimeoutError:
             raise RequestFailed(f"no answer within {timeout:g} s") from None
 
@@ -73,7 +73,7 @@ class NodeHttpClient:
             return await self._link.tunnel(host, port)
         except ChannelException as error:
             if error.code == CONNECT_FAILED:
-                raise ConnectionRefused(f"connection refused, as seen from the node: {error.text}") from error
+                raise NobodyListens(f"connection refused, as seen from the node: {error.text}") from error
             hint = "look at AllowTcpForwarding and PermitOpen of its sshd_config"
             raise RequestFailed(f"the node's sshd does not forward: {error.text}", hint=hint) from error
         except SSHException as error:

@@ -9,7 +9,7 @@ from itertools import groupby
 from rollout.domain import OperationalState, Reading, Server
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.ledger import Ledger
-from rollout.errors import CommandRefused
+from rollout.errors import CommandRejected
 from rollout.remote import runtime
 
 Send = Callable[[Sequence[str], StepLog], Awaitable[None]]
@@ -73,7 +73,7 @@ class Warming:
                 self._ledger.weighing(server, weights[server])
             try:
                 await self._send([runtime.weight(server, weights[server]) for server in own], log)
-            except CommandRefused as error:
+            except CommandRejected as error:
                 for server in own:
                     self._climbing.pop(server, None)
                 log.add(f"{backend} on {self._load_balancer} is not warmed up: {_said(error)}")
@@ -82,7 +82,7 @@ class Warming:
                     self._ledger.weighed(server, weights[server])
 
 
-def _said(error: CommandRefused) -> str:
+def _said(error: CommandRejected) -> str:
     return str(error).removeprefix(f"{error.load_balancer}: ")
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rollout.adapters.haproxy.replies import judge, parse_level, parse_loads, parse_reading, parse_states
 from rollout.domain import AdminState
-from rollout.errors import CommandRefused, LoadBalancerError, LoadBalancerUnreachable
+from rollout.errors import CommandRejected, LoadBalancerError, LoadBalancerUnreachable
 
 COMMAND = "show info;show servers state;show stat -1 6 -1"
 REPLIES = {file.stem: file.read_text() for file in sorted((Path(__file__).parent / "replies").glob("*.txt"))}
@@ -146,11 +146,11 @@ def test_loads_and_states_alone(version: str) -> None:
     for end in range(len(states)):
         with pytest.raises(LoadBalancerUnreachable):
             parse_states("lb1", states[:end])
-    with pytest.raises(CommandRefused):
+    with pytest.raises(CommandRejected):
         parse_states("lb1", "\n[3]: Permission denied\n\n")
 
 
 def test_a_refused_reading() -> None:
     """A socket that may not even show its state says so."""
-    with pytest.raises(CommandRefused, match="Permission denied"):
+    with pytest.raises(CommandRejected, match="Permission denied"):
         parse_reading("lb1", COMMAND, "\n[3]: Permission denied\n\n")

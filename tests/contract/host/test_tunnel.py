@@ -13,7 +13,7 @@ import pytest
 from rollout.adapters.http import HttpxClient
 from rollout.adapters.ssh import SshPool
 from rollout.domain import Answer, SshTarget
-from rollout.errors import ConnectionRefused, RequestFailed
+from rollout.errors import NobodyListens, RequestFailed
 from tests.support.sshd import Sshd, free_port
 
 StartSshd = Callable[..., Sshd]
@@ -95,7 +95,7 @@ def test_without_a_jump_host_the_page_is_asked_directly(start_sshd: StartSshd, p
 
 def test_a_page_that_nobody_serves_is_a_refused_connection(sshd: Sshd, bastion: Sshd) -> None:
     """As without a tunnel: asking again at once is worth it."""
-    with pytest.raises(ConnectionRefused):
+    with pytest.raises(NobodyListens):
         ask(behind(bastion, sshd), f"http://127.0.0.1:{free_port('127.0.0.1')}/_status")
 
 
