@@ -152,9 +152,9 @@ def test_too_few_are_told_with_all_numbers() -> None:
     assert short(states, "shop/web1", "2") == ""
     assert short(states, "shop/web1", "75%") == (
         "without web1, backend shop on lb1 would have 2 of its 4 servers ready, "
-        "and strategy.min_ready (75%) demands 3"
+        "but strategy.min_ready (75%) requires 3"
     )
-    assert "0 of its 4 servers ready, and strategy.min_ready (1) demands 1" in short(
+    assert "0 of its 4 servers ready, but strategy.min_ready (1) requires 1" in short(
         shop({}, DOWN, DOWN, DOWN), "shop/web1", "1"
     )
 
@@ -171,7 +171,7 @@ def test_a_share_is_of_the_servers_that_share_the_traffic() -> None:
     """Backups are no part of it, unless there is nothing else; a share is rounded up."""
     backups = shop({}, {}, {}, {"backup": True}, {"backup": True})
     assert short(backups, "shop/web1", "66%") == ""
-    assert "2 of its 3 servers ready, and strategy.min_ready (67%) demands 3" in short(
+    assert "2 of its 3 servers ready, but strategy.min_ready (67%) requires 3" in short(
         backups, "shop/web1", "67%"
     )
     assert short(shop(*[{"backup": True}] * 3), "shop/web1", "67%")
