@@ -1,4 +1,4 @@
-"""How a node leaves its load balancers, as an inventory says it."""
+"""How a node leaves its load balancers, as an inventory describes it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from rollout.inventory.texts import AbsolutePath, Port
 
 
 class Requests(Section):
-    """The two requests that take a node out and bring it back."""
+    """The two requests that take a node out of rotation and bring it back."""
 
     down: Request = Field(description="Makes the health page answer 404")
-    up: Request = Field(description="Makes it answer 200 again")
+    up: Request = Field(description="Makes the health page answer 200 again")
 
 
 class HealthPage(Section):
@@ -28,25 +28,29 @@ class HealthPage(Section):
     model_config = exactly_one("file", "request")
 
     file: AbsolutePath | None = Field(
-        default=None, description="Created on the node to drain it, removed to come back"
+        default=None,
+        description="A file that is created on the node to drain it and removed to bring it back",
     )
-    request: Requests | None = Field(default=None, description="HTTP requests that change the page instead")
+    request: Requests | None = Field(default=None, description="HTTP requests by which the page changes")
     settle: Duration = Field(
-        default=10.0, description="The load balancer's inter × fall: waited where none can be asked"
+        default=10.0,
+        description="How long to wait if no load balancer can be asked: inter × fall of its health check",
     )
     port: Port | None = Field(
-        default=None, description="Established connections to it on the node must reach zero"
+        default=None,
+        description="A port on the node that must have no established connection left before the restart",
     )
 
 
 class Drain(Section):
     """How a node leaves the load balancers before it is touched."""
 
-    timeout: Timeout = Field(default=30.0, description="How long the requests that run may take to finish")
+    timeout: Timeout = Field(default=30.0, description="How long running requests may take to finish")
     on_timeout: Literal["abort", "close"] = Field(
-        default="abort", description="abort puts the node back; close ends the sessions that are left"
+        default="abort",
+        description="What to do after timeout: abort puts the node back, close ends the sessions that are left",
     )
     health_page: HealthPage | None = Field(
         default=None,
-        description="Drain by the page that the load balancer checks, with or without access to it",
+        description="Drain by the page that the load balancer checks, with or without access to HAProxy",
     )

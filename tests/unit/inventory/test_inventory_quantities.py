@@ -53,7 +53,7 @@ def test_rates(text: str, rate: float) -> None:
 @pytest.mark.parametrize("text", ["", "20", "20MB", "0MB/s", "20 MB/s", "20Mb/s", "20mb/s", "20MiB/s", None])
 def test_what_is_no_rate(text: object) -> None:
     """Bits, other units and none are told with examples."""
-    with pytest.raises(ValueError, match="expected bytes a second such as 20MB/s"):
+    with pytest.raises(ValueError, match="expected a rate such as 20MB/s"):
         parse_rate(text)
 
 
