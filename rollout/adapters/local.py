@@ -58,9 +58,9 @@ class LocalHost(ShellHost):
 
 @contextlib.asynccontextmanager
 async def _shell(wrapper: str) -> AsyncIterator[tuple[Process, asyncio.StreamReader]]:
-    """A shell with a process group of its own, and what it prints.
+    """A shell with a process group of its own, and the stream of its output.
 
-    The stream is our own pipe: a background process may hold it when the shell has long ended.
+    The stream is a pipe of our own: a background process may keep it open when the shell has long ended.
     """
     reading, writing = os.pipe()
     stream = asyncio.StreamReader(limit=CHUNK)
@@ -77,7 +77,7 @@ async def _shell(wrapper: str) -> AsyncIterator[tuple[Process, asyncio.StreamRea
 
 
 async def _started(wrapper: str, output: int) -> Process:
-    """asyncio waits for ever where it is cancelled while it starts a process, so it is let start it first."""
+    """The shell, once it has started: asyncio waits for ever if it is cancelled while it starts a process."""
     starting = asyncio.create_task(
         asyncio.create_subprocess_exec(
             "sh", "-c", wrapper, stdin=PIPE, stdout=output, stderr=output, start_new_session=True
@@ -104,7 +104,7 @@ async def _write(process: Process, written: AsyncIterator[bytes]) -> None:
 
 
 async def _read(process: Process, stream: asyncio.StreamReader, printed: Printed) -> None:
-    """Until the stream ends, or is silent although the process has ended."""
+    """Read until the stream ends, or is silent although the process has ended."""
     clock = asyncio.get_running_loop().time
     patience = PATIENCE
     while patience > 0:

@@ -48,7 +48,7 @@ class Drain(Section):
     timeout: Timeout = Field(default=30.0, description="How long running requests may take to finish")
     on_timeout: Literal["abort", "close"] = Field(
         default="abort",
-        description="What to do after timeout: abort puts the node back, close ends the sessions that are left",
+        description="After timeout, abort puts the node back, and close ends the sessions that are left",
     )
     health_page: HealthPage | None = Field(
         default=None,

@@ -110,7 +110,7 @@ class Inventory(Section):
     )
     ssh: SshSetting = Field(
         default_factory=Ssh,
-        description="SSH settings for all nodes and ssh:// load balancers; or local, to run the nodes' commands here",
+        description="SSH settings for all nodes and ssh:// load balancers; or local, to run commands here",
     )
     drain: Drain = Field(default_factory=Drain, description="How a node leaves the load balancers")
     prepare: Prepare | None = Field(default=None, description="Run on every node before any is drained")

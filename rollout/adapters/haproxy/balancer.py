@@ -27,7 +27,7 @@ _BACKENDS_AND_SERVERS = 6
 
 
 class HAProxy:
-    """One HAProxy, 2.6 or later."""
+    """Implements `LoadBalancer` for HAProxy 2.6 and later."""
 
     def __init__(self, name: str, transport: Transport, master: Transport | None = None) -> None:
         self._name = name
@@ -67,19 +67,22 @@ class HAProxy:
         reply = await self._ask("show sess")
         if is_message(reply):
             judge(self._name, "show sess", reply)
-        found = sorted(parse_sessions(reply, servers), key=lambda each: -each[1].age)
-        details = [await self._ask(f"show sess {identity}") for identity, _ in found[:named]]
-        known = [
+        oldest_first = sorted(parse_sessions(reply, servers), key=lambda each: -each[1].age)
+        details = [await self._ask(f"show sess {identity}") for identity, _ in oldest_first[:named]]
+        detailed = [
             dataclasses.replace(session, what=what_it_does(detail))
-            for (_, session), detail in zip(found, details, strict=False)
+            for (_, session), detail in zip(oldest_first, details, strict=False)
         ]
-        return [*known, *(session for _, session in found[named:])]
+        return [*detailed, *(session for _, session in oldest_first[named:])]
 
     async def level(self) -> str:
         return parse_level(self._name, await self._ask("show cli level"))
 
     async def _read(self) -> Reading:
-        """Asks the master last: a reload between the two then shows the same session, and not none."""
+        """A reading of workers old and new.
+
+        The master is asked last: after a reload between the two, a session shows twice rather than never.
+        """
         reading = await self._read_worker()
         if self._master is None:
             return reading
@@ -91,7 +94,7 @@ class HAProxy:
         return dataclasses.replace(reading, servers=tuple(servers), old_processes_shown=True)
 
     async def _read_worker(self) -> Reading:
-        """A reading of the focus; of everything, where the process is not the one that numbered them."""
+        """A reading of the focus; of everything, if another process numbered the backends."""
         if self._focus and self._focus <= self._numbers.keys():
             with contextlib.suppress(CommandRejected):  # a reload may have removed a backend
                 reading, _ = await self._read_by(sorted(self._focus))

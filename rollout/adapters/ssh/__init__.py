@@ -7,7 +7,7 @@ from rollout.adapters.ssh.pool import SshPool
 
 __all__ = ["SshHost", "SshPool"]
 
-# What paramiko logs is raised as an error too, in better words; left alone it prints tracebacks.
+# paramiko logs, with tracebacks, errors that it raises as well, and that are told from there in better words.
 _paramiko = logging.getLogger("paramiko")
 _paramiko.addHandler(logging.NullHandler())
 _paramiko.propagate = False

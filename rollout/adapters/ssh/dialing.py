@@ -26,7 +26,7 @@ _GRACE = 1.0
 
 
 class TcpSocket(socket.socket):
-    """Acknowledges at once what it receives, where the system lets it.
+    """A TCP socket that acknowledges at once what it receives, where the system lets it.
 
     Until the first command, sshd sends a small packet only when the last one was acknowledged: 44 ms a time.
     """
@@ -67,7 +67,7 @@ async def dial_tcp(host: str, port: int) -> TcpSocket:
 
 
 def _tune(connection: socket.socket) -> None:
-    """No waiting to fill a packet (40 ms a round trip), and a dead peer is noticed."""
+    """Send packets before they are full (that is 40 ms a round trip), and notice a dead peer."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -75,7 +75,7 @@ def _tune(connection: socket.socket) -> None:
 
 
 class ProxyCommand(socket.socket):
-    """What a `ProxyCommand` of ssh_config speaks to. paramiko's own spins when the command has ended."""
+    """The socket of a `ProxyCommand` of ssh_config. paramiko's own spins when the command has ended."""
 
     complaint = ""
     """The last line that the command wrote to its standard error, known once this is closed."""
@@ -111,10 +111,10 @@ class ProxyCommand(socket.socket):
 
 
 def explain(error: BaseException, address: str, timeout: float) -> NoConnection:
-    """Why `address` could not be reached, in plain words."""
+    """The error of an attempt to reach `address`, in plain words. `timeout` is in seconds."""
     match error:
         case socket.gaierror():
-            message = f"the name of {address} is not known ({error.strerror})"
+            message = f"the name in {address} cannot be resolved ({error.strerror})"
         case ConnectionRefusedError():
             message = f"nothing listens on {address} (connection refused)"
         case TimeoutError():

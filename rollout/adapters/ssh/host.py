@@ -1,4 +1,4 @@
-"""A host over SSH: shell lines, and UNIX sockets as seen from it."""
+"""A host over SSH: shell lines, and UNIX sockets on it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class SshHost(ShellHost):
                     writing.cancel()
                     await self._end(channel, printed.process)
                     if isinstance(error, TimeoutError):
-                        message = f"the command did not end within {timeout:g} s; it was ended if it could be"
+                        message = f"the command did not end within {timeout:g} s, and rollout tried to end it"
                         raise CommandTimedOut(self._name, message) from None
                     raise
         if channel.exit_status < 0:
@@ -73,10 +73,10 @@ class SshHost(ShellHost):
         return Completed(channel.exit_status, printed.end())
 
     async def stream_query(self, path: str, request: bytes, timeout: float) -> bytes:
-        """Send `request` to a UNIX socket on the host and read until the other side closes.
+        """The answer to `request` from a UNIX socket on the host, up to its end.
 
-        sshd itself connects to it; where that is forbidden, a program on the host does. `timeout` is in
-        seconds. Raises HostError, CommandTimedOut, AnswerLost, and what `connect` raises.
+        sshd itself connects to the socket; where that is not allowed, a program on the host does. `timeout`
+        is in seconds. Raises HostError, CommandTimedOut, AnswerLost, and the errors of `connect`.
         """
         with self._named():
             await self._link.open()
@@ -92,7 +92,7 @@ class SshHost(ShellHost):
             try:
                 channel = await self._link.stream(path)
             except ChannelException:
-                # sshd says the same whether it must not connect or cannot: a program's luck tells which.
+                # sshd says the same whether it must not connect or cannot. If a program can, sshd must not.
                 answer = await self._relay(path, request)
                 self._sockets_forbidden = await self._refuses(path)
                 return answer
@@ -131,9 +131,9 @@ class SshHost(ShellHost):
             raise AnswerLost(self._name, f"the connection broke before the answer came: {error}") from error
 
     async def _explained(self, path: str) -> HostError:
-        """Why nothing could be asked of `path`, as seen on the host."""
-        found = await self.run(EXPLAIN, environment={"ROLLOUT_SOCKET": path}, timeout=10.0)
-        message, hint = explained(path, found.tail)
+        """The error of a socket that cannot be reached, with its reason as seen on the host."""
+        completed = await self.run(EXPLAIN, environment={"ROLLOUT_SOCKET": path}, timeout=10.0)
+        message, hint = explained(path, completed.tail)
         return HostError(self._name, message, hint=hint)
 
     async def _write(self, channel: Channel, written: AsyncIterator[bytes]) -> None:
@@ -146,7 +146,7 @@ class SshHost(ShellHost):
             self._threads.start(functools.partial(_shut, channel))
 
     async def _read(self, channel: Channel, printed: Printed) -> None:
-        """Until the stream ends, or is silent although the command has ended."""
+        """Read until the stream ends, or is silent although the command has ended."""
         clock = asyncio.get_running_loop().time
         patience = PATIENCE
         while patience > 0:
@@ -159,7 +159,7 @@ class SshHost(ShellHost):
                 patience -= clock() - begun
 
     async def _end(self, channel: Channel, group: int | None) -> None:
-        """Closing a channel ends nothing, so the command's process group is sent SIGTERM, then SIGKILL."""
+        """End a command: closing its channel does not, so its process group gets SIGTERM, then SIGKILL."""
         with contextlib.suppress(TimeoutError, NoConnection, SSHException, EOFError, OSError):
             async with asyncio.timeout(4 * GRACE):
                 for name in ("TERM", "KILL"):

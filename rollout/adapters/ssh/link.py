@@ -24,7 +24,7 @@ from rollout.errors import HostUnreachable
 T = TypeVar("T")
 
 _RETRIES = (0.1, 0.3, 1.0)
-"""Seconds to wait before each further try, when an sshd has too much to do."""
+"""Seconds to wait before each further try, when an sshd is too busy."""
 
 
 class Links(Protocol):
@@ -37,6 +37,8 @@ class Links(Protocol):
 
 
 class Link:
+    """The connection to one target."""
+
     def __init__(self, target: SshTarget, links: Links) -> None:
         self._target = target
         self._links = links
@@ -48,17 +50,18 @@ class Link:
         self.sessions = Sessions(self.channel, links.threads)
 
     async def open(self) -> Transport:
-        """The open connection. All who wait for it share one attempt and its failure. Raises NoConnection."""
+        """The open connection. All who wait for it share one attempt and its error. Raises NoConnection."""
         if self._transport is not None and self._transport.is_active():
             return self._transport
         if self._closed:
-            raise NoConnection(HostUnreachable, "its connection has been closed")
+            raise NoConnection(HostUnreachable, "the connection has been closed")
         if self._opening is None:
             self._opening = asyncio.create_task(self._connect())
             self._opening.add_done_callback(self._opened)
         return await asyncio.shield(self._opening)
 
     async def close(self) -> None:
+        """Close the connection for good."""
         self._closed = True
         await self.sessions.close()
         if self._opening is not None:
@@ -68,7 +71,7 @@ class Link:
             await self._threads.run(self._transport.close)
 
     async def channel(self, start: Start) -> Channel:
-        """What `start` opens; on a new connection if the one at hand turns out to be dead.
+        """The channel that `start` opens, on a new connection if the one at hand turns out to be dead.
 
         Raises ChannelException if the host says no, NoConnection.
         """
@@ -87,7 +90,7 @@ class Link:
         raise AssertionError
 
     async def order(self, command: str) -> None:
-        """Run a command without waiting for a free session: sshd allows two more than we use."""
+        """Run a command without waiting for a free session: sshd allows two more than `Sessions` uses."""
         transport = await self.open()
         channel = await self._in_time(functools.partial(start_command, command, transport, self._timeout))
         try:
@@ -163,8 +166,8 @@ class Link:
             return await gate.tunnel(settings.host, settings.port)
         except ChannelException as error:
             if error.code == PROHIBITED:
-                message = f"jump host {settings.jump} forbids to go on ({error.text})"
-                hint = "look at AllowTcpForwarding and PermitOpen of its sshd_config"
+                message = f"jump host {settings.jump} does not allow forwarding ({error.text})"
+                hint = "see AllowTcpForwarding and PermitOpen in its sshd_config"
                 raise NoConnection(HostUnreachable, message, hint) from error
             message = f"jump host {settings.jump} cannot reach {settings.address}: {error.text}"
             raise NoConnection(HostUnreachable, message) from error

@@ -1,4 +1,4 @@
-"""From a stream to a connection that is logged in and quick."""
+"""Login: from a stream to a connection that is authenticated and quick."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from rollout.adapters.ssh.transport import Transport
 from rollout.errors import HostUnreachable
 
 _KEEPALIVE = 10
-"""Seconds."""
+"""Seconds between two signs of life."""
 
 
 class TooBusy(Exception):
-    """It hung up before it said who it is, as an sshd does at its `MaxStartups`: trying again may help."""
+    """The server hung up before it said who it is, as an sshd does at its `MaxStartups`: try again."""
 
 
 def log_in(settings: Settings, stream: Stream, timeout: float) -> Transport:
-    """Check the host's key, log in, and make the connection quick. Blocks. Raises NoConnection, TooBusy."""
+    """The connection over `stream`, with the host's key checked. Blocks. Raises NoConnection, TooBusy.
+
+    `timeout` is in seconds, for each of its steps.
+    """
     check = HostKeyCheck(settings)
 
     def transport(stream: Stream, **options: Any) -> Transport:
@@ -87,6 +90,6 @@ def _explained(error: Exception, settings: Settings, stream: Stream) -> Exceptio
         case IncompatiblePeer():
             return NoConnection(HostUnreachable, f"no common algorithms with {settings.address}: {error}")
         case SSHException() if "banner" in str(error) or "protocol version" in str(error):
-            return TooBusy(f"what answers on {settings.address} does not speak SSH, or is too busy")
+            return TooBusy(f"the server on {settings.address} does not speak SSH, or is too busy")
         case _:
             return TooBusy(f"{settings.address} hung up before the login ({error or 'end of file'})")

@@ -1,4 +1,4 @@
-"""The sessions of one connection: as many at once as its sshd allows, some of them ahead of their use."""
+"""Sessions of one connection: as many at once as its sshd allows, some of them opened ahead of their use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rollout.adapters.ssh.transport import Transport, close
 from rollout.errors import HostUnreachable
 
 _SESSIONS = 8
-"""At once on one connection; sshd's own limit (`MaxSessions`) is 10 unless it is set."""
+"""Sessions at once on one connection; sshd's own limit (`MaxSessions`) is 10 unless it is set."""
 
 _RETRIES = (0.1, 0.3, 1.0)
 """Seconds to wait before each further try, where sshd allows no session at all."""
@@ -29,6 +29,8 @@ Start = Callable[[Transport, float], Channel]
 
 
 class Sessions:
+    """The sessions of one connection."""
+
     def __init__(self, channel: Callable[[Start], Awaitable[Channel]], threads: Threads) -> None:
         """`channel` opens one on the connection; raises ChannelException, NoConnection."""
         self._channel = channel
@@ -50,12 +52,12 @@ class Sessions:
             await self._close(channel)
 
     def expect(self, command: str, times: int) -> None:
-        """Start `command` now for those who ask for it next: a login shell may take long to start."""
+        """Start `command` so many times ahead of its use: a login shell may take long to start."""
         while len(self._ahead) < times and not self._slots.locked():
             self._ahead.append(_Ahead(command, asyncio.create_task(self._admitted(command))))
 
     async def close(self) -> None:
-        """End what was started ahead and not asked for."""
+        """End the sessions that were started ahead and not used."""
         while self._ahead:
             ahead = self._ahead.pop()
             ahead.starting.cancel()
@@ -92,14 +94,14 @@ class Sessions:
             except BaseException as error:
                 self._open -= 1
                 if isinstance(error, ChannelException) and others:
-                    continue  # sshd allows fewer sessions than we thought: the slot is not given back
+                    continue  # sshd allows fewer sessions than were tried: the slot is not given back
                 self._slots.release()
                 if not isinstance(error, ChannelException):
                     raise
                 pause = next(pauses, None)
                 if pause is None:
-                    message = f"it allows no session ({error.text})"
-                    hint = "look at MaxSessions of its sshd_config"
+                    message = f"its sshd allows no session ({error.text})"
+                    hint = "see MaxSessions in its sshd_config"
                     raise NoConnection(HostUnreachable, message, hint) from error
             await asyncio.sleep(pause)  # a session that was just closed may not yet be forgotten
 
@@ -112,7 +114,7 @@ class Sessions:
 
 
 class _Ahead:
-    """A session that was started before it is asked for."""
+    """A session that was started ahead of its use."""
 
     def __init__(self, command: str, starting: asyncio.Task[Channel]) -> None:
         self.command = command

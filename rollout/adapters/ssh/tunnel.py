@@ -1,4 +1,4 @@
-"""HTTP to a node behind a jump host: what the network does not let through goes over the SSH connection.
+"""HTTP to a node behind a jump host, over the SSH connection: the network may let nothing else through.
 
 As with `ssh -L`, a local socket stands for the far end; it is a UNIX socket in a folder of our own, so no
 other user can reach it. The node itself connects to the URL's address.
@@ -30,7 +30,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class NodeHttpClient:
-    """Implements `HttpClient` for one node: over its SSH connection where that has a jump host."""
+    """Implements `HttpClient` for one node: over its SSH connection if that has a jump host."""
 
     def __init__(self, target: SshTarget, link: Link, threads: Threads, direct: HttpClient) -> None:
         self._target = target
@@ -74,8 +74,10 @@ class NodeHttpClient:
         except ChannelException as error:
             if error.code == CONNECT_FAILED:
                 raise NobodyListens(f"connection refused, as seen from the node: {error.text}") from error
-            hint = "look at AllowTcpForwarding and PermitOpen of its sshd_config"
-            raise RequestFailed(f"the node's sshd does not forward: {error.text}", hint=hint) from error
+            hint = "see AllowTcpForwarding and PermitOpen in its sshd_config"
+            raise RequestFailed(
+                f"the node's sshd does not allow forwarding: {error.text}", hint=hint
+            ) from error
         except SSHException as error:
             raise RequestFailed(f"the SSH connection broke: {error}") from error
 

@@ -79,7 +79,7 @@ def test_times_are_those_of_openssh(home: Path, text: str, seconds: float | None
 def test_a_time_that_is_none_is_refused(home: Path) -> None:
     """As `ssh` refuses it."""
     write(home, "ConnectTimeout soon\n")
-    with pytest.raises(NoConnection, match="the SSH configuration cannot be used: 'soon' is no time"):
+    with pytest.raises(NoConnection, match="the SSH configuration cannot be used: 'soon' is not a time"):
         resolve(SshTarget("web1"))
 
 

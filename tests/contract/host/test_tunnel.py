@@ -78,7 +78,7 @@ def test_it_is_the_node_that_connects(start_sshd: StartSshd, bastion: Sshd, page
     """A node whose sshd forwards nothing is why the page cannot be asked, and the hint says so."""
     node = start_sshd(address="127.0.0.5", options=("AllowTcpForwarding no",))
 
-    with pytest.raises(RequestFailed, match="does not forward") as failure:
+    with pytest.raises(RequestFailed, match="does not allow forwarding") as failure:
         ask(behind(bastion, node), page)
 
     assert failure.value.hint is not None
