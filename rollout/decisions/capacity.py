@@ -110,15 +110,15 @@ def with_trackers(servers: Collection[Server], states: Iterable[ServerState]) ->
     for state in states:
         if state.tracks:
             trackers.setdefault((state.server.load_balancer, state.tracks), []).append(state.server)
-    found: set[Server] = set()
+    result: set[Server] = set()
     new = list(servers)
     while new:
-        found.update(new)
+        result.update(new)
         along = (
             tracker for server in new for tracker in trackers.get((server.load_balancer, server.path), ())
         )
-        new = [server for server in along if server not in found]
-    return frozenset(found)
+        new = [server for server in along if server not in result]
+    return frozenset(result)
 
 
 def _by_backend(states: Iterable[ServerState]) -> dict[Backend, list[ServerState]]:

@@ -6,7 +6,7 @@ from rollout.domain import ServerBefore, ServerState
 from rollout.inventory.warmup import Warmup
 
 
-def found(state: ServerState, warmup: Warmup | None) -> ServerBefore:
+def server_before(state: ServerState, warmup: Warmup | None) -> ServerBefore:
     """The server as it is now, with the weights by which it will be warmed up when it comes back."""
     return ServerBefore(
         state.admin, state.weight, () if warmup is None else lower_weights(state.weight, warmup)

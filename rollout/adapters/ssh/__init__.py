@@ -7,7 +7,7 @@ from rollout.adapters.ssh.pool import SshPool
 
 __all__ = ["SshHost", "SshPool"]
 
-# paramiko logs, with tracebacks, errors that it raises as well, and that are told from there in better words.
+# paramiko also logs the errors that it raises, and with tracebacks. The adapters report them in better words.
 _paramiko = logging.getLogger("paramiko")
 _paramiko.addHandler(logging.NullHandler())
 _paramiko.propagate = False

@@ -57,11 +57,11 @@ class Settings:
 def resolve(target: SshTarget) -> Settings:
     """The settings of `target` on this machine. Reads files, may run `Match exec`. Raises NoConnection."""
     settings = _resolve(target)
-    seen, hop = [target], settings.jump
+    passed, hop = [target], settings.jump
     while hop is not None:
-        if hop in seen:
+        if hop in passed:
             raise NoConnection(HostUnreachable, f"its jump hosts form a circle ({hop})", _CONFIG_HINT)
-        seen.append(hop)
+        passed.append(hop)
         hop = _resolve(hop).jump
     return settings
 

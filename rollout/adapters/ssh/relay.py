@@ -45,9 +45,9 @@ def relay(path: str) -> list[str]:
     return ["sh", "-c", _RELAY, "sh", path, re.sub(r"([^\w./-])", r"\\\1", path)]
 
 
-def explained(path: str, seen: Sequence[str]) -> tuple[str, str | None]:
+def explained(path: str, printed: Sequence[str]) -> tuple[str, str | None]:
     """The message and the hint for what `EXPLAIN` printed."""
-    word, listing, who = seen if len(seen) == 3 else ("", " ".join(seen), "")
+    word, listing, who = printed if len(printed) == 3 else ("", " ".join(printed), "")
     match word:
         case "missing":
             return f"{path} does not exist", "is HAProxy running there, with this `stats socket`?"

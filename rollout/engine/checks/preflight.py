@@ -9,7 +9,7 @@ from rollout.decisions.health import reported_release
 from rollout.decisions.order import Order, waves
 from rollout.decisions.plan import Plan, out_of_rotation, require_found
 from rollout.decisions.progress import NodeProgress
-from rollout.decisions.warmup import found
+from rollout.decisions.warmup import server_before
 from rollout.domain import ServerBefore, ServerState
 from rollout.engine.checks.findings import (
     balancer_findings,
@@ -126,7 +126,7 @@ def _before(site: Site, state: ServerState, noted: NodeProgress | None, *, taken
     known = None if noted is None else noted.found(state.server)
     if known is not None and (taken_up or known.is_warming(state)):
         return known
-    return found(state, site.inventory.warmup)
+    return server_before(state, site.inventory.warmup)
 
 
 def _all_in_rotation(seen: Survey, name: str) -> bool:
