@@ -23,7 +23,7 @@ from wsgiref.util import setup_testing_defaults
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-_HOLD = 2.0
+_PAUSE = 2.0
 """Seconds for which a worker that is not ready does not serve, so that it can be ended before it does."""
 
 
@@ -44,7 +44,7 @@ class Report:
                 wrong = self.why_not_ready(worker.wsgi)
                 state = f"not ready: {wrong}" if wrong else "ready"
                 listener.send(f"{os.getpid()} {state}".encode()[:1000])
-            end = time.monotonic() + _HOLD
+            end = time.monotonic() + _PAUSE
             while wrong and worker.alive and time.monotonic() < end:
                 time.sleep(0.05)
         except Exception:  # noqa: S110 - an exception here would keep the application from ever starting

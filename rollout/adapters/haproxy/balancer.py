@@ -12,10 +12,10 @@ from rollout.adapters.haproxy.observer import Observer
 from rollout.adapters.haproxy.replies import (
     SEVERITY,
     is_message,
-    judge,
     parse_level,
     parse_reading,
     parse_states,
+    require_success,
 )
 from rollout.adapters.haproxy.sessions import parse_sessions, what_it_does
 from rollout.adapters.haproxy.transport import Transport
@@ -57,7 +57,7 @@ class HAProxy:
             # Until HAProxy has answered it may still carry this out, after what is sent next.
             await asyncio.gather(answer, return_exceptions=True)
             raise
-        judge(self._name, line, reply)
+        require_success(self._name, line, reply)
         self._observer.hurry()
 
     async def server_states(self) -> str:
@@ -66,7 +66,7 @@ class HAProxy:
     async def sessions(self, servers: Collection[Server], *, named: int) -> list[Session]:
         reply = await self._ask("show sess")
         if is_message(reply):
-            judge(self._name, "show sess", reply)
+            require_success(self._name, "show sess", reply)
         oldest_first = sorted(parse_sessions(reply, servers), key=lambda each: -each[1].age)
         details = [await self._ask(f"show sess {identity}") for identity, _ in oldest_first[:named]]
         detailed = [

@@ -20,7 +20,7 @@ _BACKEND = "1"
 """The `type` of a backend's own row; its `qcur` leaves out what waits for one server of it."""
 
 
-def judge(load_balancer: str, command: str, reply: str) -> None:
+def require_success(load_balancer: str, command: str, reply: str) -> None:
     """Raise CommandRejected unless the reply is that of success: an empty line for each command.
 
     Raises LoadBalancerUnreachable for the answer of a process that is being stopped.
@@ -69,7 +69,7 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
         raise _cut_short(load_balancer)
     if not blocks[0].startswith("Name: "):
         if _MESSAGE.match(blocks[0]):
-            judge(load_balancer, command, blocks[0])
+            require_success(load_balancer, command, blocks[0])
         raise _not_haproxy(load_balancer, reply)
     if not reply.endswith("\n\n") or len(blocks) <= command.count(";"):
         raise _cut_short(load_balancer)
@@ -88,7 +88,7 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
                 header, *lines = block.removeprefix("# ").split("\n")
                 rows += _table(header.split(","), csv.reader(lines))
             else:
-                judge(load_balancer, command, block)
+                require_success(load_balancer, command, block)
         servers = tuple(_server_states(load_balancer, rows, states))
         reading = Reading(
             load_balancer=load_balancer,
@@ -110,7 +110,7 @@ def parse_states(load_balancer: str, reply: str) -> str:
     Raises LoadBalancerUnreachable, CommandRejected.
     """
     if is_message(reply):
-        judge(load_balancer, "show servers state", reply)
+        require_success(load_balancer, "show servers state", reply)
     if not reply.lstrip("\n").startswith("1\n# be_id ") or not reply.endswith("\n\n"):
         raise _cut_short(load_balancer)
     return reply.lstrip("\n")

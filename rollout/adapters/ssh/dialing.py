@@ -25,7 +25,7 @@ _GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL for a proxy command."""
 
 
-class TcpSocket(socket.socket):
+class TcpStream(socket.socket):
     """A TCP socket that acknowledges at once what it receives, where the system lets it.
 
     Until the first command, sshd sends a small packet only when the last one was acknowledged: 44 ms a time.
@@ -40,14 +40,14 @@ class TcpSocket(socket.socket):
         return data
 
 
-async def dial_tcp(host: str, port: int) -> TcpSocket:
+async def dial_tcp(host: str, port: int) -> TcpStream:
     """A connected socket. Raises OSError; the caller limits the time."""
     loop = asyncio.get_running_loop()
     addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     failure: OSError | None = None
     for family, kind, protocol, _, address in addresses:
         try:
-            connection = TcpSocket(family, kind, protocol)
+            connection = TcpStream(family, kind, protocol)
         except OSError as error:
             failure = error
             continue

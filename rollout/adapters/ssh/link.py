@@ -133,11 +133,11 @@ class Link:
             raise NoConnection(HostUnreachable, str(error)) from error
 
     async def _attempt(self, settings: Settings) -> Transport:
-        gate = await self._gate(settings)
+        jump = await self._jump_link(settings)
         stream: Stream | None = None
         try:
             async with asyncio.timeout(self._timeout):
-                stream = await self._dial(settings, gate)
+                stream = await self._dial(settings, jump)
                 work = functools.partial(log_in, settings, stream, self._timeout)
                 return await self._threads.run(work, discard=Transport.close)
         except BaseException as error:
@@ -147,23 +147,23 @@ class Link:
                 raise dialing.explain(error, settings.address, self._timeout) from error
             raise
 
-    async def _gate(self, settings: Settings) -> Link | None:
+    async def _jump_link(self, settings: Settings) -> Link | None:
         if settings.jump is None:
             return None
-        gate = self._links.link(settings.jump)
+        jump = self._links.link(settings.jump)
         try:
-            await gate.open()
+            await jump.open()
         except NoConnection as failure:
             raise failure.at_jump_host(str(settings.jump)) from failure
-        return gate
+        return jump
 
-    async def _dial(self, settings: Settings, gate: Link | None) -> Stream:
-        if gate is None:
+    async def _dial(self, settings: Settings, jump: Link | None) -> Stream:
+        if jump is None:
             if settings.proxy_command is not None:
                 return dialing.ProxyCommand(settings.proxy_command)
             return await dialing.dial_tcp(settings.host, settings.port)
         try:
-            return await gate.tunnel(settings.host, settings.port)
+            return await jump.tunnel(settings.host, settings.port)
         except ChannelException as error:
             if error.code == PROHIBITED:
                 message = f"jump host {settings.jump} does not allow forwarding ({error.text})"

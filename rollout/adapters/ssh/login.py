@@ -11,7 +11,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 
 from rollout.adapters.ssh.authentication import PublicKeys
 from rollout.adapters.ssh.config import Settings
-from rollout.adapters.ssh.dialing import ProxyCommand, Stream, TcpSocket
+from rollout.adapters.ssh.dialing import ProxyCommand, Stream, TcpStream
 from rollout.adapters.ssh.host_keys import HostKeyCheck
 from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.transport import Transport
@@ -63,7 +63,7 @@ def log_in(settings: Settings, stream: Stream, timeout: float) -> Transport:
         raise _explained(error, settings, stream) from error
     opened = cast(Transport, connection.transport)
     opened.set_keepalive(_KEEPALIVE)
-    if not (isinstance(stream, TcpSocket) and stream.quick):
+    if not (isinstance(stream, TcpStream) and stream.quick):
         _warm_up(opened, timeout)
     return opened
 

@@ -26,7 +26,7 @@ class SshPool:
         """The host at `target`; errors call it `name`. Nothing is opened yet."""
         return SshHost(name, self.link(target), self.threads)
 
-    def probe(self, target: SshTarget, direct: HttpClient) -> NodeHttpClient:
+    def http_client(self, target: SshTarget, direct: HttpClient) -> NodeHttpClient:
         """An HTTP client for the host at `target`, which uses `direct` where there is no jump host."""
         return NodeHttpClient(target, self.link(target), self.threads, direct)
 

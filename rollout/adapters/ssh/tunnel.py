@@ -60,13 +60,13 @@ class NodeHttpClient:
         with tempfile.TemporaryDirectory(prefix="rollout-") as folder:
             path = Path(folder) / "node"
             server = await asyncio.start_unix_server(functools.partial(self._join, channel), path)
-            probe = HttpxClient(path)
+            client = HttpxClient(path)
             try:
-                return await probe.request(method, url, timeout=timeout)
+                return await client.request(method, url, timeout=timeout)
             finally:
                 server.close()
                 self._threads.start(channel.close)
-                await probe.aclose()
+                await client.aclose()
 
     async def _open(self, host: str, port: int) -> Channel:
         try:

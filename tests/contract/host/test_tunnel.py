@@ -60,7 +60,7 @@ def ask(target: SshTarget, url: str) -> Answer:
         direct = HttpxClient()
         try:
             async with SshPool() as pool:
-                return await pool.probe(target, direct).request("GET", url, timeout=5.0)
+                return await pool.http_client(target, direct).request("GET", url, timeout=5.0)
         finally:
             await direct.aclose()
 
