@@ -53,6 +53,7 @@ class HttpxClient:
             raise translated(error) from error
 
     async def aclose(self) -> None:
+        """Close all connections."""
         for client in self._clients.values():
             await client.aclose()
 

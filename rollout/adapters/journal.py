@@ -113,6 +113,7 @@ class SqliteJournal:
         return [Record(deployment, row[0], row[1], event) for row, event in events if event is not None]
 
     def close(self) -> None:
+        """Write what is left, and close the database. Raises JournalError."""
         with self._translated():
             self._flush()
             self._database.close()

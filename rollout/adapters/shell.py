@@ -131,6 +131,7 @@ class Printed:
         self._tail: deque[str] = deque(maxlen=_TAIL)
 
     def feed(self, data: bytes) -> None:
+        """Take the next bytes of the output."""
         self._fold(self._decoder.decode(data))
 
     def end(self) -> tuple[str, ...]:

@@ -36,10 +36,12 @@ class Remark:
 
 
 def warning(line: Line, message: str, advice: str) -> Remark:
+    """A remark that is a warning."""
     return Remark(Severity.WARNING, line.number, message, advice)
 
 
 def note(line: Line, message: str, advice: str) -> Remark:
+    """A remark that is a note."""
     return Remark(Severity.NOTE, line.number, message, advice)
 
 

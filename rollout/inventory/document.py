@@ -1,4 +1,4 @@
-"""From YAML nodes to plain data, with the position of each value.
+"""The document: YAML nodes turned into plain data, with the position of each value.
 
 Plain scalars stay text, so that `1.10`, `no` and `22:30` mean what was typed; only null is null.
 """

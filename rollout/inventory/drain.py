@@ -1,4 +1,4 @@
-"""How a node leaves its load balancers, as an inventory describes it."""
+"""The section `drain`: how a node leaves its load balancers."""
 
 from __future__ import annotations
 

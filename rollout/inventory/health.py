@@ -1,4 +1,4 @@
-"""How a node proves that it is healthy, as an inventory describes it."""
+"""The section `health`: how a node proves that it is healthy."""
 
 from __future__ import annotations
 

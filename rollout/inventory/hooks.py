@@ -1,4 +1,4 @@
-"""Hooks and messages around a deployment and each of its nodes, as an inventory describes them."""
+"""The sections `hooks` and `notify`: shell lines and messages around a deployment and each of its nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a release is judged by the answers that users get, as an inventory describes it."""
+"""The section `strategy.judge`: how a release is judged by the answers that users get."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The probe of the service's public address, as an inventory describes it."""
+"""The section `probe`: requests to the service's public address while it is deployed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a node gets its release, as an inventory describes it."""
+"""The section `release`: how a node gets its release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An HTTP request to a node, as an inventory describes it."""
+"""The section of an HTTP request to a node, which stands in several others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a service is restarted, as an inventory describes it: the settings of each driver."""
+"""The section `restart`: how a service is restarted, with the settings of each driver."""
 
 from __future__ import annotations
 

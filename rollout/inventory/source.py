@@ -1,4 +1,4 @@
-"""From a file to YAML nodes. A mistake here leaves nothing more to check, so it is raised alone."""
+"""The source of an inventory: a file read into YAML nodes. After a mistake here nothing is left to check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of nodes, how many are out at once, and what a failure leads to, as an inventory describes it."""
+"""The section `strategy`: the order of nodes, how many are out at once, and what a failure leads to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How traffic to a node that comes back grows, as an inventory describes it."""
+"""The section `warmup`: how traffic to a node that comes back grows."""
 
 from __future__ import annotations
 

@@ -27,10 +27,12 @@ class Layout:
 
     @property
     def inventory(self) -> Path:
+        """The path of the lab's inventory."""
         return self.directory / "inventory.yml"
 
     @property
     def nodes(self) -> list[Node]:
+        """`web1`, `web2`, … in zones `a` and `b` by turns."""
         return [
             Node(
                 name=f"web{number}",
@@ -44,6 +46,7 @@ class Layout:
 
     @property
     def load_balancers(self) -> list[LoadBalancer]:
+        """`lb1`, `lb2`, …"""
         return [
             LoadBalancer(
                 name=f"lb{number}",
@@ -56,6 +59,7 @@ class Layout:
 
     @property
     def machines(self) -> list[Machine]:
+        """All load balancers and nodes."""
         return [*self.load_balancers, *self.nodes]
 
     @property

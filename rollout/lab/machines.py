@@ -19,6 +19,7 @@ class Machine:
 
     @property
     def url(self) -> str:
+        """The URL of its HTTP port."""
         return f"http://{self.host}:{self.port}"
 
 

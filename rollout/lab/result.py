@@ -20,10 +20,12 @@ class Result:
 
     @property
     def answered(self) -> int:
+        """Number of right answers."""
         return self.answers.total()
 
     @property
     def lost(self) -> int:
+        """Number of requests without a right answer."""
         return self.losses.total()
 
     @property

@@ -148,6 +148,7 @@ class Link:
             raise
 
     async def _jump_link(self, settings: Settings) -> Link | None:
+        """The open connection to the jump host; `None` where there is none."""
         if settings.jump is None:
             return None
         jump = self._links.link(settings.jump)
