@@ -144,4 +144,4 @@ def _size(here: Sequence[ServerState]) -> int:
 
 def _floor(here: Sequence[ServerState], min_ready: Amount | None) -> int:
     """The fewest servers that must stay ready."""
-    return 1 if min_ready is None else min_ready.as_floor(_size(here))
+    return 1 if min_ready is None else min_ready.as_minimum(_size(here))

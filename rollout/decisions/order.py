@@ -15,8 +15,8 @@ Spread = Literal["zones", "within"]
 
 def waves(strategy: Strategy, total: int, *, done: int = 0) -> tuple[int, ...]:
     """The number of nodes in each wave that is left, in order, when `done` of `total` nodes are done."""
-    canary = strategy.canary.as_floor(total) if strategy.canary is not None else 0
-    reached = (canary, *(wave.as_floor(total) for wave in strategy.waves), total)
+    canary = strategy.canary.as_minimum(total) if strategy.canary is not None else 0
+    reached = (canary, *(wave.as_minimum(total) for wave in strategy.waves), total)
     sizes = []
     for until in reached:
         if min(until, total) > done:

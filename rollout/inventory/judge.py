@@ -65,7 +65,7 @@ class Judge(Section):
         "waits for `rollout promote`",
     )
     prometheus: Prometheus | None = Field(
-        default=None, description="A Prometheus query by which a node must pass, too"
+        default=None, description="A Prometheus query that a node must pass, too"
     )
     command: Text | None = Field(
         default=None, description="A shell line, run here after each node's bake, that must succeed, too"

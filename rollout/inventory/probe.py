@@ -16,5 +16,7 @@ class PublicProbe(Section):
     every: Timeout = Field(default=0.1, description="Time from one request to the next")
     timeout: Timeout = Field(default=5.0, description="How long an answer may take")
     max_failures: int = Field(
-        default=10, ge=0, description="How many probes may fail (no answer, or a 5xx); one more halts"
+        default=10,
+        ge=0,
+        description="How many failed probes (no answer, or a 5xx) are tolerated; one more halts",
     )

@@ -123,7 +123,7 @@ class Amount:
         """The number among `total`, as a limit: a percentage is rounded down, but is at least one."""
         return max(1, math.floor(self._exactly(total)))
 
-    def as_floor(self, total: int) -> int:
+    def as_minimum(self, total: int) -> int:
         """The number among `total`, as a minimum: a percentage is rounded up."""
         return math.ceil(self._exactly(total))
 

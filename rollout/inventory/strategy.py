@@ -21,8 +21,8 @@ class Strategy(Section):
     )
     waves: Waves = Field(
         default=(),
-        description="How many nodes in all are done after each wave: counts or percentages, rising; a wave "
-        "is judged before the next one begins",
+        description="How many nodes in all are done after each wave: counts, or percentages rounded up; a "
+        "wave is judged before the next one begins",
     )
     pause: Literal["after-canary"] | None = Field(
         default=None, description="after-canary waits for `rollout promote` before the other nodes"
@@ -51,7 +51,7 @@ class Strategy(Section):
         description="How a node that bakes is compared with the others; or off, not to compare",
     )
     max_failures: int = Field(
-        default=0, ge=0, description="How many failed nodes do not yet halt the deployment"
+        default=0, ge=0, description="How many failed nodes a deployment tolerates; one more halts it"
     )
     on_failure: Literal["halt", "rollback"] | None = Field(
         default=None,

@@ -143,7 +143,7 @@ def test_capacity_never_falls_below_the_floor(window: int, min_ready: str, left:
     nodes = ("web1", "web2", "web3", "web4")
     floor = Amount.parse(min_ready)
     found = capacity([states], nodes, by_name(*nodes), window, floor)
-    assert found == (Capacity("lb1", "shop", 4, left, floor.as_floor(4)),)
+    assert found == (Capacity("lb1", "shop", 4, left, floor.as_minimum(4)),)
 
 
 def test_too_few_are_told_with_all_numbers() -> None:
@@ -213,7 +213,7 @@ def test_those_that_just_left_do_not_count_and_those_that_come_back_do() -> None
 def test_what_may_leave_leaves_the_floor(up: list[bool], amount: Amount, taken: st.DataObject) -> None:
     """Whatever leaves through this judgement, one after the other, at least the floor stays ready."""
     states = shop(*({} if one else DOWN for one in up))
-    floor = amount.as_floor(len(up))
+    floor = amount.as_minimum(len(up))
     out: set[Server] = set()
     for own in taken.draw(st.permutations([one.server for one in states])):
         if not shortages(states, [own], amount, out=out):

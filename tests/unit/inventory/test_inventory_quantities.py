@@ -91,9 +91,9 @@ def test_a_share_may_have_decimals(total: int, permille: int) -> None:
 @example(500, 2)
 def test_a_floor_is_rounded_up(total: int, permille: int) -> None:
     """As a floor, a share is never less than it says, with no fault of floating point."""
-    assert Amount.parse(f"{permille / 10}%").as_floor(total) == -(-total * permille // 1000)
+    assert Amount.parse(f"{permille / 10}%").as_minimum(total) == -(-total * permille // 1000)
 
 
 def test_a_count_is_itself() -> None:
     """However many nodes there are."""
-    assert Amount.parse("3").of(2) == Amount.parse("3").as_floor(2) == 3
+    assert Amount.parse("3").of(2) == Amount.parse("3").as_minimum(2) == 3
