@@ -12,7 +12,6 @@ import time
 from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
-from rollout.adapters.process import may_run
 from rollout.cli.arguments import load_inventory
 from rollout.cli.journal import user
 from rollout.cli.wiring import OpenSite, open_site
@@ -71,8 +70,16 @@ def hold_lock(
 
 
 def _is_gone(holder: LockHolder) -> bool:
-    """Whether the holder was a process of this machine and has ended."""
-    return not may_run(holder.host, holder.pid)
+    """A process of this machine that does not run any more."""
+    if holder.host != socket.gethostname():
+        return False
+    try:
+        os.kill(holder.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
 
 
 def _duration(text: str) -> float:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import getpass
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from rollout.adapters.journal import SqliteJournal, journal_path
-from rollout.adapters.process import may_run
 from rollout.cli.redaction import Redaction
 from rollout.decisions.progress import NodeProgress, Phase, Progress
 from rollout.errors import JournalError, Refused
@@ -100,7 +100,17 @@ def last_started(journal: Journal, service: str) -> Progress:
 
 def is_alive(deployment: Progress) -> bool:
     """Whether a deployment without an end still runs; on another machine, that is taken for granted."""
-    return deployment.running and may_run(deployment.host, deployment.pid)
+    if not deployment.running:
+        return False
+    if deployment.host != socket.gethostname():
+        return True
+    try:
+        os.kill(deployment.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def remembered(journal: Journal, service: str) -> list[Progress]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from rollout.inventory.quantities import Timeout
-from rollout.inventory.section import MAPPING, SCALAR, Section, at_least_one, form
+from rollout.inventory.section import SCALAR, SETTINGS, Section, at_least_one, kind
 from rollout.inventory.texts import Text, WebhookUrl
 
 HOOKS = (
@@ -52,8 +52,8 @@ class NodeHook(Section):
 
 
 _Line = Annotated[Text, Tag(SCALAR)]
-HookSetting = Annotated[_Line | Annotated[Hook, Tag(MAPPING)], Discriminator(form)]
-NodeHookSetting = Annotated[_Line | Annotated[NodeHook, Tag(MAPPING)], Discriminator(form)]
+HookSetting = Annotated[_Line | Annotated[Hook, Tag(SETTINGS)], Discriminator(kind)]
+NodeHookSetting = Annotated[_Line | Annotated[NodeHook, Tag(SETTINGS)], Discriminator(kind)]
 
 
 class Hooks(Section):

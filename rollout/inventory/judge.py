@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from rollout.inventory.quantities import Duration
-from rollout.inventory.section import MAPPING, SCALAR, Section, form
+from rollout.inventory.section import SCALAR, SETTINGS, Section, kind
 from rollout.inventory.texts import HttpUrl, Text
 
 _NUMBER = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
@@ -73,6 +73,6 @@ class Judge(Section):
 
 
 JudgeSetting = Annotated[
-    Annotated[Literal["off"], Tag(SCALAR)] | Annotated[Judge, Tag(MAPPING)],
-    Discriminator(form),
+    Annotated[Literal["off"], Tag(SCALAR)] | Annotated[Judge, Tag(SETTINGS)],
+    Discriminator(kind),
 ]

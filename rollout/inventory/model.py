@@ -16,7 +16,7 @@ from rollout.inventory.probe import PublicProbe
 from rollout.inventory.quantities import Timeout
 from rollout.inventory.release import Release
 from rollout.inventory.restart import RELOAD, WITH_A_GAP, RestartSetting
-from rollout.inventory.section import MAPPING, SCALAR, Section, form
+from rollout.inventory.section import SCALAR, SETTINGS, Section, kind
 from rollout.inventory.strategy import Strategy
 from rollout.inventory.texts import Name, Port, RuntimeUrl, Text, Word, parse_runtime_socket
 from rollout.inventory.warmup import Warmup
@@ -51,8 +51,8 @@ class Ssh(Section):
 
 
 SshSetting = Annotated[
-    Annotated[Literal["local"], Tag(SCALAR)] | Annotated[Ssh, Tag(MAPPING)],
-    Discriminator(form),
+    Annotated[Literal["local"], Tag(SCALAR)] | Annotated[Ssh, Tag(SETTINGS)],
+    Discriminator(kind),
 ]
 
 

@@ -1,4 +1,4 @@
-"""The section `release`: how a node gets its release."""
+"""How a node gets its release, as an inventory says it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ RELEASES = (
 class Archive(Section):
     """A tar archive that is sent to the node, which keeps each release in a folder of its own."""
 
-    source: Text = Field(
-        description="The archive on this machine; a relative path starts at the inventory's folder"
-    )
+    source: Text = Field(description="The archive here; a relative path begins at the inventory's folder")
     directory: AbsolutePath = Field(
         description="The folder on the node that holds releases/ and current, the link to one of them"
     )
@@ -32,14 +30,13 @@ class Files(Section):
     """A file or a folder that is sent to the node as it is, such as a database that is only read."""
 
     source: Text = Field(
-        alias="from",
-        description="The file or folder on this machine; a relative path starts at the inventory's folder",
+        alias="from", description="The file or folder here; a relative path begins at the inventory's folder"
     )
     to: AbsolutePath = Field(
         description="The folder on the node that holds releases/ and current, the link to one of them"
     )
     keep: int = Field(default=2, ge=1, description="How many versions stay on the node")
-    bandwidth: Rate | None = Field(default=None, description="How fast it may be sent, such as 20MB/s")
+    bandwidth: Rate | None = Field(default=None, description="How fast it is sent at most, such as 20MB/s")
 
 
 class Release(Section):
@@ -49,13 +46,10 @@ class Release(Section):
     model_config = exactly_one(*RELEASES)
 
     archive: Archive | None = Field(
-        default=None, description="An archive, sent while the node serves and switched to while it is drained"
+        default=None, description="Sent while the node serves, and switched to while it is drained"
     )
     command: Text | None = Field(default=None, description="A shell line, run while the node is drained")
     files: Files | None = Field(
-        default=None,
-        description="A file or folder, sent while the node serves and switched to while it is drained",
+        default=None, description="Sent while the node serves, and switched to while it is drained"
     )
-    timeout: Timeout = Field(
-        default=600.0, description="How long installing it may take, and how long sending it may take"
-    )
+    timeout: Timeout = Field(default=600.0, description="How long it may take; sending it, too")

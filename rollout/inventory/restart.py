@@ -1,4 +1,4 @@
-"""The section `restart`: how a service is restarted, with the settings of each driver."""
+"""The restart drivers, as an inventory names them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag
 
 from rollout.inventory.quantities import Timeout
 from rollout.inventory.request import Request
-from rollout.inventory.section import MAPPING, SCALAR, Section, exactly_one, form
+from rollout.inventory.section import SCALAR, SETTINGS, Section, exactly_one, kind
 from rollout.inventory.texts import AbsolutePath, NodeName, Text, UdpUrl, Word
 
 DRIVERS = (
@@ -23,7 +23,7 @@ DRIVERS = (
     "systemd",
     "uwsgi",
 )
-"""The keys of `restart:`, exactly one of which is given."""
+"""The keys of `restart:` of which there is exactly one."""
 
 WITH_A_GAP = (
     "command",
@@ -31,51 +31,51 @@ WITH_A_GAP = (
     "supervisor",
     "systemd",
 )
-"""Drivers during whose restart nothing may answer: the node must be out of rotation before."""
+"""Drivers during whose restart nobody may answer: the node must have left its load balancers."""
 
 RELOAD = "reload"
-"""The `action` of a driver during which the application goes on answering."""
+"""The `action` of a driver by which the application goes on answering."""
 
 
 def leaves_a_gap(driver: str, settings: Any) -> bool:
-    """Whether nothing may answer during the restart; `settings` are the driver's, as plain data."""
+    """Whether nobody may answer during the restart; `settings` are those of the driver, as plain data."""
     reloads = isinstance(settings, dict) and settings.get("action") == RELOAD
     return driver in WITH_A_GAP and not reloads
 
 
 class Celery(Section):
-    """A Celery worker: it leaves its queues, finishes its tasks, is restarted, and must execute a task."""
+    """A Celery worker: its queues are left, what runs finishes, it is restarted, and must execute a task."""
 
-    app: Word = Field(description="The application, as `celery -A` takes it, such as shop.tasks")
+    app: Word = Field(description="What `celery -A` is given, such as shop.tasks")
     node: NodeName = Field(
         default="celery@{node}", description="The worker's node name; {host} and {node} are filled in"
     )
-    drain: Timeout = Field(default=120.0, description="How long its running tasks may take to finish")
+    drain: Timeout = Field(default=120.0, description="How long the tasks that it has may take to finish")
     start: Text = Field(description="A shell line that restarts the worker")
     python: Word = Field(default="python3", description="The application's own interpreter, on the node")
     directory: AbsolutePath | None = Field(
-        default=None, description="The folder to import the app from; by default where a login begins"
+        default=None, description="Where the app is imported; by default where a login begins"
     )
 
 
 class Docker(Section):
-    """A container, replaced by one of another image with the same configuration."""
+    """One container, replaced by one of another image with the same configuration."""
 
-    container: Word = Field(description="The container's name")
+    container: Word = Field(description="Its name")
     image: Word = Field(
-        description="The new image, such as shop:$ROLLOUT_RELEASE; a rolling restart keeps the old one"
+        description="The image of the new one, such as shop:$ROLLOUT_RELEASE; a rolling restart keeps the old"
     )
 
 
 class Gunicorn(Section):
-    """A gunicorn that gets new workers, or a new master with new workers, which must report ready."""
+    """New workers of a gunicorn, or a new master with new workers, that have proved that they are ready."""
 
-    pidfile: AbsolutePath = Field(description="gunicorn's pidfile, as in its setting of that name")
+    pidfile: AbsolutePath = Field(description="gunicorn's own, as its setting pidfile has it")
     mode: Literal["reload", "rolling", "upgrade"] = Field(
-        description="reload: by HUP, for an application that starts at once; rolling: worker by worker, each "
-        "new one ready before an old one must finish; upgrade: a new master beside the old one, by USR2"
+        description="reload: HUP, for what starts at once; rolling: worker by worker, each new one ready "
+        "before an old one is asked to finish; upgrade: a new master beside the old one, by USR2"
     )
-    ready: Timeout = Field(default=60.0, description="How long a worker may take to be ready")
+    ready: Timeout = Field(default=60.0, description="How long a worker may take until it is ready")
     notify: UdpUrl | None = Field(
         default=None,
         description="Where workers report that they are ready, such as udp://127.0.0.1:4012; "
@@ -84,64 +84,58 @@ class Gunicorn(Section):
 
 
 class Processes(Section):
-    """Workers that a supervisor replaces on a signal, and that show by a file that they work."""
+    """Workers that a supervisor replaces on a signal, and each of which shows that it works."""
 
-    pidfile: AbsolutePath = Field(description="The file with the id of the supervisor's process")
+    pidfile: AbsolutePath = Field(description="Where the supervisor writes its id")
     signal: Literal["HUP", "USR1", "USR2"] = Field(
-        default="HUP", description="The signal on which it replaces its workers, new ones first"
+        default="HUP", description="What has it replace its workers, new ones first"
     )
-    beats: AbsolutePath = Field(
-        description="A folder in which each worker keeps touching a file named after its process id"
-    )
-    ready: Timeout = Field(
-        default=30.0, description="How long new workers may take until each has touched its file"
-    )
+    beats: AbsolutePath = Field(description="A folder in which each worker touches the file of its id")
+    ready: Timeout = Field(default=30.0, description="How long new workers may take until all of them beat")
     drain: Timeout = Field(
-        default=60.0, description="How long old workers may then take to finish before they are ended"
+        default=60.0, description="How long old workers may then take to finish, before they are ended"
     )
     log: AbsolutePath | None = Field(
-        default=None, description="The log of the supervisor and its workers, shown if they fail"
+        default=None, description="What the supervisor and its workers print, for when they fail"
     )
 
 
 class Signal(Section):
-    """A signal to the process that a pidfile names, and the proof that the restart happened."""
+    """A signal to the process that a pidfile names, and what proves that it was heeded."""
 
-    pidfile: AbsolutePath = Field(description="The file with the id of the application's main process")
+    pidfile: AbsolutePath = Field(description="Where the application's first process writes its id")
     signal: Literal["HUP", "USR1", "USR2", "WINCH", "INT", "TERM", "QUIT"] = Field(
         default="HUP", description="The signal"
     )
     proof: Literal["new-pid", "new-children", "health"] = Field(
-        description="new-pid: the pidfile names another process, and the old one is gone; new-children: it "
-        "has as many new children as it had, and no old one is left; health: the health page shows it"
+        description="new-pid: the pidfile names another process, and the old one is gone; new-children: as "
+        "many other children have come as it had, and none of those is left; health: the health page tells"
     )
 
 
 class Systemd(Section):
-    """A systemd unit that is restarted or reloaded."""
+    """A systemd unit, and what is done to it."""
 
-    unit: Word = Field(description="The unit, such as shop.service")
+    unit: Word = Field(description="Such as shop.service")
     action: Literal["restart", "reload"] = Field(
         default="restart",
-        description="restart stops and starts the unit; reload makes it load its code or data again, which "
-        "the unit must support: by Type=notify-reload, or an ExecReload= that ends when the reload is done",
+        description="restart is a new start of the unit; reload has it load anew what it runs, which it must "
+        "know how to do: by Type=notify-reload, or an ExecReload= that ends when the reload is done",
     )
 
 
 UnitSetting = Annotated[
-    Annotated[Word, Tag(SCALAR)] | Annotated[Systemd, Tag(MAPPING)],
-    Discriminator(form),
+    Annotated[Word, Tag(SCALAR)] | Annotated[Systemd, Tag(SETTINGS)],
+    Discriminator(kind),
 ]
 
 
 class Uwsgi(Section):
     """A uWSGI that is reloaded by its master FIFO."""
 
-    fifo: AbsolutePath = Field(
-        description="The path in `master-fifo` of uWSGI's settings; with refork, the second one"
-    )
+    fifo: AbsolutePath = Field(description="`master-fifo` in uWSGI's settings; with refork, the second one")
     mode: Literal["chain", "refork", "reload"] = Field(
-        description="chain: worker by worker; refork: a new master beside the old one; reload: all at once"
+        description="chain: worker after worker; refork: a new master beside the old one; reload: all at once"
     )
 
 
@@ -151,14 +145,13 @@ class Restart(Section):
     model_config = exactly_one(*DRIVERS)
 
     celery: Celery | None = Field(
-        default=None,
-        description="A Celery worker, which first leaves its queues, and must then execute a task",
+        default=None, description="A Celery worker, left by its queues first, and proven to execute tasks"
     )
     command: Text | None = Field(default=None, description="A shell line that ends when the restart is done")
-    docker: Docker | None = Field(default=None, description="A container, which gets another image")
-    gunicorn: Gunicorn | None = Field(default=None, description="A gunicorn, reloaded in one of three modes")
+    docker: Docker | None = Field(default=None, description="A container that gets another image")
+    gunicorn: Gunicorn | None = Field(default=None, description="A gunicorn, in one of three ways")
     http: Request | None = Field(
-        default=None, description="A request that makes the application load its data again"
+        default=None, description="A request that has the application load anew what it serves"
     )
     processes: Processes | None = Field(
         default=None, description="Workers that a supervisor replaces on a signal"
@@ -168,18 +161,18 @@ class Restart(Section):
         default=None, description="A program or a group of supervisor, such as shop or shop:*"
     )
     systemd: UnitSetting | None = Field(
-        default=None, description="A unit such as shop.service, which is restarted; or its settings"
+        default=None, description="A unit such as shop.service, which is restarted; or settings"
     )
     uwsgi: Uwsgi | None = Field(default=None, description="A uWSGI that is reloaded by its master FIFO")
     timeout: Timeout = Field(default=120.0, description="How long it may take")
 
     @property
     def driver(self) -> tuple[str, Any]:
-        """The name of the driver that is given, and its settings."""
+        """The name of the one that is given, and its settings."""
         return next((name, value) for name in DRIVERS if (value := getattr(self, name)) is not None)
 
 
 RestartSetting = Annotated[
-    Annotated[Literal["none"], Tag(SCALAR)] | Annotated[Restart, Tag(MAPPING)],
-    Discriminator(form),
+    Annotated[Literal["none"], Tag(SCALAR)] | Annotated[Restart, Tag(SETTINGS)],
+    Discriminator(kind),
 ]

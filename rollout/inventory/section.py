@@ -28,10 +28,10 @@ def _given(keys: Sequence[str]) -> Any:
     return [{"required": [key], "properties": {key: {"not": {"type": "null"}}}} for key in keys]
 
 
-SCALAR, MAPPING = TAGS = ("(scalar)", "(mapping)")
-"""The two forms of a value that may be a scalar or a mapping, as pydantic's locations name them."""
+SCALAR, SETTINGS = TAGS = ("(scalar)", "(settings)")
+"""The two kinds of a value that may be a scalar or settings, as pydantic's locations name them."""
 
 
-def form(value: Any) -> str:
-    """The form of `value`: `SCALAR` or `MAPPING`."""
-    return SCALAR if isinstance(value, str) else MAPPING
+def kind(value: Any) -> str:
+    """The kind of `value`: `SCALAR` or `SETTINGS`."""
+    return SCALAR if isinstance(value, str) else SETTINGS
