@@ -1,7 +1,7 @@
-"""The one tree of errors.
+"""Errors: one tree for all that a user, a machine or a network can cause.
 
-Every error says what failed and where, and, where there is one, the command to run next. Adapters
-translate what their libraries raise into these; only `rollout.cli` turns them into exit codes.
+Each says what failed and where, and, where there is one, the command to run next. Adapters translate the
+exceptions of their libraries into these; only `rollout.cli` turns them into exit codes.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 
 class RolloutError(Exception):
-    """Something that a user, a machine or a network can cause.
+    """An error that a user, a machine or a network can cause. Its text is shown as it is.
 
-    `hint` is what to do about it: one line, a command where possible.
+    `hint` is what to do about it: one line, with a command where possible.
     """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
@@ -25,15 +25,15 @@ class UsageError(RolloutError):
 
 
 class Refused(RolloutError):
-    """The deployment was refused before anything was touched."""
+    """The verb refused to begin: nothing was touched."""
 
 
 class SourceError(RolloutError):
-    """What should be sent to the nodes cannot be read here."""
+    """A file or folder that is sent to nodes cannot be read on this machine."""
 
 
 class LoadBalancerError(RolloutError):
-    """A load balancer could not be asked, or said no."""
+    """A load balancer could not be asked, or its answer cannot be used."""
 
     def __init__(self, load_balancer: str, message: str, *, hint: str | None = None) -> None:
         super().__init__(f"{load_balancer}: {message}", hint=hint)
@@ -41,19 +41,19 @@ class LoadBalancerError(RolloutError):
 
 
 class LoadBalancerUnreachable(LoadBalancerError):
-    """Its runtime socket did not answer. It may be reloading: trying again is sensible."""
+    """The runtime socket did not answer. HAProxy may be reloading: trying again is sensible."""
 
 
 class NotHAProxy(LoadBalancerError):
-    """What answered on the socket is not HAProxy's runtime API."""
+    """Something else than HAProxy's runtime API answered on the socket."""
 
 
-class CommandRefused(LoadBalancerError):
+class CommandRejected(LoadBalancerError):
     """HAProxy answered a command with an error."""
 
 
 class HostError(RolloutError):
-    """A host could not be reached, or a command on it failed."""
+    """A host could not be reached, or could not do what it was asked."""
 
     def __init__(self, host: str, message: str, *, hint: str | None = None) -> None:
         super().__init__(f"{host}: {message}", hint=hint)
@@ -65,7 +65,7 @@ class HostUnreachable(HostError):
 
 
 class AuthenticationFailed(HostError):
-    """The host is there but accepts none of our keys."""
+    """The host answers, but accepts none of the user's keys."""
 
 
 class HostKeyUnknown(HostError):
@@ -77,17 +77,17 @@ class HostKeyChanged(HostError):
 
 
 class CommandTimedOut(HostError):
-    """A command did not end in time; it was given up and may still run."""
+    """A command did not end in time. It was told to end, and may still run."""
 
 
 class AnswerLost(HostError):
-    """A command was sent and the connection broke before its exit status came: its outcome is unknown."""
+    """The connection broke between a command and its exit status: its outcome is unknown."""
 
 
 class StepFailure(RolloutError):
-    """A step of a node did not do what it must.
+    """A step of a node failed.
 
-    `tail` is the last lines of what the node printed, oldest first.
+    `tail` are the last lines that the node printed, oldest first.
     """
 
     def __init__(self, message: str, *, hint: str | None = None, tail: Sequence[str] = ()) -> None:
@@ -96,32 +96,32 @@ class StepFailure(RolloutError):
 
 
 class NoCapacity(StepFailure):
-    """A node was not taken out: the others could not carry its traffic. No other one may be tried."""
+    """A node was not drained, since the others could not carry its traffic. No other node may be tried."""
 
 
 class JudgedBad(StepFailure):
-    """Users get worse answers from a node since it has the new release."""
+    """Users get worse answers from a node since it runs the new release."""
 
 
 class Outage(StepFailure):
-    """All nodes have the same problem: the release is not to blame."""
+    """All nodes have the same problem, so the release is not to blame."""
 
 
 class ChangedByOthers(StepFailure):
-    """Somebody else changed a server while it was out: what they set is theirs and stays."""
+    """Somebody else changed a server while it was out. What they set stays."""
 
 
 class RequestFailed(RolloutError):
-    """An HTTP request got no answer."""
+    """An HTTP request got no answer, or one that is of no use."""
 
 
-class ConnectionRefused(RequestFailed):
-    """Nothing listens there (yet): asking again costs nothing."""
+class NobodyListens(RequestFailed):
+    """Nothing listens on the port, or not yet: asking again costs nothing."""
 
 
 class LockLost(RolloutError):
-    """Somebody else took the lock away while we held it."""
+    """Somebody else took the lock away from this deployment."""
 
 
 class JournalError(RolloutError):
-    """The journal could not be written or read."""
+    """The journal cannot be read or written."""

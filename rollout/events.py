@@ -1,7 +1,9 @@
-"""The facts of a deployment. The journal keeps them; every screen, report and decision is a fold over them.
+"""Events: the facts of a deployment. The journal keeps them; every screen and decision is a fold over them.
 
-An event is written down before a step is tried and after it is known. Fields are plain values, so that
-an event is a line of JSON and comes back equal. A new field needs a default: old journals stay readable.
+An event is written before a step is tried, and again when its outcome is known. Fields are plain values, so
+that an event is a line of JSON and is read back equal. A new field needs a default, so that old journals can
+be read. Fields named `seconds` are durations. All kinds stand in this one file, long as it is, because
+together they are the format of the journal and of `--output json`.
 """
 
 from __future__ import annotations
@@ -17,74 +19,85 @@ from rollout.masks import is_same
 
 @dataclass(frozen=True)
 class Event:
-    """One fact. Its kind in JSON is the name of its class."""
+    """A fact. Its kind in JSON is the name of its class: other programs depend on that and on the fields."""
 
 
 @dataclass(frozen=True)
 class DeploymentStarted(Event):
+    """A deployment began, with this plan."""
+
     service: str
     release: str | None
-    """`None` is a rolling restart."""
+    """`None` for a rolling restart."""
     nodes: tuple[str, ...]
     """In the order in which they will be rolled."""
     skipped: tuple[str, ...]
+    """Nodes that are not touched, since somebody else keeps them out."""
     load_balancers: tuple[str, ...]
     window: int
+    """How many nodes may be out at once."""
     canary: int
+    """How many nodes are rolled first; 0 for none."""
     inventory: str
     """Path, as it was given."""
     user: str
     host: str
+    """Name of the machine that deploys."""
     pid: int
     releases: dict[str, str] = field(default_factory=dict)
-    """What a node gets where that is not `release`."""
+    """Release by node, where a node gets another one than `release`."""
     rollback_of: int | None = None
-    """The deployment whose nodes go back to what they ran before it."""
+    """Number of the deployment whose nodes go back to what they ran before it."""
     on_failure: str = "halt"
-    """Or `rollback`."""
+    """What a failure leads to: `halt` or `rollback`."""
     on_judged: str = "halt"
-    """The same for a release that was judged bad."""
+    """What a release that is judged bad leads to: `halt` or `rollback`."""
     waves: tuple[int, ...] = ()
-    """How many nodes are rolled before the next ones."""
+    """Number of nodes in each wave, in order."""
     balanced: bool = True
-    """Some load balancer sends requests to the nodes, so that one can be left out."""
+    """Whether any load balancer sends requests to the nodes, so that a node can be left out."""
 
 
 @dataclass(frozen=True)
 class DeploymentResumed(Event):
-    """An interrupted or halted deployment goes on. Other nodes of it are finished, and not touched again."""
+    """An interrupted or halted deployment went on with `nodes`. Its other nodes are finished, and stay so."""
 
     nodes: tuple[str, ...]
     """In the order in which they will be rolled."""
     skipped: tuple[str, ...]
+    """Nodes that are not touched, since somebody else keeps them out."""
     user: str
     host: str
+    """Name of the machine that deploys."""
     pid: int
 
 
 @dataclass(frozen=True)
 class ServerNoted(Event):
-    """One of a node's servers as it was before anything was touched."""
+    """A server of a node was seen in this state before anything was touched."""
 
     node: str
     load_balancer: str
     backend: str
     server: str
     admin: int
+    """The flags of `AdminState`."""
     weight: int
+    """In units of HAProxy's configuration."""
     status: str
+    """HAProxy's word, such as `UP`."""
     warmup: tuple[int, ...] = ()
-    """The lower weights by which it is brought back to `weight`."""
+    """Lower weights, rising, by which the server is brought back to `weight`."""
 
     def is_of(self, server: Server) -> bool:
-        """Whether it is this server that was noted, its names masked or not."""
+        """Whether `server` was noted, its names masked or not."""
         noted = zip((self.backend, self.server), (server.backend, server.name), strict=True)
         return self.load_balancer == server.load_balancer and all(is_same(*names) for names in noted)
 
 
 @dataclass(frozen=True)
 class ReleaseNoted(Event):
-    """What a node ran before anything was touched: its health page told, or an earlier deployment did."""
+    """A node ran this release before anything was touched, by its health page or an earlier deployment."""
 
     node: str
     release: str
@@ -92,41 +105,49 @@ class ReleaseNoted(Event):
 
 @dataclass(frozen=True)
 class StepStarted(Event):
+    """A step of a node is about to be tried."""
+
     node: str
     step: Step
 
 
 @dataclass(frozen=True)
 class CommandSent(Event):
-    """A shell line or a line of runtime commands is about to be sent to `target`."""
+    """A shell line or a line of runtime commands is about to be sent."""
 
     node: str
     step: Step
     target: str
+    """Name of the node or load balancer that gets it."""
     line: str
 
 
 @dataclass(frozen=True)
 class OutputSeen(Event):
-    """One line that a command printed, without its line end."""
+    """A command printed a line."""
 
     node: str
     step: Step
     text: str
+    """The line, without its line end."""
 
 
 @dataclass(frozen=True)
 class Progressed(Event):
-    """What a running step waits for. `sessions` counts those left over all load balancers."""
+    """A running step waits for something."""
 
     node: str
     step: Step
     detail: str
+    """What it waits for."""
     sessions: int | None = None
+    """Sessions that are left on the node, over all load balancers."""
 
 
 @dataclass(frozen=True)
 class StepFinished(Event):
+    """A step of a node succeeded."""
+
     node: str
     step: Step
     seconds: float
@@ -135,24 +156,29 @@ class StepFinished(Event):
 
 @dataclass(frozen=True)
 class StepFailed(Event):
+    """A step of a node failed."""
+
     node: str
     step: Step
     seconds: float
     reason: str
     hint: str | None = None
     tail: tuple[str, ...] = ()
+    """The last lines that the node printed, oldest first."""
     unknown: bool = False
-    """A command was sent and its answer was lost: whether it worked must be observed."""
+    """Whether the answer to a command was lost: if it worked must then be observed."""
     changed_by_others: bool = False
-    """Somebody else changed a server: what they set stays."""
+    """Whether somebody else changed a server. What they set stays."""
 
 
 @dataclass(frozen=True)
 class HookStarted(Event):
-    """A shell line of `hooks:` is about to be run. `node` is `None` for those of the whole deployment."""
+    """A shell line of `hooks:` is about to be run."""
 
     hook: str
+    """Its key in `hooks:`."""
     node: str | None
+    """`None` for a hook of the whole deployment."""
     on: str
     """`here`, on the machine that deploys, or `node`."""
     line: str
@@ -160,15 +186,18 @@ class HookStarted(Event):
 
 @dataclass(frozen=True)
 class HookPrinted(Event):
-    """One line that a hook printed, without its line end."""
+    """A hook printed a line."""
 
     hook: str
     node: str | None
     text: str
+    """The line, without its line end."""
 
 
 @dataclass(frozen=True)
 class HookEnded(Event):
+    """A hook ended."""
+
     hook: str
     node: str | None
     seconds: float
@@ -178,44 +207,50 @@ class HookEnded(Event):
 
 @dataclass(frozen=True)
 class NodeFinished(Event):
+    """All steps of a node succeeded."""
+
     node: str
     seconds: float
 
 
 @dataclass(frozen=True)
 class NodeFailed(Event):
+    """A step of a node failed, and the node was put into a safe state."""
+
     node: str
     left_out: bool
-    """It takes no traffic. Otherwise it was put back as it was, its application untouched."""
+    """Whether it takes no traffic. Otherwise it was put back as it was, its application untouched."""
 
 
 @dataclass(frozen=True)
 class NodeReturned(Event):
-    """A node that had been left out serves again, by hand."""
+    """A node that was left out serves again: somebody brought it back."""
 
     node: str
 
 
 @dataclass(frozen=True)
 class Warned(Event):
+    """Something is wrong, but the deployment goes on."""
+
     message: str
     node: str | None = None
 
 
 @dataclass(frozen=True)
 class Halted(Event):
-    """No further node starts; those in flight finish."""
+    """No further node starts. Those in flight finish."""
 
     reason: str
     gave_up: bool = False
-    """Because of failures, and not because somebody asked."""
+    """Whether failures led to it; otherwise somebody asked for it."""
     judged: bool = False
-    """Because users get worse answers from the new release."""
+    """Whether the new release gave users worse answers."""
 
 
 @dataclass(frozen=True)
 class Paused(Event):
-    """No further node starts until somebody says so, or what it waits for is over."""
+    """No further node starts until somebody promotes the deployment, or what it waits for is over."""
 
     reason: str
 
@@ -229,26 +264,34 @@ class WentOn(Event):
 
 @dataclass(frozen=True)
 class Served(Event):
-    """What users got from one release while the deployment ran, as all load balancers counted it."""
+    """One release answered users while the deployment ran, as all load balancers counted it."""
 
     release: str
-    """What it is called; the old one may have no name."""
+    """Its name; words such as `the old release` where it has none."""
     requests: int
+    """Requests that were answered, or should have been."""
     errors: int
+    """Requests among them that failed."""
 
 
 @dataclass(frozen=True)
 class Probed(Event):
-    """What the service's public address answered while the deployment ran. Times are milliseconds."""
+    """The public address of the service was probed while the deployment ran."""
 
     asked: int
+    """Number of probes."""
     failed: int
+    """Probes that got no answer, or a 5xx."""
     median: float
+    """Milliseconds until an answer."""
     longest: float
+    """Milliseconds until the slowest answer."""
 
 
 @dataclass(frozen=True)
 class DeploymentFinished(Event):
+    """A deployment ended."""
+
     outcome: Outcome
     seconds: float
     reason: str = ""
@@ -256,24 +299,28 @@ class DeploymentFinished(Event):
 
 @dataclass(frozen=True)
 class Record:
-    """An event as the journal holds it. `sequence` counts from 1 in its deployment; `time` is Unix time."""
+    """An event as the journal holds it."""
 
     deployment: int
+    """Number of the deployment."""
     sequence: int
+    """Counts from 1 within the deployment; 0 for an event that could not be written."""
     time: float
+    """Unix time."""
     event: Event
 
 
 KINDS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}
+"""Every class of event, by its kind in JSON."""
 
 
 def to_fields(event: Event) -> dict[str, Any]:
-    """The event's fields as JSON can hold them."""
+    """The fields of `event`, as JSON can hold them."""
     return {item.name: getattr(event, item.name) for item in dataclasses.fields(event)}
 
 
 def from_fields(kind: str, fields: Mapping[str, Any]) -> Event | None:
-    """The event that `to_fields` wrote; `None` for one that only a newer version understands."""
+    """The event whose fields `to_fields` gave; `None` for one that only a newer version understands."""
     event = KINDS.get(kind)
     if event is None:
         return None
@@ -285,7 +332,7 @@ def from_fields(kind: str, fields: Mapping[str, Any]) -> Event | None:
 
 
 def _typed(hint: Any, value: Any) -> Any:
-    """JSON has no tuples and no enumerations: bring the value back to what the field holds."""
+    """`value` as the field holds it: JSON has no tuples and no enumerations."""
     if hint in (Step, Outcome):
         return hint(value)
     return tuple(value) if isinstance(value, list) else value

@@ -1,4 +1,7 @@
-"""What the engine asks of the world. Adapters implement these; simulations may too."""
+"""Ports: what the engine asks of the world, as Protocols. Adapters implement them, and so do simulations.
+
+All times are in seconds. Errors that any method of a Protocol raises are named at its class.
+"""
 
 from __future__ import annotations
 
@@ -21,41 +24,37 @@ from rollout.events import Event, Record
 
 
 class LoadBalancer(Protocol):
-    """One HAProxy, by its runtime socket."""
+    """One HAProxy, by its runtime socket.
+
+    Every method that awaits raises LoadBalancerUnreachable, NotHAProxy or CommandRejected.
+    """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its name in the inventory."""
+        ...
 
     async def read(self) -> Reading:
-        """A reading begun after this call. Waiters at the same time share one.
-
-        Raises LoadBalancerUnreachable, NotHAProxy, CommandRefused.
-        """
+        """A reading begun after this call. All who wait at the same time share one."""
         ...
 
     async def send(self, commands: Sequence[str]) -> None:
-        """Run commands that change something, in order and as one line.
-
-        Raises LoadBalancerUnreachable, NotHAProxy, CommandRefused.
-        """
+        """Send runtime commands that change something, in order and as one line."""
         ...
 
     async def server_states(self) -> str:
-        """What all servers are, in the words in which HAProxy can be told it when it starts.
-
-        Raises LoadBalancerUnreachable, CommandRefused.
-        """
+        """The states of all servers, as a state file holds them, which HAProxy loads when it starts."""
         ...
 
     async def sessions(self, servers: Collection[Server], *, named: int) -> list[Session]:
-        """The sessions on some servers, the oldest first; of the `named` oldest also what they do.
+        """The sessions on `servers`, oldest first; for the `named` oldest also what they do.
 
-        It takes HAProxy 10 µs for each session that it has, on whatever server. Raises as `send`.
+        HAProxy spends 10 µs on each session that it has, on whatever server.
         """
         ...
 
     async def level(self) -> str:
-        """The socket's permission level: `user`, `operator` or `admin`."""
+        """The permission level of the socket: `user`, `operator` or `admin`."""
         ...
 
     def focus(self, backends: Iterable[str]) -> None:
@@ -67,17 +66,19 @@ class Host(Protocol):
     """A machine that runs shell lines: over SSH, or this one."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name of the node or load balancer whose machine it is."""
+        ...
 
     async def connect(self) -> None:
         """Open the connection, if it is not open.
 
-        Raises HostUnreachable, AuthenticationFailed, HostKeyUnknown, HostKeyChanged.
+        Raises HostUnreachable, AuthenticationFailed, HostKeyUnknown or HostKeyChanged.
         """
         ...
 
     def expect(self, lines: int) -> None:
-        """Be ready: so many lines will have to be run soon. Whether that is possible, `run` tells."""
+        """Get ready to run that many lines soon. If that is impossible, `run` says so."""
         ...
 
     async def run(
@@ -90,9 +91,9 @@ class Host(Protocol):
     ) -> Completed:
         """Run a line of `sh` with nothing on its standard input, and wait for its end.
 
-        `output` gets each printed line, of both streams, as it comes. `timeout` is in seconds. Neither
-        `line` nor `environment` shows in a process list. Raises CommandTimedOut, AnswerLost, and what
-        `connect` raises. An exit status other than 0 is no error here.
+        `output` gets each printed line, of both streams, as it comes. Neither `line` nor `environment` shows
+        in a process list. An exit status other than 0 is no error here. Raises CommandTimedOut, AnswerLost,
+        UsageError for a name that no variable can have, and the errors of `connect`.
         """
         ...
 
@@ -105,79 +106,84 @@ class Host(Protocol):
         timeout: float,
         output: Callable[[str], None] | None = None,
     ) -> Completed:
-        """As `run`, with `content` on the standard input of the line, taken as fast as the line reads.
+        """Run a line as `run` does, with `content` on its standard input, taken as fast as the line reads.
 
         A line that ends early is given no more. After an error of `content` the line gets an end of file, as
-        after all of it, and the error is raised: whoever reads must know how much to expect.
+        after all of it, and the error is raised: the line must know how much to expect.
         """
         ...
 
 
 class Sources(Protocol):
-    """What is on this machine, to be sent to nodes."""
+    """Files and folders of this machine that are sent to nodes. Its methods raise SourceError."""
 
     async def archive(self, path: Path) -> Content:
-        """A file, as it is. Raises SourceError."""
+        """The bytes of a file."""
         ...
 
     async def packed(self, path: Path) -> Content:
-        """A file, or all that is in a folder, as a tar archive. Raises SourceError."""
+        """A tar archive of a file, or of all that is in a folder."""
         ...
 
 
 class HttpClient(Protocol):
-    """HTTP, as health pages are asked."""
+    """HTTP for health pages and for requests to an application."""
 
     async def request(self, method: str, url: str, *, timeout: float) -> Answer:
-        """One request on a connection of its own; redirects are not followed. Raises ProbeFailed."""
+        """The answer to one request, on a connection of its own; redirects are not followed.
+
+        Raises RequestFailed if no answer comes, and NobodyListens, which is one, if the port is closed.
+        """
         ...
 
 
 class Lock(Protocol):
-    """Lets one deployer at a time touch a service. Its methods raise HostError where it cannot be reached."""
+    """The lock of a service: one deployer at a time touches it. Every method that awaits raises HostError."""
 
     @property
-    def where(self) -> str: ...
+    def where(self) -> str:
+        """The place of the lock, such as `/tmp/rollout-shop-1a2b3c4d.lock on lb1`."""
+        ...
 
     async def take(self, holder: LockHolder) -> bool:
-        """Take it, if nobody holds it."""
+        """Take the lock; False if somebody holds it."""
         ...
 
     async def held(self) -> LockState | None:
-        """Who holds it."""
+        """The holder of the lock; `None` if nobody holds it."""
         ...
 
     async def beat(self, holder: LockHolder) -> LockRequests:
-        """Give a sign of life; what the holder was asked to do. To promote is asked once. Raises LockLost."""
+        """Give a sign of life and get what `holder` is asked to do. Raises LockLost.
+
+        A request to halt is given again each time, one to promote once.
+        """
         ...
 
-    async def ask(self, wish: Literal["halt", "promote"], who: str) -> bool:
-        """Ask the holder to halt, or to go on after a pause; False if nobody holds it."""
+    async def ask(self, request: Literal["halt", "promote"], who: str) -> bool:
+        """Ask the holder to halt, or to go on after a pause; False if nobody holds the lock."""
         ...
 
     async def drop(self, holder: LockHolder) -> None:
-        """Give it up, or take it from a holder that is gone. Does nothing if another one holds it by now."""
+        """Release the lock that `holder` took. Does nothing if another one holds it by now."""
         ...
 
 
 class Journal(Protocol):
-    """Where deployments are kept, as events."""
+    """Deployments as events, on disk. Its methods raise JournalError."""
 
     def begin(self, service: str) -> int:
-        """Open a deployment and give its number. Raises JournalError."""
+        """The number of a new deployment, from 1 up, unique among all services."""
         ...
 
     def append(self, deployment: int, event: Event) -> Record:
-        """Write one event; it is on disk when this returns, output lines a moment later.
-
-        Raises JournalError.
-        """
+        """Write one event. It is on disk when this returns; printed lines are a moment later."""
         ...
 
     def deployments(self, service: str) -> Sequence[int]:
-        """The service's deployments, oldest first."""
+        """The numbers of the service's deployments, oldest first."""
         ...
 
     def records(self, deployment: int) -> Sequence[Record]:
-        """All that is known of a deployment, in order."""
+        """The events of a deployment, in order."""
         ...

@@ -1,0 +1,1 @@
+"""Adapters: each implements a port for the real world, and translates its errors."""

@@ -14,10 +14,10 @@ from pathlib import Path
 import httpx
 
 from rollout.domain import Answer
-from rollout.errors import ConnectionRefused, RequestFailed
+from rollout.errors import NobodyListens, RequestFailed
 
 _LARGEST_BODY = 1_000_000
-"""Bytes: more than that is no health page."""
+"""Bytes: a health page has fewer."""
 FAILURES = (httpx.HTTPError, httpx.InvalidURL, LookupError, ValueError, ExceptionGroup)
 """The last three come from below httpx: charsets that are none, names that cannot be, ports beyond 65535."""
 
@@ -26,7 +26,7 @@ class HttpxClient:
     """Implements `HttpClient`. Proxies of the environment are not used: a node is asked directly."""
 
     def __init__(self, socket: Path | None = None) -> None:
-        """`socket` is a UNIX socket that stands for every server."""
+        """`socket` is the path of a UNIX socket to which all requests go, whatever their URL."""
         self._socket = socket
         self._clients: dict[bool, httpx.AsyncClient] = {}
 
@@ -53,6 +53,7 @@ class HttpxClient:
             raise translated(error) from error
 
     async def aclose(self) -> None:
+        """Close all connections."""
         for client in self._clients.values():
             await client.aclose()
 
@@ -73,22 +74,23 @@ class HttpxClient:
 
 @functools.cache
 def _trusted() -> ssl.SSLContext:
-    """The certificates that are trusted: they take 50 ms to load, and most health pages need none."""
+    """The trusted certificates: they take 50 ms to load, and most health pages need none."""
     return httpx.create_ssl_context(trust_env=False)
 
 
 def translated(error: Exception) -> RequestFailed:
+    """The error that one of `FAILURES` means."""
     causes = list(_causes(error))
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return ConnectionRefused("connection refused")
+        return NobodyListens("connection refused")
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
         return RequestFailed(f"TLS: {error}")
-    told = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
-    return RequestFailed(str(told) or type(told).__name__)
+    first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+    return RequestFailed(str(first) or type(first).__name__)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that led to it; where a name has several addresses, what each of them said."""
+    """The error and all that led to it; if a name has several addresses, the errors of each."""
     yield error
     for cause in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
         yield from _causes(cause)

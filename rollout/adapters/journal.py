@@ -1,4 +1,4 @@
-"""The journal in SQLite: every deployment of every service of this user, as events.
+"""The journal in SQLite: all deployments of all services by this user, as events.
 
 WAL mode lets `status` read while a deployment writes, and a process that is killed in mid-write leaves a
 database that loads. Each fact is synced to disk before `append` returns; printed lines and what is waited for
@@ -36,28 +36,28 @@ CREATE TABLE IF NOT EXISTS events (
 _VERSION = 1
 """`PRAGMA user_version` of a journal with this schema."""
 _LAG = 0.25
-"""Seconds that printed lines may wait for company."""
+"""Seconds that printed lines may wait for the next fact."""
 _BUSY = 5.0
 """Seconds to wait for another process that is writing."""
 _PAUSE = 0.01
-_ELSEWHERE = "XDG_STATE_HOME chooses another folder for it"
+_ELSEWHERE = "set XDG_STATE_HOME to choose another folder for it"
 
 
 def journal_path() -> Path:
-    """`journal.db` in the user's state folder. Raises JournalError for a user who has no home folder."""
+    """The path of `journal.db` in the user's state folder. Raises JournalError without a home folder."""
     state = Path(os.environ.get("XDG_STATE_HOME", ""))
     if not state.is_absolute():
         try:
             state = Path.home() / ".local" / "state"
         except RuntimeError as error:
-            raise JournalError(f"no folder for the journal: {error}", hint=_ELSEWHERE) from error
+            raise JournalError(f"there is no folder for the journal: {error}", hint=_ELSEWHERE) from error
     return state / "rollout" / "journal.db"
 
 
 class SqliteJournal:
-    """Implements `Journal`. Close it after use.
+    """Implements `Journal` by a database. Close it after use.
 
-    `clock` gives Unix time, `masked` the name under which a service is kept.
+    `clock` gives Unix time, and `masked` the name under which a service is kept.
     """
 
     def __init__(
@@ -113,12 +113,13 @@ class SqliteJournal:
         return [Record(deployment, row[0], row[1], event) for row, event in events if event is not None]
 
     def close(self) -> None:
+        """Write what is left, and close the database. Raises JournalError."""
         with self._translated():
             self._flush()
             self._database.close()
 
     def _private(self) -> None:
-        """A journal tells of machines and what they printed: it is for its user alone."""
+        """Let no other user read the journal: it has the names of machines and what they printed."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
         if self._path.stat().st_mode & 0o077:  # SQLite gives its other files the same mode
@@ -139,7 +140,7 @@ class SqliteJournal:
             )
 
     def _use_wal(self) -> None:
-        """For good. It needs the file for itself, and unlike all else does not wait until it has it."""
+        """Switch to WAL mode, for good. It needs the file for itself and, unlike all else, does not wait."""
         deadline = time.monotonic() + _BUSY
         while True:
             try:

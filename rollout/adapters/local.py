@@ -7,28 +7,16 @@ import contextlib
 import os
 import signal
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import cast
 
-from rollout.adapters.shell import (
-    CHUNK,
-    FEEDING,
-    GRACE,
-    PATIENCE,
-    QUIET,
-    WRAPPER,
-    Printed,
-    ended,
-    feeding_script,
-    script,
-    whole,
-)
+from rollout.adapters.shell import CHUNK, GRACE, PATIENCE, QUIET, Printed, ShellHost, ended
 from rollout.domain import Completed
 from rollout.errors import CommandTimedOut
 
 
-class LocalHost:
-    """Runs shell lines here, in the environment of this process and what is given with the line."""
+class LocalHost(ShellHost):
+    """Implements `Host` for this machine. A line sees the environment of this process, too."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -42,30 +30,6 @@ class LocalHost:
 
     def expect(self, lines: int) -> None:
         """A shell starts at once here."""
-
-    async def run(
-        self,
-        line: str,
-        *,
-        environment: Mapping[str, str],
-        timeout: float,
-        output: Callable[[str], None] | None = None,
-    ) -> Completed:
-        """As `Host.run`. A command that is given up, by timeout or cancellation, is ended with its group."""
-        return await self._run(WRAPPER, whole(script(line, environment)), timeout, output)
-
-    async def send(
-        self,
-        line: str,
-        content: AsyncIterator[bytes],
-        *,
-        environment: Mapping[str, str],
-        timeout: float,
-        output: Callable[[str], None] | None = None,
-    ) -> Completed:
-        """As `Host.send`."""
-        written = whole(feeding_script(line, environment), content)
-        return await self._run(FEEDING, written, timeout, output)
 
     async def _run(
         self,
@@ -94,9 +58,9 @@ class LocalHost:
 
 @contextlib.asynccontextmanager
 async def _shell(wrapper: str) -> AsyncIterator[tuple[Process, asyncio.StreamReader]]:
-    """A shell with a process group of its own, and what it prints.
+    """A shell with a process group of its own, and the stream of its output.
 
-    The stream is our own pipe: a background process may hold it when the shell has long ended.
+    The stream is a pipe of our own: a background process may keep it open when the shell has long ended.
     """
     reading, writing = os.pipe()
     stream = asyncio.StreamReader(limit=CHUNK)
@@ -113,7 +77,7 @@ async def _shell(wrapper: str) -> AsyncIterator[tuple[Process, asyncio.StreamRea
 
 
 async def _started(wrapper: str, output: int) -> Process:
-    """asyncio waits for ever where it is cancelled while it starts a process, so it is let start it first."""
+    """The shell, once it has started: asyncio waits for ever if it is cancelled while it starts a process."""
     starting = asyncio.create_task(
         asyncio.create_subprocess_exec(
             "sh", "-c", wrapper, stdin=PIPE, stdout=output, stderr=output, start_new_session=True
@@ -140,7 +104,7 @@ async def _write(process: Process, written: AsyncIterator[bytes]) -> None:
 
 
 async def _read(process: Process, stream: asyncio.StreamReader, printed: Printed) -> None:
-    """Until the stream ends, or is silent although the process has ended."""
+    """Read until the stream ends, or is silent although the process has ended."""
     clock = asyncio.get_running_loop().time
     patience = PATIENCE
     while patience > 0:

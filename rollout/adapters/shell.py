@@ -1,4 +1,4 @@
-"""How a host runs a shell line: what is sent to `sh`, and how what it prints becomes lines."""
+"""A shell line on a host, here or over SSH: what `sh` is sent, and how its output becomes lines."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import asyncio
 import codecs
 import re
 import shlex
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 
+from rollout.domain import Completed
 from rollout.errors import UsageError
 
 WRAPPER = 'script=$(cat); case $script in *=complete=) eval "${script%=complete=}"; esac'
-"""What `sh -c` is given. The script comes on standard input, so that no process list shows it; one whose end
-is missing, because the connection broke, is not run."""
+"""The argument of `sh -c`: it reads a script from standard input and runs it, so that no process list shows
+the script. One whose end is missing, because the connection broke, is not run."""
 
 FEEDING = f"""read -r size; {WRAPPER.replace("cat", 'head -c "$size"')}"""
-"""The same for a script whose size comes first, and after which goes on what the script itself reads."""
+"""A wrapper for a script that reads standard input itself: the script's size in bytes comes first, then the
+script, then what it reads."""
 
 QUIET = 0.2
 """Seconds of silence after the exit status: what still holds the streams then is a background process."""
@@ -31,17 +34,57 @@ CHUNK = 32_768
 
 _BEGIN = "--- rollout: the command begins, process"
 _TAIL = 20
+"""Lines of output that are kept."""
 _WIDTH = 4_000
+"""Characters of a line that are kept."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+class ShellHost(ABC):
+    """The half of a `Host` that is the same here and over SSH: what a shell is sent to run a line."""
+
+    async def run(
+        self,
+        line: str,
+        *,
+        environment: Mapping[str, str],
+        timeout: float,
+        output: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """As `Host.run`. A command that times out or is cancelled is ended with its process group."""
+        return await self._run(WRAPPER, whole(script(line, environment)), timeout, output)
+
+    async def send(
+        self,
+        line: str,
+        content: AsyncIterator[bytes],
+        *,
+        environment: Mapping[str, str],
+        timeout: float,
+        output: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """As `Host.send`."""
+        written = whole(feeding_script(line, environment), content)
+        return await self._run(FEEDING, written, timeout, output)
+
+    @abstractmethod
+    async def _run(
+        self,
+        wrapper: str,
+        written: AsyncIterator[bytes],
+        timeout: float,
+        output: Callable[[str], None] | None,
+    ) -> Completed:
+        """Run `sh -c wrapper` with `written` on its standard input."""
+
+
 def script(line: str, environment: Mapping[str, str]) -> bytes:
-    """What is written to the wrapper's standard input to run `line`. Raises UsageError."""
+    """The standard input of `WRAPPER` that runs `line`. Raises UsageError for the name of a variable."""
     return _script("exec </dev/null 2>&1", line, environment)
 
 
 def feeding_script(line: str, environment: Mapping[str, str]) -> bytes:
-    """The same for `FEEDING`; what `line` reads comes next."""
+    """The standard input of `FEEDING` that runs `line`, up to what `line` reads. Raises UsageError."""
     text = _script("unset size; exec 2>&1", line, environment)
     return f"{len(text)}\n".encode() + text
 
@@ -56,7 +99,7 @@ def _script(begin: str, line: str, environment: Mapping[str, str]) -> bytes:
 
 
 async def whole(script: bytes, content: AsyncIterator[bytes] | None = None) -> AsyncIterator[bytes]:
-    """All that is written to standard input."""
+    """A script, then the content that its line reads, in pieces."""
     yield script
     if content is not None:
         async for data in content:
@@ -64,7 +107,7 @@ async def whole(script: bytes, content: AsyncIterator[bytes] | None = None) -> A
 
 
 async def ended(writing: asyncio.Task[None]) -> None:
-    """End what still writes to a command that has ended. Raises what is wrong with what it writes."""
+    """Stop writing to a command that has ended. Raises the error of the content, if it had one."""
     writing.cancel()
     await asyncio.wait([writing])
     if not writing.cancelled():
@@ -72,7 +115,7 @@ async def ended(writing: asyncio.Task[None]) -> None:
 
 
 class Printed:
-    """Folds what a command prints into lines, in bounded memory.
+    """The output of a command as lines, in bounded memory.
 
     A line is what a terminal would show of it (after the last carriage return), cut at 4,000 characters;
     bytes that are not UTF-8 are replaced. What the login shell prints before the command begins is dropped,
@@ -88,6 +131,7 @@ class Printed:
         self._tail: deque[str] = deque(maxlen=_TAIL)
 
     def feed(self, data: bytes) -> None:
+        """Take the next bytes of the output."""
         self._fold(self._decoder.decode(data))
 
     def end(self) -> tuple[str, ...]:

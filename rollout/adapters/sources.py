@@ -1,4 +1,4 @@
-"""What is on this machine and sent to nodes: read twice, to know its hash and to send it."""
+"""Files and folders of this machine that are sent to nodes: read for their hash, and again to be sent."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from rollout.domain import Content
 from rollout.errors import SourceError
 
 _PIECE = 1 << 16
+"""Bytes that are read at once."""
 _OFTEN = 8 << 20
+"""Bytes after which the page cache is told to forget a file."""
 
 Pieces = Callable[[], Iterator[bytes]]
 
 
 class LocalSources:
-    """Each source is looked at once; one that changes after that is not sent."""
+    """Implements `Sources`. Each source is read once for its hash; one that has changed since is not sent."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[Path, bool], Content] = {}
@@ -47,7 +49,7 @@ class LocalSources:
 
 def _content(path: Path, pieces: Pieces) -> Content:
     size, digest = 0, hashlib.sha256()
-    with _told(path):
+    with _translated(path):
         for data in pieces():
             size += len(data)
             digest.update(data)
@@ -56,7 +58,7 @@ def _content(path: Path, pieces: Pieces) -> Content:
 
 async def _again(path: Path, pieces: Pieces, size: int) -> AsyncIterator[bytes]:
     again, left = pieces(), size
-    with _told(path):
+    with _translated(path):
         while data := await asyncio.to_thread(next, again, b""):
             left -= len(data)
             yield data
@@ -65,7 +67,7 @@ async def _again(path: Path, pieces: Pieces, size: int) -> AsyncIterator[bytes]:
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -74,7 +76,7 @@ def _told(path: Path) -> Iterator[None]:
 
 def _changed(path: Path) -> SourceError:
     return SourceError(
-        f"{path} changed while it was sent", hint="leave it alone until the deployment is done"
+        f"{path} changed while it was being sent", hint="do not change it until the deployment has ended"
     )
 
 
@@ -115,8 +117,8 @@ def _member(file: Path, name: str, status: os.stat_result) -> Iterator[bytes]:
 
 
 def _content_of(file: Path, size: int) -> Iterator[bytes]:
-    """The page cache forgets it as it is read: where this machine is the node, the application needs the
-    place."""
+    """The bytes of a file. The page cache forgets them: if this machine is the node, its application needs
+    the memory."""
     with file.open("rb", buffering=0) as opened:
         left, kept = size, 0
         while left:

@@ -16,7 +16,10 @@ _PAUSE = 0.5
 
 
 async def post(url: str, message: dict[str, Any], *, timeout: float) -> None:
-    """By proxies of the environment, where it names some. Raises ProbeFailed, which does not show the URL."""
+    """Post a message, by the proxies of the environment if there are any. `timeout` is in seconds.
+
+    Raises RequestFailed, which does not show the URL.
+    """
     try:
         async with asyncio.timeout(timeout), _client(timeout) as client:
             try:
@@ -36,7 +39,7 @@ def _client(timeout: float) -> httpx.AsyncClient:
     try:
         return httpx.AsyncClient(timeout=timeout, headers={"User-Agent": "rollout"})
     except (ImportError, ValueError, httpx.InvalidURL):  # its text would show the proxy's password
-        raise RequestFailed("the proxy of the environment cannot be used") from None
+        raise RequestFailed("the proxy set in the environment cannot be used") from None
     except OSError as error:  # SSL_CERT_FILE names none
         raise RequestFailed(f"TLS: {error}") from None
 

@@ -1,1 +1,4 @@
-"""What the deployed application imports. Standard library only: it runs where `rollout` is not installed."""
+"""Modules that the deployed application imports: a health page, and a hook for gunicorn's workers.
+
+They need the standard library only, and nothing else of `rollout`.
+"""

@@ -1,4 +1,4 @@
-"""What a gunicorn worker tells the deployment that waits for it: that it is ready, or why it is not.
+"""Reports of gunicorn's workers to a deployment that waits for them: a worker is ready, or why it is not.
 
 In gunicorn's configuration file, one line:
 
@@ -23,15 +23,18 @@ from wsgiref.util import setup_testing_defaults
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-_HOLD = 2.0
-"""Seconds for which a worker that is not ready keeps from serving, so that it can be ended before."""
+_PAUSE = 2.0
+"""Seconds for which a worker that is not ready does not serve, so that it can be ended before it does."""
 
 
 class Report:
-    """For gunicorn's `post_worker_init`. It never raises, and does nothing where nobody listens."""
+    """A hook for gunicorn's `post_worker_init`. It never raises, and does nothing if nobody listens."""
 
     def __init__(self, page: str = "/_status", notify: str | None = None) -> None:
-        """`notify` is where the datagram goes: by default, to a socket beside gunicorn's pidfile."""
+        """`page` is the path of the health page, `notify` the URL to which a datagram is sent.
+
+        By default it goes to a socket beside gunicorn's pidfile.
+        """
         self._page = page
         self._notify = notify
 
@@ -39,34 +42,34 @@ class Report:
         try:
             with self._connected(worker.cfg.pidfile) as listener:
                 wrong = self.why_not_ready(worker.wsgi)
-                told = f"not ready: {wrong}" if wrong else "ready"
-                listener.send(f"{os.getpid()} {told}".encode()[:1000])
-            end = time.monotonic() + _HOLD
+                state = f"not ready: {wrong}" if wrong else "ready"
+                listener.send(f"{os.getpid()} {state}".encode()[:1000])
+            end = time.monotonic() + _PAUSE
             while wrong and worker.alive and time.monotonic() < end:
                 time.sleep(0.05)
         except Exception:  # noqa: S110 - an exception here would keep the application from ever starting
             pass
 
     def why_not_ready(self, app: WSGIApplication) -> str:
-        """Ask the application for its health page; empty if it answers. An ASGI application is not asked."""
+        """Why the application's health page does not answer; empty if it does. ASGI is not asked."""
         if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(type(app).__call__):
             return ""
         try:
             status = _ask(app, self._page)
         except Exception as error:
             return f"{self._page} failed with {type(error).__name__}: {error}"
-        # Whatever the application says on purpose will do: a node that is drained answers its page with 404.
+        # Any answer that the application gives on purpose will do: a drained node answers its page with 404.
         return f"{self._page} answered {status}" if status.startswith("5") else ""
 
     def _connected(self, pidfile: str) -> socket.socket:
-        """To who listens. Raises OSError if nobody does."""
+        """A socket to the deployment that listens. Raises OSError if none does."""
         address: Any
         family, address = socket.AF_UNIX, f"{os.path.realpath(pidfile)}.ready"
         if self._notify is not None:
             url = urlsplit(self._notify)
             family, _, _, _, address = socket.getaddrinfo(url.hostname, url.port, type=socket.SOCK_DGRAM)[0]
         listener = socket.socket(family, socket.SOCK_DGRAM)
-        listener.setblocking(False)  # who listens no longer reads may not keep a worker from starting
+        listener.setblocking(False)  # a listener that does not read must not keep a worker from starting
         try:
             listener.connect(address)
         except OSError:
@@ -76,7 +79,7 @@ class Report:
 
 
 def _ask(app: WSGIApplication, path: str) -> str:
-    """The status that `app` answers a GET of `path` with."""
+    """The status with which `app` answers a GET of `path`, such as `200 OK`."""
     environ: dict[str, Any] = {"PATH_INFO": path}
     setup_testing_defaults(environ)
     statuses: list[str] = []

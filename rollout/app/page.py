@@ -1,4 +1,4 @@
-"""What the health page says: alike for WSGI and ASGI."""
+"""The health page, the same for WSGI and ASGI."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`headers` in the order in which they are sent."""
+    """An answer of the page. `headers` are in the order in which they are sent."""
 
     status: int
     reason: str
@@ -26,14 +26,14 @@ class Page:
     release: str | None
 
     def answers(self, method: str, path: str) -> bool:
-        """Whether this request is for the page and not for the application."""
+        """Whether a request is for the page and not for the application."""
         return path == self.path and method in ("GET", "HEAD")
 
     def answer(self, method: str) -> Answer:
-        """What `method` (GET or HEAD) gets now.
+        """The answer to a request by `method`, GET or HEAD.
 
-        A file that cannot be looked at counts as missing: wrong permissions on a folder must not take
-        every node out of rotation.
+        A file that cannot be looked at counts as missing: wrong permissions on a folder must not take every
+        node out of rotation.
         """
         draining = self.file is not None and os.path.exists(self.file)
         content = {"status": "draining" if draining else "ok"}

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class HealthPage:
-    """Answers `path` with 200, or 404 while `file` exists; all else goes to `app` untouched.
+    """An application that answers `path` with 200, or 404 while `file` exists, and passes the rest to `app`.
 
         application = HealthPage(application, file="/run/shop/draining", release="1.4.2")
 
-    The body is `{"status": "ok", "release": "1.4.2"}` (or `"draining"`), and `X-Release` says it too.
+    The body is `{"status": "ok", "release": "1.4.2"}` (or `"draining"`); `X-Release` has the release, too.
     """
 
     def __init__(

@@ -82,7 +82,7 @@ class _Wiring:
 
     def probe(self, name: str) -> HttpClient:
         target = self._inventory.ssh_target(name)
-        return self.direct if target is None else self._ssh.probe(target, self.direct)
+        return self.direct if target is None else self._ssh.http_client(target, self.direct)
 
     def load_balancer(self, name: str) -> HAProxy:
         master = self._inventory.master_socket(name)

@@ -1,4 +1,4 @@
-"""How many servers of a backend carry its traffic, and whether some may leave. Values in, values out."""
+"""Capacity: the servers that carry a backend's traffic, and whether some may leave. Values in, values out."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from rollout.domain import Reading, Server, ServerState
 from rollout.inventory.quantities import Amount
 
 Backend = tuple[str, str]
-"""The names of a load balancer and of one of its backends."""
+"""Names of a load balancer and of one of its backends."""
 
 WHAT_TO_DO = (
-    "`rollout status` shows what is out: put something back, or lower strategy.min_ready; "
-    "--allow-outage sets capacity aside"
+    "`rollout status` shows which nodes are out: bring one back, or lower strategy.min_ready; "
+    "--allow-outage skips the capacity checks"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How many servers of a backend are ready now, and the fewest that will be while nodes are out.
-
-    `floor` is what `strategy.min_ready` demands of it.
-    """
+    """Ready servers of one backend: now, and while nodes are out."""
 
     load_balancer: str
     backend: str
     now: int
+    """Servers that are ready now."""
     least: int
+    """The fewest that will be ready while nodes are out."""
     floor: int
+    """The fewest that `strategy.min_ready` allows; 1 without it."""
 
 
 def shortages(
@@ -40,12 +40,12 @@ def shortages(
     out: Collection[Server] = (),
     back: Collection[Server] = (),
 ) -> dict[Backend, str]:
-    """What each backend would lack if `own` were taken out; those that lack nothing are missing.
+    """The shortage of each backend that would have too few servers without `own`, as a sentence.
 
-    Whatever HAProxy shows, servers in `out` count as not ready, and those in `back` as ready. Servers of
+    Whatever HAProxy shows, servers in `out` count as not ready, and those in `back` as ready. Servers in
     `own` that carry no traffic take nothing away, however few others there are.
     """
-    found = {}
+    shortages = {}
     states = list(states)
     own, out, back = (with_trackers(servers, states) for servers in (own, out, back))
     for (load_balancer, backend), here in _by_backend(states).items():
@@ -56,28 +56,28 @@ def shortages(
             continue
         leaving = ", ".join(server.name for server in sorted(ready.intersection(own)))
         if left or min_ready is not None:
-            found[load_balancer, backend] = (
+            shortages[load_balancer, backend] = (
                 f"without {leaving}, backend {backend} on {load_balancer} would have {len(left)} of its "
-                f"{_size(here)} servers ready, and strategy.min_ready ({min_ready}) demands {floor}"
+                f"{_size(here)} servers ready, but strategy.min_ready ({min_ready}) requires {floor}"
             )
         else:
-            found[load_balancer, backend] = (
+            shortages[load_balancer, backend] = (
                 f"{min(ready)} is the last server that takes traffic in its backend"
             )
-    return found
+    return shortages
 
 
 def queues(reading: Reading, own: Collection[Server]) -> dict[Backend, str]:
-    """The backends in which requests wait for a server, and some of `own` carry traffic."""
-    found = {}
+    """The queue of each backend that has one and in which some of `own` carry traffic, as a sentence."""
+    queues = {}
     own = with_trackers(own, reading.servers)
     for (load_balancer, backend), here in _by_backend(reading.servers).items():
         waiting = reading.queued.get(backend, 0) + sum(state.queued for state in here)
         if waiting and any(state.server in own and state.in_rotation for state in here):
-            found[load_balancer, backend] = (
+            queues[load_balancer, backend] = (
                 f"backend {backend} on {load_balancer} is at its limit: {waiting} waiting in its queue"
             )
-    return found
+    return queues
 
 
 def capacity(
@@ -87,7 +87,7 @@ def capacity(
     window: int,
     min_ready: Amount | None,
 ) -> tuple[Capacity, ...]:
-    """Of each backend that the nodes are in, the fewest ready servers while any `window` nodes are out."""
+    """The capacity of each backend that the nodes are in, while any `window` of them are out."""
     result = []
     for reading in readings:
         taken_along = {name: with_trackers(placement[name], reading.servers) for name in nodes}
@@ -105,20 +105,20 @@ def capacity(
 
 
 def with_trackers(servers: Collection[Server], states: Iterable[ServerState]) -> frozenset[Server]:
-    """`servers`, and those that track one of them: what takes one out takes its trackers along."""
+    """`servers` and those that track one of them: a server that leaves takes its trackers along."""
     trackers: dict[tuple[str, str], list[Server]] = {}
     for state in states:
         if state.tracks:
             trackers.setdefault((state.server.load_balancer, state.tracks), []).append(state.server)
-    found: set[Server] = set()
+    result: set[Server] = set()
     new = list(servers)
     while new:
-        found.update(new)
+        result.update(new)
         along = (
             tracker for server in new for tracker in trackers.get((server.load_balancer, server.path), ())
         )
-        new = [server for server in along if server not in found]
-    return frozenset(found)
+        new = [server for server in along if server not in result]
+    return frozenset(result)
 
 
 def _by_backend(states: Iterable[ServerState]) -> dict[Backend, list[ServerState]]:
@@ -131,16 +131,17 @@ def _by_backend(states: Iterable[ServerState]) -> dict[Backend, list[ServerState
 def _ready(
     here: Iterable[ServerState], out: Collection[Server] = (), back: Collection[Server] = ()
 ) -> frozenset[Server]:
-    """Those that carry the traffic of a backend. A backup does as long as nothing but backups is up."""
+    """The servers that carry the traffic of a backend. Backups do as long as nothing but backups is up."""
     up = [state for state in here if state.server not in out and (state.in_rotation or state.server in back)]
     active = [state for state in up if not state.backup]
     return frozenset(state.server for state in active or up)
 
 
 def _size(here: Sequence[ServerState]) -> int:
-    """How many servers share the traffic when all are well."""
+    """The number of servers that share the traffic when all are well."""
     return sum(not state.backup for state in here) or len(here)
 
 
 def _floor(here: Sequence[ServerState], min_ready: Amount | None) -> int:
-    return 1 if min_ready is None else min_ready.as_floor(_size(here))
+    """The fewest servers that must stay ready."""
+    return 1 if min_ready is None else min_ready.as_minimum(_size(here))

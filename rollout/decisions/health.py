@@ -1,4 +1,4 @@
-"""What a health page's answer says. Pure: an answer in, a judgement out."""
+"""Answers of a health page, judged. Values in, values out."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 from rollout.domain import Answer
-from rollout.inventory.model import Health
+from rollout.inventory.health import Health
 
 DRAINING = 404
-"""What a health page answers to leave the load balancer."""
+"""HTTP status by which a health page makes a load balancer send no new requests."""
 
 
 def reported_release(answer: Answer, health: Health) -> str | None:
-    """The release that the page says it runs; `None` if it does not say, or nobody said where to look."""
+    """The release that the page reports; `None` if it reports none, or `health` names no place for it."""
     where = health.release
     if where is None:
         return None
@@ -30,10 +30,10 @@ def reported_release(answer: Answer, health: Health) -> str | None:
 
 
 def fault(answer: Answer, health: Health, release: str | None, *, draining: bool = False) -> str:
-    """What is wrong with the answer; empty if it is right.
+    """The fault of an answer, in words that follow the page's name; empty if the answer is right.
 
     `release` is the one that the page must report, `None` if any will do. While the page is made to answer
-    404 (`draining`), that is right as well, and a release is judged only if it reports one.
+    404 (`draining`), a 404 is right as well, and needs to report no release.
     """
     drained = draining and answer.status == DRAINING
     if answer.status != health.status and not drained:

@@ -1,9 +1,9 @@
-"""Whether a new release answers users as well as the old one does, by what HAProxy counted. Pure.
+"""The judgement on a release: whether it answers users as well as the old one. Counters in, a verdict out.
 
-Shares are compared by Fisher's exact test, so that no number of requests is too small for it. Errors also
-come in bursts, on good releases: what differs among the others by more than chance counts the less for it,
-and a release must be worse most of the time. A difference must matter, too: half a percent, and twice as
-many.
+Fractions are compared by Fisher's exact test, which works for any number of requests. Errors also come in
+bursts, on good releases: if the others differ among each other by more than chance, every error counts the
+less, and a release must be worse most of the time. A difference must matter, too: half a percent, and twice
+as many.
 """
 
 from __future__ import annotations
@@ -14,105 +14,115 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
 
+from rollout.decisions.counter_totals import AVERAGED_ANSWERS
 from rollout.domain import Counters
 
 FALSE_ALARMS = 0.001
-"""Of a thousand nodes with a good release, at most so many times one is judged bad for its errors."""
+"""Fraction of nodes with a good release that may be judged bad for their errors."""
 _EXCESS, _TIMES = 0.005, 2.0
-"""How much worse a share must be: by so much of all, and so many times."""
+"""How much worse a fraction must be to matter: the difference of the two, and their ratio."""
 _OUTAGE = 0.05
-"""By how much of all the others must have become worse, to be the ones that have a problem."""
+"""Difference of fractions by which the others must have become worse to have a problem of their own."""
 _NOTICEABLE = 5.0
-"""Milliseconds."""
-_WINDOW = 512
-"""Answers of HAProxy's sliding average, which is told in whole milliseconds: one may be missing for each."""
+"""Milliseconds by which an answer must be slower to matter."""
 _FEW = 10
-"""Requests, below which nothing is said of them."""
+"""Requests below which their fraction says nothing."""
 
 
 class Verdict(StrEnum):
+    """The verdict on a release."""
+
     PASS = auto()
     FAIL = auto()
     UNDECIDED = auto()
-    """Not enough requests."""
+    """There were not enough requests."""
     EVERYWHERE = auto()
-    """The others have a problem too: that is not the release's doing."""
+    """The other nodes have a problem, too, so the release is not to blame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """`errors` is a share from 0 to 1 that is too much in any case."""
+    """Limits to judge by, from `strategy.judge`."""
 
     errors: float | None = None
+    """Fraction of failed requests, from 0 to 1, above which a release is bad in any case."""
     slower: float = 2.0
+    """Ratio of mean times, new to old, from which on a release is too slow."""
     min_requests: int = 100
+    """Requests of the new release below which it cannot pass."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a group of nodes answered in consecutive parts of the same time, and before it."""
+    """Answers of a group of nodes, in consecutive parts of the same time."""
 
     name: str
     """`web1 on 1.4.2`."""
     nodes: tuple[tuple[Counters, ...], ...]
-    """The parts of each node."""
+    """Counters of each node in each part."""
     before: Counters = field(default_factory=Counters)
-    """Before all of it, as far as HAProxy remembers."""
+    """Counters from before the first part, as far back as HAProxy remembers, of all nodes together."""
 
     @property
     def all(self) -> Counters:
+        """Counters of all nodes in all parts together."""
         return sum((part for parts in self.nodes for part in parts), Counters())
 
     @property
     def parts(self) -> tuple[Counters, ...]:
-        """Those of all nodes together."""
+        """Counters of all nodes together, in each part."""
         return tuple(sum(parts, Counters()) for parts in zip(*self.nodes, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
+    """A verdict with its reason, in figures."""
+
     verdict: Verdict
     reason: str = ""
 
 
-_Share = Callable[[Counters], tuple[int, int]]
+_Ratio = Callable[[Counters], tuple[int, int]]
+"""Gives how many requests (or connections) were bad, of how many."""
 
 
 def _failing(seen: Counters) -> tuple[int, int]:
     return seen.failed, seen.asked
 
 
-def _refusing(seen: Counters) -> tuple[int, int]:
-    return seen.refused, seen.asked + seen.refused
+def _unconnected(seen: Counters) -> tuple[int, int]:
+    return seen.failed_connections, seen.asked + seen.failed_connections
 
 
-_SHARES: tuple[tuple[str, _Share], ...] = (("errors", _failing), ("connections that failed", _refusing))
+_RATIOS: tuple[tuple[str, _Ratio], ...] = (("errors", _failing), ("connections that failed", _unconnected))
 
 
 def judge(new: Seen, others: Seen, rules: Rules, false_alarms: float = FALSE_ALARMS) -> Judgement:
-    """`false_alarms` is the share of good releases that may be judged bad by this look.
+    """The judgement on `new`, compared with `others`.
 
-    Without `others`, what the new one's servers answered before is what it must come up to.
+    `false_alarms` is the fraction of good releases that may be judged bad by this look. Without `others`, the
+    new release is compared with what its own servers answered before.
     """
     if not others.nodes or not others.all.asked:
         others = Seen(f"the release before it on {new.name.partition(' on ')[0]}", ((new.before,),))
     elif problem := outage(new, others):
         return Judgement(Verdict.EVERYWHERE, problem)
-    for what, share in _SHARES:
-        if worse := _worse(what, share, new, others, false_alarms / len(_SHARES)):
+    for what, ratio in _RATIOS:
+        if worse := _worse(what, ratio, new, others, false_alarms / len(_RATIOS)):
             return Judgement(Verdict.FAIL, worse)
     if too_much := _above(new, rules):
         return Judgement(Verdict.FAIL, too_much)
     if slower := _slower(new, others, rules):
         return Judgement(Verdict.FAIL, slower)
-    asked = _refusing(new.all)[1]
+    asked = _unconnected(new.all)[1]
     if asked < rules.min_requests:
-        return Judgement(Verdict.UNDECIDED, f"{new.name} was asked {asked} times of {rules.min_requests}")
+        reason = f"{new.name} got {asked} of the {rules.min_requests} requests that it takes to judge it"
+        return Judgement(Verdict.UNDECIDED, reason)
     return Judgement(Verdict.PASS, f"{_counted('errors', _failing(new.all))}")
 
 
 def outage(new: Seen, others: Seen) -> str:
-    """What problem the others have of their own; empty if they have none."""
+    """The problem that the others have of their own, as a sentence; empty if they have none."""
     bad, of = _failing(others.all)
     was, among = _failing(others.before)
     usual = was / among if among >= _FEW else 0.0
@@ -126,15 +136,16 @@ def outage(new: Seen, others: Seen) -> str:
     )
 
 
-def _worse(what: str, share: _Share, new: Seen, others: Seen, false_alarms: float) -> str:
-    bad, of = share(new.all)
-    their_bad, their_of = share(others.all)
+def _worse(what: str, ratio: _Ratio, new: Seen, others: Seen, false_alarms: float) -> str:
+    """How much worse the new release is, as a sentence; empty if it is not."""
+    bad, of = ratio(new.all)
+    their_bad, their_of = ratio(others.all)
     if of < _FEW or their_of < _FEW:
         return ""
     usual = their_bad / their_of
-    if not (_matters(bad, of, usual) and _matters(*_without_bursts(share, new), usual)):
+    if not (_matters(bad, of, usual) and _matters(*_without_bursts(ratio, new), usual)):
         return ""
-    uneven = _unevenness(share(part) for parts in others.nodes for part in parts)
+    uneven = _unevenness(ratio(part) for parts in others.nodes for part in parts)
     chance = _chance(
         int(bad / uneven), round(of / uneven), math.ceil(their_bad / uneven), round(their_of / uneven)
     )
@@ -148,9 +159,9 @@ def _matters(bad: int, of: int, usual: float) -> bool:
     return of > 0 and bad / of >= max(usual + _EXCESS, usual * _TIMES)
 
 
-def _without_bursts(share: _Share, seen: Seen) -> tuple[int, int]:
-    """What is left without the worse ones of the parts, which are less than half of them."""
-    parts = sorted((share(part) for part in seen.parts), key=lambda part: part[0] / max(1, part[1]))
+def _without_bursts(ratio: _Ratio, seen: Seen) -> tuple[int, int]:
+    """The ratio over the better parts, which are just more than half of them."""
+    parts = sorted((ratio(part) for part in seen.parts), key=lambda part: part[0] / max(1, part[1]))
     rest = parts[: len(parts) // 2 + 1]
     return sum(bad for bad, _ in rest), sum(of for _, of in rest)
 
@@ -160,18 +171,22 @@ def _above(new: Seen, rules: Rules) -> str:
     if rules.errors is None or of < rules.min_requests or bad / of <= rules.errors:
         return ""
     allowed = _percent(rules.errors)
-    return f"{new.name} answered {_counted('errors', (bad, of))}: {allowed} is the limit"
+    return f"{new.name} answered {_counted('errors', (bad, of))}, and the limit is {allowed}"
 
 
 def _slower(new: Seen, others: Seen, rules: Rules) -> str:
-    """Slow in each third of the time: a few answers that take long make one of them slow."""
+    """How much slower the new release is, as a sentence; empty if it is not.
+
+    It must be slow in each third of the time: a few answers that take long make only one third slow.
+    """
     parts = list(zip(_thirds(new.parts), _thirds(others.parts), strict=False))
     enough = max(_FEW, rules.min_requests / 3)
     if len(parts) < 3 or any(ours.requests < enough or theirs.requests < _FEW for ours, theirs in parts):
         return ""
     usual = _usual_ratio(new.before, others.before)
     for ours, theirs in parts:
-        noticeable = max(_NOTICEABLE, _WINDOW / ours.requests)
+        # HAProxy shows its average in whole milliseconds: one may be missing for each averaged answer.
+        noticeable = max(_NOTICEABLE, AVERAGED_ANSWERS / ours.requests)
         if _mean(ours) < max(_mean(theirs) * rules.slower * usual, _mean(theirs) * usual + noticeable):
             return ""
     there = f"{others.name} took {_mean(others.all):.0f} ms"
@@ -184,20 +199,20 @@ def _thirds(parts: Sequence[Counters]) -> list[Counters]:
 
 
 def _usual_ratio(ours: Counters, theirs: Counters) -> float:
-    """How much slower the node was before: machines differ."""
-    if min(ours.requests, theirs.requests) < _WINDOW or not _mean(theirs):
+    """How many times slower the node was before, at least 1: machines differ."""
+    if min(ours.requests, theirs.requests) < AVERAGED_ANSWERS or not _mean(theirs):
         return 1.0
     return max(1.0, _mean(ours) / _mean(theirs))
 
 
 def _mean(seen: Counters) -> float:
-    """Milliseconds."""
+    """Milliseconds until an answer, on average."""
     return seen.milliseconds / seen.requests if seen.requests else 0.0
 
 
-def _unevenness(shares: Iterable[tuple[int, int]]) -> float:
-    """How many times more the shares vary than chance would have it; 1 at the least."""
-    cells = [(bad, of) for bad, of in shares if of]
+def _unevenness(ratios: Iterable[tuple[int, int]]) -> float:
+    """How many times more the ratios vary than they would by chance, at least 1."""
+    cells = [(bad, of) for bad, of in ratios if of]
     total = sum(of for _, of in cells)
     usual = sum(bad for bad, _ in cells) / total if total else 0.0
     if len(cells) < 2 or not 0 < usual < 1:
@@ -207,7 +222,7 @@ def _unevenness(shares: Iterable[tuple[int, int]]) -> float:
 
 
 def _chance(bad: int, of: int, their_bad: int, their_of: int) -> float:
-    """Fisher's exact test: how likely so many of ours are bad, or more, if both answer alike."""
+    """Probability that so many of ours are bad, or more, if both answer alike: Fisher's exact test."""
     total, all_bad = of + their_of, bad + their_bad
     most = min(of, all_bad)
 
@@ -222,16 +237,17 @@ def _choose(of: int, some: int) -> float:
     return math.lgamma(of + 1) - math.lgamma(some + 1) - math.lgamma(of - some + 1)
 
 
-def _counted(what: str, share: tuple[int, int]) -> str:
+def _counted(what: str, ratio: tuple[int, int]) -> str:
     """`7.9 % errors (38 of 481)`."""
-    bad, of = share
+    bad, of = ratio
     return f"{_percent(bad / of if of else 0.0)} {what} ({bad:,} of {of:,})"
 
 
-def _percent(share: float) -> str:
-    return f"{share:.1%}".replace("%", " %")
+def _percent(fraction: float) -> str:
+    """`7.9 %` for 0.079."""
+    return f"{fraction:.1%}".replace("%", " %")
 
 
 def joined(names: Sequence[str]) -> str:
-    """`web1`, `web2, web3`, `web2…web6`."""
+    """The names of nodes, in order, cut short: `web1`, `web2, web3`, `web2…web6`."""
     return ", ".join(names) if len(names) <= 2 else f"{names[0]}…{names[-1]}"

@@ -1,4 +1,4 @@
-"""A service as it is now: every node's state, judged from what every load balancer shows of it."""
+"""States of nodes and servers now, judged from what every load balancer shows. Values in, values out."""
 
 from __future__ import annotations
 
@@ -10,38 +10,44 @@ from rollout.domain import NodeState, OperationalState, Reading, ServerState
 
 @dataclass(frozen=True, slots=True)
 class HealthSeen:
-    """`status` is the HTTP status, `None` without an answer; `detail` is what is wrong."""
+    """Answer of a node's health page, judged."""
 
     healthy: bool
     status: int | None
+    """HTTP status; `None` without an answer."""
     release: str | None
+    """The release that the page reports; `None` if it reports none."""
     detail: str
+    """What is wrong; empty if nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """`health` is `None` where the inventory names no health page."""
+    """Status of a node."""
 
     name: str
     host: str
     state: NodeState
     health: HealthSeen | None
+    """`None` where the inventory names no health page."""
     servers: tuple[ServerState, ...]
+    """Its servers on all load balancers that could be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class SiteStatus:
-    """`unreachable` are load balancers that could not be read, with the reason."""
+    """Status of a service: its nodes, and the readings from which their states were judged."""
 
     nodes: tuple[NodeStatus, ...]
     readings: tuple[Reading, ...]
     unreachable: Mapping[str, str]
+    """Load balancers that could not be read, by name, each with the reason."""
 
 
 def node_state(states: Sequence[ServerState]) -> NodeState:
-    """The state of a node that is these servers: the one furthest from `ready` among them.
+    """The state of a node with these servers: the one among theirs that is furthest from `ready`.
 
-    A node of which some servers are out and some still take traffic is on its way: `draining`.
+    A node is `draining` while some of its servers are out and others still take traffic.
     """
     if not states:
         return NodeState.UNKNOWN
@@ -53,7 +59,7 @@ def node_state(states: Sequence[ServerState]) -> NodeState:
 
 
 def server_state(state: ServerState) -> NodeState:
-    """The same words for one server. Weight 0 and a 404 page keep new requests away as a drain does."""
+    """The state of one server. Weight 0 and a 404 page keep new requests away as a drain does."""
     if state.admin.in_maintenance:
         return NodeState.MAINT if state.idle else NodeState.DRAINING
     kept_away = state.weight == 0 or state.operational is OperationalState.STOPPING

@@ -1,4 +1,4 @@
-"""In which order nodes are rolled, and which one may start next. Values in, values out."""
+"""The order in which nodes are rolled, and the node that may start next. Values in, values out."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout.inventory.model import Inventory, Strategy
+from rollout.inventory.model import Inventory
+from rollout.inventory.strategy import Strategy
 
 Spread = Literal["zones", "within"]
 
 
 def waves(strategy: Strategy, total: int, *, done: int = 0) -> tuple[int, ...]:
-    """How many of the nodes that are not done are rolled in each wave. `total` includes those that are."""
-    canary = strategy.canary.as_floor(total) if strategy.canary is not None else 0
-    reached = (canary, *(wave.as_floor(total) for wave in strategy.waves), total)
+    """The number of nodes in each wave that is left, in order, when `done` of `total` nodes are done."""
+    canary = strategy.canary.as_minimum(total) if strategy.canary is not None else 0
+    reached = (canary, *(wave.as_minimum(total) for wave in strategy.waves), total)
     sizes = []
     for until in reached:
         if min(until, total) > done:
@@ -26,20 +27,20 @@ def waves(strategy: Strategy, total: int, *, done: int = 0) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How nodes that are out at once lie in zones. Without `spread` the given order is kept.
-
-    With it, every node has a zone.
-    """
+    """The order of nodes, by the zones of those that are out at once."""
 
     zones: Mapping[str, str | None]
+    """Zone of each node, by the node's name; never `None` with `spread`."""
     spread: Spread | None
+    """`strategy.spread`; `None` keeps the given order."""
 
     @classmethod
     def of(cls, inventory: Inventory) -> Order:
+        """The order that the inventory asks for."""
         return cls({name: node.zone for name, node in inventory.nodes.items()}, inventory.strategy.spread)
 
     def arranged(self, nodes: Sequence[str], *, waves: Iterable[int], window: int) -> tuple[str, ...]:
-        """The order in which they start, if all take the same time, wave after wave."""
+        """`nodes` in the order in which they start, wave after wave, if all take the same time."""
         started: list[str] = []
         for size in waves:
             wave = nodes[len(started) : len(started) + size]
@@ -49,9 +50,10 @@ class Order:
     def next(
         self, waiting: Sequence[str], flying: Collection[str], left_out: Collection[str] = ()
     ) -> str | None:
-        """Which of the `waiting` nodes, given as `arranged`, starts next; `None` until one in flight is done.
+        """The one of the `waiting` nodes that starts next; `None` if it must wait for one that is in flight.
 
-        Nodes that failed and are `left_out` take a place in their zone, but hold up no other zone.
+        `waiting` is in the order of `arranged`. Nodes that are `left_out` take a place in their zone, but
+        hold up no other zone.
         """
         if self.spread == "zones":
             out = Counter(self.zones[name] for name in (*flying, *left_out))

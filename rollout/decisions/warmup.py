@@ -1,4 +1,4 @@
-"""The weights by which a server that comes back takes its share of the traffic. Values in, values out."""
+"""Weights of a warm-up, by which a server that comes back takes its traffic. Values in, values out."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from rollout.domain import ServerBefore, ServerState
 from rollout.inventory.warmup import Warmup
 
 
-def found(state: ServerState, warmup: Warmup | None) -> ServerBefore:
-    """A server as it is now, with what it will be warmed up by when it comes back."""
+def server_before(state: ServerState, warmup: Warmup | None) -> ServerBefore:
+    """The server as it is now, with the weights by which it will be warmed up when it comes back."""
     return ServerBefore(
         state.admin, state.weight, () if warmup is None else lower_weights(state.weight, warmup)
     )
 
 
 def lower_weights(weight: int, warmup: Warmup) -> tuple[int, ...]:
-    """That of each step but the last, at least 1. None where `weight` leaves nothing below it.
+    """The weight of each step but the last, at least 1; none where nothing is below `weight`.
 
-    They are whole weights, since HAProxy truncates shares: 50% of weight 1 would be no traffic at all.
+    They are whole numbers, since HAProxy rounds percentages down: 50% of weight 1 would be no traffic at all.
     """
     if weight <= 1:
         return ()

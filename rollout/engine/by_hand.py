@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from rollout.decisions.capacity import WHAT_TO_DO, shortages
 from rollout.decisions.progress import NodeProgress
-from rollout.decisions.warmup import found
+from rollout.decisions.warmup import server_before
 from rollout.domain import AdminState, Server, ServerBefore, ServerState, Step
 from rollout.engine.log import Recorder, StepLog, step
 from rollout.engine.site import Site, Survey
@@ -118,7 +118,7 @@ def _before(site: Site, node: NodeProgress, seen: Survey) -> dict[Server, Server
     """How each server of a node is to be left: as it was noted, or ready where nothing was noted."""
     before = {}
     for state in seen.states(node.name):
-        now = dataclasses.replace(found(state, site.inventory.warmup), admin=AdminState.READY)
+        now = dataclasses.replace(server_before(state, site.inventory.warmup), admin=AdminState.READY)
         known = node.found(state.server) or now
         before[state.server] = known if known.weight_is_lost(state) else known.with_weight(state.weight)
     return before

@@ -8,8 +8,8 @@ from rollout.decisions.health import fault
 from rollout.domain import Answer
 from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
-from rollout.errors import ConnectionRefused, RequestFailed, StepFailure
-from rollout.inventory.model import Health
+from rollout.errors import NobodyListens, RequestFailed, StepFailure
+from rollout.inventory.health import Health
 
 REQUEST_TIMEOUT = 5.0
 """Seconds in which a health page must answer."""
@@ -48,7 +48,7 @@ async def prove_healthy(
             raise _unhealthy(context, health, wrong or after) from None
         except RequestFailed as error:
             right, wrong = 0, str(error)
-            if isinstance(error, ConnectionRefused):
+            if isinstance(error, NobodyListens):
                 pause = min(pause, _REFUSED_PAUSE)
         else:
             wrong = fault(answer, health, context.release, draining=draining)

@@ -1,4 +1,4 @@
-"""What an HAProxy configuration does to a rolling deployment: what loses requests, what costs time."""
+"""Findings in an HAProxy configuration: what makes a rolling deployment lose requests, or take longer."""
 
 from __future__ import annotations
 
@@ -14,23 +14,27 @@ __all__ = ["Finding", "Severity", "analyse"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`line` counts from 1; `backend` is empty for what concerns all. `advice` is what to do about it."""
+    """A finding in one line of a configuration."""
 
     severity: Severity
     file: str
     line: int
+    """Counts from 1."""
     backend: str
+    """Name of the backend; empty for a finding that concerns all of them."""
     message: str
+    """What is wrong, and what it leads to."""
     advice: str
+    """What to do about it."""
 
 
 def analyse(
     text: str, file: str, backends: Collection[str] | None = None, *, health_page: bool = False
 ) -> list[Finding]:
-    """What is to be said of an haproxy.cfg, in the order of its lines. No text raises.
+    """The findings in an haproxy.cfg, in the order of its lines. No text raises.
 
-    Only of `backends`, where they are given. `health_page` says that nodes are drained by the page that
-    HAProxy checks, and not by its runtime socket.
+    `backends` limits them to these backends, and `file` is what each finding calls the configuration.
+    `health_page` means that nodes are drained by the page that HAProxy checks, and not by its runtime socket.
     """
     sections = read(text)
     remarks = [("", remark) for remark in rules.of_socket(sections) if not health_page]

@@ -1,4 +1,4 @@
-"""An haproxy.cfg as sections of lines of words. Only what decides how servers are treated is understood."""
+"""An haproxy.cfg as sections, lines and words. Only settings that concern servers are understood."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ _VALUES = ("cookie", "downinter", "fall", "fastinter", "inter", "on-marked-down"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`number` counts from 1. `words` is never empty."""
+    """A line. `number` counts from 1, `words` is never empty."""
 
     number: int
     words: tuple[str, ...]
 
     def starts(self, *words: str) -> bool:
+        """Whether it begins with these words."""
         return self.words[: len(words)] == words
 
 
 @dataclass(frozen=True, slots=True)
 class ServerLine:
-    """A `server` or `server-template`, with what `default-server` adds to it.
+    """A `server` or `server-template` line, with the options of `default-server`.
 
-    `options` are those that matter here, by name; a flag's value is empty.
+    `options` are those that matter here, by name; the value of a flag is empty.
     """
 
     line: Line
@@ -43,19 +44,19 @@ class ServerLine:
     options: Mapping[str, str]
 
     def seconds(self, option: str, otherwise: float) -> float:
-        """A time among its options; `otherwise` if it is not set, or is set by a variable."""
-        found = _TIME.fullmatch(self.options.get(option, ""))
-        return int(found[1]) * _SECONDS[found[2] or "ms"] if found else otherwise
+        """The seconds of an option; `otherwise` if it is not set, or is set by a variable."""
+        time = _TIME.fullmatch(self.options.get(option, ""))
+        return int(time[1]) * _SECONDS[time[2] or "ms"] if time else otherwise
 
     def count(self, option: str, otherwise: int) -> int:
-        """A number among its options; `otherwise` as with `seconds`."""
+        """The number of an option; `otherwise` if it is not set, or is set by a variable."""
         value = self.options.get(option, "")
         return int(value) if re.fullmatch("[0-9]{1,9}", value) else otherwise
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """`head` is its first line; `lines` are those of its `defaults` and then its own."""
+    """A section. `head` is its first line; `lines` are those of its `defaults`, then its own."""
 
     kind: str
     name: str
@@ -63,18 +64,18 @@ class Section:
     lines: tuple[Line, ...]
 
     def last(self, *words: str) -> Line | None:
-        """The line that decides a keyword: the last one that begins so."""
+        """The last line that begins with `words`, which is the one that counts; `None` if none does."""
         return next((line for line in reversed(self.lines) if line.starts(*words)), None)
 
     def option(self, name: str) -> Line | None:
-        """The line that sets `option NAME`, unless a later one takes it back."""
+        """The line that sets `option NAME`; `None` if none does, or a later one unsets it."""
         endings = [("option", name), ("no", "option", name), ("default", "option", name)]
         lines = (line for line in reversed(self.lines) if any(line.starts(*words) for words in endings))
         line = next(lines, None)
         return line if line is not None and line.starts("option") else None
 
     def servers(self) -> Iterator[ServerLine]:
-        """Its servers, each with the `default-server` options that stand before it."""
+        """Its servers, each with the options of the `default-server` lines before it."""
         common: dict[str, str] = {}
         for line in self.lines:
             if line.starts("default-server"):
@@ -86,7 +87,7 @@ class Section:
 
 
 def read(text: str) -> list[Section]:
-    """The sections of a configuration, in order. Never raises: what is not understood is left out."""
+    """The sections of a configuration, in order. No text raises: lines that make no sense are left out."""
     sections: list[Section] = []
     defaults: dict[str, Section] = {}
     latest: tuple[Line, ...] = ()
@@ -119,7 +120,7 @@ def _split(text: str) -> Iterator[tuple[Line, list[Line]]]:
 
 
 def _words(line: str) -> tuple[str, ...]:
-    """A line's words, without quotes, escapes and comment."""
+    """The words of a line, without quotes, escapes and comment."""
     try:
         return tuple(shlex.split(line, comments=True))
     except ValueError:  # a quote that never ends: HAProxy takes no such line either
@@ -127,7 +128,7 @@ def _words(line: str) -> tuple[str, ...]:
 
 
 def _after(line: Line, word: str) -> str:
-    """The word that follows `word`, if it is there."""
+    """The word that follows `word` in a line; empty if there is none."""
     return dict(pairwise(line.words)).get(word, "")
 
 

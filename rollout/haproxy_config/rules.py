@@ -1,4 +1,4 @@
-"""The rules: what in a configuration loses requests, or makes a deployment slow."""
+"""Rules for an haproxy.cfg: settings that lose requests, or make a deployment slow."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ from enum import StrEnum
 from rollout.haproxy_config.configuration import Line, Section, ServerLine
 
 _INTER = 2.0
-"""Seconds between two checks, where nothing is set."""
+"""Seconds between two checks, by default."""
 _FALL = 3
-"""Failed checks until a server is DOWN, where nothing is set."""
+"""Failed checks until a server is DOWN, by default."""
 _LONG = 1.0
-"""Seconds between two checks beyond which waiting for one is worth a word."""
+"""Seconds between two checks above which a node notably waits for one."""
 
 
 class Severity(StrEnum):
+    """How much a finding matters."""
+
     WARNING = "warning"
     """Requests can be lost, or a deployment cannot work."""
     NOTE = "note"
-    """Good to know: it costs time, or matters in special cases."""
+    """A deployment takes longer, or the setting matters in special cases."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
+    """What a rule says about a line, which counts from 1."""
+
     severity: Severity
     line: int
     message: str
@@ -32,26 +36,28 @@ class Remark:
 
 
 def warning(line: Line, message: str, advice: str) -> Remark:
+    """A remark that is a warning."""
     return Remark(Severity.WARNING, line.number, message, advice)
 
 
 def note(line: Line, message: str, advice: str) -> Remark:
+    """A remark that is a note."""
     return Remark(Severity.NOTE, line.number, message, advice)
 
 
 def of_socket(sections: Sequence[Section]) -> Iterator[Remark]:
-    """Whether a runtime socket lets a deployment change servers."""
+    """Remarks on the runtime socket: it must let a deployment change servers."""
     sockets = [line for section in sections for line in section.lines if line.starts("stats", "socket")]
     if sockets and not any("admin" in line.words for line in sockets):
         yield warning(
             sockets[0],
-            "no `stats socket` has `level admin`: servers cannot be drained by it",
+            "no `stats socket` has `level admin`, so rollout cannot drain a server",
             "add `level admin` to the socket that the inventory names",
         )
 
 
 def of_backend(section: Section, *, health_page: bool) -> Iterator[Remark]:
-    """What a backend does to a node that leaves and comes back."""
+    """Remarks on a backend: what it does to a node that leaves and comes back."""
     servers = list(section.servers())
     if not servers:
         return
@@ -82,44 +88,44 @@ def _retries(section: Section) -> Iterator[Remark]:
     if not section.option("redispatch"):
         yield warning(
             section.head,
-            "no `option redispatch`: a request that cannot reach its server is not tried on another one",
+            "no `option redispatch`: a request that cannot reach its server is never sent to another one",
             "add `option redispatch`",
         )
     retries = section.last("retries")
     if retries and retries.words[1:2] == ("0",):
         yield warning(
             retries,
-            "`retries 0`: a node that is gone costs every request until its checks have failed",
+            "`retries 0`: requests to a node that goes down are lost until its checks have failed",
             "remove it (HAProxy's default is 3)",
         )
 
 
 def _pinned(section: Section, servers: Sequence[ServerLine], health_page: bool) -> Iterator[Remark]:
-    """Clients that belong to one server."""
+    """Clients that are pinned to one server."""
     persist = section.option("persist") or section.last("force-persist")
     if persist:
         yield warning(
             persist,
-            f"`{' '.join(persist.words)}` keeps pinned clients on a server that is down or out",
+            f"`{' '.join(persist.words)}` keeps pinned clients on a server that is down or in maintenance",
             "remove it; without it they move to another server",
         )
     sticky = _stickiness(section, servers)
     if sticky and health_page and section.last("http-check", "disable-on-404"):
         yield warning(
             sticky,
-            "clients are pinned to servers: one that left by `disable-on-404` still gets their requests",
-            "drain by HAProxy's runtime socket, or leave `http-check disable-on-404` out: DOWN moves them",
+            "clients are pinned to servers: one that is out by `disable-on-404` still gets their requests",
+            "drain by HAProxy's runtime socket, or remove `http-check disable-on-404`: DOWN moves clients",
         )
     elif sticky:
         yield note(
             sticky,
             "clients are pinned to servers: a drained server still gets their requests, new ones too",
-            "nothing to do: maintenance moves them before the restart; what the node alone remembers is lost",
+            "nothing to do: maintenance moves them before the restart; what only the node remembers is lost",
         )
 
 
 def _stickiness(section: Section, servers: Sequence[ServerLine]) -> Line | None:
-    """The line that pins clients to servers."""
+    """The line that pins clients to servers; `None` if none does."""
     cookie = section.last("cookie")
     if cookie and ("dynamic" in cookie.words or any("cookie" in server.options for server in servers)):
         return cookie
@@ -132,7 +138,7 @@ def _long_sessions(section: Section) -> Iterator[Remark]:
         yield note(
             mode or section.head,
             "`mode tcp`, HAProxy's default: a session lasts as long as its client stays connected",
-            "use `mode http` for HTTP; otherwise give `drain.timeout` time, or set `drain.on_timeout: close`",
+            "use `mode http` for HTTP; otherwise set a long `drain.timeout`, or `drain.on_timeout: close`",
         )
 
 
@@ -153,19 +159,21 @@ def _marked_down(section: Section, servers: Sequence[ServerLine], health_page: b
     if health_page and not section.last("http-check", "disable-on-404"):
         yield warning(
             cutting[0].line,
-            f"{_names(cutting)} with `on-marked-down shutdown-sessions`: leaving by the page cuts what runs",
+            f"{_names(cutting)} with `on-marked-down shutdown-sessions`: "
+            "draining by the health page cuts running requests",
             "add `http-check disable-on-404`: it lets running requests finish",
         )
     else:
         yield note(
             cutting[0].line,
-            f"{_names(cutting)} with `on-marked-down shutdown-sessions`: maintenance and DOWN cut what runs",
-            "nothing to do: a node is drained first; only what is left at `drain.timeout` is cut",
+            f"{_names(cutting)} with `on-marked-down shutdown-sessions`: "
+            "maintenance and DOWN cut running requests",
+            "nothing to do: a node is drained first; only requests that are left at `drain.timeout` are cut",
         )
 
 
 def _page(section: Section, checked: Sequence[ServerLine]) -> Iterator[Remark]:
-    """What draining by the health page needs."""
+    """Settings that draining by the health page needs."""
     if not section.option("httpchk"):
         yield warning(
             section.head,
@@ -176,14 +184,14 @@ def _page(section: Section, checked: Sequence[ServerLine]) -> Iterator[Remark]:
         slowest = max(checked, key=_until_down)
         yield note(
             section.head,
-            "no `http-check disable-on-404`: a node leaves when it is DOWN, "
+            "no `http-check disable-on-404`: a node leaves only when it is DOWN, "
             f"up to {_until_down(slowest):g} s after its page answers 404",
-            "add `http-check disable-on-404`: one check is then enough, and running requests go on",
+            "add `http-check disable-on-404`: one check is then enough, and running requests can finish",
         )
 
 
 def _waiting(checked: Sequence[ServerLine], health_page: bool) -> Iterator[Remark]:
-    """A node comes back by a check of HAProxy's own."""
+    """Waiting for a check of HAProxy's own, by which a node comes back."""
     if not checked:
         return
     slowest = max(checked, key=lambda server: _until_checked(server, health_page))
@@ -191,8 +199,8 @@ def _waiting(checked: Sequence[ServerLine], health_page: bool) -> Iterator[Remar
     if seconds > _LONG:
         yield note(
             slowest.line,
-            f"{slowest.name} is checked every {seconds:g} s: so long a healthy node may wait to come back",
-            "`inter 500ms`"
+            f"{slowest.name} is checked every {seconds:g} s: a healthy node may wait that long to come back",
+            "set `inter 500ms`"
             + ("" if health_page else ", or `downinter 500ms`, which counts once a check has failed"),
         )
 
@@ -202,15 +210,17 @@ def _returning(section: Section, servers: Sequence[ServerLine]) -> Iterator[Rema
     if slow:
         yield note(
             slow[0].line,
-            f"{_names(slow)} with `slowstart {slow[0].options['slowstart']}`: so long the others carry more",
+            f"{_names(slow)} with `slowstart {slow[0].options['slowstart']}`: "
+            "the other servers carry more for that long",
             f"set the inventory's `strategy.bake` to {slow[0].options['slowstart']}",
         )
     loaded = section.last("load-server-state-from-file")
     if loaded is None or loaded.words[1:2] == ("none",):
         yield note(
             loaded or section.head,
-            "a reload of HAProxy forgets drains: a node that is out takes traffic again",
-            "do not reload it meanwhile, or save its state just before and use `load-server-state-from-file`",
+            "a reload of HAProxy forgets drains: a node that is out of rotation gets traffic again",
+            "do not reload HAProxy while you deploy, or save its state right before, "
+            "and use `load-server-state-from-file`",
         )
 
 

@@ -1,4 +1,4 @@
-"""Where a configuration lets HAProxy's next process find the states of servers."""
+"""The state file, from which HAProxy's next process loads the states of servers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from rollout.haproxy_config.configuration import Section, read
 
 
 def state_file(text: str) -> str | None:
-    """The path from which a backend loads them (`load-server-state-from-file global`). No text raises.
+    """The path of the state file of a configuration; `None` if no backend loads one. No text raises.
 
-    Files of single backends (`local`) are not meant.
+    Only `load-server-state-from-file global` counts: files of single backends (`local`) are not followed.
     """
     sections = read(text)
     loaded = [

@@ -1,4 +1,4 @@
-"""The inventory: one YAML file, loaded into typed values, all of its mistakes told at once."""
+"""The inventory: one YAML file, loaded into typed values, with all of its mistakes reported at once."""
 
 from rollout.inventory.load import load
 from rollout.inventory.mistakes import InventoryError, Mistake

@@ -1,4 +1,4 @@
-"""From YAML nodes to plain data that knows where each of its values stands.
+"""The document: YAML nodes turned into plain data, with the position of each value.
 
 Plain scalars stay text, so that `1.10`, `no` and `22:30` mean what was typed; only null is null.
 """
@@ -28,7 +28,7 @@ _LARGEST = 100_000
 _DEEPEST = 30
 _SHELL_LINES = frozenset({"command", "start"})
 _HOOKS = frozenset(("hooks", name) for name in HOOKS)
-_IN_ITSELF = "found an alias of something that it is itself a part of"
+_IN_ITSELF = "found an alias of a value that contains it"
 
 Entries = dict[str, tuple[yaml.Node, yaml.Node]]
 
@@ -37,12 +37,12 @@ class Document:
     """An inventory as plain data: mappings, lists, text and None.
 
     `keys` and `values` are the positions of each key and value, `written` is each scalar as the file has it
-    (with its `${NAME}`), `mistakes` are what is wrong with the document itself. A value that is no value
-    because of one of them is `spoiled`, and an empty text in `data`.
+    (with its `${NAME}`), `mistakes` are those in the document itself. A value that has no meaning because of
+    one of them is `spoiled`, and is an empty text in `data`.
     """
 
     def __init__(self, file: Path, environment: Mapping[str, str]) -> None:
-        """Raises InventoryError where nothing is left to check."""
+        """Raises InventoryError for a mistake after which nothing is left to check."""
         self.file = str(file)
         self.keys: dict[KeyPath, Position] = {}
         self.values: dict[KeyPath, Position] = {}
@@ -55,7 +55,7 @@ class Document:
         self.data = self._mapping(read_nodes(file), ())
 
     def at(self, path: KeyPath) -> Any:
-        """The value at `path`; None where there is none."""
+        """The value at `path`; `None` if there is none."""
         value: Any = self.data
         for key in path:
             if isinstance(value, list) and isinstance(key, int):
@@ -106,7 +106,7 @@ class Document:
         return result
 
     def _entries(self, node: yaml.MappingNode, path: KeyPath) -> Entries:
-        """What stands in the mapping itself, then what it merges with `<<`: the first of a name wins."""
+        """The entries of the mapping itself, then those merged with `<<`: the first of a name wins."""
         entries: Entries = {}
         merged: list[yaml.Node] = []
         for key, value in node.value:
@@ -114,10 +114,10 @@ class Document:
             if key.tag == _MERGE:
                 merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
             elif not isinstance(key, yaml.ScalarNode) or key.tag not in _KNOWN_TAGS:
-                self._wrong(path, "found a key that is no plain word", _position(key))
+                self._wrong(path, "found a key that is not a plain word", _position(key))
             elif key.value in entries:
                 first = _position(entries[key.value][0]).line
-                message = f"duplicate key, it is on line {first} already"
+                message = f"duplicate key, the first is on line {first}"
                 self._wrong((*path, key.value), message, _position(key))
             else:
                 entries[key.value] = (key, value)
@@ -137,7 +137,7 @@ class Document:
         if node.tag == _NULL:
             if node.value:
                 return None
-            message = "has no value: give it one, or leave the key out"
+            message = "has no value: give it one, or remove the key"
             return self._spoil(path, message, self.keys.get(path))
         try:
             text = _joined_surrogates(node.value)
@@ -155,7 +155,7 @@ class Document:
 
     @contextmanager
     def _opened(self, node: yaml.Node) -> Iterator[bool]:
-        """Whether a node may be walked into: not if, by way of an alias, it is in itself."""
+        """Whether a node may be entered: not if, by way of an alias, it contains itself."""
         if id(node) in self._open:
             yield False
             return
@@ -168,7 +168,7 @@ class Document:
     def _count(self, path: KeyPath, node: yaml.Node) -> None:
         self._size += 1
         if self._size > _LARGEST:
-            message = f"too large: with its aliases it has more than {_LARGEST:,} values"
+            message = f"too large: with all aliases, there are more than {_LARGEST:,} values"
             raise InventoryError([Mistake(self.file, _position(node), (), message)])
         if len(path) > _DEEPEST:
             raise InventoryError([Mistake(self.file, _position(node), (), "nested too deeply")])

@@ -1,4 +1,4 @@
-"""What pydantic found, in the words of an inventory."""
+"""Pydantic's errors, translated into mistakes of an inventory."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from rollout.inventory.document import Document
 from rollout.inventory.mistakes import KeyPath, Mistake, nearest, quoted
 from rollout.inventory.model import Inventory
 from rollout.inventory.section import TAGS, Section
-from rollout.inventory.texts import NAME, WORD
+from rollout.inventory.texts import NAME_PATTERN, WORD_PATTERN
 
-_PATTERNS = {NAME: "letters, digits and _ . : -", WORD: "one word without spaces"}
+_PATTERNS = {NAME_PATTERN: "letters, digits and _ . : -", WORD_PATTERN: "one word without spaces"}
 _UNKNOWN = "extra_forbidden"
 _MISSING = "missing"
 
@@ -23,8 +23,8 @@ _MISSING = "missing"
 def explain(document: Document, error: ValidationError) -> tuple[list[Mistake], set[KeyPath]]:
     """The mistakes behind `error`, and the keys that mistyped ones were probably meant to be.
 
-    What follows from another mistake is left out: a value that the document itself found wrong, and a
-    missing key that a mistyped one stands for.
+    Mistakes that follow from others are left out: a value that the document itself found wrong, and a missing
+    key that was probably mistyped.
     """
     details = [(_path(document, detail["loc"]), detail) for detail in error.errors(include_url=False)]
     mistakes = []
@@ -53,12 +53,12 @@ def explain(document: Document, error: ValidationError) -> tuple[list[Mistake], 
 
 
 def keys_at(path: KeyPath) -> list[str]:
-    """The keys that the section at `path` may have; none where a name is free or no section stands."""
+    """The keys that the section at `path` may have; none where names are free, or no section is."""
     return [key for section in _sections(_annotation(path)) for key, _ in _fields(section)]
 
 
 def _path(document: Document, location: tuple[int | str, ...]) -> KeyPath:
-    """The keys of the file: without pydantic's marks for the kind of a union and for a mapping's key."""
+    """The keys in the file, without pydantic's marks for the member of a union and for a mapping's key."""
     path = tuple(part for part in location if part not in TAGS)
     return path[:-1] if path[-1] == "[key]" and path not in document.keys else path
 
@@ -74,7 +74,7 @@ def _unknown(path: KeyPath, suggestion: str | None) -> str:
 
 
 def _found(document: Document, path: KeyPath) -> str:
-    """As the file has it: a value that comes from a variable is shown as `${NAME}`."""
+    """The value as the file has it: one that comes from a variable is shown as `${NAME}`."""
     if path in document.written:
         written = document.written[path]
         return "found nothing" if document.at(path) is None else f"found {quoted(written)}"
@@ -104,15 +104,15 @@ def _expected(document: Document, path: KeyPath, detail: ErrorDetails) -> str:
         case "too_short":
             return "expected at least one"
         case "greater_than_equal":
-            return f"expected a number from {context['ge']} up"
+            return f"expected at least {context['ge']}"
         case "less_than_equal":
-            return f"expected a number up to {context['le']}"
+            return f"expected at most {context['le']}"
         case _:
             return "expected a whole number"
 
 
 def _expected_choice(path: KeyPath, written: str | None) -> str:
-    """One of some words, a mapping, or either."""
+    """The words and mappings that are allowed at `path`."""
     annotation = _annotation(path)
     words = [word for choice in _choices(annotation) for word in _words(choice)]
     sections = [f"a mapping{_with_required(section)}" for section in _sections(annotation)]
@@ -127,7 +127,7 @@ def _with_required(section: type[Section]) -> str:
 
 
 def _annotation(path: KeyPath) -> Any:
-    """The type that the model gives to the value at `path`; None where it knows none."""
+    """The type of the value at `path` in the model; `None` where the model has none."""
     annotation: Any = Inventory
     for key in path:
         annotation = next(_inside(annotation, key), None)

@@ -1,4 +1,4 @@
-"""What is run, and who is told, around a deployment and each of its nodes."""
+"""The sections `hooks` and `notify`: shell lines and messages around a deployment and each of its nodes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ NOTIFIED = (
     "webhook",
     "slack",
 )
-"""The keys of `notify:`, one of which there must be."""
+"""The keys of `notify:`, at least one of which is required."""
 
 _TIMEOUT = 60.0
+"""Seconds."""
 
 
 class Hook(Section):
@@ -33,7 +34,9 @@ class Hook(Section):
     environment."""
 
     command: Text = Field(description="The shell line")
-    on: Literal["here"] = Field(default="here", description="On this machine, since it is about no one node")
+    on: Literal["here"] = Field(
+        default="here", description="Where it is run: on this machine, since it belongs to no single node"
+    )
     timeout: Timeout = Field(default=_TIMEOUT, description="How long it may take")
 
 
@@ -42,7 +45,9 @@ class NodeHook(Section):
     environment."""
 
     command: Text = Field(description="The shell line")
-    on: Literal["here", "node"] = Field(default="here", description="On this machine, or on the node")
+    on: Literal["here", "node"] = Field(
+        default="here", description="Where it is run: on this machine (here) or on the node"
+    )
     timeout: Timeout = Field(default=_TIMEOUT, description="How long it may take")
 
 
@@ -55,36 +60,36 @@ class Hooks(Section):
     """Shell lines that are run around a deployment and around each node."""
 
     before_deploy: HookSetting | None = Field(
-        default=None, description="Before anything else; where it fails, no node is touched"
+        default=None, description="Before anything else; if it fails, no node is touched"
     )
     before_node: NodeHookSetting | None = Field(
-        default=None, description="Before each node is drained; where it fails, that node is not touched"
+        default=None, description="Before each node is drained; if it fails, that node is not touched"
     )
     after_node: NodeHookSetting | None = Field(
-        default=None, description="After each node that is done; a failure is a warning"
+        default=None, description="After each node that succeeded; a failure is only a warning"
     )
     after_deploy: HookSetting | None = Field(
-        default=None, description="At the end, however it went; a failure is a warning"
+        default=None, description="At the end, however the deployment ended; a failure is only a warning"
     )
     on_failure: HookSetting | None = Field(
-        default=None, description="When the deployment failed; a failure is a warning"
+        default=None, description="When the deployment has failed; a failure is only a warning"
     )
 
     def named(self, name: str) -> Hook | NodeHook | None:
-        """One of `HOOKS`, with its settings."""
+        """The hook of that key, one of `HOOKS`; `None` if it is not given."""
         given: str | Hook | NodeHook | None = getattr(self, name)
         return NodeHook(command=given) if isinstance(given, str) else given
 
 
 class Notify(Section):
-    """Who is told when a deployment begins and when it ends: webhook, slack, or both."""
+    """Messages when a deployment begins and when it ends, to a webhook, to Slack, or to both."""
 
     model_config = at_least_one(*NOTIFIED)
 
-    webhook: WebhookUrl | None = Field(default=None, description="Gets both as JSON")
-    slack: WebhookUrl | None = Field(default=None, description="An incoming webhook of Slack")
+    webhook: WebhookUrl | None = Field(default=None, description="A URL that gets both messages as JSON")
+    slack: WebhookUrl | None = Field(default=None, description="The URL of an incoming webhook of Slack")
 
     @property
     def urls(self) -> dict[str, str]:
-        """By key."""
+        """The URLs that are given, by key."""
         return {name: url for name in NOTIFIED if (url := getattr(self, name)) is not None}

@@ -1,4 +1,4 @@
-"""Loading an inventory."""
+"""Loading an inventory: from a file to typed values, or to all of its mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with an inventory, and where, as a person reads it."""
+"""Mistakes in an inventory: what is wrong, and where, as a person reads it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ KeyPath = tuple[str | int, ...]
 """The keys from the top of the inventory down to a value; numbers count a list's entries from 0."""
 
 _SHOWN = 50
+"""Mistakes that are shown at most."""
 _LONGEST = 80
+"""Characters of a quoted value that are shown at most."""
 
 
 class Position(NamedTuple):
-    """A place in a file, counted from 1, in characters."""
+    """A place in a file. Lines and columns count from 1; columns are characters."""
 
     line: int
     column: int
@@ -25,7 +27,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing that is wrong. Without a position it is about the whole file."""
+    """A mistake. Without a position it concerns the whole file."""
 
     file: str
     position: Position | None
@@ -34,7 +36,7 @@ class Mistake:
 
     @property
     def key(self) -> str:
-        """Dotted: `nodes.web1.host`, `load_balancers.lb1.backends[0]`; empty for the whole file."""
+        """The dotted key: `nodes.web1.host`, `load_balancers.lb1.backends[0]`; empty for the whole file."""
         parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path)
         return printable("".join(parts).removeprefix("."))
 
@@ -57,7 +59,7 @@ class InventoryError(UsageError):
 
 
 def printable(text: str) -> str:
-    """`text` with everything escaped that could move a terminal's cursor or hide."""
+    """`text` with every character escaped that could move a terminal's cursor or be invisible."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
@@ -70,6 +72,6 @@ def quoted(text: str) -> str:
 
 
 def nearest(word: str, allowed: Sequence[str]) -> str | None:
-    """The one of `allowed` that `word` was probably meant to be."""
+    """The word of `allowed` that `word` was probably meant to be; `None` if none is close."""
     close = get_close_matches(word.lower(), allowed, n=1)
     return close[0] if close else None

@@ -1,4 +1,4 @@
-"""The inventory as typed values. Field descriptions are what editors show while one is written."""
+"""The inventory as typed values. Editors show the descriptions of its fields while one is written."""
 
 from __future__ import annotations
 
@@ -9,49 +9,43 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, PrivateAttr, Tag
 
 from rollout.domain import RuntimeSocket, SshSocket, SshTarget
+from rollout.inventory.drain import Drain
+from rollout.inventory.health import Health
 from rollout.inventory.hooks import Hooks, Notify
-from rollout.inventory.judge import Judge, JudgeSetting
 from rollout.inventory.probe import PublicProbe
-from rollout.inventory.quantities import Amount, AmountOrNone, Duration, Timeout, Waves
+from rollout.inventory.quantities import Timeout
 from rollout.inventory.release import Release
-from rollout.inventory.request import Request
 from rollout.inventory.restart import RELOAD, WITH_A_GAP, RestartSetting
-from rollout.inventory.section import SCALAR, SETTINGS, Section, exactly_one, kind
-from rollout.inventory.texts import (
-    AbsolutePath,
-    HttpUrl,
-    Name,
-    Port,
-    RuntimeUrl,
-    Text,
-    Word,
-    parse_runtime_socket,
-)
+from rollout.inventory.section import SCALAR, SETTINGS, Section, kind
+from rollout.inventory.strategy import Strategy
+from rollout.inventory.texts import Name, Port, RuntimeUrl, Text, Word, parse_runtime_socket
 from rollout.inventory.warmup import Warmup
 
 
 class LoadBalancer(Section):
-    """One HAProxy that sends traffic to the nodes."""
+    """An HAProxy that sends traffic to the nodes."""
 
     haproxy: RuntimeUrl = Field(
         description="Its runtime socket: unix:///path, tcp://host:port or ssh://user@host/path"
     )
     backends: list[Word] | None = Field(
-        default=None, min_length=1, description="Only these backends; by default all in which a node is found"
+        default=None, min_length=1, description="The backends to use; by default all that have a node in them"
     )
     master: RuntimeUrl | None = Field(
-        default=None, description="Its master socket, so that old processes are seen after a reload"
+        default=None, description="Its master socket, which shows the old processes after a reload"
     )
 
 
 class Ssh(Section):
-    """How to log in. What is not given comes from ssh_config, as with OpenSSH."""
+    """How to log in over SSH. Settings that are not given come from ssh_config, as with OpenSSH."""
 
     user: Word | None = Field(default=None, description="The user to log in as")
     port: Port | None = Field(default=None, description="The port of its sshd")
-    identity_file: Text | None = Field(default=None, description="A private key; the agent is asked as well")
+    identity_file: Text | None = Field(
+        default=None, description="A private key; the keys of the agent are tried, too"
+    )
     known_hosts: Text | None = Field(
-        default=None, description="Host keys; an unknown or changed one is refused"
+        default=None, description="The file of known host keys; an unknown or changed key is refused"
     )
     jump: Word | None = Field(default=None, description="A jump host, [user@]host[:port]")
 
@@ -63,58 +57,18 @@ SshSetting = Annotated[
 
 
 class Node(Section):
-    """One machine (or address) that runs the service."""
+    """A machine (or address) that runs the service."""
 
     host: Word = Field(description="Its name or address")
     zone: Text | None = Field(default=None, description="Where it is, such as a rack or an availability zone")
-    server: Word | None = Field(default=None, description="HAProxy's name for it, where it is not the node's")
+    server: Word | None = Field(default=None, description="HAProxy's name for it, if it is not the node's")
     ssh: SshSetting | None = Field(
-        default=None, description="Its own SSH settings, or local to run commands on this machine"
-    )
-
-
-class Requests(Section):
-    """The two requests that take a node out and bring it back."""
-
-    down: Request = Field(description="Makes the health page answer 404")
-    up: Request = Field(description="Makes it answer 200 again")
-
-
-class HealthPage(Section):
-    """Draining by the page that the load balancer checks: it answers 404 until the node may come back.
-
-    Exactly one of file and request.
-    """
-
-    model_config = exactly_one("file", "request")
-
-    file: AbsolutePath | None = Field(
-        default=None, description="Created on the node to drain it, removed to come back"
-    )
-    request: Requests | None = Field(default=None, description="HTTP requests that change the page instead")
-    settle: Duration = Field(
-        default=10.0, description="The load balancer's inter × fall: waited where none can be asked"
-    )
-    port: Port | None = Field(
-        default=None, description="Established connections to it on the node must reach zero"
-    )
-
-
-class Drain(Section):
-    """How a node leaves the load balancers before it is touched."""
-
-    timeout: Timeout = Field(default=30.0, description="How long the requests that run may take to finish")
-    on_timeout: Literal["abort", "close"] = Field(
-        default="abort", description="abort puts the node back; close ends the sessions that are left"
-    )
-    health_page: HealthPage | None = Field(
-        default=None,
-        description="Drain by the page that the load balancer checks, with or without access to it",
+        default=None, description="Its own SSH settings; or local, to run its commands on this machine"
     )
 
 
 PARALLEL = 10
-"""On how many nodes something is done at once while they serve."""
+"""Nodes on which something is done at once while they serve."""
 
 
 class Prepare(Section):
@@ -123,81 +77,7 @@ class Prepare(Section):
 
     command: Text = Field(description="The shell line")
     timeout: Timeout = Field(default=600.0, description="How long it may take")
-    parallel: int = Field(default=PARALLEL, ge=1, description="How many nodes at once")
-
-
-class ReportedRelease(Section):
-    """Where the health page says which release it runs: exactly one of json and header."""
-
-    model_config = exactly_one("json", "header")
-
-    json_key: Text | None = Field(
-        default=None, alias="json", description="A key of its JSON, such as version"
-    )
-    header: Word | None = Field(default=None, description="A header, such as X-Release")
-
-
-class Health(Section):
-    """How a node proves that it is healthy."""
-
-    http: HttpUrl = Field(
-        description="The node's own health page; {host}, {node} and {release} are filled in"
-    )
-    interval: Timeout = Field(default=0.25, description="Between two questions")
-    timeout: Timeout = Field(default=60.0, description="How long it may take to become healthy")
-    successes: int = Field(default=2, ge=1, description="Right answers in a row")
-    status: int = Field(default=200, ge=100, le=599, description="The HTTP status of a right answer")
-    body: Text | None = Field(default=None, description="Text that the answer must contain")
-    release: ReportedRelease | None = Field(
-        default=None, description="Where the page says which release it runs, which must be the new one"
-    )
-
-
-class Strategy(Section):
-    """In which order and how many at once, and what a failure means."""
-
-    canary: AmountOrNone = Field(
-        default=None,
-        description="Nodes that are rolled first, before any other: a count, or a share of all, rounded up",
-        json_schema_extra={"default": 0},
-    )
-    waves: Waves = Field(
-        default=(),
-        description="How many nodes are done after each wave; a wave is judged before the next one begins",
-    )
-    pause: Literal["after-canary"] | None = Field(
-        default=None, description="after-canary waits for `rollout promote` before the others follow"
-    )
-    window: Amount = Field(
-        default=Amount(count=1),
-        description="How many nodes may be out at once: a count, or a share of all, rounded down",
-        json_schema_extra={"default": 1},
-    )
-    min_ready: Amount | None = Field(
-        default=None,
-        description="How many servers of each backend must stay ready: a count, or a share of all of them, "
-        "rounded up",
-    )
-    spread: Literal["zones", "within"] | None = Field(
-        default=None,
-        description="zones takes the nodes that are out at once from different zones; within rolls one zone "
-        "after the other",
-    )
-    patience: Duration = Field(
-        default=10.0,
-        description="How long a load balancer that does not answer, or has no server to spare, is waited for",
-    )
-    bake: Duration = Field(default=0.0, description="How long a node must stay healthy after it is ready")
-    judge: JudgeSetting = Field(
-        default_factory=Judge,
-        description="How a node that bakes is compared with the others; or off",
-    )
-    max_failures: int = Field(default=0, ge=0, description="Failed nodes that do not yet end the deployment")
-    on_failure: Literal["halt", "rollback"] | None = Field(
-        default=None,
-        description="halt starts no further node; rollback also puts the old release back. By default halt, "
-        "but rollback for a release that was judged bad",
-    )
+    parallel: int = Field(default=PARALLEL, ge=1, description="On how many nodes it is run at once")
 
 
 _RELOAD: Any = {"type": "object", "required": ["action"], "properties": {"action": {"const": RELOAD}}}
@@ -222,68 +102,75 @@ class Inventory(Section):
     service: Name = Field(description="Its name")
     load_balancers: dict[Name, LoadBalancer] = Field(
         default_factory=dict,
-        description="Every HAProxy that sends traffic to the nodes, each under a name; {} where nothing does",
+        description="Every HAProxy that sends traffic to the nodes, each under a name; {} if nothing does",
     )
     nodes: dict[Name, Node] = Field(
         min_length=1,
         description="The machines that run the service, each under a name, in the order of the deploy",
     )
     ssh: SshSetting = Field(
-        default_factory=Ssh, description="SSH settings of all nodes and ssh:// load balancers; or local"
+        default_factory=Ssh,
+        description="SSH settings for all nodes and ssh:// load balancers; or local, to run commands here",
     )
     drain: Drain = Field(default_factory=Drain, description="How a node leaves the load balancers")
-    prepare: Prepare | None = Field(default=None, description="On every node, before the first is drained")
+    prepare: Prepare | None = Field(default=None, description="Run on every node before any is drained")
     release: Release | None = Field(default=None, description="Puts the new release on a node")
     restart: RestartSetting = Field(
-        description="How the service is restarted, by exactly one driver; or none, where the release is all"
+        description="How the service is restarted, by exactly one driver; or none, if the release is enough"
     )
     health: Health | None = Field(default=None, description="How a node proves that it is healthy")
     warmup: Warmup | None = Field(
-        default=None, description="How a node that comes back takes its share of the traffic; at once without"
+        default=None,
+        description="How traffic to a node that comes back grows; by default it gets all of it at once",
     )
     probe: PublicProbe | None = Field(
-        default=None, description="Asks the service's public address all through a deployment"
+        default=None, description="A probe of the service's public address throughout a deployment"
     )
     strategy: Strategy = Field(
-        default_factory=Strategy, description="How many at once, and what a failure means"
+        default_factory=Strategy,
+        description="In which order nodes are rolled, how many at once, and what a failure leads to",
     )
     hooks: Hooks = Field(
         default_factory=Hooks, description="Shell lines around the deployment and around each node"
     )
-    notify: Notify | None = Field(default=None, description="Who is told of its start and its end")
+    notify: Notify | None = Field(
+        default=None, description="Who gets a message when a deployment begins and when it ends"
+    )
 
     _path: Path = PrivateAttr(default=Path())
     _variables: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     @property
     def path(self) -> Path:
-        """The file that it was loaded from."""
+        """The file from which it was loaded."""
         return self._path
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """Every `${NAME}` of the file with its value. Shell lines find them in their environment; none of
-        the values may be shown."""
+        """The value of every `${NAME}` in the file, by name.
+
+        Shell lines find them in their environment. No value may be shown.
+        """
         return self._variables
 
     @property
     def behind_load_balancers(self) -> bool:
-        """Whether any sends requests to the nodes, be it one that is not listed."""
+        """Whether any load balancer sends requests to the nodes, listed or not."""
         return bool(self.load_balancers) or self.drain.health_page is not None
 
     def ssh_target(self, node: str) -> SshTarget | None:
-        """How to reach a node: its own settings over the inventory's; `None` for this machine."""
+        """How to reach `node` over SSH, its own settings over the inventory's; `None` for this machine."""
         own = self.nodes[node].ssh
         if own == "local" or (own is None and self.ssh == "local"):
             return None
         return self._target(SshTarget(self.nodes[node].host), own if isinstance(own, Ssh) else Ssh())
 
     def runtime_socket(self, load_balancer: str) -> RuntimeSocket:
-        """Where HAProxy's runtime API is, with the inventory's SSH settings filled in."""
+        """The runtime socket of `load_balancer`, with the inventory's SSH settings filled in."""
         return self._socket(self.load_balancers[load_balancer].haproxy)
 
     def master_socket(self, load_balancer: str) -> RuntimeSocket | None:
-        """Where HAProxy's master process is asked for old workers, if the inventory says so."""
+        """The master socket of `load_balancer`, which shows old processes; `None` if none is given."""
         master = self.load_balancers[load_balancer].master
         return None if master is None else self._socket(master)
 

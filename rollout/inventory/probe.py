@@ -1,4 +1,4 @@
-"""The probe of the service's public address, as an inventory says it."""
+"""The section `probe`: requests to the service's public address while it is deployed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from rollout.inventory.texts import HttpUrl
 
 
 class PublicProbe(Section):
-    """The service's public address is asked from here, all through a deployment."""
+    """A probe that asks the service's public address from here, throughout a deployment."""
 
-    url: HttpUrl = Field(description="Such as https://shop.example.com/")
-    every: Timeout = Field(default=0.1, description="Between the beginnings of two questions")
+    url: HttpUrl = Field(description="The address, such as https://shop.example.com/")
+    every: Timeout = Field(default=0.1, description="Time from one request to the next")
     timeout: Timeout = Field(default=5.0, description="How long an answer may take")
     max_failures: int = Field(
-        default=10, ge=0, description="More failures than that (no answer, or a 5xx) halt the deployment"
+        default=10,
+        ge=0,
+        description="How many failed probes (no answer, or a 5xx) are tolerated; one more halts",
     )

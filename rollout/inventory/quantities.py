@@ -1,4 +1,4 @@
-"""Durations, rates and amounts, as an inventory writes them."""
+"""Durations, percentages, rates and amounts, as an inventory writes them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(kB|MB|GB)/s")
 _BYTES = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
 _COUNT = re.compile(r"[0-9]{1,9}")
-_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%")
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%")
 
 
 def parse_duration(value: Any) -> float:
-    """Seconds. `30s`, `500ms`, `2m`, `1h`; a bare `0` needs no unit. Raises ValueError."""
+    """Seconds in a duration such as `30s`, `500ms`, `2m`, `1h` or a bare `0`. Raises ValueError."""
     text = str(value)
     if text == "0":
         return 0.0
@@ -43,7 +43,7 @@ def _positive(value: float) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """As an inventory writes it: `30s`, `500ms`, `2m`."""
+    """A duration as an inventory writes it: `30s`, `500ms`, `2m`."""
     if seconds and seconds < 1:
         return f"{seconds * 1000:g}ms"
     return f"{seconds / 60:g}m" if seconds and seconds % 60 == 0 else f"{seconds:g}s"
@@ -66,32 +66,32 @@ Timeout = Annotated[
 """Seconds, above zero."""
 
 
-def parse_share(value: Any) -> float:
-    """Percent, above 0 and up to 100. `10%`. Raises ValueError."""
-    match = _SHARE.fullmatch(str(value))
+def parse_percent(value: Any) -> float:
+    """Percent, above 0 and up to 100, in a text such as `10%`. Raises ValueError."""
+    match = _PERCENT.fullmatch(str(value))
     if match is None or not 0 < float(match[1]) <= 100:
-        raise ValueError("expected a share up to 100%, such as 25%")
+        raise ValueError("expected a percentage up to 100%, such as 25%")
     return float(match[1])
 
 
 Percent = Annotated[
     float,
-    BeforeValidator(parse_share),
+    BeforeValidator(parse_percent),
     WithJsonSchema({"type": "string", "pattern": r"^([0-9]{1,2}(\.[0-9]{1,3})?|100(\.0+)?)%$"}),
 ]
-"""Percent."""
+"""Percent, above 0 and up to 100: `10%` is 10.0."""
 
 
 def parse_rate(value: Any) -> float:
-    """Bytes a second, above zero. `20MB/s`, `500kB/s`. Raises ValueError."""
+    """Bytes a second, above zero, in a rate such as `20MB/s` or `500kB/s`. Raises ValueError."""
     match = _RATE.fullmatch(str(value))
     if match is None or not float(match[1]):
-        raise ValueError("expected bytes a second such as 20MB/s or 500kB/s")
+        raise ValueError("expected a rate such as 20MB/s or 500kB/s")
     return float(match[1]) * _BYTES[match[2]]
 
 
 def format_bytes(number: float) -> str:
-    """As people read it: `12 MB`, `1.5 GB`, `300 kB`, `20 B`."""
+    """A number of bytes as people read it: `12 MB`, `1.5 GB`, `300 kB`, `20 B`."""
     unit = next((unit for unit in ("GB", "MB", "kB") if number >= _BYTES[unit]), None)
     return f"{number / _BYTES[unit]:.4g} {unit}" if unit else f"{number:g} B"
 
@@ -112,17 +112,19 @@ Rate = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A number of nodes: a count, or a share of them in percent."""
+    """A number of nodes or servers: exactly one of a count and a percentage of all."""
 
     count: int | None = None
+    """At least 1."""
     percent: float | None = None
+    """Above 0 and up to 100."""
 
     def of(self, total: int) -> int:
-        """The number among `total`; a share is rounded down, and at least one."""
+        """The number among `total`, as a limit: a percentage is rounded down, but is at least one."""
         return max(1, math.floor(self._exactly(total)))
 
-    def as_floor(self, total: int) -> int:
-        """The least number among `total`: a share is rounded up."""
+    def as_minimum(self, total: int) -> int:
+        """The number among `total`, as a minimum: a percentage is rounded up."""
         return math.ceil(self._exactly(total))
 
     def _exactly(self, total: int) -> float:
@@ -136,14 +138,14 @@ class Amount:
 
     @classmethod
     def parse(cls, value: Any) -> Amount:
-        """`3` or `25%`. Raises ValueError."""
+        """The amount in a text such as `3` or `25%`. Raises ValueError."""
         text = str(value)
         if _COUNT.fullmatch(text) and int(text) >= 1:
             return cls(count=int(text))
-        share = _SHARE.fullmatch(text)
-        if share and 0 < float(share[1]) <= 100:
-            return cls(percent=float(share[1]))
-        raise ValueError("expected a count from 1 up, such as 2, or a share up to 100%, such as 25%")
+        percent = _PERCENT.fullmatch(text)
+        if percent and 0 < float(percent[1]) <= 100:
+            return cls(percent=float(percent[1]))
+        raise ValueError("expected a count of at least 1, such as 2, or a percentage up to 100%, such as 25%")
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -167,7 +169,7 @@ class Amount:
 AmountOrNone = Annotated[
     Amount | None, BeforeValidator(lambda value: None if str(value) == "0" else Amount.parse(value))
 ]
-"""0 is none."""
+"""An amount; `None` for 0."""
 
 
 def _growing(amounts: tuple[Amount, ...]) -> tuple[Amount, ...]:
@@ -175,9 +177,9 @@ def _growing(amounts: tuple[Amount, ...]) -> tuple[Amount, ...]:
         if (one.count is None) != (next_one.count is None):
             continue
         if (one.count or one.percent or 0) >= (next_one.count or next_one.percent or 0):
-            raise ValueError(f"expected each to be more than the one before: {next_one} follows {one}")
+            raise ValueError(f"expected each to be more than the one before, but {next_one} follows {one}")
     return amounts
 
 
 Waves = Annotated[tuple[Amount, ...], AfterValidator(_growing)]
-"""How much is done after each wave, growing."""
+"""Amounts that are done in all after each wave; counts rise, and so do percentages."""

@@ -1,4 +1,4 @@
-"""An HTTP request, as an inventory describes it."""
+"""The section of an HTTP request to a node, which stands in several others."""
 
 from __future__ import annotations
 
@@ -16,4 +16,4 @@ class Request(Section):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = Field(
         default="POST", description="The HTTP method"
     )
-    url: HttpUrl = Field(description="Such as http://{host}:8000/_drain")
+    url: HttpUrl = Field(description="The URL, such as http://{host}:8000/_drain")

@@ -1,4 +1,4 @@
-"""What must hold between keys. Checked on the plain data, so that other mistakes do not hide it."""
+"""Rules between keys of an inventory, checked on plain data, so that other mistakes do not hide them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from rollout.inventory.document import Document
 from rollout.inventory.hooks import NOTIFIED
 from rollout.inventory.mistakes import KeyPath, Mistake, quoted
-from rollout.inventory.quantities import format_duration, parse_duration, parse_share
+from rollout.inventory.quantities import format_duration, parse_duration, parse_percent
 from rollout.inventory.release import RELEASES
 from rollout.inventory.restart import DRIVERS, Processes, Restart, leaves_a_gap
 from rollout.inventory.section import Section
@@ -26,7 +26,7 @@ _ALL = re.compile(r"100(\.0+)?%")
 
 
 def broken_rules(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:
-    """The rules that `document` breaks. Keys that mistyped ones are `meant` to be count as given."""
+    """A mistake for each rule that is broken. Keys that mistyped ones are `meant` to be count as given."""
     for path, keys in _EXACTLY_ONE:
         yield from _exactly_one(document, path, keys, meant)
     yield from _a_way_to_drain(document, meant)
@@ -52,7 +52,7 @@ def _exactly_one(
     if len(given) > 1:
         first, second, *_ = given
         line = document.keys[(*path, first)].line
-        message = f"found beside {first} (line {line}), expected only one of them"
+        message = f"cannot be combined with {first} (line {line}): expected only one of them"
         yield document.mistake((*path, second), message, document.keys[(*path, second)])
     if not given and not any((*path, key) in meant for key in keys):
         message = f"expected exactly one of {_listed(keys)}"
@@ -70,12 +70,12 @@ def _a_way_to_drain(document: Document, meant: Collection[KeyPath]) -> Iterator[
     restart = document.at(("restart",))
     gap = not isinstance(restart, dict) or any(leaves_a_gap(*driver) for driver in restart.items())
     if restart == "none" or not gap:
-        return  # the other drivers know how to restart what serves without a load balancer, too
+        return  # the other drivers restart an application while it serves: no node has to be drained
     unclear = ("drain",) in meant or any(way in meant for way in ways) or not isinstance(drain, dict | None)
     if not unclear and document.at(ways[0]) is None and document.at(ways[1]) is None:
         message = (
-            "nothing can drain a node: list each HAProxy here, or describe drain.health_page; "
-            "`load_balancers: {}` says that nothing sends requests to the nodes"
+            "no way to drain a node: list each HAProxy here, or describe drain.health_page; "
+            "write `load_balancers: {}` if nothing sends requests to the nodes"
         )
         yield document.mistake(ways[0], message, document.keys.get(ways[0]))
 
@@ -83,7 +83,7 @@ def _a_way_to_drain(document: Document, meant: Collection[KeyPath]) -> Iterator[
 def _a_page_that_proves(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:
     proof = ("restart", "signal", "proof")
     if document.at(proof) == "health" and document.at(("health",)) is None and ("health",) not in meant:
-        yield document.mistake(proof, "there is no health page to prove it: describe it under health")
+        yield document.mistake(proof, "needs a health page: describe it under health")
 
 
 def _time_for_the_workers(document: Document) -> Iterator[Mistake]:
@@ -95,8 +95,8 @@ def _time_for_the_workers(document: Document) -> Iterator[Mistake]:
     timeout = _seconds(document, ("restart", "timeout"), Restart)
     if ready + drain >= timeout:
         message = (
-            f"new workers may take {format_duration(ready)}, old ones {format_duration(drain)}: "
-            f"expected both to fit into restart.timeout, which is {format_duration(timeout)}"
+            f"new workers may take {format_duration(ready)}, and old ones {format_duration(drain)}: "
+            f"expected restart.timeout ({format_duration(timeout)}) to be longer than both together"
         )
         yield document.mistake(path, message, document.keys[path])
 
@@ -109,7 +109,7 @@ def _somebody_to_notify(document: Document, meant: Collection[KeyPath]) -> Itera
 
 
 def _seconds(document: Document, path: KeyPath, section: type[Section]) -> float:
-    """The duration that is given, or else its default; NaN where it is a mistake of its own."""
+    """The duration at `path`, or else its default; NaN for a mistake, which has been found elsewhere."""
     given = document.at(path)
     try:
         default: float = section.model_fields[str(path[-1])].default
@@ -122,9 +122,9 @@ def _min_ready_that_can_be(document: Document, meant: Collection[KeyPath]) -> It
     path = ("strategy", "min_ready")
     given = document.at(path)
     if isinstance(given, str) and _ALL.fullmatch(given):
-        yield document.mistake(path, "no node could ever leave, expected less than 100%")
+        yield document.mistake(path, "expected less than 100%, or no node could ever be drained")
     if given is not None and not document.at(("load_balancers",)) and ("load_balancers",) not in meant:
-        message = "only HAProxy shows how many are ready: list each HAProxy under load_balancers"
+        message = "only HAProxy shows how many servers are ready: list each HAProxy under load_balancers"
         yield document.mistake(path, message)
 
 
@@ -132,18 +132,18 @@ def _a_warmup_that_rises(document: Document) -> Iterator[Mistake]:
     path = ("warmup", "steps")
     given = document.at(path)
     try:
-        steps = [parse_share(step) for step in given] if isinstance(given, list) else []
+        steps = [parse_percent(step) for step in given] if isinstance(given, list) else []
     except ValueError:
-        return  # a mistake of its own
+        return  # a mistake that has been found elsewhere
     if isinstance(given, list) and len(given) < 2:
-        yield document.mistake(path, "expected a lower share and then 100%, such as [10%, 100%]")
+        yield document.mistake(path, "expected a lower percentage before 100%, such as [10%, 100%]")
         return
     for index, (step, following) in enumerate(pairwise(steps), start=1):
         if following <= step:
-            message = f"expected more than the step before it, which is {step:g}%"
+            message = f"expected more than the step before, which is {step:g}%"
             yield document.mistake((*path, index), message)
     if steps and steps[-1] != 100:
-        message = "expected 100% as the last step: the weight that the server had"
+        message = "expected 100% as the last step, the server's full weight"
         yield document.mistake((*path, len(steps) - 1), message)
 
 
@@ -154,10 +154,12 @@ def _weights_that_can_be_set(document: Document, meant: Collection[KeyPath]) -> 
     page = ("drain", "health_page")
     if document.at(page) is not None:
         line = document.keys[page].line
-        message = f"it sets weights by the runtime socket, which drain.health_page (line {line}) only reads"
+        message = (
+            f"a warm-up sets weights by the runtime socket, which drain.health_page (line {line}) only reads"
+        )
         yield document.mistake(path, message, document.keys[path])
     elif not document.at(("load_balancers",)) and ("load_balancers",) not in meant:
-        message = "only HAProxy can warm a node up: list each HAProxy under load_balancers"
+        message = "only HAProxy can warm up a node: list each HAProxy under load_balancers"
         yield document.mistake(path, message, document.keys[path])
 
 
@@ -168,12 +170,12 @@ def _zones_to_spread_over(document: Document, meant: Collection[KeyPath]) -> Ite
     for node, settings in _mappings(document, "nodes"):
         if settings.get("zone") is None and ("nodes", node, "zone") not in meant:
             line = document.keys["strategy", "spread"].line
-            message = f"has no zone, which strategy.spread (line {line}) needs of every node"
+            message = f"has no zone, but strategy.spread (line {line}) needs one for every node"
             yield document.mistake(("nodes", node), message, document.keys.get(("nodes", node)))
 
 
 def _distinct_servers(document: Document) -> Iterator[Mistake]:
-    """Two nodes of one name would be drained together and thought of as two."""
+    """Two nodes that are one server would be drained together, but count as two."""
     names: dict[str, str] = {}
     for node, settings in _mappings(document, "nodes"):
         server = settings.get("server") or node
@@ -184,7 +186,7 @@ def _distinct_servers(document: Document) -> Iterator[Mistake]:
 
 
 def _distinct_load_balancers(document: Document) -> Iterator[Mistake]:
-    """A second one that is a copy of the first would leave the real second one sending requests."""
+    """With one HAProxy listed twice, a forgotten second one would go on sending requests."""
     sockets: dict[str, str] = {}
     for name, settings in _mappings(document, "load_balancers"):
         socket = settings.get("haproxy")
@@ -199,11 +201,11 @@ def _distinct_backends(document: Document) -> Iterator[Mistake]:
         for index, backend in enumerate(backends if isinstance(backends, list) else []):
             if isinstance(backend, str) and backend and backend in backends[:index]:
                 path = ("load_balancers", name, "backends", index)
-                yield document.mistake(path, f"duplicate, it is entry {backends.index(backend) + 1} already")
+                yield document.mistake(path, f"duplicate of entry {backends.index(backend) + 1}")
 
 
 def _mappings(document: Document, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The entries of a mapping of mappings; what has another shape is somebody else's mistake."""
+    """The entries of a mapping of mappings. Other shapes are mistakes that have been found elsewhere."""
     entries = document.at((key,))
     for name, entry in (entries if isinstance(entries, dict) else {}).items():
         if isinstance(entry, dict):

@@ -1,4 +1,4 @@
-"""The inventory's JSON Schema, for editors."""
+"""The JSON Schema of the inventory, for editors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rollout.inventory.quantities import format_duration
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ORDER = ("description", "type", "oneOf", "anyOf", "properties", "required", "additionalProperties")
 _VARIABLE = {
-    "description": "Taken from the environment",
+    "description": "A value from the environment",
     "type": "string",
     "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*\}",
 }
@@ -18,7 +18,7 @@ _A_VARIABLE = {"$ref": "#/$defs/Variable"}
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of an inventory. `${NAME}` may stand for any single value."""
+    """The JSON Schema (draft 2020-12) of an inventory. `${NAME}` may stand for any scalar."""
     schema = Inventory.model_json_schema()
     definitions = {name: _section(definition) for name, definition in schema["$defs"].items()}
     return {
@@ -30,7 +30,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _section(schema: dict[str, Any]) -> dict[str, Any]:
-    """A mapping's schema, without the titles, which repeat its keys."""
+    """The schema of a mapping, without the titles, which repeat its keys."""
     properties = {name: _property(value) for name, value in schema["properties"].items()}
     return {key: schema[key] for key in _ORDER if key in schema} | {"properties": properties}
 
@@ -45,7 +45,7 @@ def _property(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(schema: dict[str, Any]) -> dict[str, Any]:
-    """With `${NAME}` where something else than any text is expected."""
+    """The schema of a value, with `${NAME}` added where not every text is allowed."""
     if "patternProperties" in schema:
         return schema | {"additionalProperties": False}
     if "items" in schema:

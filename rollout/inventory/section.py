@@ -1,4 +1,4 @@
-"""What a mapping of the inventory is."""
+"""Sections: what all mappings of an inventory have in common."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Section(BaseModel):
 
 
 def exactly_one(*keys: str) -> ConfigDict:
-    """What JSON Schema says of it; `rules.py` is what holds an inventory to it."""
+    """Settings of a section with exactly one of `keys`, for JSON Schema. `rules.py` checks the inventory."""
     return ConfigDict(json_schema_extra={"oneOf": _given(keys)})
 
 
 def at_least_one(*keys: str) -> ConfigDict:
-    """The same for keys that may stand beside each other."""
+    """Settings of a section with at least one of `keys`, for JSON Schema."""
     return ConfigDict(json_schema_extra={"anyOf": _given(keys)})
 
 
@@ -28,9 +28,10 @@ def _given(keys: Sequence[str]) -> Any:
     return [{"required": [key], "properties": {key: {"not": {"type": "null"}}}} for key in keys]
 
 
-SCALAR, SETTINGS = TAGS = ("(word)", "(settings)")
-"""The kinds of a value that is a word or a mapping, as they stand in pydantic's locations."""
+SCALAR, SETTINGS = TAGS = ("(scalar)", "(settings)")
+"""The two kinds of a value that may be a scalar or settings, as pydantic's locations name them."""
 
 
 def kind(value: Any) -> str:
+    """The kind of `value`: `SCALAR` or `SETTINGS`."""
     return SCALAR if isinstance(value, str) else SETTINGS

@@ -1,4 +1,4 @@
-"""From a file to YAML nodes: everything that leaves nothing to check is found here."""
+"""The source of an inventory: a file read into YAML nodes. After a mistake here nothing is left to check."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import yaml
 from rollout.inventory.mistakes import InventoryError, Mistake, Position, printable, quoted
 
 _LARGEST = 1_000_000
+"""Bytes."""
 
 
 def read_nodes(path: Path) -> yaml.MappingNode:
@@ -35,7 +36,9 @@ def read_nodes(path: Path) -> yaml.MappingNode:
     if second:
         raise _mistake(path, "found a second document, expected only one", _position(second.start_mark))
     if node is None:
-        raise _mistake(path, "empty; it needs service, nodes and restart", hint=_how_to_begin())
+        raise _mistake(
+            path, "the file is empty; an inventory needs service, nodes and restart", hint=_how_to_begin()
+        )
     if not isinstance(node, yaml.MappingNode):
         kind = "a list" if isinstance(node, yaml.SequenceNode) else "text"
         raise _mistake(path, f"found {kind}, expected a mapping", _position(node.start_mark))
@@ -89,7 +92,7 @@ def _syntax_error(text: str, error: yaml.MarkedYAMLError) -> str:
     if mark and text[mark.index : mark.index + 1] == "\t":
         return "found a tab, expected spaces: YAML is not indented with tabs"
     if mark and text[max(mark.index - 1, 0) : mark.index + 1] == "${":
-        return 'between { } and [ ], a variable needs quotes: "${NAME}"'
+        return 'a variable inside { } or [ ] needs quotes: "${NAME}"'
     if error.context:
         problem = f"{error.context}: {problem}"
         if error.context_mark and mark and error.context_mark.line != mark.line:
@@ -98,9 +101,7 @@ def _syntax_error(text: str, error: yaml.MarkedYAMLError) -> str:
 
 
 def _how_to_begin(path: Path | None = None) -> str:
-    return (
-        f"rollout init {shlex.quote(str(path))}" if path else "rollout init new.yml writes one to start from"
-    )
+    return f"rollout init {shlex.quote(str(path))}" if path else "rollout init new.yml writes an example"
 
 
 def _position(mark: yaml.Mark | None) -> Position | None:

@@ -1,4 +1,4 @@
-"""`{host}`, `{node}` and `{release}` in URLs and file paths."""
+"""Placeholders in URLs and file paths: `{host}`, `{node}` and `{release}`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kinds of single values in an inventory that are text or a port."""
+"""Kinds of scalars in an inventory: names, words, URLs, paths and ports."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from rollout.domain import RuntimeSocket, SshSocket, SshTarget, TcpSocket, UnixSocket
 
-NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.:-]*$"
-_NODE_NAME = r"^[^@\s]+@[^@\s]+$"
-WORD = r"^\S+$"
-Name = Annotated[str, StringConstraints(pattern=NAME, max_length=100)]
-Word = Annotated[str, StringConstraints(pattern=WORD)]
+NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.:-]*$"
+_CELERY_NODE_NAME = r"^[^@\s]+@[^@\s]+$"
+WORD_PATTERN = r"^\S+$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=100)]
+Word = Annotated[str, StringConstraints(pattern=WORD_PATTERN)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _pattern(pattern: str) -> WithJsonSchema:
-    """What JSON Schema can say of a text that a validator reads closely."""
+    """A pattern for JSON Schema, where a validator looks closer than a pattern can."""
     return WithJsonSchema({"type": "string", "pattern": pattern})
 
 
@@ -65,7 +65,7 @@ def _runtime_url(value: str) -> str:
 
 
 def _node_name(value: str) -> str:
-    if not re.fullmatch(_NODE_NAME, value):
+    if not re.fullmatch(_CELERY_NODE_NAME, value):
         raise ValueError("expected the full name of a Celery node, such as celery@{node}")
     return value
 
@@ -73,13 +73,16 @@ def _node_name(value: str) -> str:
 HttpUrl = Annotated[str, AfterValidator(_http_url), _pattern("^https?://")]
 WebhookUrl = Annotated[str, AfterValidator(_webhook_url), _pattern("^https?://")]
 AbsolutePath = Annotated[str, AfterValidator(_absolute), _pattern("^/")]
-NodeName = Annotated[str, AfterValidator(_node_name), _pattern(_NODE_NAME)]
+NodeName = Annotated[str, AfterValidator(_node_name), _pattern(_CELERY_NODE_NAME)]
 UdpUrl = Annotated[str, AfterValidator(_udp_url), _pattern("^udp://")]
 RuntimeUrl = Annotated[str, AfterValidator(_runtime_url), _pattern("^(unix|tcp|ssh)://")]
 
 
 def parse_runtime_socket(url: str) -> RuntimeSocket:
-    """`unix:///path`, `tcp://host:port` or `ssh://[user@]host[:port]/path`. Raises ValueError."""
+    """The socket that a URL names: unix:///path, tcp://host:port or ssh://[user@]host[:port]/path.
+
+    Raises ValueError.
+    """
     expected = "expected unix:///path, tcp://host:port or ssh://user@host/path"
     try:
         parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""`${NAME}`: values from the environment."""
+"""Variables: `${NAME}` stands for a value from the environment."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Variables:
             if match[0] == "$${":
                 return "${"
             if match[1] is None:
-                wrong.append("${ begins a variable: expected ${NAME}, or $${ for the characters themselves")
+                wrong.append("${ begins a variable: expected ${NAME}, or $${ for a literal ${")
                 return ""
             return self._look_up(match[1], wrong)
 
         return _IN_VALUES.sub(value, text), wrong
 
     def collect(self, line: str) -> list[str]:
-        """Looks up the variables of a shell line, which the shell fills in itself from its environment.
+        """Look up the variables of a shell line, and give what is wrong with them.
 
-        Only the plain `${NAME}` is looked up here: every other expansion is the shell's, and `$$` is its
-        process id. Returns what is wrong.
+        The shell itself fills them in, from its environment. Only the plain `${NAME}` is looked up here:
+        every other expansion is the shell's, and `$$` is its process id.
         """
         wrong: list[str] = []
         for match in _IN_SHELL_LINES.finditer(line):

@@ -1,4 +1,4 @@
-"""How a node that comes back takes its share of the traffic, as an inventory says it."""
+"""The section `warmup`: how traffic to a node that comes back grows."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ STEPS = (10.0, 50.0, 100.0)
 
 
 class Warmup(Section):
-    """A node that comes back takes traffic by steps, by its servers' weights, on every load balancer."""
+    """A warm-up of a node that comes back: its servers' weights rise by steps, on every load balancer."""
 
     steps: tuple[Percent, ...] = Field(
         default=STEPS,
-        description="Shares of the weight that a server had, rising; the last is 100%",
+        description="Percentages of the server's full weight, rising; the last is 100%",
         json_schema_extra={"minItems": 2, "default": [f"{step:g}%" for step in STEPS]},
     )
     over: Timeout = Field(
-        description="From ready to the full weight; each step but the last takes an even part of it"
+        description="Time from ready to the full weight, divided evenly among the steps before the last"
     )

@@ -1,4 +1,4 @@
-"""Loopback addresses that nobody uses, so that a lab's inventory reads like a real one."""
+"""Free loopback addresses, so that a lab's inventory reads like a real one."""
 
 from __future__ import annotations
 
@@ -15,25 +15,31 @@ _PORTS_TRIED = 50
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """A /24 of loopback addresses and the ports that are free on those the lab takes."""
+    """A /24 network of loopback addresses, and ports that are free on those that the lab uses."""
 
     network: str
-    """`127.83.12`"""
+    """Its first three numbers, such as `127.83.12`."""
     ssh: int
+    """Port of every sshd."""
     app: int
+    """Port of the application on every node."""
     http: int
+    """Port of every HAProxy."""
 
     def node(self, number: int) -> str:
-        """Nodes count from 1."""
+        """The address of a node. They count from 1."""
         return f"{self.network}.{10 + number}"
 
     def load_balancer(self, number: int) -> str:
-        """Load balancers count from 1."""
+        """The address of a load balancer. They count from 1."""
         return f"{self.network}.{1 + number}"
 
 
 def free_addresses(nodes: int, load_balancers: int) -> Addresses:
-    """The ports are 2222, 8000 and 8080, or the next that are free on every address. Raises UsageError."""
+    """Addresses for that many machines, with ports 2222, 8000 and 8080, or the next free ones.
+
+    Raises UsageError.
+    """
     for _ in range(_NETWORKS_TRIED):
         network = f"127.{random.randint(16, 254)}.{random.randint(0, 254)}"  # noqa: S311 - no secret
         servers = [f"{network}.{10 + number}" for number in range(1, nodes + 1)]
@@ -43,11 +49,11 @@ def free_addresses(nodes: int, load_balancers: int) -> Addresses:
         http = _free_port(balancers, 8080)
         if ssh and app and http:
             return Addresses(network, ssh, app, http)
-    raise UsageError("The lab finds no free addresses in 127.0.0.0/8: it needs Linux's loopback network")
+    raise UsageError("The lab found no free addresses in 127.0.0.0/8: it needs Linux's loopback network")
 
 
 def _free_port(hosts: Sequence[str], wanted: int) -> int | None:
-    """The first from `wanted` on that can be bound on all hosts."""
+    """The first port from `wanted` on that is free on all hosts; `None` if none is."""
     for port in range(wanted, wanted + _PORTS_TRIED):
         if all(_can_bind(host, port) for host in hosts):
             return port

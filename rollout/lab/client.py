@@ -1,7 +1,7 @@
 """A keep-alive HTTP/1.1 client for the lab's own application.
 
-Small rather than complete: at 300 requests a second a general client takes half a core, which the lab's
-applications need. It sends a request once, so what breaks is counted and not mended.
+It is small rather than complete: at 300 requests a second a general client takes half a core, which the lab's
+applications need. It sends a request once, so that failures are counted and not hidden by a retry.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class _Connection:
 
 
 class Client:
-    """Requests to one address, over as many connections as are needed at a time, used again and again."""
+    """A client of one address. It opens as many connections as it needs at a time, and uses them again."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host = host
@@ -28,7 +28,7 @@ class Client:
         self._idle: list[_Connection] = []
 
     async def get(self, target: str) -> tuple[int, str]:
-        """Status and body.
+        """The status and the body of an answer.
 
         Raises OSError or EOFError if the connection breaks, ValueError if the answer is not HTTP.
         """
@@ -61,7 +61,7 @@ class Client:
         self._idle.clear()
 
     def _take(self) -> _Connection | None:
-        """The idle connection that was used last, if it still lives."""
+        """The idle connection that was used last; `None` if none still lives."""
         now = asyncio.get_running_loop().time()
         while self._idle:
             connection = self._idle.pop()

@@ -1,4 +1,4 @@
-"""The whole promise at once: a lab, live traffic, a deployment of a second release, and the figures."""
+"""The demo: a lab, live traffic, a deployment of a second release, and the figures."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ RELEASE = "2"
 _AFTER = 2.0
 """Seconds of traffic after the deployment."""
 _PATIENCE = 5.0
+"""Seconds that the deployment may take to end after SIGTERM."""
 
 
 def demo(directory: Path, nodes: int, load_balancers: int, rate: float) -> int:
-    """The exit code: 0 if no request was lost and the second release answers.
+    """The exit code of the demo: 0 if no request was lost and the second release answers.
 
-    Raises RolloutError if the lab does not start. The lab is gone afterwards, whatever happens.
+    `rate` is in requests a second. The lab is gone afterwards, whatever happens. Raises RolloutError if it
+    does not start.
     """
     with _interrupted_by(signal.SIGTERM, signal.SIGHUP):
         _say(f"Starting {nodes} nodes behind {load_balancers} HAProxy …")
@@ -53,7 +55,7 @@ async def _roll(lab: Lab, rate: float) -> int:
 
 
 async def _deploy(lab: Lab) -> int:
-    """Its exit code. Its journal goes into the lab's folder, for the user's own history has no use for it."""
+    """The exit code of the deployment. Its journal stays in the lab's folder, out of the user's history."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "rollout", "deploy", "-i", lab.inventory, "--release", RELEASE),
         stdin=asyncio.subprocess.DEVNULL,
@@ -77,7 +79,7 @@ async def _gone(process: asyncio.subprocess.Process) -> None:
 
 @contextlib.contextmanager
 def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
-    """These do what Ctrl-C does in that moment, so that the block cleans up; an ignored one stays ignored."""
+    """Let signals do what Ctrl-C does, so that the block cleans up. One that is ignored stays ignored."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         # asyncio has its own handler, which ends a task where it waits and not in the midst of anything.

@@ -1,4 +1,4 @@
-"""The files that are written for a lab."""
+"""Templates of the files that are written for a lab."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from string import Template
 
 
 def text(name: str) -> str:
-    """A file of `rollout/lab/templates`, as it is."""
+    """The text of a file in `rollout/lab/templates`, as it is."""
     return (files("rollout.lab") / "templates" / name).read_text()
 
 
 def fill(name: str, /, **values: object) -> str:
-    """The same with every `$value` filled in; `$$` is a dollar sign."""
+    """The text of a file in `rollout/lab/templates` with every `$value` filled in; `$$` is a dollar sign."""
     return Template(text(name)).substitute(values)

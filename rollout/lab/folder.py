@@ -1,4 +1,4 @@
-"""A lab's folder: claimed for one lab, remembered, and removed."""
+"""The folder of a lab: claimed for it, remembered, and removed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./+-]{1,60}")
 def claim(directory: Path) -> None:
     """Make the folder for a lab. Raises Refused if a lab is there, UsageError if it cannot be used."""
     if (directory / _STATE).exists():
-        raise Refused(f"A lab is up in {directory} already", hint=command("down", directory))
+        raise Refused(f"A lab is already up in {directory}", hint=command("down", directory))
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()):
@@ -38,7 +38,7 @@ def claim(directory: Path) -> None:
 
 
 def plain_path(directory: Path) -> Path:
-    """The folder, or a link to it where its own path is too long or too odd for sockets and scripts."""
+    """The path of the folder, or of a link to it if its own is too long or odd for sockets and scripts."""
     if _PLAIN.fullmatch(str(directory)):
         return directory
     link = Path(tempfile.mkdtemp(prefix=_link_prefix(directory))) / "lab"
@@ -47,12 +47,12 @@ def plain_path(directory: Path) -> Path:
 
 
 def save(layout: Layout) -> None:
-    """Remember it, for `load`."""
+    """Remember the lab, for `load`."""
     (layout.directory / _STATE).write_text(json.dumps(asdict(layout), default=str, indent=2))
 
 
 def load(directory: Path) -> Layout:
-    """What was saved in this folder. Raises UsageError."""
+    """The lab that was saved in this folder. Raises UsageError if there is none."""
     try:
         state = json.loads((directory / _STATE).read_text())
         settings = Settings(
@@ -64,7 +64,7 @@ def load(directory: Path) -> Layout:
 
 
 def remove(directory: Path) -> bool:
-    """Remove a lab's folder and the link to it; False, and no folder is removed, if it is no lab's."""
+    """Remove the folder of a lab and the link to it. False if the folder is not a lab's: then it stays."""
     for link in Path(tempfile.gettempdir()).glob(f"{_link_prefix(directory)}*"):
         shutil.rmtree(link, ignore_errors=True)
     if not (directory / _STATE).exists():
@@ -74,5 +74,5 @@ def remove(directory: Path) -> bool:
 
 
 def _link_prefix(directory: Path) -> str:
-    """It follows from the folder, so that the link is found even when the folder is lost."""
+    """The beginning of the link's path. It follows from the folder's path, so that a lost link is found."""
     return f"rollout-lab-{mark_of(directory)}-"

@@ -1,4 +1,4 @@
-"""How the lab's nodes run gunicorn. A file, not options: there, a version ignores settings that it lacks."""
+"""Settings of gunicorn on the lab's nodes. In a file, unlike in options, unknown settings are ignored."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A real HAProxy on each load balancer's own address."""
+"""HAProxy on the address of a load balancer: its configuration, its start, and whether it is up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rollout.lab.settings import Settings
 
 
 def config(load_balancer: LoadBalancer, nodes: Sequence[Node], settings: Settings) -> str:
-    """Its configuration."""
+    """The configuration of HAProxy."""
     lines = list(settings.backend_lines)
     if settings.sticky:
         lines.append("cookie SHOP insert indirect nocache")
@@ -43,7 +43,7 @@ def start(
     settings: Settings,
     environment: dict[str, str],
 ) -> None:
-    """It goes to the background once it listens. Raises RolloutError."""
+    """Start HAProxy, which goes to the background once it listens. Raises RolloutError."""
     path = load_balancer.folder / "haproxy.cfg"
     path.write_text(config(load_balancer, nodes, settings))
     log = load_balancer.folder / "haproxy.log"
@@ -60,7 +60,7 @@ def start(
 
 
 def all_up(load_balancer: LoadBalancer) -> bool:
-    """Whether every server is up by a check of HAProxy's own, not merely because none has failed yet."""
+    """Whether every server has passed a check, and is not merely up because none has failed yet."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(2)

@@ -21,20 +21,20 @@ class Lab(Layout):
 
     @classmethod
     def up(cls, directory: Path, **settings: Any) -> Lab:
-        """Start a lab in a new or empty folder; all of it serves when this returns.
+        """A new lab in a new or empty folder. All of it serves when this returns.
 
-        `settings` are the fields of Settings. Raises UsageError, Refused if a lab is there already, and
+        `settings` are the fields of `Settings`. Raises UsageError, Refused if a lab is there already, and
         RolloutError if something does not start; then nothing is left of it.
         """
         chosen = Settings(**settings)
-        found = programs.find(chosen.haproxy)
+        installed = programs.find(chosen.haproxy)
         directory = directory.resolve()
         addresses = free_addresses(chosen.nodes, chosen.load_balancers)
         folder.claim(directory)
         try:
             lab = cls(directory, folder.plain_path(directory), addresses, chosen)
             folder.save(lab)
-            start(lab, found)
+            start(lab, installed)
         except (subprocess.SubprocessError, OSError) as error:
             down(directory)
             raise RolloutError(f"The lab does not start: {error}") from None
@@ -50,12 +50,12 @@ class Lab(Layout):
         return cls(layout.directory, layout.home, layout.addresses, layout.settings)
 
     def down(self) -> None:
-        """End every process of it and remove its folder. Raises RolloutError if a process does not end."""
+        """End all processes of the lab, and remove its folder. Raises RolloutError if one does not end."""
         down(self.directory)
 
 
 def down(directory: Path) -> bool:
-    """End what runs of the lab in that folder, in whatever state, and remove it; False if there is none.
+    """End the lab in that folder, in whatever state it is, and remove the folder; False if there is none.
 
     Raises RolloutError if a process does not end.
     """

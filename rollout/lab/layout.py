@@ -1,4 +1,4 @@
-"""What is where in a lab."""
+"""The layout of a lab: its machines, addresses and files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rollout.lab.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A lab in `directory`; `home` is the same folder, by a path that is short and plain."""
+    """A lab in the folder `directory`. `home` is a path of the same folder that is short and plain."""
 
     directory: Path
     home: Path
@@ -22,15 +22,17 @@ class Layout:
 
     @property
     def mark(self) -> str:
-        """What each of its processes carries."""
+        """The mark that each of its processes carries."""
         return mark_of(self.directory)
 
     @property
     def inventory(self) -> Path:
+        """The path of the lab's inventory."""
         return self.directory / "inventory.yml"
 
     @property
     def nodes(self) -> list[Node]:
+        """`web1`, `web2`, … in zones `a` and `b` by turns."""
         return [
             Node(
                 name=f"web{number}",
@@ -44,6 +46,7 @@ class Layout:
 
     @property
     def load_balancers(self) -> list[LoadBalancer]:
+        """`lb1`, `lb2`, …"""
         return [
             LoadBalancer(
                 name=f"lb{number}",
@@ -56,9 +59,10 @@ class Layout:
 
     @property
     def machines(self) -> list[Machine]:
+        """All load balancers and nodes."""
         return [*self.load_balancers, *self.nodes]
 
     @property
     def urls(self) -> list[str]:
-        """Where the service is reached: one URL for each load balancer."""
+        """The URLs of the service, one for each load balancer."""
         return [one.url for one in self.load_balancers]

@@ -1,4 +1,4 @@
-"""The machines of a lab: addresses and folders."""
+"""Machines of a lab: each is an address and a folder."""
 
 from __future__ import annotations
 
@@ -14,26 +14,31 @@ class Machine:
     name: str
     host: str
     port: int
-    """Where it answers HTTP."""
+    """Port on which it answers HTTP."""
     folder: Path
 
     @property
     def url(self) -> str:
+        """The URL of its HTTP port."""
         return f"http://{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
 class Node(Machine):
+    """A machine that runs the application."""
+
     zone: str
 
     @property
     def draining(self) -> Path:
-        """While this file exists, the health page answers 404."""
+        """The file while which exists the health page answers 404."""
         return self.folder / "draining"
 
 
 @dataclass(frozen=True, slots=True)
 class LoadBalancer(Machine):
+    """A machine that runs HAProxy."""
+
     def socket(self, level: Literal["admin", "operator", "user", "master"] = "admin") -> Path:
-        """Its runtime socket with that permission level, or that of its master process."""
+        """The path of the runtime socket with that permission level, or of the master socket."""
         return self.folder / f"{level}.sock"

@@ -1,4 +1,4 @@
-"""The processes of a lab: known by a mark that each of them carries, not by files that may be stale.
+"""Processes of a lab. They are known by a mark that each of them carries, not by files that may be stale.
 
 The mark is in the environment or on the command line of whatever `up`, a restart script or a login
 started, so those of a half-failed `up` are found too, and no process that merely got a recycled id.
@@ -26,27 +26,29 @@ def mark_of(directory: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """`started` in clock ticks since boot: together with the id it names one process for good."""
+    """A process. Its id and its start together name it for good."""
 
     pid: int
     parent: int = field(compare=False)
+    """Id of the process that started it, or adopted it."""
     started: int
+    """Clock ticks since boot."""
 
 
 def marked(mark: str) -> list[Process]:
-    """Every living process that carries the mark, and what these have started."""
+    """All living processes that carry the mark, and those that these have started."""
     text = f"{MARK}={mark}".encode()
     living = [process for entry in os.listdir("/proc") if entry.isdigit() if (process := _look(int(entry)))]
-    found = {process.pid for process in living if _carries(process.pid, text)}
-    while more := {process.pid for process in living if process.parent in found} - found:
-        found |= more
-    return [process for process in living if process.pid in found and process.pid != os.getpid()]
+    ours = {process.pid for process in living if _carries(process.pid, text)}
+    while more := {process.pid for process in living if process.parent in ours} - ours:
+        ours |= more
+    return [process for process in living if process.pid in ours and process.pid != os.getpid()]
 
 
 def end(mark: str, patience: float = 3.0) -> bool:
-    """End them all, by TERM and after `patience` seconds by KILL, and wait until they are gone.
+    """End all processes of a lab, by TERM and after `patience` seconds by KILL, and wait until they are gone.
 
-    False if there was none. Raises RolloutError if some are still there.
+    False if there was none. Raises RolloutError if one does not end.
     """
     begin = time.monotonic()
     asked: set[Process] = set()
@@ -66,7 +68,7 @@ def end(mark: str, patience: float = 3.0) -> bool:
 
 
 def _look(pid: int) -> Process | None:
-    """`None` if it is gone or a zombie."""
+    """The process of that id; `None` if it is gone or a zombie."""
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except (OSError, ValueError):

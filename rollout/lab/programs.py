@@ -1,4 +1,4 @@
-"""The programs that a lab is made of, found before anything is started."""
+"""Programs that a lab runs. All are found before anything is started."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"  # where Debian keeps daemons; not o
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """Absolute paths."""
+    """Absolute paths of the programs."""
 
     haproxy: str
     sshd: str
@@ -22,19 +22,22 @@ class Programs:
 
 
 def find(haproxy: str) -> Programs:
-    """Raises UsageError, naming every missing program and the packages that hold them."""
+    """The programs, with HAProxy by that name or path.
+
+    Raises UsageError, which names every missing program and the packages to install.
+    """
     wanted = {haproxy: "haproxy", "sshd": "openssh-server", "ssh-keygen": "openssh-client"}
-    found = {name: _which(name) for name in wanted}
-    missing = [name for name, path in found.items() if path is None]
+    paths = {name: _which(name) for name in wanted}
+    missing = [name for name, path in paths.items() if path is None]
     if missing:
         packages = " ".join(wanted[name] for name in missing)
         raise UsageError(
-            f"The lab needs {', '.join(missing)}, not found on this machine",
+            f"The lab needs {', '.join(missing)}, which this machine does not have",
             hint=f"sudo apt-get install {packages}",
         )
     if importlib.util.find_spec("gunicorn") is None:
         raise UsageError("The lab needs gunicorn", hint="pip install 'rollout[lab]'")
-    return Programs(*(os.path.abspath(path) for path in found.values() if path))
+    return Programs(*(os.path.abspath(path) for path in paths.values() if path))
 
 
 def _which(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What became of the requests that were sent."""
+"""The result of traffic: how many requests were answered, and how many were lost."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Result:
-    """Latencies are in seconds, from when a request was due, beyond what a slow one asks for."""
+    """The requests that were sent, by how they ended."""
 
     sent: int = 0
     answers: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Right answers by release and node."""
+    """Right answers, by release and node."""
     losses: Counter[str] = field(default_factory=Counter)
-    """All others, by status or by how the connection broke."""
+    """All other requests, by status or by how the connection broke."""
     latencies: list[float] = field(default_factory=list)
+    """Seconds from when a request was due to its right answer, without the time that a slow one asks for."""
 
     @property
     def answered(self) -> int:
+        """Number of right answers."""
         return self.answers.total()
 
     @property
     def lost(self) -> int:
+        """Number of requests without a right answer."""
         return self.losses.total()
 
     @property
@@ -35,20 +38,20 @@ class Result:
 
     def nodes(self, release: str) -> set[str]:
         """The nodes that answered with this release."""
-        return {node for seen, node in self.answers if seen == release}
+        return {node for answered, node in self.answers if answered == release}
 
-    def latency(self, share: float) -> float:
-        """The time within which this share (0 to 1) of the right answers came; 0 if there is none."""
+    def latency(self, fraction: float) -> float:
+        """Seconds within which this fraction (0 to 1) of the right answers came; 0 if there is none."""
         ordered = sorted(self.latencies)
-        return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else 0.0
+        return ordered[min(int(fraction * len(ordered)), len(ordered) - 1)] if ordered else 0.0
 
     def __str__(self) -> str:
-        """A block of text for people."""
+        """The result as lines for people."""
         lines = [f"{self.sent:,} requests sent · {self.lost:,} lost"]
         lines += [f"  lost: {number:,} × {kind}" for kind, number in self.losses.most_common()]
         lines += [
             f"  release {release} answered {number:,}" for release, number in sorted(self.releases.items())
         ]
-        p50, p99, most = (f"{1000 * self.latency(share):.1f} ms" for share in (0.5, 0.99, 1.0))
+        p50, p99, most = (f"{1000 * self.latency(fraction):.1f} ms" for fraction in (0.5, 0.99, 1.0))
         lines.append(f"  latency p50 {p50} · p99 {p99} · max {most}")
         return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What can be chosen of a lab."""
+"""Settings of a lab."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ MOST_LOAD_BALANCERS = 9
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A lab like production: the defaults are those of `rollout lab up`."""
+    """Settings of a lab. The defaults are those of `rollout lab up`, and like production."""
 
     nodes: int = 3
     load_balancers: int = 1
     start: float = 1.0
-    """Seconds that the application takes to start, beside those of Python itself."""
+    """Seconds that the application takes to start, beside the start of Python itself."""
     drain: Literal["runtime", "health-page"] = "runtime"
     window: str = "25%"
     workers: int = 1
-    """gunicorn's, per node."""
+    """gunicorn's workers on each node."""
     kill: bool = False
-    """A restart kills the application where it stands, in the middle of requests."""
+    """Whether a restart kills the application in the middle of requests."""
     haproxy: str = "haproxy"
-    """The program, by name or path."""
+    """HAProxy, by name or path."""
     inter: str = "500ms"
     rise: int = 2
     fall: int = 2
     retries: int = 3
     redispatch: bool = True
     sticky: bool = False
-    """Clients are pinned to a server by a cookie."""
+    """Whether clients are pinned to a server by a cookie."""
     backend_lines: tuple[str, ...] = ()
     """More lines for each backend of HAProxy."""
 
 
 def default_directory() -> Path:
-    """Where a lab lives unless another folder is chosen."""
+    """The folder of a lab, unless another one is chosen."""
     state = os.environ.get("XDG_STATE_HOME", "")
     base = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
     return base / "rollout" / "lab"
 
 
 def command(action: str, directory: Path) -> str:
-    """`rollout lab ACTION` as it is typed for the lab in that folder."""
+    """The command line `rollout lab ACTION` for the lab in that folder."""
     usual = directory.resolve() == default_directory().resolve()
     return f"rollout lab {action}" + ("" if usual else f" --directory {shlex.quote(str(directory))}")

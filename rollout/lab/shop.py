@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def start() -> WSGIApplication:
-    """The application of the node whose folder is the current one; takes `START` seconds."""
+    """The application of the node whose folder is the current one. Takes `START` seconds to return."""
     home = Path.cwd()
     release = (home / "current" / "VERSION").read_text().strip()
     text = f"shop {release} {os.environ['NODE']}\n".encode()

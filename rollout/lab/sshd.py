@@ -1,4 +1,4 @@
-"""A real sshd on each machine's own address, with keys made for this lab alone."""
+"""sshd on the address of a machine, with keys made for this lab alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rollout.lab.processes import MARK
 
 
 def user() -> str:
-    """Whom the logins are for. Raises UsageError."""
+    """The name of the user who logs in: the one who runs this. Raises UsageError."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -24,7 +24,7 @@ def user() -> str:
 
 
 def make_keys(keygen: str, home: Path, machines: Iterable[Machine], port: int) -> None:
-    """A host key for each machine, the client's `id_ed25519`, and `known_hosts` for it."""
+    """Make a host key for each machine, the client's `id_ed25519`, and its `known_hosts`."""
     (home / "ssh").mkdir()
     _make_key(keygen, home / "ssh" / "id_ed25519", comment="lab")
     with (home / "ssh" / "known_hosts").open("w") as known_hosts:
@@ -35,7 +35,7 @@ def make_keys(keygen: str, home: Path, machines: Iterable[Machine], port: int) -
 
 
 def start(sshd: str, home: Path, machine: Machine, port: int, mark: str, environment: dict[str, str]) -> None:
-    """It goes to the background by itself; `answers` says when it listens."""
+    """Start an sshd, which goes to the background by itself; `answers` says when it listens."""
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # Debian's sshd refuses to run without it as root
     config = machine.folder / "sshd_config"
@@ -53,13 +53,13 @@ def start(sshd: str, home: Path, machine: Machine, port: int, mark: str, environ
     )
     # sshd overwrites its environment with its title; logins get one of their own: so the mark is an option.
     # With that SHLVL, bash reads no ~/.bashrc: what this user has in it is not the lab's business.
-    told = f"SetEnv={MARK}={mark} SHLVL=2"
+    variables = f"SetEnv={MARK}={mark} SHLVL=2"
     log = machine.folder / "sshd.log"
-    subprocess.run([sshd, "-f", config, "-E", log, "-o", told], env=environment, check=True)
+    subprocess.run([sshd, "-f", config, "-E", log, "-o", variables], env=environment, check=True)
 
 
 def answers(machine: Machine, port: int) -> bool:
-    """Whether an sshd greets there."""
+    """Whether an sshd answers on the machine."""
     try:
         with socket.create_connection((machine.host, port), timeout=1) as connection:
             return connection.recv(4) == b"SSH-"
@@ -76,7 +76,7 @@ def _make_key(keygen: str, path: Path, comment: str) -> None:
 
 
 def _locked() -> bool:
-    """Whether this user's password is locked, as root's often is: a key is enough then only through PAM."""
+    """Whether this user's password is locked, as root's often is: then a key is enough only with PAM."""
     try:
         lines = Path("/etc/shadow").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Starting a lab: keys, sshd, applications, HAProxy, and waiting until all of it serves."""
+"""The start of a lab: keys, sshd, applications, HAProxy, until all of it serves."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ from rollout.lab.programs import Programs
 
 FIRST_RELEASE = "1"
 _POLL = 0.02
+"""Seconds between two looks at whether something is ready."""
 _PATIENCE = 30.0
+"""Seconds that each of them may take to be ready."""
 _LOG_LINES = 8
+"""Last lines of a log that are shown when something does not start."""
 
 
 def start(layout: Layout, programs: Programs) -> None:
     """Start everything in an empty folder. Raises RolloutError, with the end of a log, if something fails."""
-    # What a login gets: no variable of this shell may make the first start unlike the later ones.
+    # The environment of a login: no variable of this shell may make the first start differ from later ones.
     environment = {
         MARK: layout.mark,
         "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
@@ -53,7 +56,7 @@ def start(layout: Layout, programs: Programs) -> None:
 
 
 def _start_application(layout: Layout, node: Node, environment: dict[str, str]) -> None:
-    """By the scripts that a deployment uses."""
+    """Start the application of a node, by the scripts that a deployment uses."""
     settings = {
         MARK: layout.mark,
         "NODE": node.name,

@@ -1,4 +1,4 @@
-"""Steady requests through the load balancers, some of them slow."""
+"""Traffic: steady requests through the load balancers, some of them slow."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from rollout.lab.result import Result
 _SLOW_EVERY = 19  # about 5 %, and never in step with the number of load balancers
 _SLOW_SECONDS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _API_EVERY = 3
+"""One request in so many goes to the backend `api`."""
 _TIMEOUT = 10.0
+"""Seconds."""
 _FLOWING = 50
 """Answers after which traffic counts as flowing."""
 
 
 class Traffic:
-    """Sends `rate` requests a second to `urls` in turn during its `async with` block, then awaits the last.
+    """Traffic of `rate` requests a second to `urls` in turn, during its `async with` block.
 
     The pace follows the clock and no answer is waited for, as with real users: a slow service gets no fewer
     requests, and latency counts from the moment at which a request was due.
@@ -50,7 +52,7 @@ class Traffic:
             client.close()
 
     async def flowing(self) -> None:
-        """Wait until answers come. Raises RolloutError if none does."""
+        """Wait until answers come. Raises RolloutError if none come."""
         try:
             await asyncio.wait_for(self._flows.wait(), _TIMEOUT)
         except TimeoutError:

@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 
 from rollout.adapters.http import HttpxClient
-from rollout.errors import ConnectionRefused, RequestFailed
+from rollout.errors import NobodyListens, RequestFailed
 from tests.support.pages import Handler, ask, reply, request, unused_port
 
 
 def test_a_refused_connection_is_told_apart() -> None:
     """Nothing listens there yet, so asking again at once costs nothing: by IPv4 and by IPv6."""
     for address, host in (("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")):
-        with pytest.raises(ConnectionRefused, match=r"^connection refused$"):
+        with pytest.raises(NobodyListens, match=r"^connection refused$"):
             request(f"http://{host}:{unused_port(address)}/")
 
 
@@ -32,7 +32,7 @@ def test_a_name_of_several_addresses_that_all_refuse(monkeypatch: pytest.MonkeyP
     six = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0))
     four = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [six, four])
-    with pytest.raises(ConnectionRefused):
+    with pytest.raises(NobodyListens):
         request(f"http://web1.test:{port}/")
 
 
@@ -47,7 +47,7 @@ def test_a_reset_connection() -> None:
     with pytest.raises(RequestFailed) as caught:
         ask(handler)
     assert str(caught.value)
-    assert not isinstance(caught.value, ConnectionRefused)
+    assert not isinstance(caught.value, NobodyListens)
 
 
 def slow(*pieces: bytes, pause: float) -> Handler:

@@ -55,7 +55,7 @@ def test_a_file_that_is_no_database_is_an_error(path: Path, content: bytes) -> N
     path.write_bytes(content)
     with pytest.raises(JournalError, match=r"journal .*journal\.db: ") as caught:
         SqliteJournal(path)
-    assert caught.value.hint == "XDG_STATE_HOME chooses another folder for it"
+    assert caught.value.hint == "set XDG_STATE_HOME to choose another folder for it"
     assert path.read_bytes() == content
 
 
@@ -141,7 +141,7 @@ def test_a_folder_that_may_not_be_written_is_an_error(tmp_path: Path, there: boo
     finally:
         tmp_path.chmod(0o755)
     assert printed[0].startswith(f"journal {path}: ")
-    assert printed[1] == "XDG_STATE_HOME chooses another folder for it"
+    assert printed[1] == "set XDG_STATE_HOME to choose another folder for it"
 
 
 def test_a_full_disk_is_an_error_and_loses_nothing_before_it(path: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_user_without_a_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> No
         pytest.skip("needs root, to become a user without a name")
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.delenv("HOME", raising=False)
-    assert ended(run_python(HOMELESS)) == "XDG_STATE_HOME chooses another folder for it\n"
+    assert ended(run_python(HOMELESS)) == "set XDG_STATE_HOME to choose another folder for it\n"
 
 
 @pytest.mark.parametrize("part", [0.0, 0.3, 0.6, 0.9, 0.999])

@@ -144,7 +144,7 @@ def test_an_unusable_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prox
     monkeypatch.setenv("ALL_PROXY", proxy)
     ran = deploy(write(tmp_path, {"webhook": f"http://{own_address()}:8000/"}))
     assert ran.returncode == 0
-    assert "the proxy of the environment cannot be used" in ran.stdout
+    assert "the proxy set in the environment cannot be used" in ran.stdout
     assert "s3cr3t" not in ran.stdout + ran.stderr
 
 

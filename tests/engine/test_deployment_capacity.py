@@ -71,7 +71,7 @@ async def test_a_node_that_fails_on_its_own_shrinks_the_window(haproxy_binary: P
             it,
             "web2",
             "without web2, backend shop on lb1 would have 1 of its 4 servers ready",
-            "strategy.min_ready (50%) demands 2",
+            "strategy.min_ready (50%) requires 2",
         )
 
 
@@ -145,7 +145,7 @@ async def test_what_can_never_be_is_refused(haproxy_binary: Path, min_ready: int
     demanded = min_ready if isinstance(min_ready, int) else 3
     assert str(caught.value) == (
         "web1: without web1, backend shop on lb1 would have 2 of its 3 servers ready, "
-        f"and strategy.min_ready ({min_ready}) demands {demanded}"
+        f"but strategy.min_ready ({min_ready}) requires {demanded}"
     )
     assert "lower strategy.min_ready" in (caught.value.hint or "")
 

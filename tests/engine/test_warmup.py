@@ -158,7 +158,7 @@ async def test_a_static_balance_is_no_failure(haproxy_binary: Path, balance: str
     async with warming(haproxy_binary, backends=backends) as (it, running):
         assert await running is Outcome.DONE
         told = ready_detail(it)
-        assert told.startswith("shop on lb1 is not warmed up: HAProxy refused `set server shop/web1 weight")
+        assert told.startswith("shop on lb1 is not warmed up: HAProxy rejected `set server shop/web1 weight")
         assert "static LB algorithm" in told
         assert await it.admin("web1") == {"lb1": (READY, 100)}
 

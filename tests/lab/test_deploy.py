@@ -241,7 +241,7 @@ def test_too_little_capacity_is_told_and_refused(start_lab: StartLab) -> None:
     plan_text, check, deploy, drain = (
         rollout(lab, *words) for words in (["plan"], ["check"], ["deploy"], ["drain", "web2"])
     )
-    short = "backend shop on lb1 would have 3 of its 4 servers ready, and strategy.min_ready (4) demands 4"
+    short = "backend shop on lb1 would have 3 of its 4 servers ready, but strategy.min_ready (4) requires 4"
     assert f"deploy would be refused: web1: without web1, {short}" in plan_text.stdout
     assert ", spread over zones" in plan_text.stdout
     assert f"without web1, {short}" in check.stdout

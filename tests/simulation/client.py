@@ -11,8 +11,8 @@ from rollout.domain import Answer, Completed
 from rollout.errors import (
     AnswerLost,
     CommandTimedOut,
-    ConnectionRefused,
     HostUnreachable,
+    NobodyListens,
     RequestFailed,
 )
 from tests.simulation.faults import KILLS, Faults, Port
@@ -162,14 +162,14 @@ class SimProbe:
         node = self._nodes[urlsplit(url).hostname or ""]
         fault = await client.cross(Port.PROBE, node.name)
         if fault == "refused":
-            raise ConnectionRefused("connection refused")
+            raise NobodyListens("connection refused")
         if fault == "stuck":
             await asyncio.sleep(timeout)
             raise RequestFailed(f"no answer within {timeout:g} s")
         await asyncio.sleep(client.delay(self._latency))
         seconds, answer = node.answer()
         if answer is None:
-            raise ConnectionRefused("connection refused")
+            raise NobodyListens("connection refused")
         await asyncio.sleep(min(seconds, timeout))
         if seconds >= timeout:
             raise RequestFailed(f"no answer within {timeout:g} s")

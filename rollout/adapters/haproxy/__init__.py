@@ -1,4 +1,4 @@
-"""HAProxy by its runtime API: connections, replies, the observer, and the load balancer made of them."""
+"""HAProxy by its runtime API: connections, replies, the observer, and the load balancer that uses them."""
 
 from rollout.adapters.haproxy.balancer import HAProxy
 

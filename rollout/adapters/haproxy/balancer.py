@@ -11,23 +11,23 @@ from rollout.adapters.haproxy.master import Master
 from rollout.adapters.haproxy.observer import Observer
 from rollout.adapters.haproxy.replies import (
     SEVERITY,
-    judge,
+    is_message,
     parse_level,
     parse_reading,
     parse_states,
-    refused,
+    require_success,
 )
 from rollout.adapters.haproxy.sessions import parse_sessions, what_it_does
 from rollout.adapters.haproxy.transport import Transport
 from rollout.domain import Reading, Server, Session
-from rollout.errors import CommandRefused
+from rollout.errors import CommandRejected
 
 _BACKENDS_AND_SERVERS = 6
 """The object types of `show stat`, added up."""
 
 
 class HAProxy:
-    """One HAProxy, 2.6 or later."""
+    """Implements `LoadBalancer` for HAProxy 2.6 and later."""
 
     def __init__(self, name: str, transport: Transport, master: Transport | None = None) -> None:
         self._name = name
@@ -57,7 +57,7 @@ class HAProxy:
             # Until HAProxy has answered it may still carry this out, after what is sent next.
             await asyncio.gather(answer, return_exceptions=True)
             raise
-        judge(self._name, line, reply)
+        require_success(self._name, line, reply)
         self._observer.hurry()
 
     async def server_states(self) -> str:
@@ -65,21 +65,24 @@ class HAProxy:
 
     async def sessions(self, servers: Collection[Server], *, named: int) -> list[Session]:
         reply = await self._ask("show sess")
-        if refused(reply):
-            judge(self._name, "show sess", reply)
-        found = sorted(parse_sessions(reply, servers), key=lambda each: -each[1].age)
-        details = [await self._ask(f"show sess {identity}") for identity, _ in found[:named]]
-        known = [
+        if is_message(reply):
+            require_success(self._name, "show sess", reply)
+        oldest_first = sorted(parse_sessions(reply, servers), key=lambda each: -each[1].age)
+        details = [await self._ask(f"show sess {identity}") for identity, _ in oldest_first[:named]]
+        detailed = [
             dataclasses.replace(session, what=what_it_does(detail))
-            for (_, session), detail in zip(found, details, strict=False)
+            for (_, session), detail in zip(oldest_first, details, strict=False)
         ]
-        return [*known, *(session for _, session in found[named:])]
+        return [*detailed, *(session for _, session in oldest_first[named:])]
 
     async def level(self) -> str:
         return parse_level(self._name, await self._ask("show cli level"))
 
     async def _read(self) -> Reading:
-        """Asks the master last: a reload between the two then shows the same session, and not none."""
+        """A reading of workers old and new.
+
+        The master is asked last: after a reload between the two, a session shows twice rather than never.
+        """
         reading = await self._read_worker()
         if self._master is None:
             return reading
@@ -91,9 +94,9 @@ class HAProxy:
         return dataclasses.replace(reading, servers=tuple(servers), old_processes_shown=True)
 
     async def _read_worker(self) -> Reading:
-        """A reading of the focus; of everything, where the process is not the one that numbered them."""
+        """A reading of the focus; of everything, if another process numbered the backends."""
         if self._focus and self._focus <= self._numbers.keys():
-            with contextlib.suppress(CommandRefused):  # a reload may have removed a backend
+            with contextlib.suppress(CommandRejected):  # a reload may have removed a backend
                 reading, _ = await self._read_by(sorted(self._focus))
                 if reading.process == self._process:
                     return reading

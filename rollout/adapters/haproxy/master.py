@@ -1,4 +1,4 @@
-"""The master process: after a reload it knows the workers that still finish what they had begun."""
+"""HAProxy's master process: after a reload, it knows the old workers that still finish their requests."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from rollout.adapters.haproxy.transport import Transport
 from rollout.errors import LoadBalancerUnreachable, NotHAProxy
 
 _RELOADING = 1.0
-"""Seconds for which a master that is not there is asked again: it comes back after its new worker."""
+"""Seconds for which a master that does not answer is asked again: it comes back after its new worker."""
 _ASK_AGAIN = 0.01
+"""Seconds between two tries."""
 _OLD_WORKERS = re.compile(r"^# old workers\n((?:\d.*\n)*)", re.MULTILINE)
 _WORKER = re.compile(r"^(\d+)\s+worker\s", re.MULTILINE)
 
 
 class Master:
-    """What a `master:` socket tells. Of a process that is gone the master says so: it has no session."""
+    """The master of a load balancer, by its `master:` socket."""
 
     def __init__(self, load_balancer: str, transport: Transport) -> None:
         self._load_balancer = load_balancer
         self._transport = transport
 
     async def old_sessions(self) -> Mapping[str, int]:
-        """How many sessions, queued ones too, all old workers still have, by `backend/server`.
+        """The number of sessions, queued ones too, that all old workers still have, by `backend/server`.
 
-        Raises LoadBalancerUnreachable, NotHAProxy.
+        A worker that has ended meanwhile has none. Raises LoadBalancerUnreachable, NotHAProxy.
         """
         sessions: Counter[str] = Counter()
         processes = await self._processes()
@@ -52,7 +53,9 @@ class Master:
             try:
                 if processes := await self._ask("show proc"):
                     return processes
-                raise LoadBalancerUnreachable(self._load_balancer, "its master hung up without an answer")
+                raise LoadBalancerUnreachable(
+                    self._load_balancer, "its master process hung up without an answer"
+                )
             except LoadBalancerUnreachable:
                 if clock() >= deadline:
                     raise

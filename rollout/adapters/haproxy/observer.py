@@ -1,4 +1,4 @@
-"""One observer per load balancer: however many wait, one task reads, and all share what it read."""
+"""The observer of a load balancer: however many wait, one task reads, and all share its readings."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _PACE = 0.01
 """Seconds from one reading to the next, while somebody waits."""
 
 _PACE_PER_SERVER = 80e-6
-"""Seconds. HAProxy takes 4 µs to show a server: reading then takes it 5 % of its time at the most."""
+"""Seconds. HAProxy takes 4 µs to show a server, so that readings cost it 5 % of its time at most."""
 
 
 class Observer:
-    """Reads only while somebody waits."""
+    """A reader that reads only while somebody waits."""
 
     def __init__(self, read: Callable[[], Awaitable[Reading]]) -> None:
         self._read = read
@@ -33,7 +33,7 @@ class Observer:
         return await reading
 
     def hurry(self) -> None:
-        """Something was changed: the next reading need not keep the pace."""
+        """Make the next reading at once, because something was changed."""
         self._next = 0.0
 
     async def _serve(self) -> None:
@@ -58,5 +58,5 @@ class Observer:
 
 
 def _still(waiting: list[asyncio.Future[Reading]]) -> list[asyncio.Future[Reading]]:
-    """Those whose waiter was not cancelled meanwhile."""
+    """The futures whose waiter was not cancelled meanwhile."""
     return [future for future in waiting if not future.done()]

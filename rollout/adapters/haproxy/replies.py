@@ -1,4 +1,4 @@
-"""HAProxy's replies, judged and read. Everything here comes from outside, so nothing is trusted."""
+"""HAProxy's replies, checked and parsed. All of it comes from outside, so nothing is trusted."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from rollout.domain import AdminState, CheckResult, Counters, OperationalState, Reading, Server, ServerState
-from rollout.errors import CommandRefused, LoadBalancerUnreachable, NotHAProxy
+from rollout.errors import CommandRejected, LoadBalancerUnreachable, NotHAProxy
 
 SEVERITY = "set severity-output number"
-"""Said first, it marks every message with its severity: an error is told from a success by that."""
+"""The command that goes before all others: it marks messages with a severity, by which errors are known."""
 
 _MESSAGE = re.compile(r"^\[\d\]: (.*)$", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z0-9_.:\-\[\]]+")
@@ -20,32 +20,35 @@ _BACKEND = "1"
 """The `type` of a backend's own row; its `qcur` leaves out what waits for one server of it."""
 
 
-def judge(load_balancer: str, command: str, reply: str) -> None:
-    """Raise CommandRefused unless the reply is what success looks like: an empty line for each command.
+def require_success(load_balancer: str, command: str, reply: str) -> None:
+    """Raise CommandRejected unless the reply is that of success: an empty line for each command.
 
-    Raises LoadBalancerUnreachable for the answer of a process that is on its way out.
+    Raises LoadBalancerUnreachable for the answer of a process that is being stopped.
     """
     if not reply.strip("\n"):
         if reply.count("\n") < command.count(";") + 2:  # `SEVERITY` has one, too
             raise _cut_short(load_balancer)
         return
     message = _MESSAGE.search(reply)
-    said = (message[1] if message else reply.strip().partition("\n")[0])[:200]
-    if said == "Proxy is disabled.":
+    reason = (message[1] if message else reply.strip().partition("\n")[0])[:200]
+    if reason == "Proxy is disabled.":
         raise _ending(load_balancer)
     hint = None
-    if "permission denied" in said.lower():
+    if "permission denied" in reason.lower():
         hint = "rollout needs a `stats socket … level admin` line in HAProxy's global section"
-    raise CommandRefused(load_balancer, f"HAProxy refused `{command}`: {said}", hint=hint)
+    raise CommandRejected(load_balancer, f"HAProxy rejected `{command}`: {reason}", hint=hint)
 
 
-def refused(reply: str) -> bool:
-    """Whether HAProxy answered with a message in place of what it was asked for."""
+def is_message(reply: str) -> bool:
+    """Whether HAProxy answered with a message instead of the values it was asked for."""
     return _MESSAGE.match(reply.strip("\n")) is not None
 
 
 def parse_level(load_balancer: str, reply: str) -> str:
-    """What `show cli level` says: `user`, `operator` or `admin`."""
+    """The permission level in a reply to `show cli level`: `user`, `operator` or `admin`.
+
+    Raises LoadBalancerUnreachable, NotHAProxy.
+    """
     message = _MESSAGE.search(reply)
     level = message[1].strip() if message else reply.strip()
     if not level:
@@ -56,17 +59,17 @@ def parse_level(load_balancer: str, reply: str) -> str:
 
 
 def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading, dict[str, int]]:
-    """What `show info`, `show servers state` and `show stat` say together, in the reply to one `command`.
+    """The reading in a reply to `show info`, `show servers state` and `show stat`, sent as one `command`.
 
-    Gives the reading, and HAProxy's number of each backend. Raises NotHAProxy, CommandRefused, and
-    LoadBalancerUnreachable for a reply that ends too soon or comes from a process that is on its way out.
+    It comes with HAProxy's number of each backend. Raises NotHAProxy, CommandRejected, and
+    LoadBalancerUnreachable for a reply that ends too soon or comes from a process that is being stopped.
     """
     blocks = reply.strip("\n").split("\n\n")
     if not blocks[0]:
         raise _cut_short(load_balancer)
     if not blocks[0].startswith("Name: "):
         if _MESSAGE.match(blocks[0]):
-            judge(load_balancer, command, blocks[0])
+            require_success(load_balancer, command, blocks[0])
         raise _not_haproxy(load_balancer, reply)
     if not reply.endswith("\n\n") or len(blocks) <= command.count(";"):
         raise _cut_short(load_balancer)
@@ -85,7 +88,7 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
                 header, *lines = block.removeprefix("# ").split("\n")
                 rows += _table(header.split(","), csv.reader(lines))
             else:
-                judge(load_balancer, command, block)
+                require_success(load_balancer, command, block)
         servers = tuple(_server_states(load_balancer, rows, states))
         reading = Reading(
             load_balancer=load_balancer,
@@ -102,19 +105,19 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
 
 
 def parse_states(load_balancer: str, reply: str) -> str:
-    """What `show servers state` says, as a state file holds it: the version of the format stands first.
+    """The reply to `show servers state` as a state file holds it: the version of the format comes first.
 
-    Raises LoadBalancerUnreachable, CommandRefused.
+    Raises LoadBalancerUnreachable, CommandRejected.
     """
-    if refused(reply):
-        judge(load_balancer, "show servers state", reply)
+    if is_message(reply):
+        require_success(load_balancer, "show servers state", reply)
     if not reply.lstrip("\n").startswith("1\n# be_id ") or not reply.endswith("\n\n"):
         raise _cut_short(load_balancer)
     return reply.lstrip("\n")
 
 
 def parse_loads(load_balancer: str, reply: str) -> dict[str, int]:
-    """The sessions that run and wait on each server, by `backend/server`, as `show stat` alone says it.
+    """The sessions that run or wait on each server, by `backend/server`, in a reply to `show stat` alone.
 
     Raises NotHAProxy, LoadBalancerUnreachable.
     """
@@ -129,12 +132,12 @@ def parse_loads(load_balancer: str, reply: str) -> dict[str, int]:
 
 
 def _load(row: dict[str, str]) -> int:
-    """A connection that is busy without a session counts as one."""
+    """Sessions that run or wait; a connection that is busy without a session counts as one."""
     return max(_number(row["scur"]) + _number(row["qcur"]), _number(row.get("used_conn_cur")))
 
 
 def _table(header: list[str], lines: Iterable[list[str]]) -> Iterator[dict[str, str]]:
-    """Each line by the names of the header. Raises ValueError where a line has more fields, or less."""
+    """The fields of each line by the names in the header. Raises ValueError if their numbers differ."""
     return (dict(zip(header, line, strict=True)) for line in lines)
 
 
@@ -176,28 +179,31 @@ def _server_states(
 
 
 def _counters(row: dict[str, str]) -> Counters:
-    """An answer that never came, on a kept connection, is in no counter of errors: it is a session that ended
-    without a status, and whose client did not leave first."""
+    """The counters of a server.
+
+    An answer that never came, on a kept connection, is in none of HAProxy's counters of errors: it is a
+    session that ended without a status, and whose client did not leave first.
+    """
     requests = sum(_number(row.get(f"hrsp_{kind}")) for kind in ("1xx", "2xx", "3xx", "4xx", "5xx", "other"))
-    refused, ended = _number(row.get("econ")), _number(row["stot"]) - _number(row["scur"])
-    elsewhere = refused + _number(row.get("wredis")) + _number(row.get("cli_abrt"))
+    unconnected, ended = _number(row.get("econ")), _number(row["stot"]) - _number(row["scur"])
+    elsewhere = unconnected + _number(row.get("wredis")) + _number(row.get("cli_abrt"))
     http = row.get("mode") == "http"
     broken = ended - requests - elsewhere if http else _number(row.get("srv_abrt"))
     return Counters(
         requests=requests if http else ended - elsewhere,
         errors=_number(row.get("hrsp_5xx")),
         broken=max(0, broken),
-        refused=refused + _number(row.get("wretr")),
+        failed_connections=unconnected + _number(row.get("wretr")),
     )
 
 
 def _number(text: str | None) -> int:
-    """A counter; HAProxy leaves out those that do not apply."""
+    """A counter; 0 for one that HAProxy leaves empty because it does not apply."""
     return int(text) if text else 0
 
 
 def _cut_short(load_balancer: str) -> LoadBalancerUnreachable:
-    return LoadBalancerUnreachable(load_balancer, "the connection closed before the answer was whole")
+    return LoadBalancerUnreachable(load_balancer, "the connection closed before the answer was complete")
 
 
 def _ending(load_balancer: str) -> LoadBalancerUnreachable:

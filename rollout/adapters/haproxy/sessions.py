@@ -1,4 +1,4 @@
-"""What `show sess` says. It is meant for people and differs by version: what cannot be read is left out."""
+"""Replies to `show sess`. They are for people and differ by version: lines that make no sense are skipped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SWITCHING_PROTOCOLS = 101
 
 
 def parse_sessions(reply: str, servers: Collection[Server]) -> Iterator[tuple[str, Session]]:
-    """The sessions on `servers`, each with HAProxy's id of it."""
+    """The sessions on `servers`, each with its id in HAProxy."""
     by_path = {server.path: server for server in servers}
     for identity, source, frontend, backend, name, age in _LINE.findall(reply):
         server = by_path.get(f"{backend}/{name}")
@@ -27,7 +27,7 @@ def parse_sessions(reply: str, servers: Collection[Server]) -> Iterator[tuple[st
 
 
 def what_it_does(reply: str) -> str:
-    """What the details of one session tell of it; empty where they tell nothing."""
+    """What a session does, by its details in `reply`; empty if they do not say."""
     if "mode=tcp" in reply:
         return "TCP"
     status = _STATUS.search(reply)

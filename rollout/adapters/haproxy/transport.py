@@ -1,4 +1,4 @@
-"""One question to a runtime socket and its whole answer, on a connection of its own.
+"""Transports to a runtime socket: one question and its whole answer, on a connection of its own.
 
 A connection that is kept would stay on the old process after a reload and keep that process alive.
 """
@@ -16,23 +16,31 @@ TIMEOUT = 10.0
 """Seconds for one question and its answer: a loaded HAProxy may take a few."""
 
 _BACKLOG_PAUSE = 0.01
+"""Seconds between two tries to connect to a socket whose backlog is full."""
 
 
 class Transport(Protocol):
-    """How a runtime socket is reached."""
+    """A way to a runtime socket."""
 
     async def ask(self, request: bytes) -> bytes:
-        """Everything that is answered until the other side closes. Raises LoadBalancerUnreachable."""
+        """The whole answer to `request`, until the other side closes. Raises LoadBalancerUnreachable."""
         ...
 
 
 class StreamQuery(Protocol):
     """A host through which a UNIX socket can be reached."""
 
-    async def stream_query(self, path: str, request: bytes, timeout: float) -> bytes: ...
+    async def stream_query(self, path: str, request: bytes, timeout: float) -> bytes:
+        """The whole answer to `request` from the socket at `path`. Raises HostError.
+
+        `timeout` is in seconds.
+        """
+        ...
 
 
 class UnixTransport:
+    """A runtime socket on this machine."""
+
     def __init__(self, load_balancer: str, address: UnixSocket) -> None:
         self._load_balancer = load_balancer
         self._address = address
@@ -63,6 +71,8 @@ class UnixTransport:
 
 
 class TcpTransport:
+    """A runtime socket that listens on TCP."""
+
     def __init__(self, load_balancer: str, address: TcpSocket) -> None:
         self._load_balancer = load_balancer
         self._address = address
@@ -77,6 +87,8 @@ class TcpTransport:
 
 
 class SshTransport:
+    """A runtime socket on another machine, by way of that host."""
+
     def __init__(self, load_balancer: str, host: StreamQuery, path: str) -> None:
         self._load_balancer = load_balancer
         self._host = host
@@ -103,7 +115,7 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
 
 
 def unreachable(load_balancer: str, address: str, error: Exception) -> LoadBalancerUnreachable:
-    """What a failed connection means, in words."""
+    """The error of a connection that failed, in words."""
     hint = None
     match error:
         case FileNotFoundError():

@@ -7,7 +7,7 @@ from rollout.adapters.ssh.pool import SshPool
 
 __all__ = ["SshHost", "SshPool"]
 
-# What paramiko logs is raised as an error too, in better words; left alone it prints tracebacks.
+# paramiko also logs the errors that it raises, and with tracebacks. The adapters report them in better words.
 _paramiko = logging.getLogger("paramiko")
 _paramiko.addHandler(logging.NullHandler())
 _paramiko.propagate = False

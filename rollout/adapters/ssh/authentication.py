@@ -1,4 +1,4 @@
-"""Logging in by public key, as OpenSSH does it, and saying in words why it did not work."""
+"""Authentication by public key, as OpenSSH does it, and in words why it failed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from paramiko import (
 from paramiko.pkey import PublicBlob, UnknownKeyType
 
 from rollout.adapters.ssh.config import Settings
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.errors import AuthenticationFailed, HostUnreachable
 
 _DEFAULT_FILES = ("id_ed25519", "id_ecdsa", "id_rsa")
@@ -29,9 +29,9 @@ _DEFAULT_FILES = ("id_ed25519", "id_ecdsa", "id_rsa")
 
 @dataclass
 class PublicKeys:
-    """The keys to log in with, in order: configured files, the agent's keys, then OpenSSH's default files.
+    """Keys to log in with, in order: configured files, the agent's keys, then OpenSSH's default files.
 
-    This is paramiko's authentication strategy for one connection.
+    It is paramiko's authentication strategy for one connection.
     """
 
     settings: Settings
@@ -40,7 +40,7 @@ class PublicKeys:
     _broken: list[str] = field(default_factory=list)
 
     def authenticate(self, transport: Transport) -> None:
-        """Raises Refusal."""
+        """Log in. Raises NoConnection."""
         with contextlib.closing(Agent()) as agent:
             for label, key in self._keys(agent.get_keys()):
                 self._tried.append(label)
@@ -52,7 +52,7 @@ class PublicKeys:
                     if not transport.is_active():
                         break
                 except SSHException as error:
-                    raise Refusal(HostUnreachable, f"it hung up during the login: {error}") from error
+                    raise NoConnection(HostUnreachable, f"it hung up during the login: {error}") from error
                 else:
                     if missing:
                         raise self._not_enough(missing)
@@ -60,10 +60,10 @@ class PublicKeys:
         raise self._failed(hung_up=not transport.is_active())
 
     def _keys(self, in_agent: tuple[PKey, ...]) -> Iterator[tuple[str, PKey]]:
-        """Each key with what a person calls it. A certificate goes before the bare key that it is for."""
+        """The keys, each with its name for people. A certificate comes before the bare key that it is for."""
         own = self.settings.identity_file
         if own is not None and not own.exists():
-            raise Refusal(AuthenticationFailed, f"the identity file {own} does not exist")
+            raise NoConnection(AuthenticationFailed, f"the identity file {own} does not exist")
         configured = [*([own] if own else []), *self.settings.identity_files]
         offered: set[bytes] = set()
         for file in configured:
@@ -101,30 +101,36 @@ class PublicKeys:
         else:
             yield str(file), key
 
-    def _not_enough(self, wanted: list[str]) -> Refusal:
-        message = f"{self.settings.login} must log in by {' and '.join(wanted)}; here only keys are used"
-        return Refusal(AuthenticationFailed, message)
+    def _not_enough(self, wanted: list[str]) -> NoConnection:
+        message = f"{self.settings.login} must log in by {' and '.join(wanted)}, but rollout only uses keys"
+        return NoConnection(AuthenticationFailed, message)
 
-    def _failed(self, *, hung_up: bool) -> Refusal:
+    def _failed(self, *, hung_up: bool) -> NoConnection:
         login, tried = self.settings.login, ", ".join(self._tried)
         problems = [*self._broken, *(f"{file} is encrypted and not in the agent" for file in self._locked)]
         notes = "".join(f"; {problem}" for problem in problems)
         if hung_up and tried:
-            message = f"{login} was cut off after {len(self._tried)} keys: {tried}{notes}"
-            return Refusal(AuthenticationFailed, message, "set ssh.identity_file, and IdentitiesOnly yes")
+            message = f"{login} was disconnected after {len(self._tried)} keys: {tried}{notes}"
+            return NoConnection(
+                AuthenticationFailed,
+                message,
+                "set ssh.identity_file in the inventory, and IdentitiesOnly yes in ~/.ssh/config",
+            )
         message = (
-            f"{login} accepts none of our keys: {tried}{notes}" if tried else f"no key for {login}{notes}"
+            f"{login} accepts none of these keys: {tried}{notes}" if tried else f"no key for {login}{notes}"
         )
         if self._locked:
-            return Refusal(AuthenticationFailed, message, f"ssh-add {shlex.quote(str(self._locked[0]))}")
+            return NoConnection(AuthenticationFailed, message, f"ssh-add {shlex.quote(str(self._locked[0]))}")
         port = "" if self.settings.port == 22 else f"-p {self.settings.port} "
         own = self.settings.identity_file
         identity = f"-i {shlex.quote(str(own))} " if own else ""
-        return Refusal(AuthenticationFailed, message, f"ssh-copy-id {identity}{port}{shlex.quote(login)}")
+        return NoConnection(
+            AuthenticationFailed, message, f"ssh-copy-id {identity}{port}{shlex.quote(login)}"
+        )
 
 
 def _public_half(file: Path) -> bytes | None:
-    """What the `.pub` file beside a private key says: an encrypted key may be in the agent."""
+    """The public key in the `.pub` file beside a private key: an encrypted key may be in the agent."""
     try:
         return PublicBlob.from_file(f"{file}.pub").key_blob
     except (OSError, ValueError, SSHException):

@@ -1,4 +1,4 @@
-"""How to reach a target: the inventory's settings over those of `ssh_config`."""
+"""SSH settings of a target: those of the inventory over those of `ssh_config`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from paramiko import SSHConfig, SSHException
 
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.domain import SshTarget
 from rollout.errors import HostUnreachable
 
@@ -25,7 +25,7 @@ _JUMP = re.compile(r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?P<host>\[[^]]+\]|[^:/@\[\
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All that is needed to connect. Paths are absolute; `identity_files` are those of `ssh_config`."""
+    """Settings of one connection. Paths are absolute; `identity_files` are those of `ssh_config`."""
 
     host: str
     port: int
@@ -40,31 +40,33 @@ class Settings:
     jump: SshTarget | None
     proxy_command: str | None
     connect_timeout: float | None
-    """Seconds, where `ssh_config` says."""
+    """Seconds; `None` where `ssh_config` does not say."""
 
     @property
     def address(self) -> str:
+        """`host:port`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
     @property
     def login(self) -> str:
+        """`user@host`."""
         return f"{self.user}@{self.host}"
 
 
 def resolve(target: SshTarget) -> Settings:
-    """What `target` means on this machine. Reads files, and may run `Match exec`. Raises Refusal."""
+    """The settings of `target` on this machine. Reads files, may run `Match exec`. Raises NoConnection."""
     settings = _resolve(target)
-    seen, hop = [target], settings.jump
+    passed, hop = [target], settings.jump
     while hop is not None:
-        if hop in seen:
-            raise Refusal(HostUnreachable, f"its jump hosts go round in a circle ({hop})", _CONFIG_HINT)
-        seen.append(hop)
+        if hop in passed:
+            raise NoConnection(HostUnreachable, f"its jump hosts form a circle ({hop})", _CONFIG_HINT)
+        passed.append(hop)
         hop = _resolve(hop).jump
     return settings
 
 
-_CONFIG_HINT = "look at ProxyJump in ~/.ssh/config and at ssh.jump in the inventory"
+_CONFIG_HINT = "see ProxyJump in ~/.ssh/config and ssh.jump in the inventory"
 
 
 def _resolve(target: SshTarget) -> Settings:
@@ -74,10 +76,10 @@ def _resolve(target: SshTarget) -> Settings:
         user = options.get("user") or getpass.getuser()
         connect_timeout = _seconds(options.get("connecttimeout", "none"))
     except (SSHException, ValueError, KeyError, OSError) as error:
-        raise Refusal(HostUnreachable, f"the SSH configuration cannot be used: {error}") from error
+        raise NoConnection(HostUnreachable, f"the SSH configuration cannot be used: {error}") from error
     host = options["hostname"]
     if re.search(r"[\s@/]", host) or host.count(":") == 1:
-        raise Refusal(HostUnreachable, f"{host!r} is no host name or address")
+        raise NoConnection(HostUnreachable, f"{host!r} is not a host name or an address")
     own_known_hosts = target.known_hosts is not None
     return Settings(
         host=host,
@@ -96,7 +98,7 @@ def _resolve(target: SshTarget) -> Settings:
 
 
 def _config_text(target: SshTarget) -> str:
-    """One text whose first value wins, as with OpenSSH: the target's, the user's, the system's."""
+    """One configuration of the target's, the user's and the system's settings: the first value wins."""
     own = {"User": target.user, "Port": target.port, "ProxyJump": target.jump}
     lines = ["Host *"]
     for key, value in own.items():
@@ -121,18 +123,18 @@ def _lines(file: Path, folder: Path, depth: int = 0) -> Iterator[str]:
             yield line
         elif depth < _INCLUDE_DEPTH:
             for pattern in shlex.split(include["paths"]):
-                for found in sorted(glob.glob(str(folder / _path(pattern, folder)))):
-                    yield from _lines(Path(found), folder, depth + 1)
+                for included in sorted(glob.glob(str(folder / _path(pattern, folder)))):
+                    yield from _lines(Path(included), folder, depth + 1)
             yield section
 
 
 def _seconds(text: str) -> float | None:
-    """Of a time such as `10`, `10s` or `1m30s`. Raises ValueError."""
+    """The seconds of a time such as `10`, `10s` or `1m30s`; `None` for `none`. Raises ValueError."""
     if text == "none":
         return None
     time = _TIME.fullmatch(text)
     if not text or time is None:
-        raise ValueError(f"{text!r} is no time")
+        raise ValueError(f"{text!r} is not a time")
     return 60.0 * int(time["minutes"] or 0) + int(time["seconds"] or 0)
 
 
@@ -164,8 +166,8 @@ def _jump(target: SshTarget, hops: str | None) -> SshTarget | None:
     for number, hop in enumerate(hops.split(",")):
         parts = _JUMP.fullmatch(hop.strip())
         if parts is None:
-            message = f"{hop.strip()!r} is no jump host; expected [user@]host[:port]"
-            raise Refusal(HostUnreachable, message, _CONFIG_HINT)
+            message = f"{hop.strip()!r} is not a jump host; expected [user@]host[:port]"
+            raise NoConnection(HostUnreachable, message, _CONFIG_HINT)
         host = parts["host"].strip("[]")
         if host == target.host:
             return None

@@ -13,7 +13,7 @@ import threading
 
 from paramiko import Channel
 
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.errors import HostUnreachable
 
 Stream = socket.socket | Channel
@@ -25,8 +25,8 @@ _GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL for a proxy command."""
 
 
-class TcpSocket(socket.socket):
-    """Acknowledges at once what it receives, where the system lets it.
+class TcpStream(socket.socket):
+    """A TCP socket that acknowledges at once what it receives, where the system lets it.
 
     Until the first command, sshd sends a small packet only when the last one was acknowledged: 44 ms a time.
     """
@@ -40,14 +40,14 @@ class TcpSocket(socket.socket):
         return data
 
 
-async def dial_tcp(host: str, port: int) -> TcpSocket:
+async def dial_tcp(host: str, port: int) -> TcpStream:
     """A connected socket. Raises OSError; the caller limits the time."""
     loop = asyncio.get_running_loop()
     addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     failure: OSError | None = None
     for family, kind, protocol, _, address in addresses:
         try:
-            connection = TcpSocket(family, kind, protocol)
+            connection = TcpStream(family, kind, protocol)
         except OSError as error:
             failure = error
             continue
@@ -67,7 +67,7 @@ async def dial_tcp(host: str, port: int) -> TcpSocket:
 
 
 def _tune(connection: socket.socket) -> None:
-    """No waiting to fill a packet (40 ms a round trip), and a dead peer is noticed."""
+    """Send packets before they are full (that is 40 ms a round trip), and notice a dead peer."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -75,7 +75,7 @@ def _tune(connection: socket.socket) -> None:
 
 
 class ProxyCommand(socket.socket):
-    """What a `ProxyCommand` of ssh_config speaks to. paramiko's own spins when the command has ended."""
+    """The socket of a `ProxyCommand` of ssh_config. paramiko's own spins when the command has ended."""
 
     complaint = ""
     """The last line that the command wrote to its standard error, known once this is closed."""
@@ -110,11 +110,11 @@ class ProxyCommand(socket.socket):
             self._errors.close()
 
 
-def explain(error: BaseException, address: str, timeout: float) -> Refusal:
-    """Why `address` could not be reached, in plain words."""
+def explain(error: BaseException, address: str, timeout: float) -> NoConnection:
+    """The error of an attempt to reach `address`, in plain words. `timeout` is in seconds."""
     match error:
         case socket.gaierror():
-            message = f"the name of {address} is not known ({error.strerror})"
+            message = f"the name in {address} cannot be resolved ({error.strerror})"
         case ConnectionRefusedError():
             message = f"nothing listens on {address} (connection refused)"
         case TimeoutError():
@@ -123,4 +123,4 @@ def explain(error: BaseException, address: str, timeout: float) -> Refusal:
             message = f"{address} cannot be reached: {reason.lower()}"
         case _:
             message = f"{address} cannot be reached: {error}"
-    return Refusal(HostUnreachable, message)
+    return NoConnection(HostUnreachable, message)

@@ -1,4 +1,4 @@
-"""A host over SSH: shell lines, and UNIX sockets as seen from it."""
+"""A host over SSH: shell lines, and UNIX sockets on it."""
 
 from __future__ import annotations
 
@@ -6,36 +6,26 @@ import asyncio
 import contextlib
 import functools
 import shlex
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from paramiko import Channel, ChannelException, SSHException
 
-from rollout.adapters.shell import (
-    CHUNK,
-    FEEDING,
-    GRACE,
-    PATIENCE,
-    QUIET,
-    WRAPPER,
-    Printed,
-    ended,
-    feeding_script,
-    script,
-    whole,
-)
+from rollout.adapters.shell import CHUNK, GRACE, PATIENCE, QUIET, WRAPPER, Printed, ShellHost, ended
 from rollout.adapters.ssh.link import Link
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.relay import EXPLAIN, explained, relay
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import close
 from rollout.domain import Completed
 from rollout.errors import AnswerLost, CommandTimedOut, HostError
 
-_SHELL = f"exec sh -c {shlex.quote(WRAPPER)}"
-_FEEDING = f"exec sh -c {shlex.quote(FEEDING)}"
 
+class SshHost(ShellHost):
+    """Implements `Host` for a machine that is reached over SSH.
 
-class SshHost:
+    A command's `timeout` begins when its session is open: at most eight run at once on a connection.
+    """
+
     def __init__(self, name: str, link: Link, threads: Threads) -> None:
         self._name = name
         self._link = link
@@ -53,45 +43,18 @@ class SshHost:
 
     def expect(self, lines: int) -> None:
         """As `Host.expect`."""
-        self._link.sessions.expect(_SHELL, lines)
-
-    async def run(
-        self,
-        line: str,
-        *,
-        environment: Mapping[str, str],
-        timeout: float,
-        output: Callable[[str], None] | None = None,
-    ) -> Completed:
-        """As `Host.run`. A command that is given up, by timeout or cancellation, is ended with its group.
-
-        `timeout` begins when the session is open: at most eight run at once on a connection.
-        """
-        return await self._run(_SHELL, whole(script(line, environment)), timeout, output)
-
-    async def send(
-        self,
-        line: str,
-        content: AsyncIterator[bytes],
-        *,
-        environment: Mapping[str, str],
-        timeout: float,
-        output: Callable[[str], None] | None = None,
-    ) -> Completed:
-        """As `Host.send`."""
-        written = whole(feeding_script(line, environment), content)
-        return await self._run(_FEEDING, written, timeout, output)
+        self._link.sessions.expect(_login_command(WRAPPER), lines)
 
     async def _run(
         self,
-        shell: str,
+        wrapper: str,
         written: AsyncIterator[bytes],
         timeout: float,
         output: Callable[[str], None] | None,
     ) -> Completed:
         printed = Printed(output)
         with self._named():
-            async with self._link.sessions.run(shell) as channel:
+            async with self._link.sessions.run(_login_command(wrapper)) as channel:
                 writing = asyncio.create_task(self._write(channel, written))
                 try:
                     async with asyncio.timeout(timeout):
@@ -102,7 +65,7 @@ class SshHost:
                     writing.cancel()
                     await self._end(channel, printed.process)
                     if isinstance(error, TimeoutError):
-                        message = f"the command did not end within {timeout:g} s; it was ended if it could be"
+                        message = f"the command did not end within {timeout:g} s, and rollout tried to end it"
                         raise CommandTimedOut(self._name, message) from None
                     raise
         if channel.exit_status < 0:
@@ -110,10 +73,10 @@ class SshHost:
         return Completed(channel.exit_status, printed.end())
 
     async def stream_query(self, path: str, request: bytes, timeout: float) -> bytes:
-        """Send `request` to a UNIX socket on the host and read until the other side closes.
+        """The answer to `request` from a UNIX socket on the host, up to its end.
 
-        sshd itself connects to it; where that is forbidden, a program on the host does. `timeout` is in
-        seconds. Raises HostError, CommandTimedOut, AnswerLost, and what `connect` raises.
+        sshd itself connects to the socket; where that is not allowed, a program on the host does. `timeout`
+        is in seconds. Raises HostError, CommandTimedOut, AnswerLost, and the errors of `connect`.
         """
         with self._named():
             await self._link.open()
@@ -129,7 +92,7 @@ class SshHost:
             try:
                 channel = await self._link.stream(path)
             except ChannelException:
-                # sshd says the same whether it must not connect or cannot: a program's luck tells which.
+                # sshd says the same whether it must not connect or cannot. If a program can, sshd must not.
                 answer = await self._relay(path, request)
                 self._sockets_forbidden = await self._refuses(path)
                 return answer
@@ -168,9 +131,9 @@ class SshHost:
             raise AnswerLost(self._name, f"the connection broke before the answer came: {error}") from error
 
     async def _explained(self, path: str) -> HostError:
-        """Why nothing could be asked of `path`, as seen on the host."""
-        found = await self.run(EXPLAIN, environment={"ROLLOUT_SOCKET": path}, timeout=10.0)
-        message, hint = explained(path, found.tail)
+        """The error of a socket that cannot be reached, with its reason as seen on the host."""
+        completed = await self.run(EXPLAIN, environment={"ROLLOUT_SOCKET": path}, timeout=10.0)
+        message, hint = explained(path, completed.tail)
         return HostError(self._name, message, hint=hint)
 
     async def _write(self, channel: Channel, written: AsyncIterator[bytes]) -> None:
@@ -183,7 +146,7 @@ class SshHost:
             self._threads.start(functools.partial(_shut, channel))
 
     async def _read(self, channel: Channel, printed: Printed) -> None:
-        """Until the stream ends, or is silent although the command has ended."""
+        """Read until the stream ends, or is silent although the command has ended."""
         clock = asyncio.get_running_loop().time
         patience = PATIENCE
         while patience > 0:
@@ -196,8 +159,8 @@ class SshHost:
                 patience -= clock() - begun
 
     async def _end(self, channel: Channel, group: int | None) -> None:
-        """Closing a channel ends nothing, so the command's process group is sent SIGTERM, then SIGKILL."""
-        with contextlib.suppress(TimeoutError, Refusal, SSHException, EOFError, OSError):
+        """End a command: closing its channel does not, so its process group gets SIGTERM, then SIGKILL."""
+        with contextlib.suppress(TimeoutError, NoConnection, SSHException, EOFError, OSError):
             async with asyncio.timeout(4 * GRACE):
                 for name in ("TERM", "KILL"):
                     if group is None or channel.closed:
@@ -210,8 +173,13 @@ class SshHost:
     def _named(self) -> Iterator[None]:
         try:
             yield
-        except Refusal as refusal:
-            raise refusal.of(self._name) from refusal.__cause__
+        except NoConnection as failure:
+            raise failure.of(self._name) from failure.__cause__
+
+
+def _login_command(wrapper: str) -> str:
+    """The command that the login shell is given to become `sh -c wrapper`."""
+    return f"exec sh -c {shlex.quote(wrapper)}"
 
 
 def _send(channel: Channel, text: bytes) -> None:

@@ -1,4 +1,4 @@
-"""known_hosts: whether the key that a host shows is the one we know. Nothing weakens this check.
+"""Host keys: a host is trusted only if known_hosts has the key that it shows. Nothing weakens this check.
 
 paramiko's own reader knows no patterns and no markers, and takes a marked line for a broken one.
 """
@@ -18,23 +18,27 @@ from pathlib import Path
 from paramiko import MissingHostKeyPolicy, PKey, SSHClient
 
 from rollout.adapters.ssh.config import Settings
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.errors import HostKeyChanged, HostKeyUnknown
 
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """A line of known_hosts. `marker` is empty, `@revoked` or `@cert-authority`."""
+    """A key in known_hosts, and its line."""
 
     file: Path
     number: int
+    """Counts from 1."""
     marker: str
+    """Empty, `@revoked` or `@cert-authority`."""
     names: str
+    """Patterns of names with commas, or the hash of one name."""
     type: str
+    """Such as `ssh-ed25519`."""
     blob: bytes
 
     def is_for(self, name: str) -> bool:
-        """Whether the line speaks of `name`, as it stands in known_hosts: `host` or `[host]:port`."""
+        """Whether the line is for `name`, written as in known_hosts: `host` or `[host]:port`."""
         if self.names.startswith("|1|"):
             return _matches_hash(self.names, name)
         patterns = self.names.lower().split(",")
@@ -49,7 +53,7 @@ class HostKeyCheck(MissingHostKeyPolicy):
     def __init__(self, settings: Settings) -> None:
         if settings.own_known_hosts and not settings.known_hosts[0].exists():
             message = f"the known_hosts file {settings.known_hosts[0]} does not exist"
-            raise Refusal(HostKeyUnknown, message, _how_to_add(settings))
+            raise NoConnection(HostKeyUnknown, message, _how_to_add(settings))
         self._settings = settings
         self._keys = read(settings.known_hosts)
         host = settings.host.lower()
@@ -58,21 +62,21 @@ class HostKeyCheck(MissingHostKeyPolicy):
         self._bare_name = None if alias else host
 
     def preferred(self, key_types: Iterable[str]) -> list[str]:
-        """`key_types` with those that we know of this host first, so that it shows one of them."""
+        """`key_types`, those of the known keys of this host first, so that it shows one of them."""
         known = {key.type for key in self._keys if not key.marker and key.is_for(self._name)}
         return sorted(
             key_types, key=lambda kind: ("ssh-rsa" if kind.startswith("rsa-") else kind) not in known
         )
 
     def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:
-        """Raises Refusal."""
+        """Raise NoConnection unless `key` is the known key of the host."""
         blob = key.asbytes()
         mine = [known for known in self._keys if known.is_for(self._name)]
         bare = [known for known in self._keys if self._bare_name and known.is_for(self._bare_name)]
         for known in (*mine, *bare):
             if known.marker == "@revoked" and known.blob == blob:
                 message = f"its host key {fingerprint(blob)} is revoked ({known.file}, line {known.number})"
-                raise Refusal(HostKeyChanged, message)
+                raise NoConnection(HostKeyChanged, message)
         expected = [known for known in mine if not known.marker]
         if any(known.blob == blob for known in expected):
             return
@@ -83,31 +87,32 @@ class HostKeyCheck(MissingHostKeyPolicy):
             return
         message = f"its host key is not known: {shown}"
         if any(known.marker == "@cert-authority" for known in mine):
-            message += " (certificates of hosts cannot be checked here; the key itself must be known)"
-        raise Refusal(HostKeyUnknown, message, _how_to_add(self._settings))
+            message += " (rollout cannot check certificates of hosts; the key itself must be in known_hosts)"
+        raise NoConnection(HostKeyUnknown, message, _how_to_add(self._settings))
 
-    def _changed(self, shown: str, expected: list[KnownKey]) -> Refusal:
+    def _changed(self, shown: str, expected: list[KnownKey]) -> NoConnection:
         known = next((key for key in expected if key.type == shown.split()[0]), expected[0])
         where = f"{known.file}, line {known.number}"
         message = (
-            f"its host key has changed: it shows {shown}, known is {known.type} {fingerprint(known.blob)}"
-            f" ({where}). Somebody may be listening in, or the host was set up anew"
+            f"its host key has changed: it shows {shown}, but {where} has {known.type} "
+            f"{fingerprint(known.blob)}. "
+            "Somebody may be intercepting the connection, or the host was set up anew"
         )
         forget = f"ssh-keygen -R {shlex.quote(self._name)} -f {_shell_path(known.file)}"
-        return Refusal(
-            HostKeyChanged, message, f"if that is right: {forget} && {_how_to_add(self._settings)}"
+        return NoConnection(
+            HostKeyChanged, message, f"if the host was set up anew: {forget} && {_how_to_add(self._settings)}"
         )
 
 
 def fingerprint(blob: bytes) -> str:
-    """As `ssh-keygen -l` prints it."""
+    """The fingerprint of a key, as `ssh-keygen -l` prints it."""
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
 def read(files: Iterable[Path]) -> list[KnownKey]:
-    """Every key in the files that exist; lines that mean nothing are passed over, as OpenSSH does.
+    """Every key in those files that exist. Lines that mean nothing are skipped, as by OpenSSH.
 
-    Raises Refusal for a file that cannot be read.
+    Raises NoConnection for a file that cannot be read.
     """
     keys = []
     for file in files:
@@ -116,7 +121,7 @@ def read(files: Iterable[Path]) -> list[KnownKey]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            raise Refusal(HostKeyUnknown, f"{file} cannot be read: {error.strerror}") from error
+            raise NoConnection(HostKeyUnknown, f"{file} cannot be read: {error.strerror}") from error
         for number, line in enumerate(lines, 1):
             marker, *fields = line.split() if line.startswith("@") else ("", *line.split())
             if len(fields) < 3 or fields[0].startswith("#"):

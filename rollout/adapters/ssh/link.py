@@ -14,7 +14,7 @@ from rollout.adapters.ssh import dialing
 from rollout.adapters.ssh.config import Settings, resolve
 from rollout.adapters.ssh.dialing import Stream
 from rollout.adapters.ssh.login import TooBusy, log_in
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.sessions import Sessions, Start, start_command
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import PROHIBITED, Transport, close
@@ -24,7 +24,7 @@ from rollout.errors import HostUnreachable
 T = TypeVar("T")
 
 _RETRIES = (0.1, 0.3, 1.0)
-"""Seconds to wait before each further try, when an sshd has too much to do."""
+"""Seconds to wait before each further try, when an sshd is too busy."""
 
 
 class Links(Protocol):
@@ -37,6 +37,8 @@ class Links(Protocol):
 
 
 class Link:
+    """The connection to one target."""
+
     def __init__(self, target: SshTarget, links: Links) -> None:
         self._target = target
         self._links = links
@@ -48,17 +50,18 @@ class Link:
         self.sessions = Sessions(self.channel, links.threads)
 
     async def open(self) -> Transport:
-        """The open connection. All who wait for it share one attempt and its failure. Raises Refusal."""
+        """The open connection. All who wait for it share one attempt and its error. Raises NoConnection."""
         if self._transport is not None and self._transport.is_active():
             return self._transport
         if self._closed:
-            raise Refusal(HostUnreachable, "its connection has been closed")
+            raise NoConnection(HostUnreachable, "the connection has been closed")
         if self._opening is None:
             self._opening = asyncio.create_task(self._connect())
             self._opening.add_done_callback(self._opened)
         return await asyncio.shield(self._opening)
 
     async def close(self) -> None:
+        """Close the connection for good."""
         self._closed = True
         await self.sessions.close()
         if self._opening is not None:
@@ -68,9 +71,9 @@ class Link:
             await self._threads.run(self._transport.close)
 
     async def channel(self, start: Start) -> Channel:
-        """What `start` opens; on a new connection if the one at hand turns out to be dead.
+        """The channel that `start` opens, on a new connection if the one at hand turns out to be dead.
 
-        Raises ChannelException if the host says no, Refusal.
+        Raises ChannelException if the host says no, NoConnection.
         """
         for again in (True, False):
             transport = await self.open()
@@ -83,11 +86,11 @@ class Link:
                 if self._transport is transport:
                     self._transport = None
                 if not again:
-                    raise Refusal(HostUnreachable, f"the connection broke: {error}") from error
+                    raise NoConnection(HostUnreachable, f"the connection broke: {error}") from error
         raise AssertionError
 
     async def order(self, command: str) -> None:
-        """Run a command without waiting for a free session: sshd allows two more than we use."""
+        """Run a command without waiting for a free session: sshd allows two more than `Sessions` uses."""
         transport = await self.open()
         channel = await self._in_time(functools.partial(start_command, command, transport, self._timeout))
         try:
@@ -96,7 +99,7 @@ class Link:
             self._threads.start(functools.partial(close, channel))
 
     async def stream(self, path: str) -> Channel:
-        """A channel to a UNIX socket on the host. Raises ChannelException, Refusal."""
+        """A channel to a UNIX socket on the host. Raises ChannelException, NoConnection."""
         return await self.channel(lambda transport, timeout: transport.open_unix(path, timeout=timeout))
 
     async def tunnel(self, host: str, port: int) -> Channel:
@@ -127,14 +130,14 @@ class Link:
         try:
             return await self._attempt(settings)
         except TooBusy as error:
-            raise Refusal(HostUnreachable, str(error)) from error
+            raise NoConnection(HostUnreachable, str(error)) from error
 
     async def _attempt(self, settings: Settings) -> Transport:
-        gate = await self._gate(settings)
+        jump = await self._jump_link(settings)
         stream: Stream | None = None
         try:
             async with asyncio.timeout(self._timeout):
-                stream = await self._dial(settings, gate)
+                stream = await self._dial(settings, jump)
                 work = functools.partial(log_in, settings, stream, self._timeout)
                 return await self._threads.run(work, discard=Transport.close)
         except BaseException as error:
@@ -144,29 +147,30 @@ class Link:
                 raise dialing.explain(error, settings.address, self._timeout) from error
             raise
 
-    async def _gate(self, settings: Settings) -> Link | None:
+    async def _jump_link(self, settings: Settings) -> Link | None:
+        """The open connection to the jump host; `None` where there is none."""
         if settings.jump is None:
             return None
-        gate = self._links.link(settings.jump)
+        jump = self._links.link(settings.jump)
         try:
-            await gate.open()
-        except Refusal as refusal:
-            raise refusal.at_jump_host(str(settings.jump)) from refusal
-        return gate
+            await jump.open()
+        except NoConnection as failure:
+            raise failure.at_jump_host(str(settings.jump)) from failure
+        return jump
 
-    async def _dial(self, settings: Settings, gate: Link | None) -> Stream:
-        if gate is None:
+    async def _dial(self, settings: Settings, jump: Link | None) -> Stream:
+        if jump is None:
             if settings.proxy_command is not None:
                 return dialing.ProxyCommand(settings.proxy_command)
             return await dialing.dial_tcp(settings.host, settings.port)
         try:
-            return await gate.tunnel(settings.host, settings.port)
+            return await jump.tunnel(settings.host, settings.port)
         except ChannelException as error:
             if error.code == PROHIBITED:
-                message = f"jump host {settings.jump} forbids to go on ({error.text})"
-                hint = "look at AllowTcpForwarding and PermitOpen of its sshd_config"
-                raise Refusal(HostUnreachable, message, hint) from error
+                message = f"jump host {settings.jump} does not allow forwarding ({error.text})"
+                hint = "see AllowTcpForwarding and PermitOpen in its sshd_config"
+                raise NoConnection(HostUnreachable, message, hint) from error
             message = f"jump host {settings.jump} cannot reach {settings.address}: {error.text}"
-            raise Refusal(HostUnreachable, message) from error
+            raise NoConnection(HostUnreachable, message) from error
         except SSHException as error:
             raise TooBusy(f"jump host {settings.jump} hung up ({error})") from error

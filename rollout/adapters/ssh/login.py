@@ -1,4 +1,4 @@
-"""From a stream to a connection that is logged in and quick."""
+"""Login: from a stream to a connection that is authenticated and quick."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ from paramiko.ssh_exception import IncompatiblePeer
 
 from rollout.adapters.ssh.authentication import PublicKeys
 from rollout.adapters.ssh.config import Settings
-from rollout.adapters.ssh.dialing import ProxyCommand, Stream, TcpSocket
+from rollout.adapters.ssh.dialing import ProxyCommand, Stream, TcpStream
 from rollout.adapters.ssh.host_keys import HostKeyCheck
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.transport import Transport
 from rollout.errors import HostUnreachable
 
 _KEEPALIVE = 10
-"""Seconds."""
+"""Seconds between two signs of life."""
 
 
 class TooBusy(Exception):
-    """It hung up before it said who it is, as an sshd does at its `MaxStartups`: trying again may help."""
+    """The server hung up before it said who it is, as an sshd does at its `MaxStartups`: try again."""
 
 
 def log_in(settings: Settings, stream: Stream, timeout: float) -> Transport:
-    """Check the host's key, log in, and make the connection quick. Blocks. Raises Refusal, TooBusy."""
+    """The connection over `stream`, with the host's key checked. Blocks. Raises NoConnection, TooBusy.
+
+    `timeout` is in seconds, for each of its steps.
+    """
     check = HostKeyCheck(settings)
 
     def transport(stream: Stream, **options: Any) -> Transport:
@@ -60,7 +63,7 @@ def log_in(settings: Settings, stream: Stream, timeout: float) -> Transport:
         raise _explained(error, settings, stream) from error
     opened = cast(Transport, connection.transport)
     opened.set_keepalive(_KEEPALIVE)
-    if not (isinstance(stream, TcpSocket) and stream.quick):
+    if not (isinstance(stream, TcpStream) and stream.quick):
         _warm_up(opened, timeout)
     return opened
 
@@ -79,14 +82,14 @@ def _warm_up(transport: Transport, timeout: float) -> None:
 
 
 def _explained(error: Exception, settings: Settings, stream: Stream) -> Exception:
-    if isinstance(error, Refusal):
+    if isinstance(error, NoConnection):
         return error
     if isinstance(stream, ProxyCommand) and stream.complaint:
-        return Refusal(HostUnreachable, f"ProxyCommand: {stream.complaint}")
+        return NoConnection(HostUnreachable, f"ProxyCommand: {stream.complaint}")
     match error:
         case IncompatiblePeer():
-            return Refusal(HostUnreachable, f"no common algorithms with {settings.address}: {error}")
+            return NoConnection(HostUnreachable, f"no common algorithms with {settings.address}: {error}")
         case SSHException() if "banner" in str(error) or "protocol version" in str(error):
-            return TooBusy(f"what answers on {settings.address} does not speak SSH, or is too busy")
+            return TooBusy(f"the server on {settings.address} does not speak SSH, or is too busy")
         case _:
             return TooBusy(f"{settings.address} hung up before the login ({error or 'end of file'})")

@@ -14,10 +14,10 @@ from rollout.ports import HttpClient
 
 
 class SshPool:
-    """One connection for each distinct target; jump hosts are targets too. Belongs to one event loop."""
+    """One connection for each distinct target; jump hosts are targets, too. It belongs to one event loop."""
 
     def __init__(self, connect_timeout: float = 10.0) -> None:
-        """`connect_timeout` is in seconds, for each connection on the way; `ssh_config` goes before it."""
+        """`connect_timeout` is in seconds, for each connection on the way, unless ssh_config has its own."""
         self.connect_timeout = connect_timeout
         self.threads = Threads()
         self._links: dict[SshTarget, Link] = {}
@@ -26,15 +26,16 @@ class SshPool:
         """The host at `target`; errors call it `name`. Nothing is opened yet."""
         return SshHost(name, self.link(target), self.threads)
 
-    def probe(self, target: SshTarget, direct: HttpClient) -> NodeHttpClient:
-        """HTTP to the host at `target`; `direct` is how others are asked."""
+    def http_client(self, target: SshTarget, direct: HttpClient) -> NodeHttpClient:
+        """An HTTP client for the host at `target`, which uses `direct` where there is no jump host."""
         return NodeHttpClient(target, self.link(target), self.threads, direct)
 
     def link(self, target: SshTarget) -> Link:
+        """The connection to `target`, which need not be open."""
         return self._links.setdefault(target, Link(target, self))
 
     async def aclose(self) -> None:
-        """Close every connection; commands that still run on them lose their answer."""
+        """Close every connection. Commands that still run on them lose their answer."""
         links = list(self._links.values())
         self._links.clear()
         await asyncio.gather(*(link.close() for link in links))

@@ -1,4 +1,4 @@
-"""What runs on a host about a UNIX socket there: a way to it past sshd, and a look at why there is none."""
+"""Shell lines about a UNIX socket on a host: one reaches it without sshd, the other says why that fails."""
 
 from __future__ import annotations
 
@@ -34,30 +34,33 @@ fi
 ls -ld "$ROLLOUT_SOCKET" 2>&1
 id
 """
-"""Says in one word what is wrong with a socket that could not be connected to, then who may use it."""
+"""A shell line that prints one word for what is wrong with a socket, then who may use it, then who asks."""
 
 
 def relay(path: str) -> list[str]:
-    """Arguments of a shell that carries its standard input to a socket, and the answer to its output.
+    """Arguments of a shell that sends its standard input to a socket, and prints the answer.
 
     socat has a syntax of its own for addresses, in which all but plain characters must be escaped.
     """
     return ["sh", "-c", _RELAY, "sh", path, re.sub(r"([^\w./-])", r"\\\1", path)]
 
 
-def explained(path: str, seen: Sequence[str]) -> tuple[str, str | None]:
-    """Message and hint, from what `EXPLAIN` printed."""
-    word, listing, who = seen if len(seen) == 3 else ("", " ".join(seen), "")
+def explained(path: str, printed: Sequence[str]) -> tuple[str, str | None]:
+    """The message and the hint for what `EXPLAIN` printed."""
+    word, listing, who = printed if len(printed) == 3 else ("", " ".join(printed), "")
     match word:
         case "missing":
             return f"{path} does not exist", "is HAProxy running there, with this `stats socket`?"
         case "other":
-            return f"{path} is not a socket ({listing})", "look at the `stats socket` line of HAProxy"
+            return (
+                f"{path} is not a socket ({listing})",
+                "see the `stats socket` line in HAProxy's configuration",
+            )
         case "forbidden" | "hidden":
             message = f"no permission for {path} ({listing}; logged in as {who})"
             return (
                 message,
-                "the `stats socket` line sets user, group and mode; groups count from the next login",
+                "the `stats socket` line sets user, group and mode; a new group counts from the next login",
             )
         case "closed":
             message = f"sshd does not forward to {path}, and socat, nc and python3 are missing"

@@ -1,4 +1,4 @@
-"""The sessions of one connection: as many at once as its sshd allows, some of them ahead of their use."""
+"""Sessions of one connection: as many at once as its sshd allows, some of them opened ahead of their use."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import cast
 
 from paramiko import Channel, ChannelException
 
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import Transport, close
 from rollout.errors import HostUnreachable
 
 _SESSIONS = 8
-"""At once on one connection; sshd's own limit (`MaxSessions`) is 10 unless it is set."""
+"""Sessions at once on one connection; sshd's own limit (`MaxSessions`) is 10 unless it is set."""
 
 _RETRIES = (0.1, 0.3, 1.0)
 """Seconds to wait before each further try, where sshd allows no session at all."""
@@ -29,8 +29,10 @@ Start = Callable[[Transport, float], Channel]
 
 
 class Sessions:
+    """The sessions of one connection."""
+
     def __init__(self, channel: Callable[[Start], Awaitable[Channel]], threads: Threads) -> None:
-        """`channel` opens one on the connection; raises ChannelException, Refusal."""
+        """`channel` opens one on the connection; raises ChannelException, NoConnection."""
         self._channel = channel
         self._threads = threads
         self._slots = asyncio.Semaphore(_SESSIONS)
@@ -41,7 +43,7 @@ class Sessions:
     async def run(self, command: str) -> AsyncIterator[Channel]:
         """A session in which `command` has been started, its standard input still open.
 
-        Waits while too many sessions are open. Raises Refusal.
+        Waits while too many sessions are open. Raises NoConnection.
         """
         channel = await self._started(command)
         try:
@@ -50,12 +52,12 @@ class Sessions:
             await self._close(channel)
 
     def expect(self, command: str, times: int) -> None:
-        """Start `command` now for those who ask for it next: a login shell may take long to start."""
+        """Start `command` so many times ahead of its use: a login shell may take long to start."""
         while len(self._ahead) < times and not self._slots.locked():
             self._ahead.append(_Ahead(command, asyncio.create_task(self._admitted(command))))
 
     async def close(self) -> None:
-        """End what was started ahead and not asked for."""
+        """End the sessions that were started ahead and not used."""
         while self._ahead:
             ahead = self._ahead.pop()
             ahead.starting.cancel()
@@ -92,15 +94,15 @@ class Sessions:
             except BaseException as error:
                 self._open -= 1
                 if isinstance(error, ChannelException) and others:
-                    continue  # sshd allows fewer sessions than we thought: the slot is not given back
+                    continue  # sshd allows fewer sessions than were tried: the slot is not given back
                 self._slots.release()
                 if not isinstance(error, ChannelException):
                     raise
                 pause = next(pauses, None)
                 if pause is None:
-                    message = f"it allows no session ({error.text})"
-                    hint = "look at MaxSessions of its sshd_config"
-                    raise Refusal(HostUnreachable, message, hint) from error
+                    message = f"its sshd allows no session ({error.text})"
+                    hint = "see MaxSessions in its sshd_config"
+                    raise NoConnection(HostUnreachable, message, hint) from error
             await asyncio.sleep(pause)  # a session that was just closed may not yet be forgotten
 
     async def _close(self, channel: Channel) -> None:
@@ -112,7 +114,7 @@ class Sessions:
 
 
 class _Ahead:
-    """A session that was started before it is asked for."""
+    """A session that was started ahead of its use."""
 
     def __init__(self, command: str, starting: asyncio.Task[Channel]) -> None:
         self.command = command

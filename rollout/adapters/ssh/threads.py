@@ -1,4 +1,4 @@
-"""The only place that knows of threads: paramiko blocks, and everybody else awaits."""
+"""Threads for paramiko, which blocks. No other file knows of threads: everybody else awaits."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _WORKERS = 256
 
 
 class Threads:
-    """Made as they are needed; they end when this is forgotten."""
+    """A pool of threads, made as they are needed. They end when the pool is no longer referenced."""
 
     def __init__(self) -> None:
         self._executor = concurrent.futures.ThreadPoolExecutor(_WORKERS, thread_name_prefix="ssh")
 
     async def run(self, work: Callable[[], T], *, discard: Callable[[T], object] | None = None) -> T:
-        """What `work` returns or raises.
+        """The result of `work`, run in a thread; its errors are raised.
 
-        A thread cannot be cancelled: whoever gives up `work` closes what it waits for. `discard` gets a
+        A thread cannot be cancelled: whoever cancels this must close what `work` waits for. `discard` gets a
         result that comes when nobody waits any more.
         """
         future = self._executor.submit(work)
@@ -33,7 +33,7 @@ class Threads:
             raise
 
     def start(self, work: Callable[[], object]) -> None:
-        """Do `work` and do not wait for it."""
+        """Run `work` in a thread without waiting for it."""
         self._executor.submit(work)
 
 

@@ -1,4 +1,4 @@
-"""paramiko's transport, with what it lacks: UNIX sockets, ends by signal, errors that find their channel."""
+"""paramiko's transport with what it lacks: UNIX sockets, ends by signal, errors that find their channel."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ PROHIBITED, CONNECT_FAILED, UNKNOWN_TYPE = 1, 2, 3
 """Codes of a `ChannelException`, from RFC 4254."""
 
 _LOOK_AGAIN = 0.1
+"""Seconds between two looks at whether the connection is still there."""
 
 _WARM_UP = 2.0
 """Seconds that a login shell may take, before the connection is closed under it."""
 
 
 def close(channel: Channel) -> None:
-    """Also if its connection is gone already."""
+    """Close a channel, also if its connection is gone already."""
     with contextlib.suppress(SSHException, EOFError, OSError):
         channel.close()
 
 
 def _request(channel: Channel, message: Message) -> None:
-    """`exit-signal` is an end too; paramiko leaves the command without a status then."""
+    """Handle a request of the host: `exit-signal` is an end, too, after which paramiko has no status."""
     if message.get_text() == "exit-signal":
         message.get_boolean()
         number = getattr(signal, f"SIG{message.get_text()}", 0)
@@ -45,22 +46,22 @@ _handlers: dict[int, Any] = vars(paramiko.Transport)["_channel_handler_table"]
 
 
 class Transport(paramiko.Transport):
-    """One connection's protocol and the thread that reads it. Its methods block: call them in threads."""
+    """The protocol of one connection, with a thread that reads it. Methods block: call them in threads."""
 
     _channel_handler_table = _handlers | {MSG_CHANNEL_REQUEST: _request}
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._refused: dict[int, ChannelException] = {}
+        self._not_opened: dict[int, ChannelException] = {}
         self._asking = threading.Lock()
         self.warm_up: Channel | None = None
         """The session of the first command, kept until it ends by itself."""
 
     def open(self, kind: str, *fields: str | int, timeout: float) -> Channel:
-        """Open a channel of any kind; `fields` follow the common part of the message.
+        """A new channel of any kind; `fields` follow the common part of the message. `timeout` is in seconds.
 
         Unlike `open_channel`, it can be called by many threads: each gets the error of its own channel.
-        Raises ChannelException if the host says no, other SSHException if the connection is of no use.
+        Raises ChannelException if the host says no, another SSHException if the connection is of no use.
         """
         if not self.is_active():
             raise SSHException("the connection is closed")
@@ -84,21 +85,22 @@ class Transport(paramiko.Transport):
         while self.is_active() and not answered.wait(_LOOK_AGAIN):
             if time.monotonic() > deadline:
                 raise SSHException("the connection does not answer")
-        if refusal := self._refused.pop(number, None):
-            raise refusal
+        if failure := self._not_opened.pop(number, None):
+            raise failure
         if not self.is_active():
             raise SSHException("the connection is closed")
         return cast(Channel, channel)
 
     def open_unix(self, path: str, *, timeout: float) -> Channel:
-        """Connect to a UNIX socket on the other side; OpenSSH's own kind of channel."""
+        """A channel to a UNIX socket on the host, of a kind that OpenSSH has added. Raises as `open`."""
         return self.open("direct-streamlocal@openssh.com", path, "", 0, timeout=timeout)
 
     def open_tcp(self, host: str, port: int, *, timeout: float) -> Channel:
+        """A channel to a TCP address as seen from the host. Raises as `open`."""
         return self.open("direct-tcpip", host, port, "127.0.0.1", 0, timeout=timeout)
 
     def answers(self, timeout: float) -> bool:
-        """Whether the other side is still there."""
+        """Whether the host answers within `timeout` seconds."""
         message = Message()
         message.add_byte(cMSG_GLOBAL_REQUEST)
         message.add_string("keepalive@openssh.com")
@@ -110,9 +112,9 @@ class Transport(paramiko.Transport):
             return answered.wait(timeout) and self.is_active()
 
     def close(self) -> None:
-        """Also if what it runs over is gone already.
+        """Close the connection, also if its stream is gone already.
 
-        A login shell that is cut off in its start-up files may leave locks there, which hinder the next one.
+        A login shell that is cut off in its start-up files may leave locks behind, which hinder the next one.
         """
         if self.warm_up is not None and self.is_active():
             self.warm_up.status_event.wait(_WARM_UP)
@@ -121,7 +123,7 @@ class Transport(paramiko.Transport):
 
     def _parse_channel_open_failure(self, message: Message) -> None:
         number, code, text = message.get_int(), message.get_int(), message.get_text()
-        self._refused[number] = ChannelException(code, text)
+        self._not_opened[number] = ChannelException(code, text)
         message.rewind()
         parent: Any = super()
         parent._parse_channel_open_failure(message)

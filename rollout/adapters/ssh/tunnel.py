@@ -1,4 +1,4 @@
-"""HTTP to a node behind a jump host: what the network does not let through goes over the SSH connection.
+"""HTTP to a node behind a jump host, over the SSH connection: the network may let nothing else through.
 
 As with `ssh -L`, a local socket stands for the far end; it is a UNIX socket in a folder of our own, so no
 other user can reach it. The node itself connects to the URL's address.
@@ -19,18 +19,18 @@ from rollout.adapters.http import HttpxClient
 from rollout.adapters.shell import CHUNK
 from rollout.adapters.ssh.config import resolve
 from rollout.adapters.ssh.link import Link
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import CONNECT_FAILED
 from rollout.domain import Answer, SshTarget
-from rollout.errors import ConnectionRefused, RequestFailed
+from rollout.errors import NobodyListens, RequestFailed
 from rollout.ports import HttpClient
 
 _PORTS = {"http": 80, "https": 443}
 
 
 class NodeHttpClient:
-    """Implements `HttpClient` for one node: over its SSH connection where that has a jump host."""
+    """Implements `HttpClient` for one node: over its SSH connection if that has a jump host."""
 
     def __init__(self, target: SshTarget, link: Link, threads: Threads, direct: HttpClient) -> None:
         self._target = target
@@ -48,9 +48,9 @@ class NodeHttpClient:
                 return await self._direct.request(method, url, timeout=timeout)
             async with asyncio.timeout(timeout):
                 return await self._over_ssh(method, url, timeout)
-        except Refusal as refusal:
-            error = refusal.of(self._target.host)
-            raise RequestFailed(str(error), hint=error.hint) from refusal
+        except NoConnection as failure:
+            error = failure.of(self._target.host)
+            raise RequestFailed(str(error), hint=error.hint) from failure
         except TimeoutError:
             raise RequestFailed(f"no answer within {timeout:g} s") from None
 
@@ -60,22 +60,24 @@ class NodeHttpClient:
         with tempfile.TemporaryDirectory(prefix="rollout-") as folder:
             path = Path(folder) / "node"
             server = await asyncio.start_unix_server(functools.partial(self._join, channel), path)
-            probe = HttpxClient(path)
+            client = HttpxClient(path)
             try:
-                return await probe.request(method, url, timeout=timeout)
+                return await client.request(method, url, timeout=timeout)
             finally:
                 server.close()
                 self._threads.start(channel.close)
-                await probe.aclose()
+                await client.aclose()
 
     async def _open(self, host: str, port: int) -> Channel:
         try:
             return await self._link.tunnel(host, port)
         except ChannelException as error:
             if error.code == CONNECT_FAILED:
-                raise ConnectionRefused(f"connection refused, as seen from the node: {error.text}") from error
-            hint = "look at AllowTcpForwarding and PermitOpen of its sshd_config"
-            raise RequestFailed(f"the node's sshd does not forward: {error.text}", hint=hint) from error
+                raise NobodyListens(f"connection refused, as seen from the node: {error.text}") from error
+            hint = "see AllowTcpForwarding and PermitOpen in its sshd_config"
+            raise RequestFailed(
+                f"the node's sshd does not allow forwarding: {error.text}", hint=hint
+            ) from error
         except SSHException as error:
             raise RequestFailed(f"the SSH connection broke: {error}") from error
 

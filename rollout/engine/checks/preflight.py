@@ -11,7 +11,7 @@ from rollout.decisions.health import reported_release
 from rollout.decisions.order import Order, waves
 from rollout.decisions.plan import Plan, out_of_rotation, require_found
 from rollout.decisions.progress import NodeProgress
-from rollout.decisions.warmup import found
+from rollout.decisions.warmup import server_before
 from rollout.domain import ServerBefore, ServerState
 from rollout.engine.checks.on_load_balancer import outage_findings, server_findings, socket_finding
 from rollout.engine.checks.on_node import node_findings
@@ -127,7 +127,7 @@ def _before(site: Site, state: ServerState, noted: NodeProgress | None, *, taken
     known = None if noted is None else noted.found(state.server)
     if known is not None and (taken_up or known.is_warming(state)):
         return known
-    return found(state, site.inventory.warmup)
+    return server_before(state, site.inventory.warmup)
 
 
 def _all_in_rotation(seen: Survey, name: str) -> bool:

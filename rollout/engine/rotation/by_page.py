@@ -18,7 +18,7 @@ from rollout.engine.rotation.clients import BusyClients, counted_sessions, name_
 from rollout.engine.rotation.connections import connections, counted_connections
 from rollout.engine.waiting import read_patiently, run_all
 from rollout.errors import ChangedByOthers, StepFailure
-from rollout.inventory.model import HealthPage
+from rollout.inventory.drain import HealthPage
 from rollout.inventory.request import Request
 from rollout.ports import LoadBalancer
 from rollout.remote import drain_file

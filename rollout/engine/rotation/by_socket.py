@@ -17,7 +17,7 @@ from rollout.engine.rotation.old_processes import OldProcesses
 from rollout.engine.rotation.on_one_balancer import WATCH, BalancerRotation
 from rollout.engine.waiting import finish_all, run_all
 from rollout.errors import StepFailure
-from rollout.inventory.model import Drain
+from rollout.inventory.drain import Drain
 from rollout.inventory.warmup import Warmup
 
 

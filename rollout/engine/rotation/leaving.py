@@ -11,7 +11,7 @@ from rollout.engine.log import StepLog
 from rollout.engine.rotation.clients import BusyClients, counted_sessions, name_clients
 from rollout.engine.rotation.node_servers import NodeServers, in_forced_maintenance
 from rollout.errors import LoadBalancerUnreachable, StepFailure
-from rollout.inventory.model import Drain
+from rollout.inventory.drain import Drain
 from rollout.remote import runtime
 
 _GRACE = 1.0

@@ -17,7 +17,7 @@ from rollout.engine.rotation.node_servers import NodeServers, Stage, in_forced_m
 from rollout.engine.rotation.returning import Returning
 from rollout.engine.rotation.warming import Warming
 from rollout.errors import RolloutError, StepFailure
-from rollout.inventory.model import Drain
+from rollout.inventory.drain import Drain
 from rollout.inventory.warmup import Warmup
 
 WATCH = 0.05

@@ -9,7 +9,7 @@ from itertools import groupby
 from rollout.domain import OperationalState, Reading, Server
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.node_servers import NodeServers
-from rollout.errors import CommandRefused
+from rollout.errors import CommandRejected
 from rollout.remote import runtime
 
 
@@ -74,7 +74,7 @@ class Warming:
                 self._ledger.about_to_set_weight(server, weights[server])
             try:
                 await self._servers.send([runtime.weight(server, weights[server]) for server in own], log)
-            except CommandRefused as error:
+            except CommandRejected as error:
                 for server in own:
                     self._climbing.pop(server, None)
                 log.add(f"{backend} on {self._servers.load_balancer} is not warmed up: {_reason(error)}")
@@ -83,7 +83,7 @@ class Warming:
                     self._ledger.weight_set(server, weights[server])
 
 
-def _reason(error: CommandRefused) -> str:
+def _reason(error: CommandRejected) -> str:
     return str(error).removeprefix(f"{error.load_balancer}: ")
 
 

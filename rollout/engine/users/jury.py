@@ -76,7 +76,7 @@ class Jury:
         if problem := self._outage([name]):
             return Judgement(Verdict.EVERYWHERE, problem)
         new, others = self._evidence([name], self._bake_began[name].time)
-        asked = new.all.asked + new.all.refused
+        asked = new.all.asked + new.all.failed_connections
         early = self._watch.looks[-1].time < self._bake_began[name].time + _EARLIEST
         if early or asked < _FIRST_LOOK * 2 ** self._early_judgements[name]:
             return Judgement(Verdict.UNDECIDED, self._figures(new))

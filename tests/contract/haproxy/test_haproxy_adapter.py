@@ -21,7 +21,7 @@ from rollout.domain import (
     UnixSocket,
 )
 from rollout.engine.waiting import read_patiently
-from rollout.errors import CommandRefused
+from rollout.errors import CommandRejected
 from tests.support.balancer import TCP_SOCKET_PORT, Balancer, balancer
 from tests.support.shop import CHECKED, shop
 from tests.support.until import until, until_seen
@@ -99,7 +99,7 @@ async def test_a_refusal_is_an_error(haproxy_binary: Path, command: str, level: 
     servers_too = ("server checked 127.0.0.1:3 check", "server tracker 127.0.0.1:3 track shop/checked")
     async with balancer(haproxy_binary, {"shop": (*PLAIN["shop"], *servers_too)}) as lb:
         for line in ([command], [fine, command, fine] if level == "admin" else [command, command]):
-            with pytest.raises(CommandRefused, match=message) as raised:
+            with pytest.raises(CommandRejected, match=message) as raised:
                 await lb.haproxy(level).send(line)
             assert command in str(raised.value)
             assert (raised.value.hint is not None) == (message == "Permission denied")

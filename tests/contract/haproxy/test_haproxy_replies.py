@@ -12,9 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.adapters.haproxy.replies import judge, parse_level, parse_loads, parse_reading, parse_states
+from rollout.adapters.haproxy.replies import (
+    parse_level,
+    parse_loads,
+    parse_reading,
+    parse_states,
+    require_success,
+)
 from rollout.domain import AdminState
-from rollout.errors import CommandRefused, LoadBalancerError, LoadBalancerUnreachable
+from rollout.errors import CommandRejected, LoadBalancerError, LoadBalancerUnreachable
 
 COMMAND = "show info;show servers state;show stat -1 6 -1"
 REPLIES = {file.stem: file.read_text() for file in sorted((Path(__file__).parent / "replies").glob("*.txt"))}
@@ -90,7 +96,7 @@ def test_anything(text: str) -> None:
     for read in (
         lambda: parse_reading("lb1", COMMAND, text),
         lambda: parse_level("lb1", text),
-        lambda: judge("lb1", "set server a/b state drain", text),
+        lambda: require_success("lb1", "set server a/b state drain", text),
         lambda: parse_loads("lb1", text),
         lambda: parse_states("lb1", text),
     ):
@@ -103,10 +109,10 @@ def test_every_command_must_be_confirmed(count: int, lines: int) -> None:
     """Success is one empty line for each command, and one for the severity; fewer is an answer cut short."""
     command = ";".join(["set server shop/web1 state drain"] * count)
     if lines > count:
-        judge("lb1", command, "\n" * lines)
+        require_success("lb1", command, "\n" * lines)
     else:
         with pytest.raises(LoadBalancerUnreachable):
-            judge("lb1", command, "\n" * lines)
+            require_success("lb1", command, "\n" * lines)
 
 
 def test_a_missing_counter_is_not_zero() -> None:
@@ -131,7 +137,7 @@ def test_a_row_that_is_no_row(status: str) -> None:
 def test_a_dying_process_is_no_refusal() -> None:
     """What a process says that was replaced by a reload means: ask again."""
     with pytest.raises(LoadBalancerUnreachable, match="stopped or replaced"):
-        judge("lb1", "set server a/b state maint", "\n[3]: Proxy is disabled.\n\n")
+        require_success("lb1", "set server a/b state maint", "\n[3]: Proxy is disabled.\n\n")
     for reply in REPLIES.values():
         with pytest.raises(LoadBalancerUnreachable, match="stopped or replaced"):
             parse_reading("lb1", COMMAND, reply.replace("Stopping: 0", "Stopping: 1"))
@@ -146,11 +152,11 @@ def test_loads_and_states_alone(version: str) -> None:
     for end in range(len(states)):
         with pytest.raises(LoadBalancerUnreachable):
             parse_states("lb1", states[:end])
-    with pytest.raises(CommandRefused):
+    with pytest.raises(CommandRejected):
         parse_states("lb1", "\n[3]: Permission denied\n\n")
 
 
 def test_a_refused_reading() -> None:
     """A socket that may not even show its state says so."""
-    with pytest.raises(CommandRefused, match="Permission denied"):
+    with pytest.raises(CommandRejected, match="Permission denied"):
         parse_reading("lb1", COMMAND, "\n[3]: Permission denied\n\n")

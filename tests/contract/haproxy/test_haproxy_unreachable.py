@@ -122,7 +122,7 @@ async def test_an_answer_that_breaks_off(haproxy_binary: Path, tmp_path: Path, k
                 writer.write(reply[: reply.rfind(b"\n") + 1] if at_line_end else reply)
 
             async with answering(tmp_path / f"s{at_line_end}", cut) as half:
-                with pytest.raises(LoadBalancerUnreachable, match="closed before the answer was whole"):
+                with pytest.raises(LoadBalancerUnreachable, match="closed before the answer was complete"):
                     await half.read()
 
 
@@ -135,7 +135,7 @@ async def test_a_confirmation_that_breaks_off(tmp_path: Path) -> None:
 
     async with answering(tmp_path / "s", half) as lb:
         await lb.send(["set server shop/web1 state drain"])
-        with pytest.raises(LoadBalancerUnreachable, match="closed before the answer was whole"):
+        with pytest.raises(LoadBalancerUnreachable, match="closed before the answer was complete"):
             await lb.send(["set server shop/web1 state drain", "set server shop/web2 state drain"])
 
 

@@ -60,7 +60,7 @@ def test_wrong_key(sshd: Sshd, tmp_path: Path) -> None:
     other = tmp_path / "other"
     generate_key(other)
     error = refusal(sshd.target(identity_file=str(other)))
-    assert str(error) == f"web1: {sshd.user}@{sshd.address} accepts none of our keys: {other}"
+    assert str(error) == f"web1: {sshd.user}@{sshd.address} accepts none of these keys: {other}"
     assert error.hint == f"ssh-copy-id -i {other} -p {sshd.port} {sshd.user}@{sshd.address}"
 
 
@@ -118,7 +118,7 @@ def test_agent_full_of_other_keys(sshd: Sshd, agent: Callable[[Path], None], tmp
         agent(other)
     connect(sshd.target())
     error = refusal(sshd.target(identity_file=None))
-    assert "was cut off after" in str(error)
+    assert "was disconnected after" in str(error)
     assert "identity_file" in str(error.hint)
 
 

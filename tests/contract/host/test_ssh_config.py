@@ -14,7 +14,7 @@ import pytest
 
 from rollout.adapters.ssh import SshPool
 from rollout.adapters.ssh.config import resolve
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.domain import Completed, SshTarget
 from rollout.errors import HostUnreachable
 from tests.support.sshd import Sshd, wait_until
@@ -79,7 +79,7 @@ def test_times_are_those_of_openssh(home: Path, text: str, seconds: float | None
 def test_a_time_that_is_none_is_refused(home: Path) -> None:
     """As `ssh` refuses it."""
     write(home, "ConnectTimeout soon\n")
-    with pytest.raises(Refusal, match="the SSH configuration cannot be used: 'soon' is no time"):
+    with pytest.raises(NoConnection, match="the SSH configuration cannot be used: 'soon' is not a time"):
         resolve(SshTarget("web1"))
 
 
@@ -127,7 +127,7 @@ def test_included_files(home: Path) -> None:
 def test_broken_configuration(home: Path, text: str) -> None:
     """A mistake in ssh_config is an error with a reason."""
     write(home, text)
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(NoConnection) as caught:
         resolve(SshTarget("web1"))
     assert issubclass(caught.value.kind, HostUnreachable)
 
@@ -135,7 +135,7 @@ def test_broken_configuration(home: Path, text: str) -> None:
 @pytest.mark.parametrize("user", ["a b", "x\nProxyCommand touch /tmp/y"])
 def test_no_way_to_smuggle_settings_in(user: str) -> None:
     """A value of the inventory stays one value."""
-    with pytest.raises(Refusal, match="white space"):
+    with pytest.raises(NoConnection, match="white space"):
         resolve(SshTarget("web1", user=user))
 
 

@@ -117,7 +117,7 @@ def test_server_without_sessions(start_sshd: StartSshd) -> None:
         async with SshPool() as pool:
             await say(pool.host("web1", sshd.target()))
 
-    with pytest.raises(HostUnreachable, match=r"^web1: it allows no session") as caught:
+    with pytest.raises(HostUnreachable, match=r"^web1: its sshd allows no session") as caught:
         asyncio.run(work())
     assert "MaxSessions" in str(caught.value.hint)
 
@@ -183,7 +183,7 @@ def test_names_that_are_none(sshd: Sshd, host: str) -> None:
 def test_unknown_name() -> None:
     """A name that DNS does not know is said in plain words."""
     told = explain(socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "web1.example:22", 10.0)
-    assert told.message == "the name of web1.example:22 is not known (Name or service not known)"
+    assert told.message == "the name in web1.example:22 cannot be resolved (Name or service not known)"
 
 
 def test_no_delay(sshd: Sshd) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from rollout.adapters.ssh import SshPool
 from rollout.adapters.ssh.config import resolve
-from rollout.adapters.ssh.refusal import Refusal
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.domain import Completed, SshTarget
 from rollout.errors import AuthenticationFailed, HostKeyChanged, HostKeyUnknown, HostUnreachable
 from tests.support.sshd import Sshd, free_port, generate_key
@@ -137,7 +137,7 @@ def test_jump_host_that_forwards_nothing(start_sshd: StartSshd, sshd: Sshd) -> N
     """Forbidden forwarding is named, with the setting to look at."""
     closed = start_sshd("closed", options=("AllowTcpForwarding no",))
     know(sshd, closed)
-    with pytest.raises(HostUnreachable, match="forbids") as caught:
+    with pytest.raises(HostUnreachable, match="does not allow forwarding") as caught:
         say_hello(sshd.target(jump=spec(closed)))
     assert "AllowTcpForwarding" in str(caught.value.hint)
 
@@ -176,7 +176,7 @@ def test_jump_host_that_died(sshd: Sshd, bastion: Sshd) -> None:
 def test_circle_of_jump_hosts(home: Path) -> None:
     """Jump hosts that need each other are a mistake that is named."""
     (home / ".ssh/config").write_text("Host a\n  ProxyJump b\nHost b\n  ProxyJump a\n")
-    with pytest.raises(Refusal, match="circle"):
+    with pytest.raises(NoConnection, match="circle"):
         resolve(SshTarget("a"))
 
 
@@ -199,7 +199,7 @@ def test_spellings(jump: str, expected: SshTarget | None) -> None:
 @pytest.mark.parametrize("jump", ["gate:port", "a,,b", "@gate", "::1"])
 def test_spellings_that_are_none(jump: str) -> None:
     """A jump host that cannot be one is named."""
-    with pytest.raises(Refusal, match="no jump host"):
+    with pytest.raises(NoConnection, match="is not a jump host"):
         resolve(SshTarget("web1", jump=jump))
 
 

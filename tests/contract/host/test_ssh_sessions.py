@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rollout.adapters.ssh import SshHost, SshPool
-from rollout.adapters.ssh.dialing import TcpSocket
+from rollout.adapters.ssh.dialing import TcpStream
 from tests.support.sshd import Sshd, descendants, wait_until
 
 StartSshd = Callable[..., Sshd]
@@ -94,7 +94,7 @@ def test_first_command_is_not_cut_off(
     """Without quick acknowledgements a first command makes sshd quick; the connection outlives it."""
     ended = tmp_path / "ended"
     sshd = start_sshd(options=(f"ForceCommand sleep 0.3; touch {ended}",))
-    monkeypatch.setattr(TcpSocket, "quick", False)
+    monkeypatch.setattr(TcpStream, "quick", False)
 
     async def work(host: SshHost) -> None:
         assert not ended.exists()

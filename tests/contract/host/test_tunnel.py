@@ -13,7 +13,7 @@ import pytest
 from rollout.adapters.http import HttpxClient
 from rollout.adapters.ssh import SshPool
 from rollout.domain import Answer, SshTarget
-from rollout.errors import ConnectionRefused, RequestFailed
+from rollout.errors import NobodyListens, RequestFailed
 from tests.support.sshd import Sshd, free_port
 
 StartSshd = Callable[..., Sshd]
@@ -60,7 +60,7 @@ def ask(target: SshTarget, url: str) -> Answer:
         direct = HttpxClient()
         try:
             async with SshPool() as pool:
-                return await pool.probe(target, direct).request("GET", url, timeout=5.0)
+                return await pool.http_client(target, direct).request("GET", url, timeout=5.0)
         finally:
             await direct.aclose()
 
@@ -78,7 +78,7 @@ def test_it_is_the_node_that_connects(start_sshd: StartSshd, bastion: Sshd, page
     """A node whose sshd forwards nothing is why the page cannot be asked, and the hint says so."""
     node = start_sshd(address="127.0.0.5", options=("AllowTcpForwarding no",))
 
-    with pytest.raises(RequestFailed, match="does not forward") as failure:
+    with pytest.raises(RequestFailed, match="does not allow forwarding") as failure:
         ask(behind(bastion, node), page)
 
     assert failure.value.hint is not None
@@ -95,7 +95,7 @@ def test_without_a_jump_host_the_page_is_asked_directly(start_sshd: StartSshd, p
 
 def test_a_page_that_nobody_serves_is_a_refused_connection(sshd: Sshd, bastion: Sshd) -> None:
     """As without a tunnel: asking again at once is worth it."""
-    with pytest.raises(ConnectionRefused):
+    with pytest.raises(NobodyListens):
         ask(behind(bastion, sshd), f"http://127.0.0.1:{free_port('127.0.0.1')}/_status")
 
 

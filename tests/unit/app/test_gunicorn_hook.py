@@ -64,7 +64,7 @@ def test_a_worker_that_is_not_ready_waits_to_be_ended(
     listener: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before it takes requests, but not for ever."""
-    monkeypatch.setattr("rollout.app.gunicorn._HOLD", 0.05)
+    monkeypatch.setattr("rollout.app.gunicorn._PAUSE", 0.05)
     post_worker_init(worker(tmp_path, sick, alive=True))
     assert b"not ready" in listener.recv(1000)
 

@@ -20,7 +20,10 @@ def test_a_missing_inventory(shell: Shell, verb: str) -> None:
 
 
 UNUSABLE: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "empty": (lambda path: path.write_text(""), "empty; it needs service, nodes and restart"),
+    "empty": (
+        lambda path: path.write_text(""),
+        "the file is empty; an inventory needs service, nodes and restart",
+    ),
     "only a comment": (lambda path: path.write_text("# nothing\n"), "empty"),
     "binary": (lambda path: path.write_bytes(bytes(range(256))), "found binary data"),
     "not UTF-8": (
@@ -115,7 +118,7 @@ def test_duplicate_nodes(shell: Shell) -> None:
     """The second of a name would silently replace the first."""
     text = shell.write().read_text()
     (shell.folder / "rollout.yml").write_text(text.replace("web2:", "web1:"))
-    refused(shell.run("deploy"), 2, "nodes.web1: duplicate key, it is on line 3 already")
+    refused(shell.run("deploy"), 2, "nodes.web1: duplicate key, the first is on line 3")
 
 
 @pytest.mark.parametrize("verb", ["deploy", "plan", "status", "check"])

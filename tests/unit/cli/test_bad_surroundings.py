@@ -42,9 +42,9 @@ def answering(path: Path, answer: bytes) -> Iterator[None]:
 
 NOT_HAPROXY = {
     "a web server": (b"HTTP/1.1 400 Bad Request\r\n\r\nwhat?\n", "not HAProxy's runtime socket"),
-    "silence": (b"", "closed before the answer was whole"),
+    "silence": (b"", "closed before the answer was complete"),
     "noise": (bytes(range(256)) * 100 + b"\n", "not HAProxy's runtime socket"),
-    "half of HAProxy": (b"Name: HAProxy\nVersion: 3.0\n\n", "closed before the answer was whole"),
+    "half of HAProxy": (b"Name: HAProxy\nVersion: 3.0\n\n", "closed before the answer was complete"),
 }
 
 
@@ -129,7 +129,7 @@ def test_a_wrong_ssh_key(shell: Shell, sshd: Sshd) -> None:
     generate_key(shell.folder / "stranger")
     by_ssh(shell, sshd, identity_file=str(shell.folder / "stranger"))
     ran = shell.run("deploy")
-    refused(ran, 3, "web1: ", "web2: ", "accepts none of our keys", "stranger", "hint: ssh-copy-id ")
+    refused(ran, 3, "web1: ", "web2: ", "accepts none of these keys", "stranger", "hint: ssh-copy-id ")
     assert shell.restarted == []
 
 

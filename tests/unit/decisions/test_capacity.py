@@ -143,7 +143,7 @@ def test_capacity_never_falls_below_the_floor(window: int, min_ready: str, left:
     nodes = ("web1", "web2", "web3", "web4")
     floor = Amount.parse(min_ready)
     found = capacity([states], nodes, by_name(*nodes), window, floor)
-    assert found == (Capacity("lb1", "shop", 4, left, floor.as_floor(4)),)
+    assert found == (Capacity("lb1", "shop", 4, left, floor.as_minimum(4)),)
 
 
 def test_too_few_are_told_with_all_numbers() -> None:
@@ -152,9 +152,9 @@ def test_too_few_are_told_with_all_numbers() -> None:
     assert short(states, "shop/web1", "2") == ""
     assert short(states, "shop/web1", "75%") == (
         "without web1, backend shop on lb1 would have 2 of its 4 servers ready, "
-        "and strategy.min_ready (75%) demands 3"
+        "but strategy.min_ready (75%) requires 3"
     )
-    assert "0 of its 4 servers ready, and strategy.min_ready (1) demands 1" in short(
+    assert "0 of its 4 servers ready, but strategy.min_ready (1) requires 1" in short(
         shop({}, DOWN, DOWN, DOWN), "shop/web1", "1"
     )
 
@@ -171,7 +171,7 @@ def test_a_share_is_of_the_servers_that_share_the_traffic() -> None:
     """Backups are no part of it, unless there is nothing else; a share is rounded up."""
     backups = shop({}, {}, {}, {"backup": True}, {"backup": True})
     assert short(backups, "shop/web1", "66%") == ""
-    assert "2 of its 3 servers ready, and strategy.min_ready (67%) demands 3" in short(
+    assert "2 of its 3 servers ready, but strategy.min_ready (67%) requires 3" in short(
         backups, "shop/web1", "67%"
     )
     assert short(shop(*[{"backup": True}] * 3), "shop/web1", "67%")
@@ -213,7 +213,7 @@ def test_those_that_just_left_do_not_count_and_those_that_come_back_do() -> None
 def test_what_may_leave_leaves_the_floor(up: list[bool], amount: Amount, taken: st.DataObject) -> None:
     """Whatever leaves through this judgement, one after the other, at least the floor stays ready."""
     states = shop(*({} if one else DOWN for one in up))
-    floor = amount.as_floor(len(up))
+    floor = amount.as_minimum(len(up))
     out: set[Server] = set()
     for own in taken.draw(st.permutations([one.server for one in states])):
         if not shortages(states, [own], amount, out=out):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rollout.decisions.health import fault, reported_release
 from rollout.domain import Answer
-from rollout.inventory.model import Health
+from rollout.inventory.health import Health
 
 
 def health(**settings: Any) -> Health:

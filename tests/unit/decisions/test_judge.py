@@ -8,10 +8,10 @@ from rollout.decisions.judge import Judgement, Rules, Seen, Verdict, judge
 from rollout.domain import Counters
 
 
-def parts(asked: int, failed: int = 0, *, refused: int = 0, took: float = 10.0) -> tuple[Counters, ...]:
+def parts(asked: int, failed: int = 0, *, unconnected: int = 0, took: float = 10.0) -> tuple[Counters, ...]:
     """Five parts of the same size. `took` is in milliseconds."""
     each = [failed // 5 + (index < failed % 5) for index in range(5)]
-    return tuple(Counters(asked // 5, errors, 0, refused // 5, asked // 5 * took) for errors in each)
+    return tuple(Counters(asked // 5, errors, 0, unconnected // 5, asked // 5 * took) for errors in each)
 
 
 def old(*nodes: tuple[Counters, ...], before: Counters = Counters()) -> Seen:  # noqa: B008 - it never changes
@@ -39,13 +39,24 @@ def test_the_reason_is_in_figures() -> None:
         (parts(500, 25), Verdict.FAIL),
         (parts(50, 0), Verdict.UNDECIDED),
         (parts(50, 25), Verdict.FAIL),
-        (parts(500, refused=50), Verdict.FAIL),
+        (parts(500, unconnected=50), Verdict.FAIL),
         (parts(500, took=19), Verdict.PASS),
         (parts(500, took=30), Verdict.FAIL),
         ((*parts(400)[:4], Counters(100, 60, 0, 0, 1000.0)), Verdict.PASS),
         ((*parts(400)[:4], Counters(100, 0, 0, 0, 9000.0)), Verdict.PASS),
     ],
-    ids=["good", "few", "bad", "little", "little-and-bad", "refused", "slower", "slow", "burst", "stutter"],
+    ids=[
+        "good",
+        "few",
+        "bad",
+        "little",
+        "little-and-bad",
+        "unconnected",
+        "slower",
+        "slow",
+        "burst",
+        "stutter",
+    ],
 )
 def test_against_others_that_are_well(new: tuple[Counters, ...], expected: Verdict) -> None:
     """Worse by far is bad, also of few requests; what is bad in one part of the time is a burst."""
@@ -84,7 +95,7 @@ def test_limits_of_ones_own() -> None:
     told = verdict(parts(500, 8), others, errors=0.01)
     assert (told.verdict, told.reason) == (
         Verdict.FAIL,
-        "web1 on 2 answered 1.6 % errors (8 of 500): 1.0 % is the limit",
+        "web1 on 2 answered 1.6 % errors (8 of 500), and the limit is 1.0 %",
     )
     assert verdict(parts(500, took=19), old(), slower=1.5).verdict is Verdict.FAIL
 

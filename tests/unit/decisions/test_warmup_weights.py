@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rollout.decisions.plan import lines
-from rollout.decisions.warmup import found
+from rollout.decisions.warmup import server_before
 from rollout.domain import AdminState, ServerBefore, Step
 from rollout.inventory.warmup import Warmup
 from tests.support.states import inventory, server, state
@@ -29,23 +29,23 @@ def warmup(*steps: str) -> Warmup:
 )
 def test_each_step_is_a_whole_weight_that_takes_traffic(weight: int, climb: tuple[int, ...]) -> None:
     """Below the server's own and never 0; none where there is no weight below it."""
-    assert found(state(weight=weight), warmup()).climb == climb
+    assert server_before(state(weight=weight), warmup()).climb == climb
 
 
 def test_without_a_warmup_there_is_no_climb() -> None:
     """The server comes back at its weight."""
-    assert found(state(weight=100), None) == ServerBefore(AdminState.READY, 100)
+    assert server_before(state(weight=100), None) == ServerBefore(AdminState.READY, 100)
 
 
 def test_a_weight_that_was_set_since_is_climbed_to_as_far_as_it_goes() -> None:
     """No step is above the weight in which it ends."""
-    assert found(state(weight=100), warmup()).with_weight(40).climb == (10, 40)
-    assert found(state(weight=100), warmup()).with_weight(5).climb == ()
+    assert server_before(state(weight=100), warmup()).with_weight(40).climb == (10, 40)
+    assert server_before(state(weight=100), warmup()).with_weight(5).climb == ()
 
 
 def test_a_warmup_that_did_not_end_is_told_from_a_weight_of_others() -> None:
     """By the weights that were noted for it."""
-    before = found(state(weight=100), warmup())
+    before = server_before(state(weight=100), warmup())
     shown = {weight: before.weight_is_lost(state(weight=weight)) for weight in (1, 10, 50, 60, 100)}
     assert shown == {1: True, 10: True, 50: True, 60: False, 100: False}  # 1 is the configured one
 
@@ -55,9 +55,9 @@ def test_the_plan_tells_every_weight() -> None:
     shop, api, out = server("shop/web1"), server("api/web1"), server("out/web1")
     given = inventory(warmup={"over": "20s"})
     before = {
-        shop: found(state(weight=100), given.warmup),
-        api: found(state(weight=2), given.warmup),
-        out: found(state(weight=100, admin=AdminState.FORCED_DRAIN), given.warmup),
+        shop: server_before(state(weight=100), given.warmup),
+        api: server_before(state(weight=2), given.warmup),
+        out: server_before(state(weight=100, admin=AdminState.FORCED_DRAIN), given.warmup),
     }
     told = [
         line.text

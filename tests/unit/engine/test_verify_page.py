@@ -17,7 +17,7 @@ from rollout.engine.health_page import prove_healthy
 from rollout.engine.log import StepLog
 from rollout.errors import StepFailure
 from rollout.events import Event, Progressed
-from rollout.inventory.model import Health
+from rollout.inventory.health import Health
 from tests.support.states import inventory
 
 NEVER = b""

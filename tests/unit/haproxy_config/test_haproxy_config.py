@@ -68,7 +68,7 @@ def test_a_finding_says_where_what_and_what_to_do() -> None:
         "/etc/haproxy/haproxy.cfg",
         line_of(text, "retries 0"),
         "shop",
-        "`retries 0`: a node that is gone costs every request until its checks have failed",
+        "`retries 0`: requests to a node that goes down are lost until its checks have failed",
         "remove it (HAProxy's default is 3)",
     )
 
@@ -124,7 +124,7 @@ def test_a_finding_says_where_what_and_what_to_do() -> None:
             "500ms check on-marked-down shutdown-sessions",
             "note",
             "server web1",
-            "maintenance and DOWN cut what runs",
+            "maintenance and DOWN cut running requests",
         ),
     ],
 )
@@ -166,7 +166,7 @@ def test_what_only_looks_bad_is_left_alone(change: str, to: str) -> None:
     [
         ("option httpchk GET /_status", "", "warning", "no `option httpchk`"),
         ("http-check disable-on-404", "", "note", "up to 1.5 s after its page answers 404"),
-        ("balance roundrobin", "stick on src", "warning", "one that left by `disable-on-404` still gets"),
+        ("balance roundrobin", "stick on src", "warning", "one that is out by `disable-on-404` still gets"),
         ("500ms check", "2s check downinter 100ms", "note", "is checked every 2 s"),
         ("500ms check", "500ms check on-marked-down shutdown-sessions", "note", "maintenance and DOWN cut"),
     ],
@@ -188,7 +188,9 @@ def test_leaving_by_the_page_must_not_cut_requests() -> None:
     """Without disable-on-404 the page makes a server DOWN, and that ends what runs if it is told to."""
     text = GOOD.replace("http-check disable-on-404", "")
     text = text.replace("500ms check", "500ms check on-marked-down shutdown-sessions")
-    assert any("leaving by the page cuts what runs" in each for each in said(text, health_page=True))
+    assert any(
+        "draining by the health page cuts running requests" in each for each in said(text, health_page=True)
+    )
 
 
 def test_the_page_needs_no_socket() -> None:

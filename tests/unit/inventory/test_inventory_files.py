@@ -59,9 +59,9 @@ def test_an_impossible_name() -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "prod.yml: empty; it needs service, nodes and restart"),
+        (b"", "prod.yml: the file is empty; an inventory needs service, nodes and restart"),
         (b"# only a comment\n---\n", "prod.yml:3:1: found text, expected a mapping"),
-        (b"# only a comment\n", "prod.yml: empty; it needs service, nodes and restart"),
+        (b"# only a comment\n", "prod.yml: the file is empty; an inventory needs service, nodes and restart"),
         (b"\x7fELF\0\0", "prod.yml: found binary data, expected text in UTF-8"),
         ("service: shop".encode("utf-16"), "prod.yml: found binary data, expected text in UTF-8"),
         (
@@ -85,7 +85,7 @@ def test_an_impossible_name() -> None:
         (b'{\n\t"a": \n', "prod.yml:2:1: found a tab, expected spaces: YAML is not indented with tabs"),
         (
             b"nodes: {a: {host: ${HOST}}}\n",
-            'prod.yml:1:20: between { } and [ ], a variable needs quotes: "${NAME}"',
+            'prod.yml:1:20: a variable inside { } or [ ] needs quotes: "${NAME}"',
         ),
         (b"a: " + b"x" * 1_000_000, "prod.yml: too large for an inventory: more than 1 MB"),
     ],

@@ -40,10 +40,10 @@ def test_every_mistake_is_told_in_the_order_of_the_file(mistakes: Mistakes) -> N
         "prod.yml:1:1: servce: unknown key; did you mean service?",
         "prod.yml:3:18: load_balancers.lb1.haproxy: found 'http://x', "
         "expected unix:///path, tcp://host:port or ssh://user@host/path",
-        "prod.yml:3:44: load_balancers.lb1.backends[1]: duplicate, it is entry 1 already",
+        "prod.yml:3:44: load_balancers.lb1.backends[1]: duplicate of entry 1",
         "prod.yml:3:47: load_balancers.lb1.backends[2]: found 'b c', expected one word without spaces",
         "prod.yml:5:27: nodes.web1.zoen: unknown key; did you mean zone?",
-        "prod.yml:6:3: nodes.web1: duplicate key, it is on line 5 already",
+        "prod.yml:6:3: nodes.web1: duplicate key, the first is on line 5",
         "prod.yml:7:3: nodes.bad name: found the name 'bad name', expected letters, digits and _ . : -",
         "prod.yml:8:10: nodes.web3.hots: unknown key; did you mean host?",
         "prod.yml:8:27: nodes.web3.server: the same server as node 'web1'",
@@ -52,25 +52,26 @@ def test_every_mistake_is_told_in_the_order_of_the_file(mistakes: Mistakes) -> N
         "prod.yml:9:16: nodes.web4.host: environment variable NEITHER is not set",
         "prod.yml:10:9: nodes.web5: found '10.0.0.1', expected a mapping with host",
         "prod.yml:11:25: nodes.web6.ssh.prot: unknown key; did you mean port?",
-        "prod.yml:11:41: nodes.web6.ssh.port: found '70000', expected a number up to 65535",
-        "prod.yml:12:3: nodes.web7: has no value: give it one, or leave the key out",
+        "prod.yml:11:41: nodes.web6.ssh.port: found '70000', expected at most 65535",
+        "prod.yml:12:3: nodes.web7: has no value: give it one, or remove the key",
         "prod.yml:13:16: nodes.web8.host: found a list, expected text",
         "prod.yml:13:26: nodes.web8.ssh: found a list, expected a mapping or local",
         "prod.yml:15:3: drain.timout: unknown key; did you mean timeout?",
         "prod.yml:16:12: drain.timeout: found '30', expected a duration such as 30s, 500ms or 2m",
         "prod.yml:17:15: drain.on_timeout: found 'abrot', expected abort or close; did you mean abort?",
         "prod.yml:18:3: drain.colour: unknown key; expected one of timeout, on_timeout, health_page",
-        "prod.yml:21:3: restart.command: found beside systemd (line 20), expected only one of them",
+        "prod.yml:21:3: restart.command: "
+        "cannot be combined with systemd (line 20): expected only one of them",
         "prod.yml:21:12: restart.command: environment variable FOO is not set",
         "prod.yml:22:1: health.http: missing",
         "prod.yml:22:20: health.interval: found '0s', "
         "expected a duration above zero, such as 30s, 500ms or 2m",
         "prod.yml:22:35: health.successes: found 'many', expected a whole number",
-        "prod.yml:22:49: health.status: found '700', expected a number up to 599",
+        "prod.yml:22:49: health.status: found '700', expected at most 599",
         "prod.yml:23:20: strategy.canary: found '-1', "
-        "expected a count from 1 up, such as 2, or a share up to 100%, such as 25%",
+        "expected a count of at least 1, such as 2, or a percentage up to 100%, such as 25%",
         "prod.yml:23:32: strategy.window: found an empty list, "
-        "expected a count from 1 up, such as 2, or a share up to 100%, such as 25%",
+        "expected a count of at least 1, such as 2, or a percentage up to 100%, such as 25%",
         "prod.yml:24:10: prepare: found a list, expected a mapping with command",
     ]
 
@@ -120,7 +121,7 @@ def test_what_is_missing(mistakes: Mistakes, compose: Compose, left_out: str) ->
             {"health": f"{{http: 'http://a/', successes: {'9' * 5000}}}"},
             f"5:40: health.successes: found '{'9' * 80}…', expected a whole number",
         ),
-        ({"ssh": "{port: 0}"}, "5:13: ssh.port: found '0', expected a number from 1 up"),
+        ({"ssh": "{port: 0}"}, "5:13: ssh.port: found '0', expected at least 1"),
         ({"ssh": "'null'"}, "5:6: ssh: found 'null', expected a mapping or local"),
         ({"ssh": "{settings: 1}"}, "5:7: ssh.settings: unknown key; expected one of user, port, "),
         ({"ssh": "{hosts: 1}"}, "5:7: ssh.hosts: unknown key; did you mean known_hosts?"),
@@ -137,9 +138,9 @@ def test_what_is_missing(mistakes: Mistakes, compose: Compose, left_out: str) ->
             "3:37: nodes.web1.ssh.user: found 'a b', expected one word without spaces",
         ),
         ({"Strategy": "{}"}, "5:1: Strategy: unknown key; did you mean strategy?"),
-        ({"strategy": "{? [a] : 1}"}, "5:14: strategy: found a key that is no plain word"),
+        ({"strategy": "{? [a] : 1}"}, "5:14: strategy: found a key that is not a plain word"),
         ({"strategy": "{<<: 1}"}, "5:16: strategy: expected a mapping, or a list of mappings, after <<"),
-        ({"drain": ""}, "5:1: drain: has no value: give it one, or leave the key out"),
+        ({"drain": ""}, "5:1: drain: has no value: give it one, or remove the key"),
         ({"nodes": '{web1: {host: "a\\0"}}'}, "3:22: nodes.web1.host: found a NUL character"),
         ({"nodes": '{web1: {host: "\\ud83d"}}'}, "3:22: nodes.web1.host: found half a character"),
     ],
@@ -183,7 +184,7 @@ def test_duplicate_keys(mistakes: Mistakes, compose: Compose, key: str) -> None:
     text = compose(health="{http: 'http://a'}") + f"'{key}': {{}}\nstrategy: {{window: 0}}\n"
     line = ["nodes", "restart", "health"].index(key) + 3
     told = mistakes(text)
-    assert told[0] == f"prod.yml:6:1: {key}: duplicate key, it is on line {line} already"
+    assert told[0] == f"prod.yml:6:1: {key}: duplicate key, the first is on line {line}"
     assert told[1].startswith("prod.yml:7:20: strategy.window")
 
 
@@ -197,9 +198,9 @@ def test_unknown_tags(mistakes: Mistakes, compose: Compose, tag: str) -> None:
 def test_an_alias_of_itself(mistakes: Mistakes, compose: Compose) -> None:
     """A value that is part of itself is told, by alias and by merge."""
     (line,) = mistakes(compose(drain="&d {health_page: *d}"))
-    assert line.startswith("prod.yml:5:12: drain.health_page: found an alias of something")
+    assert line.startswith("prod.yml:5:12: drain.health_page: found an alias of a value that contains it")
     (line,) = mistakes(compose(drain="&d {timeout: 1s, <<: *d}"))
-    assert line.startswith("prod.yml:5:8: drain: found an alias of something")
+    assert line.startswith("prod.yml:5:8: drain: found an alias of a value that contains it")
 
 
 @pytest.mark.parametrize("last", ["nodes: *a8", "nodes: {<<: *m8}"])
@@ -208,7 +209,7 @@ def test_alias_bombs(mistakes: Mistakes, last: str) -> None:
     lists = [f"  - &a{n} [{', '.join([f'*a{n - 1}' if n else 'x'] * 10)}]" for n in range(9)]
     maps = [f"  - &m{n} {{<<: [{', '.join([f'*m{n - 1}' if n else '{x: y}'] * 10)}]}}" for n in range(9)]
     (line,) = mistakes("\n".join(["x:", *lists, *maps, last]))
-    assert "too large: with its aliases it has more than 100,000 values" in line
+    assert "too large: with all aliases, there are more than 100,000 values" in line
 
 
 @pytest.mark.parametrize("depth", [50, 10_000])

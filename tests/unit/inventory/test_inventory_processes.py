@@ -24,9 +24,9 @@ def test_the_defaults(loads: Loads, compose: Compose) -> None:
 @pytest.mark.parametrize(
     ("more", "timeout", "said"),
     [
-        ("ready: 60s", "2m", "new workers may take 1m, old ones 1m"),
-        ("drain: 10m", "2m", "new workers may take 30s, old ones 10m"),
-        ("ready: 1s, drain: 4s", "5s", "new workers may take 1s, old ones 4s"),
+        ("ready: 60s", "2m", "new workers may take 1m, and old ones 1m"),
+        ("drain: 10m", "2m", "new workers may take 30s, and old ones 10m"),
+        ("ready: 1s, drain: 4s", "5s", "new workers may take 1s, and old ones 4s"),
     ],
 )
 def test_there_must_be_time_for_old_and_new(
@@ -34,7 +34,7 @@ def test_there_must_be_time_for_old_and_new(
 ) -> None:
     """A restart that may take longer than its time-out could end without a word why."""
     (line,) = mistakes(compose(restart=f"{{processes: {{{PATHS}, {more}}}, timeout: {timeout}}}"))
-    expected = f"expected both to fit into restart.timeout, which is {timeout}"
+    expected = f"expected restart.timeout ({timeout}) to be longer than both together"
     assert line == f"prod.yml:4:11: restart.processes: {said}: {expected}"
 
 

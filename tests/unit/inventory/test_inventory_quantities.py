@@ -53,7 +53,7 @@ def test_rates(text: str, rate: float) -> None:
 @pytest.mark.parametrize("text", ["", "20", "20MB", "0MB/s", "20 MB/s", "20Mb/s", "20mb/s", "20MiB/s", None])
 def test_what_is_no_rate(text: object) -> None:
     """Bits, other units and none are told with examples."""
-    with pytest.raises(ValueError, match="expected bytes a second such as 20MB/s"):
+    with pytest.raises(ValueError, match="expected a rate such as 20MB/s"):
         parse_rate(text)
 
 
@@ -91,9 +91,9 @@ def test_a_share_may_have_decimals(total: int, permille: int) -> None:
 @example(500, 2)
 def test_a_floor_is_rounded_up(total: int, permille: int) -> None:
     """As a floor, a share is never less than it says, with no fault of floating point."""
-    assert Amount.parse(f"{permille / 10}%").as_floor(total) == -(-total * permille // 1000)
+    assert Amount.parse(f"{permille / 10}%").as_minimum(total) == -(-total * permille // 1000)
 
 
 def test_a_count_is_itself() -> None:
     """However many nodes there are."""
-    assert Amount.parse("3").of(2) == Amount.parse("3").as_floor(2) == 3
+    assert Amount.parse("3").of(2) == Amount.parse("3").as_minimum(2) == 3

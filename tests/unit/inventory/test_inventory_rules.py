@@ -43,7 +43,7 @@ def test_exactly_one(
     assert loads(text(one))
     assert loads(text(other))
     (both,) = mistakes(text(other, one))
-    assert f"{section}{below}.{one}: found beside {other} (line " in both
+    assert f"{section}{below}.{one}: cannot be combined with {other} (line " in both
     assert both.endswith("expected only one of them")
     (none,) = mistakes(text())
     named = none.partition(f"{section}{below}: expected exactly one of ")[2]
@@ -67,7 +67,7 @@ def test_no_way_to_drain(mistakes: Mistakes, compose: Compose) -> None:
     """Without load balancers and health page, requests would be lost: both ways are named."""
     (line,) = mistakes(compose(load_balancers=None, drain="{timeout: 1s}"))
     assert (
-        "load_balancers: nothing can drain a node: list each HAProxy here, or describe drain.health_page"
+        "load_balancers: no way to drain a node: list each HAProxy here, or describe drain.health_page"
         in line
     )
 
@@ -78,7 +78,7 @@ def test_what_stops_the_old_one_first_needs_a_way_to_drain(
 ) -> None:
     """Or the word of the inventory that nothing sends requests."""
     (line,) = mistakes(compose(load_balancers=None, restart=restart))
-    assert "load_balancers: nothing can drain a node" in line
+    assert "load_balancers: no way to drain a node" in line
     assert loads(compose(load_balancers="{}", restart=restart))
 
 
@@ -99,7 +99,7 @@ def test_only_a_reload_goes_on_answering(loads: Loads, mistakes: Mistakes, compo
     assert not loads(reload).behind_load_balancers
     for systemd in ("x", "{unit: x}", "{unit: x, action: restart}"):
         (line,) = mistakes(compose(load_balancers=None, restart=f"{{systemd: {systemd}}}"))
-        assert "nothing can drain a node" in line
+        assert "no way to drain a node" in line
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,9 @@ def test_the_health_page_alone_is_a_way_to_drain(loads: Loads, compose: Compose)
 def test_somebody_must_be_able_to_leave(mistakes: Mistakes, compose: Compose, share: str) -> None:
     """All servers of a backend are never ready while a node is out of it."""
     (line,) = mistakes(compose(strategy=f"{{window: 2, min_ready: {share}}}"))
-    assert line == ("prod.yml:5:34: strategy.min_ready: no node could ever leave, expected less than 100%")
+    assert line == (
+        "prod.yml:5:34: strategy.min_ready: expected less than 100%, or no node could ever be drained"
+    )
 
 
 def test_how_many_must_stay_may_exceed_the_nodes(loads: Loads, compose: Compose) -> None:
@@ -143,7 +145,8 @@ def test_only_haproxy_shows_how_many_are_ready(mistakes: Mistakes, compose: Comp
     sections = {"drain": "{health_page: {file: /x}}", "strategy": "{min_ready: 1}"}
     (line,) = mistakes(compose(load_balancers=None, **sections))
     assert line.endswith(
-        "strategy.min_ready: only HAProxy shows how many are ready: list each HAProxy under load_balancers"
+        "strategy.min_ready: only HAProxy shows how many servers are ready: "
+        "list each HAProxy under load_balancers"
     )
     assert len(mistakes(compose(load_balancers=None, load_balancer="{}", **sections))) == 1
 
@@ -157,7 +160,7 @@ def test_every_node_has_a_zone_to_spread_over(
     zoned = "{web1: {host: a, zone: x}, web2: {host: b, zone: y}}"
     assert loads(compose(nodes=zoned, strategy=strategy)).strategy.spread == spread
     nodes = "{web1: {host: a, zone: x}, web2: {host: b}, web3: {host: c, zone: ~}, web4: {host: d, zon: x}}"
-    missing = "has no zone, which strategy.spread (line 5) needs of every node"
+    missing = "has no zone, but strategy.spread (line 5) needs one for every node"
     assert mistakes(compose(nodes=nodes, strategy=strategy)) == [
         f"prod.yml:3:35: nodes.web2: {missing}",
         f"prod.yml:3:52: nodes.web3: {missing}",
@@ -189,14 +192,14 @@ def test_rules_hold_beside_other_mistakes(mistakes: Mistakes, compose: Compose) 
 def test_a_warmup_rises_to_the_weight_that_the_server_had(mistakes: Mistakes, compose: Compose) -> None:
     """Each step is more than the one before, and the last is all of it."""
     (line,) = mistakes(compose(warmup="{steps: [10%, 10%, 100%], over: 20s}"))
-    assert line == "prod.yml:5:23: warmup.steps[1]: expected more than the step before it, which is 10%"
+    assert line == "prod.yml:5:23: warmup.steps[1]: expected more than the step before, which is 10%"
     (line,) = mistakes(compose(warmup="{steps: [10%, 50%], over: 20s}"))
-    assert line.endswith("warmup.steps[1]: expected 100% as the last step: the weight that the server had")
+    assert line.endswith("warmup.steps[1]: expected 100% as the last step, the server's full weight")
     for few in ("[]", "[100%]"):
         (line,) = mistakes(compose(warmup=f"{{steps: {few}, over: 20s}}"))
-        assert line.endswith("warmup.steps: expected a lower share and then 100%, such as [10%, 100%]")
+        assert line.endswith("warmup.steps: expected a lower percentage before 100%, such as [10%, 100%]")
     (line,) = mistakes(compose(warmup="{steps: [0%, 100%], over: 20s}"))
-    assert line.endswith("found '0%', expected a share up to 100%, such as 25%")
+    assert line.endswith("found '0%', expected a percentage up to 100%, such as 25%")
 
 
 def test_only_the_runtime_socket_warms_up(mistakes: Mistakes, compose: Compose) -> None:
@@ -204,10 +207,10 @@ def test_only_the_runtime_socket_warms_up(mistakes: Mistakes, compose: Compose) 
     page = "{health_page: {file: /x}}"
     (line,) = mistakes(compose(drain=page, warmup="{over: 20s}"))
     assert line == (
-        "prod.yml:6:1: warmup: it sets weights by the runtime socket, "
+        "prod.yml:6:1: warmup: a warm-up sets weights by the runtime socket, "
         "which drain.health_page (line 5) only reads"
     )
     (line,) = mistakes(
         compose(load_balancers="{}", restart="none", release="{command: x}", warmup="{over: 20s}")
     )
-    assert "only HAProxy can warm a node up" in line
+    assert "only HAProxy can warm up a node" in line

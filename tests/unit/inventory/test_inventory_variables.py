@@ -72,8 +72,7 @@ def test_what_is_no_variable(mistakes: Mistakes, compose: Compose, value: str) -
     """What begins like a variable and is none is not taken for text."""
     (line,) = mistakes(compose(nodes=f'{{web1: {{host: "{value}"}}}}'), {"A": "x"})
     assert line == (
-        "prod.yml:3:22: nodes.web1.host: ${ begins a variable: expected ${NAME}, "
-        "or $${ for the characters themselves"
+        "prod.yml:3:22: nodes.web1.host: ${ begins a variable: expected ${NAME}, or $${ for a literal ${"
     )
 
 

@@ -1,0 +1,48 @@
+"""The words of `rollout` as frozen values. They are HAProxy's and the field's own.
+
+Import them from here. A value and its file: a deployment's steps and outcome are in `deployment`, all that
+HAProxy shows in `haproxy`, what a server goes back to in `server_before`, hosts and sockets in `addresses`,
+the lock in `lock`, and what other machines are sent and answer in `exchange`.
+"""
+
+from rollout.domain.addresses import RuntimeSocket, SshSocket, SshTarget, TcpSocket, UnixSocket
+from rollout.domain.deployment import NodeState, Outcome, Step
+from rollout.domain.exchange import Answer, Completed, Content
+from rollout.domain.haproxy import (
+    AdminState,
+    CheckResult,
+    Counters,
+    OperationalState,
+    Reading,
+    Server,
+    ServerState,
+    Session,
+)
+from rollout.domain.lock import LockHolder, LockRequests, LockState
+from rollout.domain.server_before import ServerBefore
+
+__all__ = [
+    "AdminState",
+    "Answer",
+    "CheckResult",
+    "Completed",
+    "Content",
+    "Counters",
+    "LockHolder",
+    "LockRequests",
+    "LockState",
+    "NodeState",
+    "OperationalState",
+    "Outcome",
+    "Reading",
+    "RuntimeSocket",
+    "Server",
+    "ServerBefore",
+    "ServerState",
+    "Session",
+    "SshSocket",
+    "SshTarget",
+    "Step",
+    "TcpSocket",
+    "UnixSocket",
+]

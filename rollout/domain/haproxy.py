@@ -1,0 +1,241 @@
+"""HAProxy: its servers, their states and counters, and one reading of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, IntFlag
+
+
+class AdminState(IntFlag):
+    """Administrative state of a server, HAProxy's `srv_admin_state`: who decided to keep it out, and how."""
+
+    READY = 0
+    FORCED_MAINT = 1
+    INHERITED_MAINT = 2
+    CONFIGURED_MAINT = 4
+    FORCED_DRAIN = 8
+    INHERITED_DRAIN = 16
+    RESOLUTION_MAINT = 32
+    HOSTNAME_MAINT = 64
+
+    @property
+    def in_maintenance(self) -> bool:
+        """Whether the server is in maintenance.
+
+        Two more flags of maintenance only remember where a state came from: HAProxy's own mask leaves them
+        out, too.
+        """
+        return bool(
+            self & (AdminState.FORCED_MAINT | AdminState.INHERITED_MAINT | AdminState.RESOLUTION_MAINT)
+        )
+
+    @property
+    def in_drain(self) -> bool:
+        """Whether the server is drained by a command, or tracks one that is."""
+        return bool(self & (AdminState.FORCED_DRAIN | AdminState.INHERITED_DRAIN))
+
+    @property
+    def is_out(self) -> bool:
+        """Whether the server is in maintenance or in drain."""
+        return self.in_maintenance or self.in_drain
+
+    @property
+    def forced(self) -> AdminState:
+        """The part that `set server … state` sets: maintenance, drain or ready."""
+        if AdminState.FORCED_MAINT in self:
+            return AdminState.FORCED_MAINT
+        return self & AdminState.FORCED_DRAIN
+
+
+class OperationalState(IntEnum):
+    """Operational state of a server, HAProxy's `srv_op_state`: what its checks say."""
+
+    STOPPED = 0
+    STARTING = 1
+    RUNNING = 2
+    STOPPING = 3
+    """The health page answered 404, and `http-check disable-on-404` is set."""
+
+
+class CheckResult(IntEnum):
+    """Result of a server's last check, HAProxy's `srv_check_result`."""
+
+    UNKNOWN = 0
+    NEUTRAL = 1
+    FAILED = 2
+    PASSED = 3
+    PASSED_CONDITIONALLY = 4
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Server:
+    """Name of a node in one backend of one load balancer."""
+
+    load_balancer: str
+    backend: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """`backend/server`, as the runtime API takes it. It is unique on one load balancer."""
+        return f"{self.backend}/{self.name}"
+
+    def __str__(self) -> str:
+        """`backend/server on load balancer`."""
+        return f"{self.path} on {self.load_balancer}"
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Counts of what a server answered: since HAProxy's process began, or between two moments."""
+
+    requests: int = 0
+    """Requests that were answered, with whatever status."""
+    errors: int = 0
+    """Requests among `requests` that were answered 5xx."""
+    broken: int = 0
+    """Requests beside `requests` whose answer broke off, was no HTTP, or never came."""
+    failed_connections: int = 0
+    """Connections that could not be made, and the retries that followed them."""
+    milliseconds: float = 0.0
+    """Time until the answers began, summed over all `requests`."""
+
+    def __add__(self, other: Counters) -> Counters:
+        return Counters(
+            self.requests + other.requests,
+            self.errors + other.errors,
+            self.broken + other.broken,
+            self.failed_connections + other.failed_connections,
+            self.milliseconds + other.milliseconds,
+        )
+
+    def __sub__(self, other: Counters) -> Counters:
+        return Counters(
+            self.requests - other.requests,
+            self.errors - other.errors,
+            self.broken - other.broken,
+            self.failed_connections - other.failed_connections,
+            self.milliseconds - other.milliseconds,
+        )
+
+    @property
+    def failed(self) -> int:
+        """Requests that users saw fail."""
+        return self.errors + self.broken
+
+    @property
+    def asked(self) -> int:
+        """Requests that were answered, or should have been."""
+        return self.requests + self.broken
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """State of one server, as one reading of HAProxy's statistics shows it."""
+
+    server: Server
+    address: str
+    port: int
+    status: str
+    """The word of the statistics page: `UP`, `DRAIN`, `MAINT (via b/s1)`, …"""
+    admin: AdminState
+    operational: OperationalState
+    sessions: int
+    """Sessions that run now."""
+    queued: int
+    """Requests that wait for this server."""
+    busy_connections: int
+    """Connections to the server that are in use, with or without a session."""
+    weight: int
+    """Effective weight, in units of the configuration."""
+    configured_weight: int
+    """Weight in the configuration: a reload sets it again."""
+    backup: bool
+    checked: bool
+    """Whether HAProxy checks it."""
+    check_status: str
+    """Result of the last check in HAProxy's words, such as `L7OK`."""
+    check_health: int
+    """Passed checks, from 0 (DOWN) to `rise + fall - 1`."""
+    check_result: CheckResult
+    agent_checked: bool
+    """Whether an `agent-check` can change its state."""
+    tracks: str
+    """`backend/server` of the server whose state it follows; empty if it follows none."""
+    total_sessions: int
+    """Sessions since HAProxy's process began."""
+    old_sessions: int = 0
+    """Sessions that processes from before a reload still have on it; only a master socket shows them."""
+    idle_connections: int = 0
+    """Connections to it that HAProxy keeps for later requests."""
+    counters: Counters = Counters()
+    """Counts since HAProxy's process began. `milliseconds` is 0: HAProxy shows only `mean`."""
+    mean: int = 0
+    """Milliseconds until an answer began, by HAProxy's sliding average over 512 answers."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is no session, no queued request and no busy connection."""
+        return self.load == 0
+
+    @property
+    def load(self) -> int:
+        """Sessions that run or wait; a connection that is busy without either counts as one."""
+        return max(self.sessions + self.queued, self.busy_connections) + self.old_sessions
+
+    @property
+    def running(self) -> bool:
+        """Whether it is up by its checks, slow start included. A server without checks is."""
+        return self.operational in (OperationalState.STARTING, OperationalState.RUNNING)
+
+    @property
+    def in_rotation(self) -> bool:
+        """Whether HAProxy sends it new requests."""
+        return not self.admin.is_out and self.running and self.weight > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A client that keeps a session on a server."""
+
+    server: Server
+    client: str
+    """Address and port of the client."""
+    frontend: str
+    age: int
+    """Seconds."""
+    what: str = ""
+    """What the session does, such as `websocket`; empty if that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One look at one load balancer: the process that answered, and the states of its servers."""
+
+    load_balancer: str
+    version: str
+    """HAProxy's, such as `2.6.12-1+deb12u2`."""
+    pid: int
+    uptime: int
+    """Seconds."""
+    started: int
+    """Unix time, by the load balancer's clock."""
+    servers: tuple[ServerState, ...]
+    queued: Mapping[str, int] = field(default_factory=dict)
+    """Requests that wait until any server of a backend is free, by backend."""
+    old_processes_shown: bool = False
+    """Whether `old_sessions` are known, which takes a master socket."""
+
+    @property
+    def process(self) -> tuple[int, int]:
+        """The process that answered: its pid, and Unix time of its start.
+
+        A reload or a restart makes it another one, in a container with the same pid. A new process has
+        forgotten all that was set by the socket.
+        """
+        return self.pid, self.started
+
+    def of(self, servers: frozenset[Server] | tuple[Server, ...]) -> tuple[ServerState, ...]:
+        """The states of `servers`, in the order of the reading; a server that it does not show is missing."""
+        return tuple(state for state in self.servers if state.server in servers)

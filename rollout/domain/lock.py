@@ -1,0 +1,44 @@
+"""The lock of a service: who holds it, and what the holder is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LockHolder:
+    """The process that holds the lock of a service."""
+
+    token: str
+    """A random text that no other holder has: a lock is released only by the token that took it."""
+    user: str
+    host: str
+    """Name of the machine on which the process runs."""
+    pid: int
+    since: float
+    """Unix time at which the lock was taken, by the holder's clock."""
+    purpose: str
+    """What it is held for, such as `deploy 1.4.2`."""
+
+    def __str__(self) -> str:
+        """`alice on laptop (deploy 1.4.2, process 4711)`."""
+        return f"{self.user} on {self.host} ({self.purpose}, process {self.pid})"
+
+
+@dataclass(frozen=True, slots=True)
+class LockState:
+    """A lock that is taken, as anybody can see it."""
+
+    holder: LockHolder
+    silent: float
+    """Seconds since the holder's last sign of life, by the clock of the machine that has the lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockRequests:
+    """Requests of other people to the holder of a lock: each is who asked, and empty if nobody did."""
+
+    halt: str = ""
+    """Who asked it to halt."""
+    promote: str = ""
+    """Who asked it to go on after a pause."""

@@ -1,0 +1,60 @@
+"""A server as it was before its node was touched: how it is left by a deployment."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from rollout.domain.haproxy import AdminState, ServerState
+
+
+@dataclass(frozen=True, slots=True)
+class ServerBefore:
+    """State of a server before its node was touched, to which the server is returned."""
+
+    admin: AdminState
+    weight: int
+    """In units of the configuration."""
+    warmup: tuple[int, ...] = ()
+    """Lower weights, rising, by which the server is brought back to `weight`; none for no warm-up."""
+
+    @property
+    def kept_out(self) -> bool:
+        """Whether somebody else keeps it out.
+
+        A server of weight 0 counts as ready: nothing needs to keep it out, since its weight stays 0.
+        """
+        return self.admin.is_out
+
+    @property
+    def stays_in_maintenance(self) -> bool:
+        """Whether it was set to maintenance by a command, and is left there all the time."""
+        return self.admin.forced == AdminState.FORCED_MAINT
+
+    @property
+    def returns(self) -> bool:
+        """Whether it is set ready at the end: not if a command had set it to maintenance or drain before."""
+        return self.admin.forced == AdminState.READY
+
+    @property
+    def climb(self) -> tuple[int, ...]:
+        """All weights of the warm-up, `weight` the last; empty where the server comes back at once."""
+        return (*self.warmup, self.weight) if self.warmup else ()
+
+    def with_weight(self, weight: int) -> ServerBefore:
+        """A copy with a weight that somebody has given the server since."""
+        return dataclasses.replace(
+            self, weight=weight, warmup=tuple(lower for lower in self.warmup if lower < weight)
+        )
+
+    def is_warming(self, state: ServerState) -> bool:
+        """Whether the server now has a weight of its warm-up instead of its own."""
+        return self.weight != state.weight and state.weight in self.warmup
+
+    def weight_is_lost(self, state: ServerState) -> bool:
+        """Whether the server must be given its weight again.
+
+        It has the configured weight, which was another one before, as after a reload; or its warm-up did not
+        end.
+        """
+        return self.weight != state.weight == state.configured_weight or self.is_warming(state)
