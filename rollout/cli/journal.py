@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 
 from rollout.adapters.journal import SqliteJournal, journal_path
 from rollout.cli.redaction import Redaction
+from rollout.decisions.fold import fold
 from rollout.decisions.progress import NodeProgress, Phase, Progress
 from rollout.errors import JournalError, Refused
 from rollout.events import Event, HookPrinted, NodeReturned, OutputSeen, Record
@@ -65,7 +66,7 @@ class JournalRecorder:
     def follow(self, show: Show) -> Progress:
         """What happened so far; what happens from now on is given to `show`, too. Raises JournalError."""
         self._shows.append(show)
-        return Progress.fold(self._journal.records(self._number))
+        return fold(self._journal.records(self._number))
 
     def __call__(self, event: Event) -> None:
         masked = self._redaction.event(event)
@@ -87,7 +88,7 @@ class JournalRecorder:
 def last_deployment(journal: Journal, service: str) -> Progress | None:
     """The deployment that runs or ran last; `None` if there was none."""
     numbers = journal.deployments(service)
-    return Progress.fold(journal.records(numbers[-1])) if numbers else None
+    return fold(journal.records(numbers[-1])) if numbers else None
 
 
 def last_started(journal: Journal, service: str) -> Progress:
@@ -115,7 +116,7 @@ def is_alive(deployment: Progress) -> bool:
 
 def remembered(journal: Journal, service: str) -> list[Progress]:
     """The latest deployments, oldest first."""
-    return [Progress.fold(journal.records(number)) for number in journal.deployments(service)[-_REMEMBERED:]]
+    return [fold(journal.records(number)) for number in journal.deployments(service)[-_REMEMBERED:]]
 
 
 def left_out(journal: Journal, service: str) -> dict[str, NodeProgress]:
@@ -126,7 +127,7 @@ def left_out(journal: Journal, service: str) -> dict[str, NodeProgress]:
     out: dict[str, NodeProgress] = {}
     for deployment in remembered(journal, service):
         for node in deployment.nodes.values():
-            if node.name in (*deployment.left_out, *deployment.in_doubt):
+            if node.name in deployment.maybe_out:
                 out.setdefault(node.name, node)
             elif node.started is not None:
                 out.pop(node.name, None)
@@ -136,7 +137,7 @@ def left_out(journal: Journal, service: str) -> dict[str, NodeProgress]:
 def mark_returned(journal: Journal, service: str, name: str) -> None:
     """A node that deployments left out serves again."""
     for deployment in remembered(journal, service):
-        if name in (*deployment.left_out, *deployment.in_doubt) and not is_alive(deployment):
+        if name in deployment.maybe_out and not is_alive(deployment):
             journal.append(deployment.deployment, NodeReturned(name))
 
 

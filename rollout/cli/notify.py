@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rollout.cli.journal import JournalRecorder
+from rollout.decisions.fold import advance
 from rollout.errors import RequestFailed
 from rollout.events import DeploymentFinished, Record, Warned
 from rollout.inventory.hooks import Notify
@@ -75,7 +76,7 @@ class Notifier:
         self._tell("started")
 
     def _show(self, record: Record) -> None:
-        self._progress = self._progress.after(record)
+        self._progress = advance(self._progress, record)
         if isinstance(record.event, DeploymentFinished):
             self._tell("finished")
 

@@ -15,6 +15,7 @@ from rollout.cli.redaction import is_masked
 from rollout.cli.run_deployment import carry_out
 from rollout.cli.tell_error import tell
 from rollout.cli.wiring import OpenSite
+from rollout.decisions.fold import fold
 from rollout.decisions.plan import Plan
 from rollout.decisions.progress import Progress
 from rollout.engine.checks.preflight import make_plan, require_safe
@@ -75,7 +76,7 @@ async def roll_back_if_failed(
     site: OpenSite, journal: Journal, number: int, arguments: argparse.Namespace, control: RemoteControl
 ) -> None:
     """What `on_failure: rollback` asks for, where deployment `number` gave up with nodes touched."""
-    failed = Progress.fold(journal.records(number))
+    failed = fold(journal.records(number))
     if not failed.to_be_rolled_back:
         return
     try:

@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from rollout.decisions.fold import advance
 from rollout.decisions.progress import NodeProgress, Phase, Progress
 from rollout.domain import Outcome, Step
 from rollout.events import (
@@ -91,7 +92,7 @@ class LiveView:
         self._live.stop()
 
     def show(self, record: Record) -> None:
-        self._progress = self._progress.after(record)
+        self._progress = advance(self._progress, record)
         match record.event:
             case DeploymentStarted():
                 self._print(headline(self._progress), "bold")

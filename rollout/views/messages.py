@@ -24,7 +24,7 @@ def document(event: str, progress: Progress) -> dict[str, Any]:
         "seconds": progress.seconds,
         "done": progress.done,
         "failed": progress.failed,
-        "left_out": [*progress.left_out, *progress.in_doubt],
+        "left_out": list(progress.maybe_out),
         "user": progress.user,
         "host": progress.host,
     }
@@ -52,7 +52,7 @@ def _finished(progress: Progress) -> str:
     ]
     if progress.rollback_of is not None:
         told.insert(1, f"rollback of deployment {progress.rollback_of}")
-    if out := (*progress.left_out, *progress.in_doubt):
+    if out := progress.maybe_out:
         told.append(f"left out: {', '.join(out)}")
     return f"{summary}\n{' · '.join(told)}"
 

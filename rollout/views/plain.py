@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TextIO
 
+from rollout.decisions.fold import advance
 from rollout.decisions.progress import Phase, Progress
 from rollout.events import (
     CommandSent,
@@ -62,7 +63,7 @@ class PlainView:
         self._printed: dict[str, deque[str]] = {}
 
     def show(self, record: Record) -> None:
-        self._progress = self._progress.after(record)
+        self._progress = advance(self._progress, record)
         time = datetime.fromtimestamp(record.time).strftime("%H:%M:%S")
         for line in self._told(record):
             self._lines.write(f"{time} {line}")

@@ -46,7 +46,7 @@ def deployment_line(deployment: Progress | None, state: str, now: float) -> str:
         f"deployment {deployment.deployment} ({deployment.release or 'restart'}) {how}, {begun} {ago} ago"
         f": {deployment.done} of {count(deployment.total, 'node')}"
     )
-    out = (*deployment.left_out, *deployment.in_doubt)
+    out = deployment.maybe_out
     return f"{line}; left out: {', '.join(out)}" if out and state != "running" else line
 
 
@@ -58,7 +58,7 @@ def advice(deployment: Progress | None, state: str, inventory: str) -> Iterator[
         return
     if deployment.unfinished:
         yield f"go on: {shlex.join(['rollout', 'resume', '-i', inventory])}"
-    if out := (*deployment.left_out, *deployment.in_doubt):
+    if out := deployment.maybe_out:
         yield f"put {', '.join(out)} back: {shlex.join(['rollout', 'restore', '-i', inventory])}"
     if deployment.touched and deployment.release is not None and deployment.rollback_of is None:
         yield f"put the old release back: {shlex.join(['rollout', 'rollback', '-i', inventory])}"
@@ -140,7 +140,7 @@ def _deployment_document(deployment: Progress, state: str) -> dict[str, Any]:
         "nodes": deployment.total,
         "done": deployment.done,
         "failed": deployment.failed,
-        "left_out": [*deployment.left_out, *deployment.in_doubt],
+        "left_out": list(deployment.maybe_out),
         "user": deployment.user,
         "host": deployment.host,
     }
@@ -161,7 +161,7 @@ def _server(state: ServerState, noted: NodeProgress | None) -> tuple[str, str, s
 
 def _weight(state: ServerState, noted: NodeProgress | None) -> str:
     """With the one that it had, while it is warmed up or where that did not end."""
-    found = None if noted is None else noted.found(state.server)
+    found = None if noted is None else noted.server_before(state.server)
     warming = found is not None and found.is_warming(state)
     return f"{state.weight} of {found.weight}" if found is not None and warming else str(state.weight)
 

@@ -181,7 +181,7 @@ def _next(progress: Progress) -> Iterator[str]:
         return
     commands = [(shlex.join(["rollout", "status", "-i", progress.inventory]), "where every node stands")]
     commands.append((shlex.join(["rollout", "resume", "-i", progress.inventory]), "go on where it stopped"))
-    if out := (*progress.left_out, *progress.in_doubt):
+    if out := progress.maybe_out:
         restore = shlex.join(["rollout", "restore", "-i", progress.inventory])
         commands.append((restore, f"put {few(out)} back as it was, if it is healthy"))
     if progress.touched and progress.release is not None and progress.rollback_of is None:

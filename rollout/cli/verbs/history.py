@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from rollout.cli.arguments import add_common, load_inventory
 from rollout.cli.journal import open_journal
+from rollout.decisions.fold import fold
 from rollout.decisions.progress import Progress
 from rollout.views.text import duration
 
@@ -23,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     journal = open_journal(arguments.redaction)
     try:
         numbers = journal.deployments(inventory.service)[-arguments.last :]
-        deployments = [Progress.fold(journal.records(number)) for number in numbers]
+        deployments = [fold(journal.records(number)) for number in numbers]
     finally:
         journal.close()
     known = [deployment for deployment in deployments if deployment.started is not None]

@@ -123,7 +123,7 @@ async def previous_releases(site: Site, nodes: Sequence[str]) -> Mapping[str, st
 
 def _before(site: Site, state: ServerState, noted: NodeProgress | None, *, taken_up: bool) -> ServerBefore:
     """How to leave a server: as an earlier try noted it, if its doing is what is shown."""
-    known = None if noted is None else noted.found(state.server)
+    known = None if noted is None else noted.server_before(state.server)
     if known is not None and (taken_up or known.is_warming(state)):
         return known
     return found(state, site.inventory.warmup)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollout.decisions.fold import fold
 from rollout.decisions.progress import Progress
 from rollout.domain import Outcome, Step
 from rollout.events import (
@@ -29,7 +30,7 @@ def progress_of(records: Sequence[Record], *events: Event) -> Progress:
     """The invented deployment's beginning, followed by other events."""
     start = records[0]
     later = (dataclasses.replace(start, event=event) for event in events)
-    return Progress.fold([start, *later])
+    return fold([start, *later])
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_the_headline_of_a_rolling_restart(records: list[Record]) -> None:
     """Without a release it is a restart; without load balancers none are named."""
     changes = {"release": None, "load_balancers": (), "window": 2, "canary": 0, "nodes": ("web1",)}
     start = dataclasses.replace(records[0], event=dataclasses.replace(records[0].event, **changes))
-    assert headline(Progress.fold([start])) == "shop restart → 1 node · 2 at a time (deployment 17)"
+    assert headline(fold([start])) == "shop restart → 1 node · 2 at a time (deployment 17)"
 
 
 def test_a_good_end_is_one_line(records: list[Record]) -> None:
