@@ -5,28 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from rollout.decisions.capacity import Capacity
-from rollout.domain import Reading, Server, ServerBefore, ServerState, Step
+from rollout.domain import Reading, Server, ServerBefore, ServerState
 from rollout.errors import Refused, UsageError
 from rollout.inventory.model import Inventory
-from rollout.inventory.template import fill
-from rollout.release import plan_release
-from rollout.remote import drain_file, runtime
-from rollout.restart import plan_restart
 
 Placement = Mapping[str, tuple[Server, ...]]
 """Every server that a node is, by the node's name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line that will be sent to `target`: a load balancer or a node."""
-
-    step: Step
-    target: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,95 +133,3 @@ def out_of_rotation(states: Iterable[ServerState]) -> str:
         if state.weight == 0:
             return f"{state.server} has weight 0"
     return ""
-
-
-def sent(inventory: Inventory, release: str | None, node: str) -> str | None:
-    """What is sent to `node`, and where to, before anything is drained."""
-    if release is None:
-        return None
-    chosen = plan_release(inventory, release, partial(_filled, inventory, node, release))
-    return None if chosen is None or chosen.upload is None else chosen.upload.shown
-
-
-def lines(
-    inventory: Inventory,
-    release: str | None,
-    node: str,
-    servers: Sequence[Server],
-    checked: Collection[Server],
-    before: Mapping[Server, ServerBefore],
-) -> tuple[Line, ...]:
-    """Every line that rolling `node` sends, in order. `checked` are the servers that HAProxy checks; those
-    that were out `before` are left as they were.
-    """
-    by_balancer: dict[str, list[Server]] = {}
-    for server in servers:
-        if server not in before or not before[server].stays_in_maintenance:
-            by_balancer.setdefault(server.load_balancer, []).append(server)
-    back = {
-        name: [server for server in own if server not in before or before[server].returns]
-        for name, own in by_balancer.items()
-    }
-
-    def to_balancers(step: Step, commands: Mapping[str, list[str]]) -> list[Line]:
-        return [Line(step, name, "; ".join(texts)) for name, texts in commands.items() if texts]
-
-    filled = partial(_filled, inventory, node, release)
-    health_page = inventory.drain.health_page
-    down: list[Line] = []
-    up: list[Line] = []
-    if health_page is None:
-        down += to_balancers(Step.DRAIN, {name: runtime.leave(own) for name, own in by_balancer.items()})
-        down += to_balancers(Step.DRAIN, {name: runtime.hold(own) for name, own in by_balancer.items()})
-        up += to_balancers(
-            Step.READY, {name: runtime.check(own, checked) for name, own in by_balancer.items()}
-        )
-        climb = _climb(back, before)
-        for weights in climb[:1]:
-            up += to_balancers(Step.READY, weights)
-        up += to_balancers(Step.READY, {name: runtime.enter(own, checked) for name, own in back.items()})
-        for weights in climb[1:]:
-            up += to_balancers(Step.READY, weights)
-    elif health_page.file is not None:
-        file = filled(health_page.file)
-        down.append(Line(Step.DRAIN, node, drain_file.create(file)))
-        up.append(Line(Step.READY, node, drain_file.remove(file)))
-    elif health_page.request is not None:
-        for step, request, into in (
-            (Step.DRAIN, health_page.request.down, down),
-            (Step.READY, health_page.request.up, up),
-        ):
-            url = filled(request.url)
-            into.append(Line(step, node, f"{request.method} {url}"))
-
-    work: list[Line] = []
-    if release is not None and (chosen := plan_release(inventory, release, filled)) is not None:
-        work.append(Line(Step.RELEASE, node, chosen.shown or chosen.command))
-    restart = plan_restart(inventory.restart, filled)
-    if restart.ask is not None:
-        work.append(Line(Step.RESTART, node, f"{restart.ask.method} {restart.ask.url}"))
-    if restart.command is not None:
-        work.append(Line(Step.RESTART, node, restart.shown or restart.command))
-    if inventory.health is not None:
-        url = filled(inventory.health.http)
-        work.append(Line(Step.VERIFY, node, f"GET {url}"))
-    return (*down, *work, *up)
-
-
-def _climb(
-    back: Mapping[str, Sequence[Server]], before: Mapping[Server, ServerBefore]
-) -> list[dict[str, list[str]]]:
-    """The weights that are set at each step of a warm-up, by load balancer; the first before it is ready."""
-    climbs = {s: before[s].climb for own in back.values() for s in own if s in before and before[s].climb}
-    steps = max(map(len, climbs.values()), default=0)
-    return [
-        {
-            name: [runtime.weight(s, climbs[s][step]) for s in own if s in climbs and step < len(climbs[s])]
-            for name, own in back.items()
-        }
-        for step in range(steps)
-    ]
-
-
-def _filled(inventory: Inventory, node: str, release: str | None, text: str) -> str:
-    return fill(text, host=inventory.nodes[node].host, node=node, release=release)

@@ -13,7 +13,8 @@ from typing import Any
 from rollout.cli.arguments import add_common, add_included, limit, load_inventory
 from rollout.cli.journal import left_out, open_journal
 from rollout.cli.wiring import open_site
-from rollout.decisions.plan import Line, Plan, lines, select, sent
+from rollout.decisions.plan import Plan, select
+from rollout.decisions.preview import PlannedLine, node_lines, upload_line
 from rollout.domain import Step
 from rollout.engine.checks.findings import Finding, Level, outage_findings, refusals
 from rollout.engine.checks.preflight import make_plan
@@ -54,7 +55,7 @@ async def _plan(arguments: argparse.Namespace) -> int:
         findings = outage_findings(site, plan.nodes, plan.window, seen)
     checked = seen.checked()
     told = {
-        name: lines(inventory, plan.release, name, plan.placement[name], checked, plan.before)
+        name: node_lines(inventory, plan.release, name, plan.placement[name], checked, plan.before)
         for name in plan.nodes
     }
     if arguments.output == "json":
@@ -67,7 +68,7 @@ async def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _text(
-    plan: Plan, inventory: Inventory, told: dict[str, tuple[Line, ...]], findings: Sequence[Finding]
+    plan: Plan, inventory: Inventory, told: dict[str, tuple[PlannedLine, ...]], findings: Sequence[Finding]
 ) -> Iterator[str]:
     pace = "one at a time" if plan.window == 1 else f"{plan.window} at a time"
     canary = f", canary {', '.join(plan.nodes[: plan.canary])}" if plan.canary else ""
@@ -87,7 +88,7 @@ def _text(
         yield f"{least.load_balancer} {least.backend}: {least.least} of {least.now} servers stay ready{must}"
     yield from _hooks(inventory, "\n", "before_deploy")
     prepare = inventory.prepare if plan.release is not None else None
-    uploads = [(name, text) for name in plan.nodes if (text := sent(inventory, plan.release, name))]
+    uploads = [(name, text) for name in plan.nodes if (text := upload_line(inventory, plan.release, name))]
     if prepare is not None or uploads:
         yield f"\nbefore anything is drained, on {prepare.parallel if prepare else PARALLEL} nodes at once:"
     for name, text in uploads:
@@ -117,7 +118,7 @@ def _hooks(inventory: Inventory, before: str, *names: str) -> Iterator[str]:
 
 
 def _document(
-    plan: Plan, inventory: Inventory, told: dict[str, tuple[Line, ...]], findings: Sequence[Finding]
+    plan: Plan, inventory: Inventory, told: dict[str, tuple[PlannedLine, ...]], findings: Sequence[Finding]
 ) -> dict[str, Any]:
     prepare = inventory.prepare if plan.release is not None else None
     return {
@@ -141,7 +142,7 @@ def _document(
                     {"load_balancer": s.load_balancer, "backend": s.backend, "server": s.name}
                     for s in plan.placement[name]
                 ],
-                "sent": sent(inventory, plan.release, name),
+                "sent": upload_line(inventory, plan.release, name),
                 "lines": [{"step": x.step.value, "target": x.target, "line": x.text} for x in told[name]],
             }
             for name in plan.nodes
