@@ -121,11 +121,6 @@ def _forms(part: str) -> tuple[str, ...]:
     )
 
 
-def is_masked(text: str | None) -> bool:
-    """Whether some of what was written is not there any more."""
-    return text is not None and MASK in text
-
-
 def _is_text(value: Any) -> bool:
     """A text, or a sequence of nothing else."""
     return isinstance(value, str) or (

@@ -42,6 +42,11 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def pace(window: int) -> str:
+    """`one at a time`, `3 at a time`."""
+    return "one at a time" if window == 1 else f"{window} at a time"
+
+
 def few(names: Sequence[str]) -> str:
     """The names, or the first and the last of more than eight."""
     return " ".join(names) if len(names) <= 8 else f"{names[0]} … {names[-1]}"
@@ -64,13 +69,12 @@ def headline(progress: Progress) -> str:
     """`shop 1.4.2 → 6 nodes behind lb1, lb2 · one at a time, canary web1 (deployment 17)`."""
     nodes = [node.name for node in progress.nodes.values() if node.phase is not Phase.SKIPPED]
     behind = f" behind {', '.join(progress.load_balancers)}" if progress.load_balancers else ""
-    pace = "one at a time" if progress.window == 1 else f"{progress.window} at a time"
     canary = f", canary {few(nodes[: progress.canary])}" if progress.canary else ""
     sizes = f", in waves of {', '.join(map(str, progress.waves))}" if len(progress.waves) > 2 else ""
     back = f" · rollback of deployment {progress.rollback_of}" if progress.rollback_of else ""
     return printable(
         f"{progress.service} {progress.release or 'restart'} → {count(len(nodes), 'node')}{behind}"
-        f" · {pace}{canary}{sizes}{back} (deployment {progress.deployment})"
+        f" · {pace(progress.window)}{canary}{sizes}{back} (deployment {progress.deployment})"
     )
 
 

@@ -26,7 +26,7 @@ COMMANDS: dict[str, Any] = {
 }
 
 CHECK = ("option httpchk GET /_status", "timeout check 10s", "default-server check inter 50ms rise 1 fall 2")
-"""With `rise 1` a server that passed stays proven while the next check is under way: it is not proven twice."""
+"""With `rise 1` a server that passed stays proven while its next check runs: it is not proven twice."""
 
 
 def backends(*weights: int, nodes: int = 2, check: tuple[str, ...] = CHECK) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""`rollout drain NODE`: take a node out of rotation by hand."""
+"""`rollout drain NODE`: take nodes out of rotation by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-outage",
         action="store_true",
-        help="set capacity aside: the last server of a backend, and strategy.min_ready",
+        help="skip the capacity checks: a backend's last server, and strategy.min_ready",
     )
 
 

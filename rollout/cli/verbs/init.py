@@ -1,4 +1,4 @@
-"""`rollout init`."""
+"""`rollout init`: write a commented inventory to start from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         default=Path("rollout.yml"),
-        help="where to write it (rollout.yml); a file that exists is never touched",
+        help="the file to write (default: %(default)s); rollout never overwrites one",
     )
 
 

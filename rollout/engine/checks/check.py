@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
+from rollout.decisions.finding import Finding, Level
 from rollout.decisions.plan import out_of_rotation, require_found
 from rollout.engine.checks.findings import (
-    Finding,
-    Level,
     balancer_findings,
     health_finding,
     node_findings,

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import PurePosixPath
 
 from rollout.decisions.capacity import WHAT_TO_DO, Backend, queues, shortages, with_trackers
+from rollout.decisions.finding import Finding, Level
 from rollout.decisions.health import fault, reported_release
 from rollout.decisions.plan import out_of_rotation
 from rollout.domain import Server, ServerState
@@ -27,30 +26,6 @@ from rollout.restart import plan_restart
 
 _LOOK = 30.0
 """Seconds for one look at a node."""
-
-
-class Level(StrEnum):
-    OK = "ok"
-    NOTE = "note"
-    """Good to know."""
-    WARNING = "warning"
-    PROBLEM = "problem"
-    """A deployment is refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. `subject` is a node or a load balancer."""
-
-    level: Level
-    subject: str
-    text: str
-    hint: str | None = None
-
-
-def refusals(findings: Sequence[Finding]) -> list[Finding]:
-    """Those for which a deployment is refused."""
-    return [finding for finding in findings if finding.level is Level.PROBLEM]
 
 
 async def node_findings(

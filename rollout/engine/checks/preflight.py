@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rollout.decisions.capacity import capacity
+from rollout.decisions.finding import refusals
 from rollout.decisions.health import reported_release
 from rollout.decisions.order import Order, waves
 from rollout.decisions.plan import Plan, out_of_rotation, require_found
@@ -15,7 +16,6 @@ from rollout.engine.checks.findings import (
     balancer_findings,
     node_findings,
     outage_findings,
-    refusals,
     server_findings,
 )
 from rollout.engine.health_page import ask

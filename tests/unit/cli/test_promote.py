@@ -72,4 +72,4 @@ def test_a_halted_pause_is_resumed(shell: Shell) -> None:
 def test_nothing_to_promote(shell: Shell) -> None:
     """Where no deployment runs it is refused."""
     shell.write()
-    refused(shell.run("promote"), 3, "no deployment of shop runs")
+    refused(shell.run("promote"), 3, "no deployment of shop is running")
