@@ -24,8 +24,8 @@ OneNode = Callable[[Site, str, Survey, Recorder], Awaitable[None]]
 
 
 def add_node_arguments(parser: argparse.ArgumentParser) -> None:
-    """`NODE…`, and the options that every verb has."""
-    add_shared(parser, limit=True, output=True)
+    """`NODE…`, and the options that every verb has; nodes that `--limit` names are added to those."""
+    add_shared(parser, output=True)
     parser.add_argument("nodes", metavar="NODE", nargs="*", help="a node of the inventory")
 
 
@@ -34,7 +34,7 @@ async def for_each_node(arguments: argparse.Namespace, do: OneNode) -> int:
     inventory = load_inventory(arguments)
     named = [*arguments.nodes, *limit(arguments)]
     if not named:
-        raise UsageError(f"name at least one node of {', '.join(inventory.nodes)}")
+        raise UsageError(f"no node given: name one or more of {', '.join(inventory.nodes)}")
     nodes = select(inventory, named)
     record = event_printer(arguments)
     async with open_site(inventory) as site:

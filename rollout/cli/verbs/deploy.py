@@ -16,6 +16,7 @@ from rollout.engine.waiting import both
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "example: rollout deploy -i prod.yml --release 1.4.2"
     add_shared(parser, limit=True, output=True)
     add_release(parser)
     add_outage(parser)

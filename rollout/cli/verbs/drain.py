@@ -12,6 +12,7 @@ from rollout.engine.site import Site, Survey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "example: rollout drain -i prod.yml web2"
     add_node_arguments(parser)
     parser.add_argument(
         "--allow-outage",

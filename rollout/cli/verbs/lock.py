@@ -16,6 +16,10 @@ from rollout.views.lock import document, line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "The next deployment takes over a lock that a crash left behind, once it gave no sign\n"
+        "of life for 30 seconds. Break a lock only if the deployment that holds it hangs."
+    )
     add_shared(parser, output=True, yes=True)
     parser.add_argument(
         "--break", dest="breaks", action="store_true", help="break the lock, after asking for confirmation"

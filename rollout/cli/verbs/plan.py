@@ -19,6 +19,7 @@ from rollout.views.plan import PlanView
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "example: rollout plan -i prod.yml --release 1.4.2"
     add_shared(parser, limit=True, output=True)
     add_release(parser)
     add_included(parser)

@@ -14,6 +14,7 @@ from rollout.engine.site import Site, Survey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "example: rollout ready -i prod.yml web2"
     add_node_arguments(parser)
 
 

@@ -15,6 +15,7 @@ from rollout.decisions.history import nodes_to_roll_back, require_deployed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "example: rollout rollback -i prod.yml --limit web1"
     add_shared(parser, limit=True, output=True)
     parser.add_argument(
         "--to",

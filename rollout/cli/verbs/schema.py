@@ -10,7 +10,7 @@ from rollout.inventory.schema import json_schema
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The verb has no options."""
+    parser.epilog = "example: rollout schema > rollout.schema.json"
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from cli_support import Shell, refused
 
 from tests.support.sshd import wait_until
 
-PAUSED = "paused: the canary web1 is done; to go on: rollout promote -i rollout.yml"
+PAUSED = "paused: the canary web1 is done; continue with: rollout promote -i rollout.yml"
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def test_promote_lets_it_go_on_from_another_terminal(shell: Shell) -> None:
         out, error = process.communicate(timeout=60)
     assert (process.returncode, error) == (0, "")
     assert PAUSED in out
-    assert "goes on: " in out
+    assert "continues: " in out
     assert "asked to go on" in out
     assert shell.restarted == ["web1", "web2"]
 

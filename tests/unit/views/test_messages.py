@@ -46,7 +46,7 @@ def test_one_that_goes_on_says_so(records: list[Record]) -> None:
         record for record in records if not isinstance(record.event, DeploymentFinished | NodeFailed)
     ]
     assert slack("started", fold(interrupted))["text"].startswith(
-        "shop 1.4.2 goes on → 2 nodes left of 3 (deployment 17)"
+        "shop 1.4.2 continues → 2 of 3 nodes left (deployment 17)"
     )
 
 

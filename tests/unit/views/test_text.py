@@ -23,7 +23,8 @@ from rollout.events import (
     StepFailed,
     StepStarted,
 )
-from rollout.views.text import Lines, duration, ending, fate, few, headline, printable
+from rollout.views.ending import ending, fate
+from rollout.views.text import Lines, duration, few, headline, printable
 
 
 def progress_of(records: Sequence[Record], *events: Event) -> Progress:
@@ -121,8 +122,8 @@ def test_an_interruption_names_the_nodes_in_doubt(records: list[Record]) -> None
         "web2 was interrupted at prepare",
         "  it takes traffic as before, untouched",
         "",
-        "what to run next, or deploy again once it is mended:",
-        "  rollout status -i 'my prod.yml'    # where every node stands",
+        "what to run next, or deploy again once the cause is fixed:",
+        "  rollout status -i 'my prod.yml'    # see where every node stands",
         "  rollout resume -i 'my prod.yml'    # go on where it stopped",
         "  rollout restore -i 'my prod.yml'   # put web1 back as it was, if it is healthy",
         "  rollout rollback -i 'my prod.yml'  # put the old release back on web1",
@@ -145,8 +146,8 @@ def test_a_node_that_was_put_back_needs_no_command(records: list[Record]) -> Non
         "  whether release worked is unknown: its answer never came",
         "  it takes traffic as before, not restarted",
         "",
-        "what to run next, or deploy again once it is mended:",
-        "  rollout status -i 'my prod.yml'    # where every node stands",
+        "what to run next, or deploy again once the cause is fixed:",
+        "  rollout status -i 'my prod.yml'    # see where every node stands",
         "  rollout resume -i 'my prod.yml'    # go on where it stopped",
         "  rollout rollback -i 'my prod.yml'  # put the old release back on web1",
     ]
