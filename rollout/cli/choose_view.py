@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rollout.cli.journal import Show
+from rollout.cli.journal import ShowRecord
 from rollout.decisions.progress import Progress
 
 
 @contextmanager
-def event_view(output: str, before: Progress | None = None) -> Iterator[Show]:
+def event_view(output: str, before: Progress | None = None) -> Iterator[ShowRecord]:
     """Shows records on standard output as they come. `before` is where a resumed deployment stands."""
     progress = before or Progress()
     if output == "json":

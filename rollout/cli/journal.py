@@ -16,7 +16,7 @@ from rollout.errors import JournalError
 from rollout.events import Event, HookPrinted, NodeReturned, OutputSeen, Record
 from rollout.ports import Journal
 
-Show = Callable[[Record], None]
+ShowRecord = Callable[[Record], None]
 """Shows one record on the screen, or sends it to somebody."""
 
 
@@ -61,7 +61,7 @@ class JournalRecorder:
     later event is tried again, unless it is a printed line.
     """
 
-    def __init__(self, journal: Journal, number: int, redaction: Redaction, show: Show) -> None:
+    def __init__(self, journal: Journal, number: int, redaction: Redaction, show: ShowRecord) -> None:
         self._journal = journal
         self._number = number
         self._redaction = redaction
@@ -73,7 +73,7 @@ class JournalRecorder:
         """`text` as it may be shown."""
         return self._redaction.printable(text)
 
-    def follow(self, show: Show) -> Progress:
+    def follow(self, show: ShowRecord) -> Progress:
         """The deployment so far; from now on, `show` gets its records too. Raises JournalError."""
         self._shows.append(show)
         return fold(self._journal.records(self._number))

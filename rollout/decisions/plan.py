@@ -1,4 +1,4 @@
-"""What a deployment will do, decided before anything is touched. Values in, values out."""
+"""The plan of a deployment, decided before anything is touched, and which servers each node is."""
 
 from __future__ import annotations
 
@@ -12,36 +12,40 @@ from rollout.errors import Refused, UsageError
 from rollout.inventory.model import Inventory
 
 Placement = Mapping[str, tuple[Server, ...]]
-"""Every server that a node is, by the node's name."""
+"""All servers of each node, by the node's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """The plan of one deployment."""
+
     service: str
     release: str | None
+    """`None` is a rolling restart."""
     nodes: tuple[str, ...]
     """In the order in which they are rolled."""
     skipped: Mapping[str, str]
     """Nodes that somebody else took out of rotation, with the reason."""
     waves: tuple[int, ...]
-    """How many of the nodes are rolled before the next ones are judged."""
+    """The number of nodes in each wave: all of them are rolled before the next wave starts."""
     canary: int
-    """How many of the first wave are there to try the release."""
+    """How many nodes of the first wave try the release; 0 without a canary."""
     window: int
+    """How many nodes may be out of rotation at once."""
     placement: Placement
     capacity: tuple[Capacity, ...]
     warnings: tuple[str, ...] = ()
     before: Mapping[Server, ServerBefore] = field(default_factory=dict)
-    """How the nodes' servers were before they were touched, which is how they are left."""
+    """How each server of the nodes was before anything was touched, which is how it is left."""
     taken_up: frozenset[str] = frozenset()
-    """Nodes that an earlier try left out: they may be in any state."""
+    """Nodes that an earlier deployment left out: they may be in any state."""
     releases: Mapping[str, str] = field(default_factory=dict)
-    """What a node gets where that is not `release`."""
+    """The release of each node that gets another one than `release`."""
     back: bool = False
-    """The nodes go back to what they ran before."""
+    """Whether the nodes go back to what they ran before."""
 
     def release_of(self, node: str) -> str | None:
-        """What `node` gets; `None` is a restart."""
+        """The release that `node` gets; `None` is a restart."""
         return self.releases.get(node, self.release)
 
 
@@ -60,15 +64,15 @@ def select(inventory: Inventory, limit: Sequence[str]) -> tuple[str, ...]:
 def place(
     inventory: Inventory, readings: Sequence[Reading], addresses: Mapping[str, frozenset[str]]
 ) -> Placement:
-    """Find the servers that each node is, by name or by address.
+    """The servers of each node, found by name or by address in `readings` of all load balancers.
 
-    `addresses` are the IP addresses of each node. A server that bears a node's name is that node's, unless it
-    is at the address of others alone, and nobody gave the name as `server:`; any other one belongs to the
-    node at its address. Raises Refused, with all that is wrong.
+    `addresses` are the IP addresses of each node. A server with the name of a node belongs to that node,
+    unless it is at the address of other nodes only and the inventory does not give its name as `server:`. Any
+    other server belongs to the node at its address. Raises Refused, with all mistakes.
     """
     names = {node.server or name: name for name, node in inventory.nodes.items()}
     by_name_only = {name for name, node in inventory.nodes.items() if node.server}
-    found: dict[str, list[Server]] = {name: [] for name in inventory.nodes}
+    placed: dict[str, list[Server]] = {name: [] for name in inventory.nodes}
     problems = []
     for reading in readings:
         wanted = inventory.load_balancers[reading.load_balancer].backends
@@ -84,23 +88,23 @@ def place(
             if namesake and here and namesake not in here and namesake not in by_name_only:
                 problems.append(
                     f"{state.server} is named like {namesake}, but is at the address of {', '.join(here)}: "
-                    "say which it is by `server:`"
+                    "set `server:` on the node that it is"
                 )
                 continue
             if namesake:
-                found[namesake].append(state.server)
+                placed[namesake].append(state.server)
                 continue
             here = [name for name in here if name not in by_name_only]
             if len(here) > 1:
                 problems.append(
                     f"{state.server} at {state.address}:{state.port} may be any of {', '.join(here)}: "
-                    "give each its `server:` name"
+                    "set `server:` on each of them"
                 )
             elif here:
-                found[here[0]].append(state.server)
+                placed[here[0]].append(state.server)
     if problems:
         raise Refused("\n".join(problems))
-    return {name: tuple(servers) for name, servers in found.items()}
+    return {name: tuple(servers) for name, servers in placed.items()}
 
 
 def _no_backend(load_balancer: str, backend: str, known: Collection[str]) -> str:
@@ -110,21 +114,21 @@ def _no_backend(load_balancer: str, backend: str, known: Collection[str]) -> str
 
 
 def require_found(inventory: Inventory, nodes: Iterable[str], placement: Placement) -> None:
-    """Raises Refused for nodes that are on no load balancer."""
+    """Raises Refused if one of `nodes` has no server on any load balancer."""
     lost = [name for name in nodes if not placement[name]]
     if lost:
         where = ", ".join(inventory.load_balancers)
         raise Refused(
             "\n".join(
-                f"{name} ({inventory.nodes[name].host}) is no server on {where}, by name or by address"
+                f"{name} ({inventory.nodes[name].host}) has no server on {where}, by name or by address"
                 for name in lost
             ),
-            hint="`server:` gives HAProxy's name for a node, `backends:` where to look",
+            hint="set the node's `server:` to its name in HAProxy, and check the load balancer's `backends:`",
         )
 
 
 def out_of_rotation(states: Iterable[ServerState]) -> str:
-    """Why somebody's decision keeps these servers out of rotation; empty if none does."""
+    """Why one of these servers is out of rotation by somebody's decision; empty if none is."""
     for state in states:
         if state.admin.in_maintenance:
             return f"{state.server} is in maintenance"

@@ -71,7 +71,7 @@ def _failures(progress: Progress) -> Iterator[str]:
             yield f"{node.name} failed at {failure.step} after {duration(failure.seconds)}: {failure.reason}"
             yield from (f"  | {line}" for line in failure.tail)
             if failure.unknown and failure.step in _COMMANDS:
-                yield f"  whether {failure.step} worked is unknown: its answer never came"
+                yield f"  whether {failure.step} worked is unknown: the answer never came"
         else:
             yield f"{node.name} failed"
         yield f"  {fate(node, balanced=progress.balanced)}"
@@ -87,9 +87,9 @@ def fate(node: NodeProgress, *, balanced: bool) -> str:
     if node.left_out is None:
         return "it may take no traffic"
     if node.left_out:
-        return "left out, but for what somebody else set" if others else "left out: it takes no traffic"
+        return "left out, except what somebody else changed" if others else "left out: it takes no traffic"
     if others:
-        return "it is as somebody else set it"
+        return "its servers are as somebody else set them"
     match node.step:
         case Step.BAKE:
             return "it takes traffic, as it is now"

@@ -38,7 +38,7 @@ def table(service: str, status: SiteStatus, deployment: str, last: Progress | No
 def deployment_line(deployment: Progress | None, state: str, now: float) -> str:
     """`deployment 17 (1.4.2) done, ended 4 min ago: 6 of 6 nodes`. `now` is Unix time."""
     if deployment is None:
-        return "not deployed from here yet"
+        return "not deployed from this machine yet"
     ago = duration(now - (deployment.started or now) - (deployment.seconds or 0.0))
     begun = "began" if deployment.seconds is None else "ended"
     how = f"{state} ({deployment.reason or 'killed'})" if state == "interrupted" else state

@@ -34,5 +34,5 @@ def run(arguments: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"{name} cannot be written: {reason}") from None
-    sys.stdout.write(f"wrote {name}; change what is marked in it, then: rollout check -i {name}\n")
+    sys.stdout.write(f"wrote {name}: change the lines marked with <-, then run rollout check -i {name}\n")
     return 0

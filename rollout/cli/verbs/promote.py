@@ -13,4 +13,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return ask_deployment(arguments, "promote", "the deployment goes on, if it is paused")
+    return ask_deployment(arguments, "promote", "the deployment continues, if it is paused")

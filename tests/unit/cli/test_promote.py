@@ -35,7 +35,7 @@ def test_promote_lets_it_go_on_from_another_terminal(shell: Shell) -> None:
     with deploying(shell) as process:
         wait_until(lambda: paused(shell), what="the pause", seconds=30)
         assert shell.restarted == ["web1"]
-        assert shell.run("promote").out == "asked: the deployment goes on, if it is paused\n"
+        assert shell.run("promote").out == "asked: the deployment continues, if it is paused\n"
         out, error = process.communicate(timeout=60)
     assert (process.returncode, error) == (0, "")
     assert PAUSED in out

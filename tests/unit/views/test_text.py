@@ -143,7 +143,7 @@ def test_a_node_that_was_put_back_needs_no_command(records: list[Record]) -> Non
     assert ending(progress)[4:] == [
         "",
         "web1 failed at release after 30 s: interrupted",
-        "  whether release worked is unknown: its answer never came",
+        "  whether release worked is unknown: the answer never came",
         "  it takes traffic as before, not restarted",
         "",
         "what to run next, or deploy again once the cause is fixed:",
@@ -155,7 +155,10 @@ def test_a_node_that_was_put_back_needs_no_command(records: list[Record]) -> Non
 
 @pytest.mark.parametrize(
     ("left_out", "told"),
-    [(False, "it is as somebody else set it"), (True, "left out, but for what somebody else set")],
+    [
+        (False, "its servers are as somebody else set them"),
+        (True, "left out, except what somebody else changed"),
+    ],
 )
 def test_what_others_changed_is_not_told_as_ours(records: list[Record], left_out: bool, told: str) -> None:
     """Whether such a node takes traffic is not for us to say."""
