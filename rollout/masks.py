@@ -1,4 +1,4 @@
-"""What stands in the place of a value that must not be shown."""
+"""The texts that stand in the place of a value that must not be shown."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ MASK = "***"
 
 
 def masked_name(name: str) -> str:
-    """A name that hides `name`, and differs from what hides another one."""
-    import hashlib  # brings OpenSSL along, for which `--help` should not wait
+    """A text that hides `name`: the same for equal names, another one for other names."""
+    import hashlib  # loads OpenSSL, which takes time that `--help` need not spend
 
     return MASK + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def is_same(kept: str, name: str) -> bool:
-    """Whether `kept`, masked or not, is `name`."""
+    """Whether `kept`, which may be masked, is `name`."""
     return kept in (name, masked_name(name))
+
+
+def is_masked(text: str | None) -> bool:
+    """Whether a value was masked in `text`, so that the original is lost."""
+    return text is not None and MASK in text

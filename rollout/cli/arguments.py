@@ -1,4 +1,4 @@
-"""The options that every verb spells the same."""
+"""The options that several verbs have, and the inventory that they name."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from rollout.inventory import Inventory, load
 DEFAULT_INVENTORY = "rollout.yml"
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """`--inventory`, `--limit`, `--output` and `--yes`."""
+def add_shared(
+    parser: argparse.ArgumentParser, *, limit: bool = False, output: bool = False, yes: bool = False
+) -> None:
+    """`--inventory`, and `--limit`, `--output` and `--yes`, which a verb shows in its help if it heeds them.
+
+    Every verb accepts all four, since scripts pass the same ones to each. One that a verb does not heed has
+    no effect there, and its help does not show it.
+    """
     parser.add_argument(
         "-i",
         "--inventory",
         metavar="FILE",
-        help=f"the inventory (or ROLLOUT_INVENTORY; {DEFAULT_INVENTORY} in this folder otherwise)",
+        help=f"the inventory (default: $ROLLOUT_INVENTORY, or {DEFAULT_INVENTORY} in this folder)",
     )
     parser.add_argument(
         "--limit",
@@ -27,12 +33,24 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         type=_names,
-        help="only these nodes, with commas; may be repeated",
+        help="only these nodes, such as web1,web2; may be repeated" if limit else argparse.SUPPRESS,
     )
     parser.add_argument(
-        "--output", choices=["text", "json"], default="text", help="for people, or JSON for programs"
+        "--output",
+        choices=["text", "json"],
+        default="text",
+        help="text for people (default), or JSON for programs" if output else argparse.SUPPRESS,
     )
-    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    parser.add_argument(
+        "-y", "--yes", action="store_true", help="do not ask for confirmation" if yes else argparse.SUPPRESS
+    )
+
+
+def add_release(parser: argparse.ArgumentParser) -> None:
+    """`--release`."""
+    parser.add_argument(
+        "--release", metavar="RELEASE", help="the release to deploy; without it, this is a rolling restart"
+    )
 
 
 def add_outage(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +58,7 @@ def add_outage(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-outage",
         action="store_true",
-        help="set capacity aside: the last server of a backend, strategy.min_ready and HAProxy's queue",
+        help="skip the capacity checks: a backend's last server, strategy.min_ready, HAProxy's queue",
     )
 
 
@@ -49,12 +67,12 @@ def add_included(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--include-out-of-rotation",
         action="store_true",
-        help="deploy nodes too that others drained or put in maintenance, and leave them so",
+        help="also deploy nodes that somebody drained or put in maintenance, and leave them there",
     )
 
 
 def _names(text: str) -> list[str]:
-    """An empty list would mean all nodes, and come from a variable that is unset."""
+    # An empty list, as of a variable that is not set, must not mean all nodes.
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise argparse.ArgumentTypeError("expected at least one node")
@@ -62,21 +80,21 @@ def _names(text: str) -> list[str]:
 
 
 def limit(arguments: argparse.Namespace) -> list[str]:
-    """The names that `--limit` gave."""
+    """The names that `--limit` gave; empty without it."""
     return [name for names in arguments.limit for name in names]
 
 
 def load_inventory(arguments: argparse.Namespace) -> Inventory:
-    """The inventory that is asked for. From here on its variables are masked. Raises UsageError."""
+    """The inventory that the command line names; from now on its variables are masked. Raises UsageError."""
     given = arguments.inventory
     if given is None:
         given = os.environ.get("ROLLOUT_INVENTORY") or None
     if given == "":
-        raise UsageError("--inventory has no value", hint="is the variable that should hold it set?")
+        raise UsageError("--inventory has no value", hint="is the variable set that should give it?")
     if given is None and not os.path.exists(DEFAULT_INVENTORY):
         raise UsageError(
-            f"no inventory: give --inventory FILE, set ROLLOUT_INVENTORY, or have {DEFAULT_INVENTORY} here",
-            hint=f"`rollout init` writes {DEFAULT_INVENTORY} to start from",
+            f"no inventory: give --inventory FILE, set ROLLOUT_INVENTORY, or create {DEFAULT_INVENTORY} here",
+            hint=f"`rollout init` writes a {DEFAULT_INVENTORY} to start from",
         )
     inventory = load(Path(given or DEFAULT_INVENTORY), os.environ)
     arguments.redaction = Redaction(inventory.variables.values())

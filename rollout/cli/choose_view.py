@@ -1,4 +1,4 @@
-"""Chooses how events are shown: a live table for people, plain lines in CI, JSON for programs."""
+"""The choice of a view for events: a live table on a terminal, plain lines in CI, JSON for programs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rollout.cli.journal import Show
+from rollout.cli.journal import ShowRecord
 from rollout.decisions.progress import Progress
 
 
 @contextmanager
-def event_view(output: str, before: Progress | None = None) -> Iterator[Show]:
-    """What shows records as they come, on standard output; `before` is a deployment that goes on."""
+def event_view(output: str, before: Progress | None = None) -> Iterator[ShowRecord]:
+    """Shows records on standard output as they come. `before` is where a resumed deployment stands."""
     progress = before or Progress()
     if output == "json":
         from rollout.views.jsonlines import JsonView

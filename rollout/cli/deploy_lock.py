@@ -1,4 +1,4 @@
-"""The lock as the verbs take it, and what they ask of the deployment that holds it."""
+"""The service's lock: taking it for a verb, and asking the deployment that holds it to halt or to go on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
 from rollout.cli.arguments import load_inventory
-from rollout.cli.journal import user
+from rollout.cli.process import is_gone, user
 from rollout.cli.wiring import OpenSite, open_site
 from rollout.domain import LockHolder
 from rollout.engine.deployment import Deployment
@@ -23,7 +23,10 @@ from rollout.inventory.quantities import parse_duration
 
 
 class RemoteControl:
-    """Halts a deployment, also when that is asked for before there is one, or lets it go on after a pause."""
+    """Halts a deployment, or ends its pause, when somebody asks for it through the lock.
+
+    A halt that is asked for before the deployment exists takes effect as soon as it does.
+    """
 
     def __init__(self) -> None:
         self._reason = ""
@@ -35,29 +38,35 @@ class RemoteControl:
             self._deployment.halt(reason)
 
     def promote(self, who: str) -> None:
+        """End the deployment's pause, if there is one."""
         if self._deployment is not None:
             self._deployment.promote(who)
 
     def attach(self, deployment: Deployment) -> None:
+        """The deployment that is controlled from now on."""
         self._deployment = deployment
         if self._reason:
             deployment.halt(self._reason)
 
 
 def add_wait(parser: argparse.ArgumentParser) -> None:
+    """`--wait`."""
     parser.add_argument(
         "--wait",
         metavar="TIME",
         type=_duration,
         default=0.0,
-        help="how long to wait for another deployment of the service to end, such as 10m (not at all)",
+        help="how long to wait for another deployment of the service to end, such as 10m (default: 0)",
     )
 
 
 def hold_lock(
     site: OpenSite, purpose: str, wait: float, control: RemoteControl
 ) -> AbstractAsyncContextManager[None]:
-    """Hold the service's lock. Raises Refused if another one does, HostError."""
+    """A context that holds the service's lock. `purpose` is shown to others, `wait` is in seconds.
+
+    Raises HostError, and Refused if somebody else has the lock for longer than that.
+    """
     holder = LockHolder(
         token=secrets.token_hex(16),
         user=user(),
@@ -70,16 +79,7 @@ def hold_lock(
 
 
 def _is_gone(holder: LockHolder) -> bool:
-    """A process of this machine that does not run any more."""
-    if holder.host != socket.gethostname():
-        return False
-    try:
-        os.kill(holder.pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    return False
+    return is_gone(holder.host, holder.pid)
 
 
 def _duration(text: str) -> float:
@@ -89,10 +89,13 @@ def _duration(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def ask(arguments: argparse.Namespace, wish: Literal["halt", "promote"], told: str) -> int:
-    """The exit code; `told` is what is said when it was asked. Raises Refused if no deployment runs."""
+def ask_deployment(arguments: argparse.Namespace, wish: Literal["halt", "promote"], effect: str) -> int:
+    """Ask the running deployment to halt or to go on; the exit code. `effect` is what it will do.
+
+    Raises Refused if no deployment of the service is running.
+    """
     asyncio.run(_ask(arguments, wish))
-    sys.stdout.write(f"asked: {told}\n")
+    sys.stdout.write(f"asked: {effect}\n")
     return 0
 
 
@@ -100,4 +103,4 @@ async def _ask(arguments: argparse.Namespace, wish: Literal["halt", "promote"]) 
     inventory = load_inventory(arguments)
     async with open_site(inventory) as site:
         if not await site.lock.ask(wish, f"{user()} on {socket.gethostname()}"):
-            raise Refused(f"no deployment of {inventory.service} runs", hint="rollout status")
+            raise Refused(f"no deployment of {inventory.service} is running", hint="rollout status")

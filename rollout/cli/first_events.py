@@ -1,4 +1,4 @@
-"""The first events of a deployment: what will be done, who does it, and how everything was before."""
+"""The first events of a deployment: the plan, who carries it out, and how every server was before."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 
-from rollout.cli.journal import user
+from rollout.cli.process import user
 from rollout.decisions.plan import Plan
 from rollout.engine.site import Survey
 from rollout.events import DeploymentResumed, DeploymentStarted, Event, ReleaseNoted, ServerNoted, Warned
 from rollout.inventory import Inventory
 
 
-def begun(
+def deployment_started(
     inventory: Inventory,
     plan: Plan,
     seen: Survey,
@@ -21,7 +21,7 @@ def begun(
     *,
     rollback_of: int | None = None,
 ) -> Iterator[Event]:
-    """A deployment begins. `previous` are the releases of the nodes, as far as they are known."""
+    """The events of a deployment that starts. `previous` are the nodes' releases, where they are known."""
     yield DeploymentStarted(
         service=plan.service,
         release=plan.release,
@@ -54,11 +54,11 @@ def begun(
                 warmup=plan.before[state.server].warmup,
             )
     yield from (ReleaseNoted(name, previous[name]) for name in plan.nodes if name in previous)
-    yield from _warned(plan)
+    yield from _warnings(plan)
 
 
-def resumed(plan: Plan) -> Iterator[Event]:
-    """A deployment goes on."""
+def deployment_resumed(plan: Plan) -> Iterator[Event]:
+    """The events of a deployment that goes on where it was interrupted or halted."""
     yield DeploymentResumed(
         nodes=plan.nodes,
         skipped=tuple(plan.skipped),
@@ -66,9 +66,9 @@ def resumed(plan: Plan) -> Iterator[Event]:
         host=socket.gethostname(),
         pid=os.getpid(),
     )
-    yield from _warned(plan)
+    yield from _warnings(plan)
 
 
-def _warned(plan: Plan) -> Iterator[Event]:
+def _warnings(plan: Plan) -> Iterator[Event]:
     yield from (Warned(f"skipped: {reason}", node=name) for name, reason in plan.skipped.items())
     yield from map(Warned, plan.warnings)

@@ -17,29 +17,41 @@ from rollout.cli.tell_error import tell
 from rollout.errors import RolloutError
 from rollout.views.text import printable
 
-# The module of a verb is imported only when the verb is used: it brings its libraries along.
 VERBS = {
-    "deploy": "roll a release (or a restart) over the nodes, losing no request",
-    "status": "show the truth: every node, server, release, and the last deployment",
-    "plan": "show what deploy would do, and touch nothing",
-    "check": "prove beforehand that a deploy has all that it needs",
-    "drain": "take nodes out of rotation by hand, and prove that they are drained",
-    "ready": "put nodes that are healthy back into rotation by hand",
-    "resume": "go on with a deployment that was interrupted or halted",
-    "restore": "bring every node that deployments left out back, if it is healthy",
-    "rollback": "put back the release that the nodes had before the last deployment",
-    "promote": "let the running deployment go on after a pause",
-    "halt": "let the running deployment finish the nodes in flight and start no other",
-    "lock": "show who deploys the service now, or break a lock that was left",
+    "deploy": "roll a release, or a restart, over the nodes without losing a request",
+    "status": "show every node and server as it is now, and the last deployment",
+    "plan": "show what a deploy would do; touches nothing",
+    "check": "find out whether a deploy has everything it needs; touches nothing",
+    "drain": "take nodes out of rotation by hand, and wait until they are drained",
+    "ready": "put healthy nodes back into rotation by hand",
+    "resume": "continue a deployment that was interrupted or halted",
+    "restore": "put nodes that deployments left out back, if they are healthy",
+    "rollback": "give nodes back the release they had before the last deployment",
+    "promote": "let a paused deployment continue",
+    "halt": "let the nodes in flight finish, and start no other node",
+    "lock": "show who is deploying the service, or break the lock",
     "history": "list the deployments of the service",
     "init": "write a commented inventory to start from",
-    "schema": "print the inventory's JSON Schema, for editors",
-    "lab": "start, stop and try a lab of real processes on this machine",
+    "schema": "print the JSON Schema of inventories, for editors",
+    "lab": "try rollout on this machine: real nodes behind a real HAProxy",
 }
+"""The verbs and their purposes. A verb's module is imported only when it is used: it loads libraries."""
+
+_EPILOG = """\
+start here:
+  rollout lab demo                            see a deployment on this machine
+  rollout init prod.yml                       write an inventory for your service
+  rollout check -i prod.yml                   find out what is missing
+  rollout deploy -i prod.yml --release 1.4.2
+
+`rollout VERB --help` shows the options of a verb.
+exit codes: 0 done; 1 failed; 2 wrong inventory or command line; 3 refused before
+anything was touched; 130 interrupted
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit code."""
+    """Run the command line `argv`, by default that of the process; the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -53,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         module = importlib.import_module(f"rollout.cli.verbs.{arguments.verb}")
         code: int = module.run(arguments)
         sys.stdout.flush()
-        # The process ends: looking through all that was imported for garbage would take a tenth of a second.
+        # The process ends here: looking for garbage in all that was imported would take a tenth of a second.
         gc.freeze()
         return code
     except RolloutError as error:
@@ -63,21 +75,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
     except OSError as error:
-        # Others are translated where they come from: this is our own output. What is left of it is dropped.
+        # Adapters translate all other ones: this is about our own output, the rest of which is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # then nobody reads on, as in `rollout status | head`
+        if not isinstance(error, BrokenPipeError):  # nobody reads on, as in `rollout status | head`
             sys.stderr.write(f"rollout: {printable(str(error))}\n")
         return FAILED
 
 
 def _parser(verb: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="rollout", description="Rolling deploys behind HAProxy that lose no request.", allow_abbrev=False
+        prog="rollout",
+        description="Rolling deploys behind HAProxy that lose no request.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"rollout {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", required=True)
     for name, purpose in VERBS.items():
-        one = verbs.add_parser(name, help=purpose, description=purpose, allow_abbrev=False)
+        one = verbs.add_parser(
+            name,
+            help=purpose,
+            description=f"{purpose[0].upper()}{purpose[1:]}.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
         if name == verb:
             importlib.import_module(f"rollout.cli.verbs.{name}").add_arguments(one)
     return parser

@@ -1,4 +1,4 @@
-"""What `rollout drain` and `rollout ready` share: one node after the other, each step shown as it goes."""
+"""The common part of `drain`, `ready` and `restore`: one node after the other, each step shown as it goes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from rollout.cli.arguments import add_common, limit, load_inventory
+from rollout.cli.arguments import add_shared, limit, load_inventory
 from rollout.cli.exit_codes import FAILED
 from rollout.cli.wiring import open_site
 from rollout.decisions.plan import require_found, select
@@ -20,19 +20,21 @@ from rollout.views.jsonlines import JsonView
 from rollout.views.plain import PlainView
 
 OneNode = Callable[[Site, str, Survey, Recorder], Awaitable[None]]
+"""Does one node, as a fresh survey shows it. Raises RolloutError once its failure is recorded."""
 
 
 def add_node_arguments(parser: argparse.ArgumentParser) -> None:
-    add_common(parser)
+    """`NODE…`, and the options that every verb has; nodes that `--limit` names are added to those."""
+    add_shared(parser, output=True)
     parser.add_argument("nodes", metavar="NODE", nargs="*", help="a node of the inventory")
 
 
 async def for_each_node(arguments: argparse.Namespace, do: OneNode) -> int:
-    """Do it for each node that is named, and stop at the first that fails."""
+    """Do each node that is named, in the inventory's order, up to the first that fails; the exit code."""
     inventory = load_inventory(arguments)
     named = [*arguments.nodes, *limit(arguments)]
     if not named:
-        raise UsageError(f"name at least one node: {', '.join(inventory.nodes)}")
+        raise UsageError(f"no node given: name one or more of {', '.join(inventory.nodes)}")
     nodes = select(inventory, named)
     record = event_printer(arguments)
     async with open_site(inventory) as site:
@@ -44,13 +46,13 @@ async def for_each_node(arguments: argparse.Namespace, do: OneNode) -> int:
             try:
                 await do(site, name, seen, record)
             except RolloutError:
-                # It has been told as the failure of its step.
+                # The failure of its step has been shown already.
                 return FAILED
     return 0
 
 
 def event_printer(arguments: argparse.Namespace) -> Recorder:
-    """Shows events that belong to no deployment."""
+    """A recorder that shows events which belong to no deployment, and keeps none."""
     view = JsonView(sys.stdout) if arguments.output == "json" else PlainView(sys.stdout)
     count = itertools.count(1)
 

@@ -1,4 +1,4 @@
-"""Tells others that a deployment begins, and how it ended: a fold over its events, as a view is."""
+"""Messages to others when a deployment starts and when it ends: a fold over its events, as a view is."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rollout.cli.journal import JournalRecorder
+from rollout.decisions.fold import advance
 from rollout.errors import RequestFailed
 from rollout.events import DeploymentFinished, Record, Warned
 from rollout.inventory.hooks import Notify
 from rollout.views.messages import MESSAGES
 
 _TIMEOUT = 10.0
-"""Seconds for one message; and for all that are left, once nothing else is to be done."""
+"""Seconds for one message, and for all that are left once everything else is done."""
 
 
 class Outbox:
-    """Sends in the background: nobody waits for a message until all else is done."""
+    """Messages that are sent in the background. Nobody waits for them until everything else is done."""
 
     def __init__(self) -> None:
         self._sending: list[asyncio.Task[None]] = []
         self._last: dict[str, asyncio.Task[None]] = {}
 
     def post(self, url: str, message: dict[str, Any], failed: Callable[[str], None]) -> None:
-        """Send it once those before it are sent to the same URL; `failed` is told why that did not work."""
+        """Send a message after those before it to the same URL. `failed` gets the reason of a failure."""
         task = asyncio.create_task(self._send(url, message, failed, self._last.get(url)))
         self._last[url] = task
         self._sending.append(task)
 
     async def aclose(self) -> None:
-        """Returns when all are sent or have failed."""
+        """Wait until every message is sent or has failed, at most ten seconds."""
         if not self._sending:
             return
         try:
@@ -49,7 +50,7 @@ class Outbox:
         failed: Callable[[str], None],
         before: asyncio.Task[None] | None,
     ) -> None:
-        # Brings a library along that who notifies nobody does without.
+        # Imported here because it loads the HTTP library, which most deployments do not need.
         from rollout.adapters.webhook import post
 
         try:
@@ -64,22 +65,22 @@ class Outbox:
 
 
 class Notifier:
-    """Posts what it sees. A message that does not arrive is a warning, and nobody waits for it."""
+    """Posts a message when its deployment starts and when it ends. One that does not arrive is a warning."""
 
     def __init__(self, notify: Notify, record: JournalRecorder, outbox: Outbox) -> None:
-        """The deployment that is recorded is about to be carried out."""
+        """Posts the first message: the deployment that `record` records is about to run."""
         self._notify = notify
         self._record = record
         self._outbox = outbox
         self._progress = record.follow(self._show)
-        self._tell("started")
+        self._post("started")
 
     def _show(self, record: Record) -> None:
-        self._progress = self._progress.after(record)
+        self._progress = advance(self._progress, record)
         if isinstance(record.event, DeploymentFinished):
-            self._tell("finished")
+            self._post("finished")
 
-    def _tell(self, event: str) -> None:
+    def _post(self, event: str) -> None:
         for name, url in self._notify.urls.items():
             self._outbox.post(
                 url, MESSAGES[name](event, self._progress), functools.partial(self._warn, name, url)

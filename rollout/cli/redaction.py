@@ -1,4 +1,4 @@
-"""Nothing that came from a variable is shown or kept."""
+"""The redaction: no value of a variable of the inventory is shown or kept."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from rollout.masks import MASK, masked_name
 from rollout.views.text import printable
 
 _SHORTEST = 4
-"""Characters. Shorter values are no secrets, and masking every `1` would make the output unreadable."""
+"""Characters. A shorter value is no secret, and masking every `1` would make the output unreadable."""
 _NAMES = frozenset(
     {"name", "node", "nodes", "skipped", "left_out", "load_balancer", "load_balancers", "target"}
 )
-"""Where keys of the inventory stand, which hold no variables: masked, a node could not be found again."""
+"""Fields that hold keys of the inventory: they have no variables, and a masked node could not be found."""
 _OWN = frozenset({"inventory", "user", "host"})
-"""What `DeploymentStarted` says of this process, not of the inventory."""
+"""Fields of `DeploymentStarted` about this process, which do not come from the inventory."""
 _PLACEHOLDER = re.compile(r"\{(?:host|node|release)\}")
-"""A template is shown with these filled in."""
+"""The placeholders of a template, which is shown with them filled in."""
 _CUT = 4_000
-"""Characters, at which a line that a command printed was cut: it may end with the beginning of a value."""
+"""Characters at which a printed line is cut: it may end with the beginning of a value."""
 
 
 class Redaction:
@@ -40,21 +40,22 @@ class Redaction:
         self._pattern = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
 
     def text(self, text: str) -> str:
+        """`text` with every value masked."""
         if self._pattern is None:
             return text
         masked = self._pattern.sub(MASK, text)
         return self._uncut(masked) if len(text) >= _CUT else masked
 
     def name(self, name: str) -> str:
-        """A name by which something is found again: masked as a whole, and still different from others."""
+        """`name`, or a digest of it if it has a value in it: by that it can still be found again."""
         return name if self.text(name) == name else masked_name(name)
 
     def printable(self, text: str) -> str:
-        """Masked, and with control characters made visible; lines stay lines."""
+        """`text` with every value masked and control characters made visible; lines stay lines."""
         return "\n".join(map(printable, self.text(text).split("\n")))
 
     def value(self, value: Any) -> Any:
-        """The same for every text in a structure of lists and dictionaries; keys and names stay."""
+        """A structure of lists and dictionaries with every text in it masked; keys and names stay."""
         match value:
             case enum.Enum():
                 return value
@@ -79,7 +80,7 @@ class Redaction:
         return dataclasses.replace(event, **fields)
 
     def _uncut(self, text: str) -> str:
-        """Without the beginning of a value at its end."""
+        """`text`, which was cut, with the beginning of a value at its end masked."""
         begun = (
             size
             for part in self._masked
@@ -91,7 +92,7 @@ class Redaction:
 
 
 def _parts(value: str) -> Iterator[str]:
-    """A value, and what is shown of it by itself."""
+    """The value, and every part of it that may be shown by itself."""
     yield value
     for line in value.splitlines():  # a command prints it line by line
         yield line
@@ -110,7 +111,7 @@ def _parts(value: str) -> Iterator[str]:
 
 
 def _forms(part: str) -> tuple[str, ...]:
-    """How it is written in a message of Python, in JSON, in a shell line and in a URL."""
+    """The forms of a value in a Python message, in JSON, in a shell line and in a URL."""
     in_shell = part.replace("'", "'\"'\"'")
     return (
         part,
@@ -121,13 +122,8 @@ def _forms(part: str) -> tuple[str, ...]:
     )
 
 
-def is_masked(text: str | None) -> bool:
-    """Whether some of what was written is not there any more."""
-    return text is not None and MASK in text
-
-
 def _is_text(value: Any) -> bool:
-    """A text, or a sequence of nothing else."""
+    """Whether `value` is a text, or a sequence of texts."""
     return isinstance(value, str) or (
         isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
     )

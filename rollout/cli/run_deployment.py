@@ -1,4 +1,4 @@
-"""What `deploy` and `resume` share: from a plan that was looked at to the end of the deployment."""
+"""Running a deployment to its end: signals, Enter on the terminal, and the exit code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rollout.events import Halted
 _EXIT_CODES = {Outcome.DONE: 0, Outcome.FAILED: FAILED, Outcome.INTERRUPTED: INTERRUPTED}
 
 
-async def carry_out(
+async def run_deployment(
     site: OpenSite,
     plan: Plan,
     number: int,
@@ -32,7 +32,7 @@ async def carry_out(
     allow_outage: bool,
     control: RemoteControl,
 ) -> int:
-    """Roll the nodes of the plan, and give the exit code. Its first events are recorded already."""
+    """Roll the nodes of the plan; the exit code. The first events of the deployment are recorded already."""
     deployment = Deployment(
         site,
         plan,
@@ -52,9 +52,9 @@ async def carry_out(
 
 
 async def _until_stopped(deployment: Deployment, record: JournalRecorder) -> Outcome:
-    """Run it. The first Ctrl-C or SIGTERM lets the nodes in flight finish, the second ends them too.
+    """Run the deployment. The first Ctrl-C or SIGTERM lets the nodes in flight finish, the second ends them.
 
-    More of them change nothing: a node that is being brought to a safe end must get there.
+    Any more of them change nothing: a node that is on its way to a safe end must get there.
     """
     loop = asyncio.get_running_loop()
     stops = (signal.SIGINT, signal.SIGTERM)
@@ -73,7 +73,7 @@ async def _until_stopped(deployment: Deployment, record: JournalRecorder) -> Out
 
 @contextmanager
 def _enter_promotes(deployment: Deployment) -> Iterator[None]:
-    """On a terminal, Enter lets a paused deployment go on."""
+    """On a terminal, let Enter end the pause of a deployment."""
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()):
         yield
         return

@@ -1,4 +1,4 @@
-"""An error as people read it: what happened, and what to do next."""
+"""Errors on standard error: what happened, and what to do next."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rollout.errors import RolloutError
 
 
 def tell(error: RolloutError, redaction: Redaction) -> None:
-    """An error and what to do about it, on standard error."""
+    """Write an error and its hint to standard error, with values of variables masked."""
     sys.stderr.write(f"rollout: {redaction.printable(str(error))}\n")
     if error.hint:
         sys.stderr.write(f"hint: {redaction.printable(error.hint)}\n")

@@ -1,4 +1,4 @@
-"""Puts adapters behind the engine's ports, as the inventory says."""
+"""The wiring: adapters behind the engine's ports, as the inventory asks for them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpenSite(Site):
-    """A site with what a verb needs beside the engine: the lock, and where messages to others go."""
+    """A site, with the lock and the outbox, which verbs need but the engine does not."""
 
     lock: Lock
     outbox: Outbox
@@ -38,13 +38,13 @@ class OpenSite(Site):
 
 @asynccontextmanager
 async def open_site(inventory: Inventory) -> AsyncIterator[OpenSite]:
-    """Everything that the inventory names; connections are opened when used, and closed at the end."""
+    """The site of an inventory. Connections are opened when they are first used, and closed at the end."""
     wiring = _Wiring(inventory)
     try:
         yield OpenSite(
             inventory=inventory,
             hosts={name: wiring.node_host(name) for name in inventory.nodes},
-            http_clients={name: wiring.probe(name) for name in inventory.nodes},
+            http_clients={name: wiring.http_client(name) for name in inventory.nodes},
             sources=LocalSources(),
             here=LocalHost("this machine"),
             public=wiring.direct,
@@ -64,7 +64,7 @@ async def open_site(inventory: Inventory) -> AsyncIterator[OpenSite]:
 class _Wiring:
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
-        self.direct = _LateProbe()
+        self.direct = _LateHttpClient()
         self.outbox = Outbox()
         self._opened: SshPool | None = None
 
@@ -80,7 +80,7 @@ class _Wiring:
         target = self._inventory.ssh_target(name)
         return LocalHost(name) if target is None else self._ssh.host(name, target)
 
-    def probe(self, name: str) -> HttpClient:
+    def http_client(self, name: str) -> HttpClient:
         target = self._inventory.ssh_target(name)
         return self.direct if target is None else self._ssh.http_client(target, self.direct)
 
@@ -102,7 +102,7 @@ class _Wiring:
                 return UnixTransport(name, address)
 
     def balancer_host(self, name: str) -> Host | None:
-        """The machine of a load balancer; `None` where only its socket is reached."""
+        """The machine of a load balancer; `None` where only its socket can be reached."""
         match self._inventory.runtime_socket(name):
             case SshSocket(target=target):
                 return self._ssh.host(name, target)
@@ -112,9 +112,11 @@ class _Wiring:
                 return LocalHost(name)
 
     def lock(self) -> FolderLock:
-        """On the first load balancer reached by SSH, where all deployers meet; else beside the journal.
+        """The service's lock: on the first load balancer reached by SSH, where all deployers meet; otherwise
+        beside the journal.
 
-        Its name has the first socket in it: several HAProxy of one machine may serve a service of this name.
+        A digest of the first socket is part of its name: two HAProxy on one machine may each serve a service
+        with the same name.
         """
         sockets = {name: self._inventory.runtime_socket(name) for name in self._inventory.load_balancers}
         by_ssh = {name: socket for name, socket in sockets.items() if isinstance(socket, SshSocket)}
@@ -125,7 +127,7 @@ class _Wiring:
         return FolderLock(LocalHost("this machine"), str(journal_path().parent / self._lock_name(first)))
 
     def _lock_name(self, socket: str) -> str:
-        """It is seen in process lists: nothing from a variable is in it."""
+        """The lock's name. It shows in process lists, so it has no value of a variable in it."""
         service = Redaction(self._inventory.variables.values()).name(self._inventory.service)
         where = hashlib.sha256(socket.encode()).hexdigest()[:8]
         return f"rollout-{service.removeprefix(MASK)}-{where}.lock"
@@ -137,8 +139,8 @@ class _Wiring:
             await self._opened.aclose()
 
 
-class _LateProbe:
-    """HTTP whose library is imported with the first question: `plan` asks none, and no `--help` does."""
+class _LateHttpClient:
+    """An HTTP client that imports its library with the first request: `plan` and `--help` send none."""
 
     def __init__(self) -> None:
         self._opened: HttpxClient | None = None

@@ -1,61 +1,51 @@
-"""What a deployment will do, decided before anything is touched. Values in, values out."""
+"""The plan of a deployment, decided before anything is touched, and which servers each node is."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from rollout.decisions.capacity import Capacity
-from rollout.domain import Reading, Server, ServerBefore, ServerState, Step
+from rollout.domain import Reading, Server, ServerBefore, ServerState
 from rollout.errors import Refused, UsageError
 from rollout.inventory.model import Inventory
-from rollout.inventory.template import fill
-from rollout.release import plan_release
-from rollout.remote import drain_file, runtime
-from rollout.restart import plan_restart
 
 Placement = Mapping[str, tuple[Server, ...]]
-"""Every server that a node is, by the node's name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line that will be sent to `target`: a load balancer or a node."""
-
-    step: Step
-    target: str
-    text: str
+"""All servers of each node, by the node's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """The plan of one deployment."""
+
     service: str
     release: str | None
+    """`None` is a rolling restart."""
     nodes: tuple[str, ...]
     """In the order in which they are rolled."""
     skipped: Mapping[str, str]
     """Nodes that somebody else took out of rotation, with the reason."""
     waves: tuple[int, ...]
-    """How many of the nodes are rolled before the next ones are judged."""
+    """The number of nodes in each wave: all of them are rolled before the next wave starts."""
     canary: int
-    """How many of the first wave are there to try the release."""
+    """How many nodes of the first wave try the release; 0 without a canary."""
     window: int
+    """How many nodes may be out of rotation at once."""
     placement: Placement
     capacity: tuple[Capacity, ...]
     warnings: tuple[str, ...] = ()
     before: Mapping[Server, ServerBefore] = field(default_factory=dict)
-    """How the nodes' servers were before they were touched, which is how they are left."""
+    """How each server of the nodes was before anything was touched, which is how it is left."""
     taken_up: frozenset[str] = frozenset()
-    """Nodes that an earlier try left out: they may be in any state."""
+    """Nodes that an earlier deployment left out: they may be in any state."""
     releases: Mapping[str, str] = field(default_factory=dict)
-    """What a node gets where that is not `release`."""
+    """The release of each node that gets another one than `release`."""
     back: bool = False
-    """The nodes go back to what they ran before."""
+    """Whether the nodes go back to what they ran before."""
 
     def release_of(self, node: str) -> str | None:
-        """What `node` gets; `None` is a restart."""
+        """The release that `node` gets; `None` is a restart."""
         return self.releases.get(node, self.release)
 
 
@@ -74,15 +64,15 @@ def select(inventory: Inventory, limit: Sequence[str]) -> tuple[str, ...]:
 def place(
     inventory: Inventory, readings: Sequence[Reading], addresses: Mapping[str, frozenset[str]]
 ) -> Placement:
-    """Find the servers that each node is, by name or by address.
+    """The servers of each node, found by name or by address in `readings` of all load balancers.
 
-    `addresses` are the IP addresses of each node. A server that bears a node's name is that node's, unless it
-    is at the address of others alone, and nobody gave the name as `server:`; any other one belongs to the
-    node at its address. Raises Refused, with all that is wrong.
+    `addresses` are the IP addresses of each node. A server with the name of a node belongs to that node,
+    unless it is at the address of other nodes only and the inventory does not give its name as `server:`. Any
+    other server belongs to the node at its address. Raises Refused, with all mistakes.
     """
     names = {node.server or name: name for name, node in inventory.nodes.items()}
     by_name_only = {name for name, node in inventory.nodes.items() if node.server}
-    found: dict[str, list[Server]] = {name: [] for name in inventory.nodes}
+    placed: dict[str, list[Server]] = {name: [] for name in inventory.nodes}
     problems = []
     for reading in readings:
         wanted = inventory.load_balancers[reading.load_balancer].backends
@@ -98,23 +88,23 @@ def place(
             if namesake and here and namesake not in here and namesake not in by_name_only:
                 problems.append(
                     f"{state.server} is named like {namesake}, but is at the address of {', '.join(here)}: "
-                    "say which it is by `server:`"
+                    "set `server:` on the node that it is"
                 )
                 continue
             if namesake:
-                found[namesake].append(state.server)
+                placed[namesake].append(state.server)
                 continue
             here = [name for name in here if name not in by_name_only]
             if len(here) > 1:
                 problems.append(
                     f"{state.server} at {state.address}:{state.port} may be any of {', '.join(here)}: "
-                    "give each its `server:` name"
+                    "set `server:` on each of them"
                 )
             elif here:
-                found[here[0]].append(state.server)
+                placed[here[0]].append(state.server)
     if problems:
         raise Refused("\n".join(problems))
-    return {name: tuple(servers) for name, servers in found.items()}
+    return {name: tuple(servers) for name, servers in placed.items()}
 
 
 def _no_backend(load_balancer: str, backend: str, known: Collection[str]) -> str:
@@ -124,21 +114,21 @@ def _no_backend(load_balancer: str, backend: str, known: Collection[str]) -> str
 
 
 def require_found(inventory: Inventory, nodes: Iterable[str], placement: Placement) -> None:
-    """Raises Refused for nodes that are on no load balancer."""
+    """Raises Refused if one of `nodes` has no server on any load balancer."""
     lost = [name for name in nodes if not placement[name]]
     if lost:
         where = ", ".join(inventory.load_balancers)
         raise Refused(
             "\n".join(
-                f"{name} ({inventory.nodes[name].host}) is no server on {where}, by name or by address"
+                f"{name} ({inventory.nodes[name].host}) has no server on {where}, by name or by address"
                 for name in lost
             ),
-            hint="`server:` gives HAProxy's name for a node, `backends:` where to look",
+            hint="set the node's `server:` to its name in HAProxy, and check the load balancer's `backends:`",
         )
 
 
 def out_of_rotation(states: Iterable[ServerState]) -> str:
-    """Why somebody's decision keeps these servers out of rotation; empty if none does."""
+    """Why one of these servers is out of rotation by somebody's decision; empty if none is."""
     for state in states:
         if state.admin.in_maintenance:
             return f"{state.server} is in maintenance"
@@ -147,97 +137,3 @@ def out_of_rotation(states: Iterable[ServerState]) -> str:
         if state.weight == 0:
             return f"{state.server} has weight 0"
     return ""
-
-
-def sent(inventory: Inventory, release: str | None, node: str) -> str | None:
-    """What is sent to `node`, and where to, before anything is drained."""
-    if release is None:
-        return None
-    chosen = plan_release(inventory, release, partial(_filled, inventory, node, release))
-    return None if chosen is None or chosen.upload is None else chosen.upload.shown
-
-
-def lines(
-    inventory: Inventory,
-    release: str | None,
-    node: str,
-    servers: Sequence[Server],
-    checked: Collection[Server],
-    before: Mapping[Server, ServerBefore],
-) -> tuple[Line, ...]:
-    """Every line that rolling `node` sends, in order. `checked` are the servers that HAProxy checks; those
-    that were out `before` are left as they were.
-    """
-    by_balancer: dict[str, list[Server]] = {}
-    for server in servers:
-        if server not in before or not before[server].stays_in_maintenance:
-            by_balancer.setdefault(server.load_balancer, []).append(server)
-    back = {
-        name: [server for server in own if server not in before or before[server].returns]
-        for name, own in by_balancer.items()
-    }
-
-    def to_balancers(step: Step, commands: Mapping[str, list[str]]) -> list[Line]:
-        return [Line(step, name, "; ".join(texts)) for name, texts in commands.items() if texts]
-
-    filled = partial(_filled, inventory, node, release)
-    health_page = inventory.drain.health_page
-    down: list[Line] = []
-    up: list[Line] = []
-    if health_page is None:
-        down += to_balancers(Step.DRAIN, {name: runtime.leave(own) for name, own in by_balancer.items()})
-        down += to_balancers(
-            Step.DRAIN, {name: runtime.maintenance(own) for name, own in by_balancer.items()}
-        )
-        up += to_balancers(
-            Step.READY, {name: runtime.check(own, checked) for name, own in by_balancer.items()}
-        )
-        climb = _climb(back, before)
-        for weights in climb[:1]:
-            up += to_balancers(Step.READY, weights)
-        up += to_balancers(Step.READY, {name: runtime.enter(own, checked) for name, own in back.items()})
-        for weights in climb[1:]:
-            up += to_balancers(Step.READY, weights)
-    elif health_page.file is not None:
-        file = filled(health_page.file)
-        down.append(Line(Step.DRAIN, node, drain_file.create(file)))
-        up.append(Line(Step.READY, node, drain_file.remove(file)))
-    elif health_page.request is not None:
-        for step, request, into in (
-            (Step.DRAIN, health_page.request.down, down),
-            (Step.READY, health_page.request.up, up),
-        ):
-            url = filled(request.url)
-            into.append(Line(step, node, f"{request.method} {url}"))
-
-    work: list[Line] = []
-    if release is not None and (chosen := plan_release(inventory, release, filled)) is not None:
-        work.append(Line(Step.RELEASE, node, chosen.shown or chosen.command))
-    restart = plan_restart(inventory.restart, filled)
-    if restart.ask is not None:
-        work.append(Line(Step.RESTART, node, f"{restart.ask.method} {restart.ask.url}"))
-    if restart.command is not None:
-        work.append(Line(Step.RESTART, node, restart.shown or restart.command))
-    if inventory.health is not None:
-        url = filled(inventory.health.http)
-        work.append(Line(Step.VERIFY, node, f"GET {url}"))
-    return (*down, *work, *up)
-
-
-def _climb(
-    back: Mapping[str, Sequence[Server]], before: Mapping[Server, ServerBefore]
-) -> list[dict[str, list[str]]]:
-    """The weights that are set at each step of a warm-up, by load balancer; the first before it is ready."""
-    climbs = {s: before[s].climb for own in back.values() for s in own if s in before and before[s].climb}
-    steps = max(map(len, climbs.values()), default=0)
-    return [
-        {
-            name: [runtime.weight(s, climbs[s][step]) for s in own if s in climbs and step < len(climbs[s])]
-            for name, own in back.items()
-        }
-        for step in range(steps)
-    ]
-
-
-def _filled(inventory: Inventory, node: str, release: str | None, text: str) -> str:
-    return fill(text, host=inventory.nodes[node].host, node=node, release=release)

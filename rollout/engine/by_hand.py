@@ -119,7 +119,7 @@ def _before(site: Site, node: NodeProgress, seen: Survey) -> dict[Server, Server
     before = {}
     for state in seen.states(node.name):
         now = dataclasses.replace(server_before(state, site.inventory.warmup), admin=AdminState.READY)
-        known = node.found(state.server) or now
+        known = node.server_before(state.server) or now
         before[state.server] = known if known.weight_is_lost(state) else known.with_weight(state.weight)
     return before
 

@@ -71,8 +71,3 @@ async def _until_reached(ask: Callable[[], Awaitable[T]], patience: float) -> T:
             if clock() >= deadline:
                 raise
             await asyncio.sleep(_RETRY)
-
-
-# The names by which other parts still import them.
-read_patiently, send_patiently = read_patiently, send_patiently
-together, both, each = run_all, run_both, finish_all

@@ -12,7 +12,7 @@ from rollout.views.text import Lines
 
 
 class JsonView:
-    """Writes each event with its time (ISO 8601, UTC), its deployment and its sequence."""
+    """Writes a JSON object for each event, with its time (ISO 8601, UTC), deployment and sequence."""
 
     def __init__(self, stream: TextIO) -> None:
         self._lines = Lines(stream)
@@ -29,5 +29,5 @@ class JsonView:
 
 
 def kind(event: Event) -> str:
-    """`step_started` for a `StepStarted`."""
+    """The event's kind in JSON: `step_started` for a `StepStarted`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()

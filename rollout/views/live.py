@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from rollout.decisions.fold import advance
 from rollout.decisions.progress import NodeProgress, Phase, Progress
 from rollout.domain import Outcome, Step
 from rollout.events import (
@@ -29,12 +30,11 @@ from rollout.events import (
     Warned,
     WentOn,
 )
+from rollout.views.ending import ending, fate
 from rollout.views.text import (
     Lasting,
     change,
     duration,
-    ending,
-    fate,
     few,
     headline,
     paused,
@@ -62,11 +62,11 @@ PAST = {
 }
 
 AROUND_ROWS = 7
-"""Lines of the terminal that are not nodes' rows: blank ones, the collapsed nodes, the bar."""
+"""Lines of the terminal that hold no node's row: blank ones, the collapsed nodes, the bar."""
 
 
 class LiveView:
-    """A table that is drawn anew a few times a second, until the deployment ends."""
+    """A table that is redrawn five times a second, until the deployment ends."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class LiveView:
         *,
         progress: Progress | None = None,
     ) -> None:
-        """`progress` is that of a deployment which goes on."""
+        """`progress` is where a resumed deployment stands."""
         self._console = console or Console(file=cast(TextIO, Lasting(sys.stdout)), highlight=False)
         self._clock = clock
         self._progress = progress or Progress()
@@ -91,7 +91,7 @@ class LiveView:
         self._live.stop()
 
     def show(self, record: Record) -> None:
-        self._progress = self._progress.after(record)
+        self._progress = advance(self._progress, record)
         match record.event:
             case DeploymentStarted():
                 self._print(headline(self._progress), "bold")
@@ -108,13 +108,13 @@ class LiveView:
             case Paused(reason=reason):
                 self._print(paused(self._progress, reason), "bold yellow")
             case WentOn(reason=reason):
-                self._print(f"goes on: {reason}", "yellow")
+                self._print(f"continues: {reason}", "yellow")
             case DeploymentFinished(outcome=outcome):
                 self._live.stop()
                 self._print_ending("bold green" if outcome is Outcome.DONE else "bold red")
 
     def render(self) -> RenderableType:
-        """The table as it is now, never higher than the terminal."""
+        """The table as it is now, never taller than the terminal."""
         progress = self._progress
         if progress.started is None:
             return Group()
@@ -156,7 +156,7 @@ class LiveView:
         return table
 
     def _cells(self, node: NodeProgress) -> tuple[str, str, float | None]:
-        """What it does or did, more about it, and how long that took."""
+        """The cells of a node after its name: what it does or did, details, and the seconds that took."""
         if node.phase is Phase.DONE:
             steps = " · ".join(f"{PAST[step]} {duration(took)}" for step, took in node.step_seconds.items())
             return change(node, self._progress.release_of(node.name)), steps, node.seconds
@@ -171,18 +171,18 @@ class LiveView:
 
     def _bar(self, width: int) -> Table:
         progress = self._progress
-        told = [f"{progress.done} of {progress.total}"]
+        parts = [f"{progress.done} of {progress.total}"]
         if progress.failed:
-            told.append(f"{progress.failed} failed")
+            parts.append(f"{progress.failed} failed")
         if progress.running and progress.halted is not None:
-            told.append(f"halted, {len(progress.names(Phase.RUNNING))} in flight")
+            parts.append(f"halted, {len(progress.names(Phase.RUNNING))} in flight")
         left = progress.seconds_left(self._clock()) if progress.running else None
         if left:
-            told.append(f"about {_roughly(left)} left")
+            parts.append(f"about {_roughly(left)} left")
         line = Table.grid(padding=(0, 2, 0, 0))
         line.add_row(
             ProgressBar(total=max(1, progress.total), completed=progress.done, width=max(10, width // 2 - 8)),
-            Text(" · ".join(told), no_wrap=True, overflow="ellipsis"),
+            Text(" · ".join(parts), no_wrap=True, overflow="ellipsis"),
         )
         return line
 
@@ -190,7 +190,7 @@ class LiveView:
         self._console.print(Text(printable(line), style))
 
     def _print_ending(self, style: str) -> None:
-        """Long lines are left to the terminal to wrap: commands are copied from here."""
+        """Print the last lines, and let the terminal wrap long ones: people copy commands from here."""
         first, *others = ending(self._progress)
         text = Text("\n").append(first, style).append("".join(f"\n{line}" for line in others))
         self._console.print(text, soft_wrap=True)

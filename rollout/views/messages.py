@@ -1,15 +1,17 @@
-"""A deployment as others are told of it: `started`, and `finished`."""
+"""The messages that `notify:` sends when a deployment starts and when it ends."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from rollout.decisions.progress import Phase, Progress
-from rollout.views.text import count, ending, headline, resumption
+from rollout.views.ending import ending
+from rollout.views.text import count, headline, resumption
 
 
 def document(event: str, progress: Progress) -> dict[str, Any]:
-    """For programs. `previous` is the release that all nodes ran before, as far as it is known and one."""
+    """For programs. `event` is `started` or `finished`; `previous` is the release that all nodes ran before,
+    where it is known and the same on all."""
     before = {node.previous_release for node in progress.nodes.values() if node.phase is not Phase.SKIPPED}
     return {
         "event": event,
@@ -24,14 +26,14 @@ def document(event: str, progress: Progress) -> dict[str, Any]:
         "seconds": progress.seconds,
         "done": progress.done,
         "failed": progress.failed,
-        "left_out": [*progress.left_out, *progress.in_doubt],
+        "left_out": list(progress.maybe_out),
         "user": progress.user,
         "host": progress.host,
     }
 
 
 def slack(event: str, progress: Progress) -> dict[str, Any]:
-    """For people, as Slack takes it. What Slack would take for a link or a mention is escaped."""
+    """For people, in Slack's format. Anything that Slack would take for a link or a mention is escaped."""
     text = _finished(progress) if event == "finished" else _started(progress)
     for character, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(character, escaped)
@@ -45,17 +47,17 @@ def _started(progress: Progress) -> str:
 
 def _finished(progress: Progress) -> str:
     summary, *_ = ending(progress)
-    told = [
+    parts = [
         f"deployment {progress.deployment}",
         f"{progress.done} of {count(progress.total, 'node')} done",
         f"{progress.user}@{progress.host}",
     ]
     if progress.rollback_of is not None:
-        told.insert(1, f"rollback of deployment {progress.rollback_of}")
-    if out := (*progress.left_out, *progress.in_doubt):
-        told.append(f"left out: {', '.join(out)}")
-    return f"{summary}\n{' · '.join(told)}"
+        parts.insert(1, f"rollback of deployment {progress.rollback_of}")
+    if out := progress.maybe_out:
+        parts.append(f"left out: {', '.join(out)}")
+    return f"{summary}\n{' · '.join(parts)}"
 
 
 MESSAGES = {"webhook": document, "slack": slack}
-"""By the keys of `notify:`."""
+"""The function that makes a message, by the key of `notify:`."""

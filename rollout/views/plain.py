@@ -1,4 +1,4 @@
-"""Plain lines with the time of day, for logs and for terminals that can do no more."""
+"""Plain lines with the time of day, for logs and for simple terminals."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TextIO
 
+from rollout.decisions.fold import advance
 from rollout.decisions.progress import Phase, Progress
 from rollout.events import (
     CommandSent,
@@ -30,13 +31,12 @@ from rollout.events import (
     Warned,
     WentOn,
 )
+from rollout.views.ending import ending, fate
 from rollout.views.text import (
     Lines,
     change,
     count,
     duration,
-    ending,
-    fate,
     few,
     headline,
     paused,
@@ -45,32 +45,32 @@ from rollout.views.text import (
 )
 
 TICK = 5.0
-"""Seconds between two lines about what one step waits for: a log is no ticker."""
+"""Seconds between two lines about the same wait, so that a log stays short."""
 
 TAIL = 100
-"""Printed lines of a node that are remembered, so that a failure does not repeat them."""
+"""How many printed lines of a node are remembered, so that a failure does not repeat them."""
 
 
 class PlainView:
     """Writes a line for each fact that matters to a person."""
 
     def __init__(self, stream: TextIO, progress: Progress | None = None) -> None:
-        """`progress` is that of a deployment which goes on."""
+        """`progress` is where a resumed deployment stands."""
         self._lines = Lines(stream)
         self._progress = progress or Progress()
         self._ticked: dict[str, float] = {}
         self._printed: dict[str, deque[str]] = {}
 
     def show(self, record: Record) -> None:
-        self._progress = self._progress.after(record)
+        self._progress = advance(self._progress, record)
         time = datetime.fromtimestamp(record.time).strftime("%H:%M:%S")
-        for line in self._told(record):
+        for line in self._lines_of(record):
             self._lines.write(f"{time} {line}")
         if isinstance(record.event, DeploymentFinished):
             for line in ("", *ending(self._progress)):
                 self._lines.write(line)
 
-    def _told(self, record: Record) -> Iterator[str]:
+    def _lines_of(self, record: Record) -> Iterator[str]:
         match record.event:
             case DeploymentResumed(nodes=nodes):
                 yield resumption(self._progress, nodes)
@@ -124,7 +124,7 @@ class PlainView:
             case Paused(reason=reason):
                 yield paused(self._progress, reason)
             case WentOn(reason=reason):
-                yield f"goes on: {reason}"
+                yield f"continues: {reason}"
 
     def _failed(self, failed: StepFailed) -> Iterator[str]:
         reason = f"FAILED after {duration(failed.seconds)}: {failed.reason}"

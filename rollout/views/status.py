@@ -1,8 +1,7 @@
-"""The status of a service: as a table for people, as a document for programs."""
+"""The output of `rollout status`."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from rollout.decisions.node_state import HealthSeen, NodeStatus, SiteStatus
 from rollout.decisions.progress import NodeProgress, Progress
 from rollout.domain import AdminState, ServerState
+from rollout.views.next_commands import next_commands
 from rollout.views.text import count, duration, paused, printable
 
 _HEADER = ("node", "state", "release", "health", "server", "status", "admin", "check", "sessions", "weight")
@@ -17,7 +17,7 @@ _NODE_CELLS = 4
 
 
 def table(service: str, status: SiteStatus, deployment: str, last: Progress | None = None) -> Iterator[str]:
-    """Lines: what the deployment is about, then a row for each server of each node. `last` is it."""
+    """For people: the line about the deployment `last`, then a row for each server of each node."""
     yield printable(f"{service} · {deployment}")
     rows: list[tuple[str, ...]] = [_HEADER]
     nothing = ("none found" if status.readings else "–", "", "", "", "", "")
@@ -36,9 +36,9 @@ def table(service: str, status: SiteStatus, deployment: str, last: Progress | No
 
 
 def deployment_line(deployment: Progress | None, state: str, now: float) -> str:
-    """`deployment 17 (1.4.2) done 4 min ago: 6 of 6 nodes`."""
+    """`deployment 17 (1.4.2) done, ended 4 min ago: 6 of 6 nodes`. `now` is Unix time."""
     if deployment is None:
-        return "not deployed from here yet"
+        return "not deployed from this machine yet"
     ago = duration(now - (deployment.started or now) - (deployment.seconds or 0.0))
     begun = "began" if deployment.seconds is None else "ended"
     how = f"{state} ({deployment.reason or 'killed'})" if state == "interrupted" else state
@@ -46,27 +46,23 @@ def deployment_line(deployment: Progress | None, state: str, now: float) -> str:
         f"deployment {deployment.deployment} ({deployment.release or 'restart'}) {how}, {begun} {ago} ago"
         f": {deployment.done} of {count(deployment.total, 'node')}"
     )
-    out = (*deployment.left_out, *deployment.in_doubt)
+    out = deployment.maybe_out
     return f"{line}; left out: {', '.join(out)}" if out and state != "running" else line
 
 
 def advice(deployment: Progress | None, state: str, inventory: str) -> Iterator[str]:
-    """What to run next, where a deployment did not come to its end."""
+    """For people: the commands to run next, if the deployment did not reach its end."""
     if deployment is not None and state == "running" and deployment.paused:
         yield paused(deployment, deployment.paused)
     if deployment is None or state in ("running", "done"):
         return
-    if deployment.unfinished:
-        yield f"go on: {shlex.join(['rollout', 'resume', '-i', inventory])}"
-    if out := (*deployment.left_out, *deployment.in_doubt):
-        yield f"put {', '.join(out)} back: {shlex.join(['rollout', 'restore', '-i', inventory])}"
-    if deployment.touched and deployment.release is not None and deployment.rollback_of is None:
-        yield f"put the old release back: {shlex.join(['rollout', 'rollback', '-i', inventory])}"
+    for command in next_commands(deployment, inventory):
+        yield f"{command.effect}: {command.line}"
 
 
 def document(service: str, status: SiteStatus, deployment: Progress | None, state: str) -> dict[str, Any]:
-    """The same for programs. `sessions` of a server are those that run, `queued` those that wait, and
-    `old_sessions` those of processes of before a reload."""
+    """For programs. Of a server, `sessions` are running, `queued` are waiting, and `old_sessions` belong to
+    HAProxy processes of before a reload."""
     return {
         "service": service,
         "nodes": [_node_document(node, status) for node in status.nodes],
@@ -140,7 +136,7 @@ def _deployment_document(deployment: Progress, state: str) -> dict[str, Any]:
         "nodes": deployment.total,
         "done": deployment.done,
         "failed": deployment.failed,
-        "left_out": [*deployment.left_out, *deployment.in_doubt],
+        "left_out": list(deployment.maybe_out),
         "user": deployment.user,
         "host": deployment.host,
     }
@@ -160,10 +156,11 @@ def _server(state: ServerState, noted: NodeProgress | None) -> tuple[str, str, s
 
 
 def _weight(state: ServerState, noted: NodeProgress | None) -> str:
-    """With the one that it had, while it is warmed up or where that did not end."""
-    found = None if noted is None else noted.found(state.server)
-    warming = found is not None and found.is_warming(state)
-    return f"{state.weight} of {found.weight}" if found is not None and warming else str(state.weight)
+    """The server's weight; `10 of 100` while its warm-up has not reached its own weight."""
+    before = None if noted is None else noted.server_before(state.server)
+    if before is None or not before.is_warming(state):
+        return str(state.weight)
+    return f"{state.weight} of {before.weight}"
 
 
 def _admin(admin: AdminState) -> str:
@@ -177,7 +174,7 @@ def _release(health: HealthSeen | None) -> str:
 
 
 def _health(health: HealthSeen | None) -> str:
-    """The page's status, or why there is none; what is wrong with an answer that came."""
+    """The health page's status and what is wrong with its answer, or why there is no answer."""
     if health is None:
         return "–"
     if health.status is None:

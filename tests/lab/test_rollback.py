@@ -117,7 +117,7 @@ def test_what_was_not_known_is_not_guessed(lab: Lab) -> None:
     refused = rollout(lab, "rollback")
 
     assert refused.returncode == 3
-    assert "what web1 ran before deployment 1 is not known" in refused.stderr
+    assert "the release that web1 ran before deployment 1 is not known" in refused.stderr
     assert "--to RELEASE" in refused.stderr
     assert rollout(lab, "deploy", "--release", "3", "--limit", "web1").returncode == 0
     assert rollout(lab, "rollback").returncode == 0, "by now the journal tells"

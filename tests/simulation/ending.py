@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from rollout.decisions.fold import fold
 from rollout.decisions.progress import Phase, Progress
 from rollout.events import NodeFailed
 from tests.simulation import gaps
@@ -27,8 +28,8 @@ async def judge(world: World, outcome: str) -> None:
         return
     now = asyncio.get_running_loop().time()
     well = {name for name, node in world.nodes.items() if node.well and now - node.well_since >= settling}
-    progress = Progress.fold(world.watch.records)
-    named = {*progress.left_out, *progress.in_doubt}
+    progress = fold(world.watch.records)
+    named = set(progress.maybe_out)
     if not gaps.THOSE_NOT_LEFT_OUT_ARE_IN:
         events = [record.event for record in world.watch.records]
         named.update(event.node for event in events if isinstance(event, NodeFailed))

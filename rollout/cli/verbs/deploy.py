@@ -5,22 +5,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from rollout.cli.arguments import add_common, add_included, add_outage, limit, load_inventory
-from rollout.cli.choose_view import event_view
-from rollout.cli.deploy_lock import RemoteControl, add_wait, hold_lock
-from rollout.cli.first_events import begun
-from rollout.cli.journal import JournalRecorder, journal_of_user, known_releases, left_out
-from rollout.cli.run_deployment import carry_out
-from rollout.cli.run_rollback import roll_back_if_failed, without_way_back
-from rollout.cli.wiring import open_site
-from rollout.decisions.plan import select
-from rollout.engine.checks.preflight import make_plan, previous_releases, require_safe
-from rollout.engine.waiting import both
+from rollout.cli.arguments import add_included, add_outage, add_release, add_shared
+from rollout.cli.deploy_lock import add_wait
+from rollout.cli.first_events import deployment_started
+from rollout.cli.run_rollback import no_way_back, roll_back_if_failed
+from rollout.cli.session import open_session
+from rollout.decisions.history import known_releases
+from rollout.engine.checks.preflight import previous_releases
+from rollout.engine.waiting import run_both
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_common(parser)
-    parser.add_argument("--release", metavar="RELEASE", help="without it, this is a rolling restart")
+    parser.epilog = "example: rollout deploy -i prod.yml --release 1.4.2"
+    add_shared(parser, limit=True, output=True)
+    add_release(parser)
     add_outage(parser)
     add_included(parser)
     add_wait(parser)
@@ -31,46 +29,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _deploy(arguments: argparse.Namespace) -> int:
-    inventory = load_inventory(arguments)
-    nodes = select(inventory, limit(arguments))
-    purpose = arguments.redaction.text(f"deploy {arguments.release}" if arguments.release else "restart")
-    control = RemoteControl()
-    with journal_of_user(arguments.redaction) as journal:
-        async with (
-            open_site(inventory) as site,
-            site.connecting(nodes),
-            hold_lock(site, purpose, arguments.wait, control),
-        ):
-            ours = left_out(journal, inventory.service)
-            (plan, seen), reported = await both(
-                make_plan(
-                    site,
-                    nodes,
-                    arguments.release,
-                    ours=ours,
-                    include_out_of_rotation=arguments.include_out_of_rotation,
-                ),
-                previous_releases(site, nodes),
-            )
-            await require_safe(site, plan, seen, allow_outage=arguments.allow_outage)
-            previous = {**known_releases(journal, inventory.service), **reported}
-            number = journal.begin(inventory.service)
-            with event_view(arguments.output) as show:
-                record = JournalRecorder(journal, number, arguments.redaction, show)
-                for event in (
-                    *begun(inventory, plan, seen, previous),
-                    *without_way_back(plan, inventory, previous),
-                ):
-                    record(event)
-                code = await carry_out(
-                    site,
-                    plan,
-                    number,
-                    record,
-                    previous=previous,
-                    settled={},
-                    allow_outage=arguments.allow_outage,
-                    control=control,
-                )
-            await roll_back_if_failed(site, journal, number, arguments, control)
-            return code
+    purpose = f"deploy {arguments.release}" if arguments.release else "restart"
+    async with open_session(arguments, purpose, connect=True) as session:
+        inventory, nodes = session.inventory, session.selected
+        included = arguments.include_out_of_rotation
+        (plan, seen), reported = await run_both(
+            session.plan(nodes, arguments.release, include_out_of_rotation=included),
+            previous_releases(session.site, nodes),
+        )
+        await session.require_safe(plan, seen)
+        previous = {**known_releases(session.past()), **reported}
+        number = session.journal.begin(inventory.service)
+        first = (
+            *deployment_started(inventory, plan, seen, previous),
+            *no_way_back(plan, inventory, previous),
+        )
+        code = await session.deploy(plan, number, first, previous=previous)
+        await roll_back_if_failed(session, number)
+        return code

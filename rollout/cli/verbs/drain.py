@@ -1,4 +1,4 @@
-"""`rollout drain NODE`: take a node out of rotation by hand."""
+"""`rollout drain NODE`: take nodes out of rotation by hand."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from rollout.engine.site import Site, Survey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "example: rollout drain -i prod.yml web2"
     add_node_arguments(parser)
     parser.add_argument(
         "--allow-outage",
         action="store_true",
-        help="set capacity aside: the last server of a backend, and strategy.min_ready",
+        help="skip the capacity checks: a backend's last server, and strategy.min_ready",
     )
 
 

@@ -1,16 +1,16 @@
-"""`rollout halt`: let the running deployment finish the nodes in flight and start no other."""
+"""`rollout halt`: let the running deployment finish the nodes in flight, and start no other."""
 
 from __future__ import annotations
 
 import argparse
 
-from rollout.cli.arguments import add_common
-from rollout.cli.deploy_lock import ask
+from rollout.cli.arguments import add_shared
+from rollout.cli.deploy_lock import ask_deployment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_common(parser)
+    add_shared(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return ask(arguments, "halt", "the nodes in flight finish, and no other one starts")
+    return ask_deployment(arguments, "halt", "the nodes in flight finish, and no other node starts")

@@ -1,4 +1,4 @@
-"""`rollout init`."""
+"""`rollout init`: write a commented inventory to start from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         default=Path("rollout.yml"),
-        help="where to write it (rollout.yml); a file that exists is never touched",
+        help="the file to write (default: %(default)s); rollout never overwrites one",
     )
 
 
@@ -34,5 +34,5 @@ def run(arguments: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"{name} cannot be written: {reason}") from None
-    sys.stdout.write(f"wrote {name}; change what is marked in it, then: rollout check -i {name}\n")
+    sys.stdout.write(f"wrote {name}: change the lines marked with <-, then run rollout check -i {name}\n")
     return 0

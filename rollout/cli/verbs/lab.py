@@ -1,4 +1,4 @@
-"""`rollout lab`: a service on real nodes behind real HAProxy, on this machine alone."""
+"""`rollout lab`: a service on real nodes behind a real HAProxy, all on this machine."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_load_balancers,
         default=1,
         metavar="N",
-        help="how many HAProxy (%(default)s)",
+        help="how many load balancers (%(default)s)",
     )
     pace = argparse.ArgumentParser(add_help=False)
     pace.add_argument("--rate", type=_rate, default=300.0, help="requests per second (%(default)g)")
 
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    up = actions.add_parser("up", parents=[size, where], help="start a lab and write an inventory for it")
+    up = actions.add_parser("up", parents=[size, where], help="start a lab, and write an inventory for it")
     up.add_argument(
         "--start",
         type=_seconds,
@@ -51,15 +51,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--drain",
         choices=["runtime", "health-page"],
         default="runtime",
-        help="how its inventory drains: by HAProxy's runtime socket, or by the health page (%(default)s)",
+        help="how nodes are drained: by HAProxy's runtime socket or by the health page (%(default)s)",
     )
     traffic = actions.add_parser(
-        "traffic", parents=[pace, where], help="send steady requests to a lab and count what is lost"
+        "traffic", parents=[pace, where], help="send steady requests to a lab, and count those that are lost"
     )
     traffic.add_argument("--duration", type=_seconds, default=30.0, help="how long (30s)", metavar="TIME")
-    actions.add_parser("down", parents=[where], help="end a lab and remove its folder")
+    actions.add_parser("down", parents=[where], help="stop a lab, and remove its folder")
     actions.add_parser(
-        "demo", parents=[size, pace, where], help="all of it: a lab, traffic, a deployment, the figures"
+        "demo", parents=[size, pace, where], help="all in one: a lab, traffic, a deployment, and the figures"
     )
 
 
@@ -121,12 +121,12 @@ def _traffic(arguments: argparse.Namespace) -> int:
 
 
 async def _send(lab: Lab, rate: float, duration: float) -> int:
-    """1 if a request was lost, 130 if it was ended early."""
+    """The exit code: 1 if a request was lost, 130 if Ctrl-C ended the traffic early."""
     from rollout.lab.traffic import Traffic
 
     interrupted = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
-    sys.stdout.write(f"{rate:g} requests/s to {', '.join(lab.urls)} for {duration:g} s; Ctrl-C ends it\n")
+    sys.stdout.write(f"{rate:g} requests/s to {', '.join(lab.urls)} for {duration:g} s; Ctrl-C ends this\n")
     sys.stdout.flush()
     async with Traffic(lab.urls, rate) as traffic:
         with contextlib.suppress(TimeoutError):
@@ -140,7 +140,7 @@ async def _send(lab: Lab, rate: float, duration: float) -> int:
 def _number(text: str, most: int) -> int:
     number = int(text)
     if not 1 <= number <= most:
-        raise argparse.ArgumentTypeError(f"{text} is not from 1 to {most}")
+        raise argparse.ArgumentTypeError(f"{text}: expected a number from 1 to {most}")
     return number
 
 
@@ -159,7 +159,7 @@ def _load_balancers(text: str) -> int:
 def _rate(text: str) -> float:
     rate = float(text)
     if not 0 < rate <= 10_000:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of requests per second above 0")
+        raise argparse.ArgumentTypeError(f"{text}: expected requests per second, above 0 and at most 10000")
     return rate
 
 

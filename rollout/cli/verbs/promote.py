@@ -1,16 +1,16 @@
-"""`rollout promote`: let the running deployment go on after a pause."""
+"""`rollout promote`: let a paused deployment go on."""
 
 from __future__ import annotations
 
 import argparse
 
-from rollout.cli.arguments import add_common
-from rollout.cli.deploy_lock import ask
+from rollout.cli.arguments import add_shared
+from rollout.cli.deploy_lock import ask_deployment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_common(parser)
+    add_shared(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return ask(arguments, "promote", "the deployment goes on, if it is paused")
+    return ask_deployment(arguments, "promote", "the deployment continues, if it is paused")

@@ -1,4 +1,4 @@
-"""`rollout rollback`: put back the release that the nodes had before the last deployment."""
+"""`rollout rollback`: give the nodes back the release that they had before the last deployment."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import argparse
 import asyncio
 import sys
 
-from rollout.cli.arguments import add_common, add_outage, limit, load_inventory
-from rollout.cli.deploy_lock import RemoteControl, add_wait, hold_lock
-from rollout.cli.journal import journal_of_user, last_started
-from rollout.cli.run_rollback import roll_back
-from rollout.cli.wiring import open_site
-from rollout.decisions.plan import select
-from rollout.decisions.progress import Progress
-from rollout.errors import Refused
-from rollout.inventory import Inventory
+from rollout.cli.arguments import add_outage, add_shared
+from rollout.cli.deploy_lock import add_wait
+from rollout.cli.journal import last_deployment
+from rollout.cli.run_rollback import run_rollback
+from rollout.cli.session import open_session
+from rollout.decisions.history import nodes_to_roll_back, require_deployed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_common(parser)
+    parser.epilog = "example: rollout rollback -i prod.yml --limit web1"
+    add_shared(parser, limit=True, output=True)
     parser.add_argument(
-        "--to", metavar="RELEASE", help="which release (that which each node had before the deployment)"
+        "--to",
+        metavar="RELEASE",
+        help="the release to go back to (default: the one that each node had before the deployment)",
     )
     add_outage(parser)
     add_wait(parser)
@@ -31,32 +31,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _rollback(arguments: argparse.Namespace) -> int:
-    inventory = load_inventory(arguments)
-    chosen = select(inventory, limit(arguments))
-    control = RemoteControl()
-    with journal_of_user(arguments.redaction) as journal:
-        async with open_site(inventory) as site, hold_lock(site, "rollback", arguments.wait, control):
-            last = last_started(journal, inventory.service)
-            nodes = [name for name in _touched(inventory, last) if name in chosen]
-            if not nodes:
-                sys.stdout.write(f"deployment {last.deployment} touched no node: nothing to roll back\n")
-                return 0
-            return await roll_back(site, journal, last, nodes, arguments, control, to=arguments.to)
-
-
-def _touched(inventory: Inventory, last: Progress) -> tuple[str, ...]:
-    """Raises Refused where there is nothing that could be taken back."""
-    if last.rollback_of is not None:
-        raise Refused(
-            f"deployment {last.deployment} was itself the rollback of deployment {last.rollback_of}",
-            hint="rollout resume goes on with it; rollout deploy --release RELEASE puts on any other",
-        )
-    if last.release is None:
-        raise Refused(f"deployment {last.deployment} was a restart: it changed no release")
-    lost = [name for name in last.touched if name not in inventory.nodes]
-    if lost:
-        raise Refused(
-            f"deployment {last.deployment} touched {', '.join(lost)}, "
-            f"which {inventory.path} does not have any more"
-        )
-    return last.touched
+    async with open_session(arguments, "rollback") as session:
+        inventory = session.inventory
+        last = require_deployed(last_deployment(session.journal, inventory.service), inventory.service)
+        touched = nodes_to_roll_back(last, inventory)
+        nodes = [name for name in touched if name in session.selected]
+        if not nodes:
+            which = f"none of {', '.join(session.selected)}" if touched else "no node"
+            sys.stdout.write(f"deployment {last.deployment} touched {which}: there is nothing to roll back\n")
+            return 0
+        return await run_rollback(session, last, nodes, to=arguments.to)

@@ -1,4 +1,4 @@
-"""`rollout schema`."""
+"""`rollout schema`: print the inventory's JSON Schema, for editors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rollout.inventory.schema import json_schema
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It has none of its own."""
+    parser.epilog = "example: rollout schema > rollout.schema.json"
 
 
 def run(arguments: argparse.Namespace) -> int:

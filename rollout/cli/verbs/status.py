@@ -1,4 +1,4 @@
-"""`rollout status`: what is true now."""
+"""`rollout status`: show the state of every node and server now, and of the last deployment."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import json
 import sys
 import time
 
-from rollout.cli.arguments import add_common, limit, load_inventory
-from rollout.cli.journal import is_alive, last_deployment, open_journal
+from rollout.cli.arguments import add_shared, limit, load_inventory
+from rollout.cli.journal import is_alive, journal_of_user, last_deployment
 from rollout.cli.redaction import Redaction
 from rollout.cli.wiring import open_site
 from rollout.decisions.plan import select
@@ -25,8 +25,8 @@ _HOME_AND_CLEAR = "\x1b[H\x1b[J"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_common(parser)
-    parser.add_argument("--watch", action="store_true", help="refresh it in place until Ctrl-C")
+    add_shared(parser, limit=True, output=True)
+    parser.add_argument("--watch", action="store_true", help="refresh every second, until Ctrl-C")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,19 +37,16 @@ def run(arguments: argparse.Namespace) -> int:
 async def _status(arguments: argparse.Namespace) -> None:
     inventory = load_inventory(arguments)
     nodes = select(inventory, limit(arguments))
-    journal = open_journal(arguments.redaction)
-    try:
+    in_place = arguments.watch and arguments.output == "text" and sys.stdout.isatty()
+    with journal_of_user(arguments.redaction) as journal:
         async with open_site(inventory) as site:
             while True:
                 shown = await _look(site, nodes, journal, arguments.output, arguments.redaction)
-                in_place = arguments.watch and arguments.output == "text" and sys.stdout.isatty()
                 sys.stdout.write((_HOME_AND_CLEAR if in_place else "") + shown + "\n")
                 sys.stdout.flush()
                 if not arguments.watch:
                     return
                 await asyncio.sleep(_PACE)
-    finally:
-        journal.close()
 
 
 async def _look(
@@ -69,7 +66,7 @@ async def _look(
 
 
 def _state(deployment: Progress | None) -> str:
-    """`running`, `interrupted`, or how it ended."""
+    """`running`, `interrupted`, or the outcome; empty if nothing was deployed yet."""
     if deployment is None:
         return ""
     if deployment.outcome is not None:

@@ -124,7 +124,7 @@ def _kept_out(nodes: Sequence[str], seen: Survey, ours: Collection[str]) -> dict
 
 def _before(site: Site, state: ServerState, noted: NodeProgress | None, *, taken_up: bool) -> ServerBefore:
     """How to leave a server: as an earlier try noted it, if it is as that try left it; else as it is."""
-    known = None if noted is None else noted.found(state.server)
+    known = None if noted is None else noted.server_before(state.server)
     if known is not None and (taken_up or known.is_warming(state)):
         return known
     return server_before(state, site.inventory.warmup)

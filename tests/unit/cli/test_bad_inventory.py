@@ -135,5 +135,5 @@ def test_an_unknown_node(shell: Shell, verb: str) -> None:
 def test_a_step_by_hand_needs_a_node(shell: Shell, verb: str) -> None:
     """None is no word for all, and an unknown one is refused."""
     shell.write()
-    refused(shell.run(verb), 2, "name at least one node: web1, web2")
+    refused(shell.run(verb), 2, "no node given: name one or more of web1, web2")
     refused(shell.run(verb, "wbe2"), 2, "did you mean web2?")

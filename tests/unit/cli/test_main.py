@@ -78,7 +78,7 @@ def test_every_verb_has_help(shell: Shell, verb: str) -> None:
     """Each can be asked, with the same words for what it is for."""
     ran = shell.run(verb, "--help")
     assert (ran.code, ran.error) == (0, "")
-    assert VERBS[verb].split(",")[0].split()[0] in ran.out
+    assert f"\n{VERBS[verb][0].upper()}{VERBS[verb][1:]}.\n" in ran.out
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from cli_support import Shell, refused
 
 from tests.support.sshd import wait_until
 
-PAUSED = "paused: the canary web1 is done; to go on: rollout promote -i rollout.yml"
+PAUSED = "paused: the canary web1 is done; continue with: rollout promote -i rollout.yml"
 
 
 @contextmanager
@@ -35,11 +35,11 @@ def test_promote_lets_it_go_on_from_another_terminal(shell: Shell) -> None:
     with deploying(shell) as process:
         wait_until(lambda: paused(shell), what="the pause", seconds=30)
         assert shell.restarted == ["web1"]
-        assert shell.run("promote").out == "asked: the deployment goes on, if it is paused\n"
+        assert shell.run("promote").out == "asked: the deployment continues, if it is paused\n"
         out, error = process.communicate(timeout=60)
     assert (process.returncode, error) == (0, "")
     assert PAUSED in out
-    assert "goes on: " in out
+    assert "continues: " in out
     assert "asked to go on" in out
     assert shell.restarted == ["web1", "web2"]
 
@@ -72,4 +72,4 @@ def test_a_halted_pause_is_resumed(shell: Shell) -> None:
 def test_nothing_to_promote(shell: Shell) -> None:
     """Where no deployment runs it is refused."""
     shell.write()
-    refused(shell.run("promote"), 3, "no deployment of shop runs")
+    refused(shell.run("promote"), 3, "no deployment of shop is running")

@@ -102,8 +102,8 @@ def test_a_server_at_an_address_of_two_nodes_is_refused() -> None:
     with pytest.raises(Refused) as caught:
         placed(inventory(nodes=nodes), shown)
     assert str(caught.value).splitlines() == [
-        "shop/x on lb1 at 10.0.0.11:8000 may be any of a, b: give each its `server:` name",
-        "shop/y on lb1 at 10.0.0.11:8001 may be any of a, b: give each its `server:` name",
+        "shop/x on lb1 at 10.0.0.11:8000 may be any of a, b: set `server:` on each of them",
+        "shop/y on lb1 at 10.0.0.11:8001 may be any of a, b: set `server:` on each of them",
     ]
 
 
@@ -161,8 +161,8 @@ def test_nodes_on_no_load_balancer_are_refused_together() -> None:
     with pytest.raises(Refused) as caught:
         require_found(given, ["web1", "web2", "web3"], found)
     assert str(caught.value).splitlines() == [
-        "web1 (10.0.0.11) is no server on lb1, lb2, by name or by address",
-        "web3 (10.0.0.13) is no server on lb1, lb2, by name or by address",
+        "web1 (10.0.0.11) has no server on lb1, lb2, by name or by address",
+        "web3 (10.0.0.13) has no server on lb1, lb2, by name or by address",
     ]
     require_found(given, ["web2"], found)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rollout.decisions.fold import advance, fold
 from rollout.decisions.progress import Phase, Progress
 from rollout.domain import Outcome, Step
 from rollout.events import (
@@ -50,7 +51,7 @@ FAILURE = StepFailed("web1", Step.RESTART, 3.0, "exit status 1", "look there", (
 def after(*events: Event) -> Progress:
     """The progress after `events`, the first at 100 and then one each second."""
     records = [Record(17, number, 99.0 + number, event) for number, event in enumerate(events, 1)]
-    return Progress.fold(records)
+    return fold(records)
 
 
 def test_a_deployment_that_has_begun() -> None:
@@ -67,13 +68,13 @@ def test_a_deployment_that_has_begun() -> None:
 
 def test_nothing_known_is_not_running() -> None:
     """A deployment without events has not begun."""
-    assert not Progress.fold([]).running
+    assert not fold([]).running
 
 
 def test_a_fold_can_be_continued() -> None:
     """A fold is the same as taking the records in one by one, and leaves what it started from as it was."""
     before = after(STARTED)
-    later = before.after(Record(17, 2, 101.0, StepStarted("web1", Step.DRAIN)))
+    later = advance(before, Record(17, 2, 101.0, StepStarted("web1", Step.DRAIN)))
     assert later == after(STARTED, StepStarted("web1", Step.DRAIN))
     assert before == after(STARTED)
 
@@ -212,7 +213,7 @@ def test_a_halted_deployment_only_ends_what_it_began() -> None:
 
 
 def told(*events: Event) -> Progress:
-    return Progress.fold(Record(17, number, 1000.0 + number, event) for number, event in enumerate(events, 1))
+    return fold(Record(17, number, 1000.0 + number, event) for number, event in enumerate(events, 1))
 
 
 BEGUN = DeploymentStarted("shop", "2", ("web1", "web2"), (), ("lb1",), 1, 0, "prod.yml", "ann", "laptop", 17)

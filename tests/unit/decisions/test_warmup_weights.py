@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.decisions.plan import lines
 from rollout.decisions.warmup import server_before
-from rollout.domain import AdminState, ServerBefore, Step
+from rollout.domain import AdminState, ServerBefore
 from rollout.inventory.warmup import Warmup
-from tests.support.states import inventory, server, state
+from tests.support.states import state
 
 
 def warmup(*steps: str) -> Warmup:
@@ -48,25 +47,3 @@ def test_a_warmup_that_did_not_end_is_told_from_a_weight_of_others() -> None:
     before = server_before(state(weight=100), warmup())
     shown = {weight: before.weight_is_lost(state(weight=weight)) for weight in (1, 10, 50, 60, 100)}
     assert shown == {1: True, 10: True, 50: True, 60: False, 100: False}  # 1 is the configured one
-
-
-def test_the_plan_tells_every_weight() -> None:
-    """The lowest before it is ready, the others after; what is kept out gets none."""
-    shop, api, out = server("shop/web1"), server("api/web1"), server("out/web1")
-    given = inventory(warmup={"over": "20s"})
-    before = {
-        shop: server_before(state(weight=100), given.warmup),
-        api: server_before(state(weight=2), given.warmup),
-        out: server_before(state(weight=100, admin=AdminState.FORCED_DRAIN), given.warmup),
-    }
-    told = [
-        line.text
-        for line in lines(given, None, "web1", (shop, api, out), (), before)
-        if line.step is Step.READY
-    ]
-    assert told[1:] == [
-        "set server shop/web1 weight 10; set server api/web1 weight 1",
-        "set server shop/web1 state ready; set server api/web1 state ready",
-        "set server shop/web1 weight 50; set server api/web1 weight 1",
-        "set server shop/web1 weight 100; set server api/web1 weight 2",
-    ]

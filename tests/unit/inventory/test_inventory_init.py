@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from rollout.cli.verbs import init
 from rollout.errors import UsageError
 from rollout.inventory import load
+from rollout.inventory.restart import DRIVERS
 
 
 def _run(*arguments: str) -> int:
@@ -25,6 +28,13 @@ def test_it_writes_what_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert load(path, {}).service == "shop"
     assert "# " in path.read_text()
     assert f"rollout check -i '{path}'" in capsys.readouterr().out
+
+
+def test_it_names_every_driver() -> None:
+    """The comment above `restart:` lists the drivers that there are, and no other."""
+    starter = files("rollout").joinpath("inventory", "starter.yml").read_text(encoding="utf-8")
+    comment = starter.partition("Exactly one driver: ")[2].partition(";")[0]
+    assert tuple(re.findall(r"[a-z]+", comment.replace(" or ", " "))) == DRIVERS
 
 
 def test_its_default_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from rollout.decisions.progress import Progress
+from rollout.decisions.fold import fold
 from rollout.events import DeploymentFinished, DeploymentStarted, NodeFailed, Record
 from rollout.views.messages import document, slack
 
 
 def test_a_failed_deployment(records: list[Record]) -> None:
     """The document has how it ended and what it left behind."""
-    assert document("finished", Progress.fold(records)) == {
+    assert document("finished", fold(records)) == {
         "event": "finished",
         "service": "shop",
         "release": "1.4.2",
@@ -30,7 +30,7 @@ def test_a_failed_deployment(records: list[Record]) -> None:
 
 def test_slack_reads_words(records: list[Record]) -> None:
     """One line when it begins, two when it ends."""
-    begun, ended = Progress.fold(records[:4]), Progress.fold(records)
+    begun, ended = fold(records[:4]), fold(records)
     assert slack("started", begun)["text"] == (
         "shop 1.4.2 → 3 nodes behind lb1, lb2 · one at a time, canary web1 (deployment 17) · anna@laptop"
     )
@@ -45,8 +45,8 @@ def test_one_that_goes_on_says_so(records: list[Record]) -> None:
     interrupted = [
         record for record in records if not isinstance(record.event, DeploymentFinished | NodeFailed)
     ]
-    assert slack("started", Progress.fold(interrupted))["text"].startswith(
-        "shop 1.4.2 goes on → 2 nodes left of 3 (deployment 17)"
+    assert slack("started", fold(interrupted))["text"].startswith(
+        "shop 1.4.2 continues → 2 of 3 nodes left (deployment 17)"
     )
 
 
@@ -55,5 +55,5 @@ def test_slack_takes_nothing_for_a_link(records: list[Record]) -> None:
     first = records[0].event
     assert isinstance(first, DeploymentStarted)
     evil = DeploymentStarted(**{**vars(first), "release": "<!channel> &lt;"})
-    text = slack("started", Progress.fold([Record(17, 1, 0.0, evil)]))["text"]
+    text = slack("started", fold([Record(17, 1, 0.0, evil)]))["text"]
     assert text.startswith("shop &lt;!channel&gt; &amp;lt; → 3 nodes")

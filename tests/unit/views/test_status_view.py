@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rollout.decisions.fold import fold
 from rollout.decisions.node_state import HealthSeen, NodeStatus, SiteStatus
 from rollout.decisions.progress import Progress
 from rollout.domain import AdminState, NodeState, OperationalState, ServerState
@@ -34,7 +35,7 @@ def site(*nodes: NodeStatus, unreachable: dict[str, str] | None = None) -> SiteS
 
 def rows(status: SiteStatus) -> list[list[str]]:
     """The cells of the table, without its first line and its header."""
-    _, header, *lines = table("shop", status, "not deployed from here yet")
+    _, header, *lines = table("shop", status, "not deployed from this machine yet")
     columns = [header.index(f" {name}") for name in header.split()]
     ends = [*columns[1:], None]
     return [
@@ -200,7 +201,7 @@ def test_the_states_are_those_that_were_promised() -> None:
 @pytest.fixture
 def progress(records: list[Record]) -> Progress:
     """Ended 75 seconds after noon: web1 is done, web2 failed and is left out, web4 was skipped."""
-    return Progress.fold(records)
+    return fold(records)
 
 
 def test_a_deployment_in_a_document(progress: Progress) -> None:
@@ -224,11 +225,11 @@ def test_a_deployment_in_a_document(progress: Progress) -> None:
 def test_the_line_of_a_deployment(progress: Progress, records: list[Record]) -> None:
     """When it ended or began, how far it came, and which nodes it left out, unless it still runs."""
     noon = records[0].time
-    assert deployment_line(None, "", noon) == "not deployed from here yet"
+    assert deployment_line(None, "", noon) == "not deployed from this machine yet"
     assert deployment_line(progress, "failed", noon + 75 + 240) == (
         "deployment 17 (1.4.2) failed, ended 4 min ago: 1 of 3 nodes; left out: web2"
     )
-    half = Progress.fold(records[:16])
+    half = fold(records[:16])
     assert deployment_line(half, "running", noon + 30) == (
         "deployment 17 (1.4.2) running, began 30 s ago: 1 of 3 nodes"
     )

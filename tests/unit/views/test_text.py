@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollout.decisions.fold import fold
 from rollout.decisions.progress import Progress
 from rollout.domain import Outcome, Step
 from rollout.events import (
@@ -22,14 +23,15 @@ from rollout.events import (
     StepFailed,
     StepStarted,
 )
-from rollout.views.text import Lines, duration, ending, fate, few, headline, printable
+from rollout.views.ending import ending, fate
+from rollout.views.text import Lines, duration, few, headline, printable
 
 
 def progress_of(records: Sequence[Record], *events: Event) -> Progress:
     """The invented deployment's beginning, followed by other events."""
     start = records[0]
     later = (dataclasses.replace(start, event=event) for event in events)
-    return Progress.fold([start, *later])
+    return fold([start, *later])
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_the_headline_of_a_rolling_restart(records: list[Record]) -> None:
     """Without a release it is a restart; without load balancers none are named."""
     changes = {"release": None, "load_balancers": (), "window": 2, "canary": 0, "nodes": ("web1",)}
     start = dataclasses.replace(records[0], event=dataclasses.replace(records[0].event, **changes))
-    assert headline(Progress.fold([start])) == "shop restart → 1 node · 2 at a time (deployment 17)"
+    assert headline(fold([start])) == "shop restart → 1 node · 2 at a time (deployment 17)"
 
 
 def test_a_good_end_is_one_line(records: list[Record]) -> None:
@@ -120,8 +122,8 @@ def test_an_interruption_names_the_nodes_in_doubt(records: list[Record]) -> None
         "web2 was interrupted at prepare",
         "  it takes traffic as before, untouched",
         "",
-        "what to run next, or deploy again once it is mended:",
-        "  rollout status -i 'my prod.yml'    # where every node stands",
+        "what to run next, or deploy again once the cause is fixed:",
+        "  rollout status -i 'my prod.yml'    # see where every node stands",
         "  rollout resume -i 'my prod.yml'    # go on where it stopped",
         "  rollout restore -i 'my prod.yml'   # put web1 back as it was, if it is healthy",
         "  rollout rollback -i 'my prod.yml'  # put the old release back on web1",
@@ -141,11 +143,11 @@ def test_a_node_that_was_put_back_needs_no_command(records: list[Record]) -> Non
     assert ending(progress)[4:] == [
         "",
         "web1 failed at release after 30 s: interrupted",
-        "  whether release worked is unknown: its answer never came",
+        "  whether release worked is unknown: the answer never came",
         "  it takes traffic as before, not restarted",
         "",
-        "what to run next, or deploy again once it is mended:",
-        "  rollout status -i 'my prod.yml'    # where every node stands",
+        "what to run next, or deploy again once the cause is fixed:",
+        "  rollout status -i 'my prod.yml'    # see where every node stands",
         "  rollout resume -i 'my prod.yml'    # go on where it stopped",
         "  rollout rollback -i 'my prod.yml'  # put the old release back on web1",
     ]
@@ -153,7 +155,10 @@ def test_a_node_that_was_put_back_needs_no_command(records: list[Record]) -> Non
 
 @pytest.mark.parametrize(
     ("left_out", "told"),
-    [(False, "it is as somebody else set it"), (True, "left out, but for what somebody else set")],
+    [
+        (False, "its servers are as somebody else set them"),
+        (True, "left out, except what somebody else changed"),
+    ],
 )
 def test_what_others_changed_is_not_told_as_ours(records: list[Record], left_out: bool, told: str) -> None:
     """Whether such a node takes traffic is not for us to say."""

@@ -1,0 +1,127 @@
+"""A session: what every verb that changes nodes needs open, and how such a verb carries out a deployment."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
+
+from rollout.cli.arguments import limit, load_inventory
+from rollout.cli.choose_view import event_view
+from rollout.cli.deploy_lock import RemoteControl, hold_lock
+from rollout.cli.journal import JournalRecorder, journal_of_user, past_deployments
+from rollout.cli.redaction import Redaction
+from rollout.cli.run_deployment import run_deployment
+from rollout.cli.wiring import OpenSite, open_site
+from rollout.decisions.history import left_out
+from rollout.decisions.plan import Plan, select
+from rollout.decisions.progress import NodeProgress, Progress
+from rollout.domain import Step
+from rollout.engine.checks.preflight import make_plan, require_safe
+from rollout.engine.site import Survey
+from rollout.events import Event
+from rollout.inventory import Inventory
+from rollout.ports import Journal
+
+
+@dataclass(frozen=True)
+class Session:
+    """The open site, journal and lock of one verb, until the verb ends."""
+
+    arguments: argparse.Namespace
+    inventory: Inventory
+    selected: tuple[str, ...]
+    """The nodes that `--limit` names; all without it."""
+    site: OpenSite
+    journal: Journal
+    control: RemoteControl
+
+    @property
+    def redaction(self) -> Redaction:
+        redaction: Redaction = self.arguments.redaction
+        return redaction
+
+    def past(self) -> list[Progress]:
+        """The latest deployments of the service, oldest first. Raises JournalError."""
+        return past_deployments(self.journal, self.inventory.service)
+
+    def left_out(self) -> dict[str, NodeProgress]:
+        """The nodes that earlier deployments left out, by name. Raises JournalError."""
+        return left_out(self.past())
+
+    async def plan(
+        self,
+        nodes: Sequence[str],
+        release: str | None,
+        *,
+        include_out_of_rotation: bool,
+        done: int = 0,
+        in_waves: bool = True,
+    ) -> tuple[Plan, Survey]:
+        """The plan for `nodes`, and the survey it is made from. Raises LoadBalancerError, Refused."""
+        return await make_plan(
+            self.site,
+            nodes,
+            release,
+            ours=self.left_out(),
+            include_out_of_rotation=include_out_of_rotation,
+            done=done,
+            in_waves=in_waves,
+        )
+
+    async def require_safe(self, plan: Plan, seen: Survey) -> None:
+        """Preflight. Raises Refused, with all reasons."""
+        await require_safe(self.site, plan, seen, allow_outage=self.arguments.allow_outage)
+
+    async def deploy(
+        self,
+        plan: Plan,
+        number: int,
+        first_events: Iterable[Event],
+        *,
+        previous: Mapping[str, str],
+        settled: Mapping[str, Collection[Step]] | None = None,
+        resumed: Progress | None = None,
+    ) -> int:
+        """Carry out the plan as deployment `number`, from its first events to its end; the exit code.
+
+        `previous` are the releases that nodes run now, `settled` the steps that nodes of a `resumed`
+        deployment need not repeat.
+        """
+        with event_view(self.arguments.output, resumed) as show:
+            record = JournalRecorder(self.journal, number, self.redaction, show)
+            for event in first_events:
+                record(event)
+            return await run_deployment(
+                self.site,
+                plan,
+                number,
+                record,
+                previous=previous,
+                settled=settled or {},
+                allow_outage=self.arguments.allow_outage,
+                control=self.control,
+            )
+
+
+@asynccontextmanager
+async def open_session(
+    arguments: argparse.Namespace, purpose: str, *, connect: bool = False
+) -> AsyncIterator[Session]:
+    """Load the inventory, open the journal and the site, and take the service's lock; all close at the end.
+
+    `purpose` is what others read of the lock. `connect` opens the SSH connections to the selected nodes in
+    the background, while the lock is taken. Raises UsageError, JournalError, HostError, and Refused if
+    somebody else has the lock.
+    """
+    inventory = load_inventory(arguments)
+    nodes = select(inventory, limit(arguments))
+    control = RemoteControl()
+    with journal_of_user(arguments.redaction) as journal:
+        async with (
+            open_site(inventory) as site,
+            site.connecting(nodes) if connect else nullcontext(),
+            hold_lock(site, arguments.redaction.text(purpose), arguments.wait, control),
+        ):
+            yield Session(arguments, inventory, nodes, site, journal, control)

@@ -1,0 +1,197 @@
+"""The fold over a deployment's events: each event makes a new `Progress` of the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from rollout.decisions.progress import TOUCHING, NodeProgress, Phase, Progress
+from rollout.domain import Step
+from rollout.events import (
+    DeploymentFinished,
+    DeploymentResumed,
+    DeploymentStarted,
+    Halted,
+    HookPrinted,
+    HookStarted,
+    NodeFailed,
+    NodeFinished,
+    NodeReturned,
+    OutputSeen,
+    Paused,
+    Probed,
+    Progressed,
+    Record,
+    ReleaseNoted,
+    Served,
+    ServerNoted,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    Warned,
+    WentOn,
+)
+
+
+def fold(records: Iterable[Record]) -> Progress:
+    """The progress after all `records` of one deployment, in order."""
+    progress = Progress()
+    for record in records:
+        progress = advance(progress, record)
+    return progress
+
+
+def advance(progress: Progress, record: Record) -> Progress:
+    """The progress after one more record; `progress` itself stays as it is."""
+    match record.event:
+        case DeploymentStarted() as event:
+            return _deployment_started(progress, record, event)
+        case DeploymentResumed() as event:
+            return _deployment_resumed(progress, event)
+        case Warned() as event:
+            return replace(progress, warnings=(*progress.warnings, event))
+        case Halted(reason=reason, gave_up=gave_up, judged=judged):
+            return replace(progress, halted=reason, gave_up=gave_up, judged=judged)
+        case Paused(reason=reason):
+            return replace(progress, paused=reason)
+        case WentOn():
+            return replace(progress, paused="")
+        case Served() as event:
+            return replace(progress, served=(*progress.served, event))
+        case Probed() as event:
+            return replace(progress, probed=event)
+        case DeploymentFinished(outcome=outcome, seconds=seconds, reason=reason):
+            return replace(progress, outcome=outcome, seconds=seconds, reason=reason, paused="")
+    return _node_event(progress, record)
+
+
+def _node_event(progress: Progress, record: Record) -> Progress:
+    """The progress after an event of one node; an event that changes no state leaves it as it is."""
+
+    def changed(name: str, **changes: Any) -> Progress:
+        return _with_node(progress, replace(_node(progress, name), **changes))
+
+    match record.event:
+        case ServerNoted(node=name) as event:
+            return changed(name, servers=(*_node(progress, name).servers, event))
+        case ReleaseNoted(node=name, release=release):
+            return changed(name, previous_release=release)
+        case StepStarted(node=name, step=step):
+            return _with_node(progress, _step_started(_node(progress, name), step, record.time))
+        case Progressed(node=name, detail=detail, sessions=sessions):
+            return changed(name, detail=detail, sessions=sessions)
+        case OutputSeen(node=name, text=text):
+            return changed(name, detail=text)
+        case HookStarted(node=str(name), hook=hook):
+            return changed(name, phase=Phase.RUNNING, step=None, step_started=record.time, detail=hook)
+        case HookPrinted(node=str(name), text=text):
+            return changed(name, detail=text)
+        case StepFinished(node=name) as event:
+            return _with_node(progress, _step_finished(_node(progress, name), event))
+        case StepFailed(node=name, step=step) as event:
+            return changed(name, phase=Phase.FAILED, step=step, failure=event, sessions=None)
+        case NodeFinished(node=name, seconds=seconds):
+            return changed(name, phase=Phase.DONE, seconds=seconds, left_out=False)
+        case NodeFailed(node=name, left_out=left_out):
+            return changed(name, phase=Phase.FAILED, left_out=left_out)
+        case NodeReturned(node=name):
+            return changed(name, left_out=False)
+    return progress
+
+
+def _deployment_started(progress: Progress, record: Record, event: DeploymentStarted) -> Progress:
+    nodes = {name: _node(progress, name) for name in event.nodes}
+    skipped = {name: replace(_node(progress, name), phase=Phase.SKIPPED) for name in event.skipped}
+    return replace(
+        progress,
+        deployment=record.deployment,
+        started=record.time,
+        service=event.service,
+        release=event.release,
+        releases=event.releases,
+        rollback_of=event.rollback_of,
+        on_failure=event.on_failure,
+        on_judged=event.on_judged,
+        load_balancers=event.load_balancers,
+        balanced=event.balanced,
+        window=event.window,
+        canary=event.canary,
+        waves=event.waves,
+        inventory=event.inventory,
+        user=event.user,
+        host=event.host,
+        pid=event.pid,
+        nodes=nodes | skipped,
+    )
+
+
+def _deployment_resumed(progress: Progress, event: DeploymentResumed) -> Progress:
+    phases = {**dict.fromkeys(event.nodes, Phase.WAITING), **dict.fromkeys(event.skipped, Phase.SKIPPED)}
+    in_doubt = progress.in_doubt
+    again = {
+        name: replace(
+            node,
+            phase=phases[name],
+            started=None,
+            # A node that may be out counts as out until an event says that it is back.
+            left_out=True if node.left_out or name in in_doubt else None,
+            failure=None,
+            detail="",
+        )
+        for name, node in progress.nodes.items()
+        if name in phases
+    }
+    return replace(
+        progress,
+        user=event.user,
+        host=event.host,
+        pid=event.pid,
+        nodes={**progress.nodes, **again},
+        halted=None,
+        gave_up=False,
+        judged=False,
+        paused="",
+        served=(),
+        probed=None,
+        outcome=None,
+        reason="",
+        seconds=None,
+    )
+
+
+def _step_started(node: NodeProgress, step: Step, time: float) -> NodeProgress:
+    order = list(Step)
+    earlier = {
+        done: took for done, took in node.step_seconds.items() if order.index(done) < order.index(step)
+    }
+    return replace(
+        node,
+        step_seconds=earlier,
+        phase=Phase.RUNNING,
+        started=node.started if node.started is not None or step is Step.PREPARE else time,
+        touched=node.touched or step in TOUCHING,
+        step=step,
+        step_started=time,
+        detail="",
+        sessions=None,
+        failure=None,
+    )
+
+
+def _step_finished(node: NodeProgress, event: StepFinished) -> NodeProgress:
+    return replace(
+        node,
+        phase=Phase.WAITING if event.step is Step.PREPARE else Phase.RUNNING,
+        step_seconds={**node.step_seconds, event.step: event.seconds},
+        detail=event.detail,
+        sessions=None,
+    )
+
+
+def _node(progress: Progress, name: str) -> NodeProgress:
+    return progress.nodes.get(name) or NodeProgress(name)
+
+
+def _with_node(progress: Progress, node: NodeProgress) -> Progress:
+    return replace(progress, nodes={**progress.nodes, node.name: node})

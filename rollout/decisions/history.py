@@ -1,0 +1,104 @@
+"""Decisions from past deployments: which nodes are out, what they run, what can be resumed or rolled back.
+
+Deployments are given oldest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rollout.decisions.progress import NodeProgress, Phase, Progress
+from rollout.errors import Refused
+from rollout.inventory import Inventory
+from rollout.masks import is_masked
+
+REMEMBERED = 20
+"""How many of the latest deployments are searched for nodes that are still out, and for releases."""
+
+
+def left_out(deployments: Iterable[Progress]) -> dict[str, NodeProgress]:
+    """The nodes that deployments left out, or may have left out, and that no later one brought back, by name.
+
+    Each node is as the first deployment that left it out knows it: before that one, it was in rotation.
+    """
+    out: dict[str, NodeProgress] = {}
+    for deployment in deployments:
+        for node in deployment.nodes.values():
+            if node.name in deployment.maybe_out:
+                out.setdefault(node.name, node)
+            elif node.started is not None:
+                out.pop(node.name, None)
+    return out
+
+
+def known_releases(deployments: Iterable[Progress]) -> dict[str, str]:
+    """The release that each node got last, by node; only deployments that finished with the node count."""
+    return {
+        node.name: release
+        for deployment in deployments
+        for node in deployment.nodes.values()
+        if node.phase is Phase.DONE and (release := deployment.release_of(node.name))
+    }
+
+
+def require_deployed(last: Progress | None, service: str) -> Progress:
+    """The last deployment of the service. Raises Refused if there was none."""
+    if last is None or last.started is None:
+        raise Refused(
+            f"{service} has not been deployed from this machine", hint="rollout deploy --release RELEASE"
+        )
+    return last
+
+
+def nodes_to_resume(last: Progress, inventory: Inventory) -> tuple[str, ...]:
+    """The nodes that are not done, in order; empty if all are.
+
+    Raises Refused if the inventory no longer has one of them, or if the journal does not know the release.
+    """
+    if any(map(is_masked, (last.release, *last.releases.values()))):
+        raise Refused(
+            f"deployment {last.deployment} cannot be resumed: its release is also the value of a variable, "
+            "and the journal keeps no such value",
+            hint="rollout deploy --release RELEASE",
+        )
+    _require_in_inventory(last, last.unfinished, inventory, "did not finish")
+    return last.unfinished
+
+
+def nodes_to_roll_back(last: Progress, inventory: Inventory) -> tuple[str, ...]:
+    """The nodes that may no longer run what they ran before `last`, in order; empty if none was touched.
+
+    Raises Refused if `last` was a rollback or a restart, or if the inventory no longer has one of the nodes.
+    """
+    if last.rollback_of is not None:
+        raise Refused(
+            f"deployment {last.deployment} was itself the rollback of deployment {last.rollback_of}",
+            hint="`rollout resume` continues it; `rollout deploy --release RELEASE` deploys another release",
+        )
+    if last.release is None:
+        raise Refused(f"deployment {last.deployment} was a rolling restart: it changed no release")
+    _require_in_inventory(last, last.touched, inventory, "touched")
+    return last.touched
+
+
+def releases_before(last: Progress, nodes: Sequence[str]) -> Mapping[str, str]:
+    """The release that each of `nodes` ran before `last`. Raises Refused if one of them is not known."""
+    known = {
+        name: release
+        for name in nodes
+        if (release := last.nodes[name].previous_release) and not is_masked(release)
+    }
+    if unknown := [name for name in nodes if name not in known]:
+        raise Refused(
+            f"the release that {', '.join(unknown)} ran before deployment {last.deployment} is not known",
+            hint="rollout rollback --to RELEASE",
+        )
+    return known
+
+
+def _require_in_inventory(last: Progress, nodes: Sequence[str], inventory: Inventory, verb: str) -> None:
+    if gone := [name for name in nodes if name not in inventory.nodes]:
+        raise Refused(
+            f"deployment {last.deployment} {verb} {', '.join(gone)}, but {inventory.path} no longer has "
+            f"{'that node' if len(gone) == 1 else 'those nodes'}"
+        )

@@ -1,0 +1,169 @@
+"""The lines of `rollout plan`: every command that a deployment will send for a node, in the engine's order.
+
+The engine sends what it finds necessary at each moment (`engine/rotation/`, `engine/steps/`). This file tells
+the same story in advance, for a deployment that nothing disturbs; `tests/engine/test_planned_and_sent.py`
+compares it with the commands of real deployments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+
+from rollout.domain import Server, ServerBefore, Step
+from rollout.inventory.drain import HealthPage
+from rollout.inventory.model import Inventory
+from rollout.inventory.template import fill
+from rollout.release import plan_release
+from rollout.remote import drain_file, runtime
+from rollout.restart import plan_restart
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLine:
+    """A command that will be sent to `target`, the name of a load balancer or of a node."""
+
+    step: Step
+    target: str
+    text: str
+
+
+def upload_line(inventory: Inventory, release: str | None, node: str) -> str | None:
+    """The upload to `node` before anything is drained: what goes where. `None` if nothing is uploaded."""
+    if release is None:
+        return None
+    plan = plan_release(inventory, release, partial(_fill, inventory, node, release))
+    return None if plan is None or plan.upload is None else plan.upload.shown
+
+
+def node_lines(
+    inventory: Inventory,
+    release: str | None,
+    node: str,
+    servers: Sequence[Server],
+    checked: Collection[Server],
+    before: Mapping[Server, ServerBefore],
+) -> tuple[PlannedLine, ...]:
+    """Every line that rolling `node` sends, in order, from `drain` to `ready`.
+
+    `servers` are all servers of the node, `checked` those that HAProxy checks. `before` says how servers are
+    now: one that somebody keeps out is left as it is.
+    """
+    filled = partial(_fill, inventory, node, release)
+    health_page = inventory.drain.health_page
+    if health_page is None:
+        by_socket = _BySocket(servers, checked, before)
+        out, back = by_socket.out(), by_socket.back()
+    else:
+        out, back = _by_page(health_page, node, filled)
+    return (*out, *_work(inventory, release, node, filled), *back)
+
+
+def _work(
+    inventory: Inventory, release: str | None, node: str, filled: Callable[[str], str]
+) -> Iterator[PlannedLine]:
+    """The lines on the node itself, while it is out of rotation."""
+    if release is not None and (plan := plan_release(inventory, release, filled)) is not None:
+        yield PlannedLine(Step.RELEASE, node, plan.shown or plan.command)
+    restart = plan_restart(inventory.restart, filled)
+    if restart.ask is not None:
+        yield PlannedLine(Step.RESTART, node, f"{restart.ask.method} {restart.ask.url}")
+    if restart.command is not None:
+        yield PlannedLine(Step.RESTART, node, restart.shown or restart.command)
+    if inventory.health is not None:
+        yield PlannedLine(Step.VERIFY, node, f"GET {filled(inventory.health.http)}")
+
+
+def _by_page(
+    page: HealthPage, node: str, filled: Callable[[str], str]
+) -> tuple[list[PlannedLine], list[PlannedLine]]:
+    """The lines that tell the node's health page to take it out of rotation, and to bring it back."""
+    if page.file is not None:
+        file = filled(page.file)
+        down, up = drain_file.create(file), drain_file.remove(file)
+    elif page.request is not None:
+        down, up = (f"{one.method} {filled(one.url)}" for one in (page.request.down, page.request.up))
+    else:
+        return [], []
+    return [PlannedLine(Step.DRAIN, node, down)], [PlannedLine(Step.READY, node, up)]
+
+
+class _BySocket:
+    """The runtime commands for one node, a line for all its servers on a load balancer."""
+
+    def __init__(
+        self, servers: Sequence[Server], checked: Collection[Server], before: Mapping[Server, ServerBefore]
+    ) -> None:
+        self._checked = checked
+        self._before = before
+        self._staying = self._of(servers, lambda noted: noted.stays_in_maintenance, unknown=False)
+        self._leaving = self._of(servers, lambda noted: not noted.stays_in_maintenance, unknown=True)
+        self._returning = self._of(servers, lambda noted: noted.returns, unknown=True)
+
+    def out(self) -> list[PlannedLine]:
+        # These two name the servers in the order in which the engine reads their backends.
+        leaving = {
+            name: sorted(own, key=lambda server: server.backend) for name, own in self._leaving.items()
+        }
+        leave = {name: runtime.leave(own) for name, own in leaving.items()}
+        keep_out = {name: runtime.maintenance(own) for name, own in leaving.items()}
+        return [*_to_balancers(Step.DRAIN, leave), *_to_balancers(Step.DRAIN, keep_out)]
+
+    def back(self) -> list[PlannedLine]:
+        lines = _to_balancers(
+            Step.VERIFY, {name: runtime.maintenance(own) for name, own in self._staying.items()}
+        )
+        lines += _to_balancers(
+            Step.VERIFY, {name: runtime.check(own, self._checked) for name, own in self._leaving.items()}
+        )
+        first, *others = [*self._weights()] or [[]]
+        lines += first
+        lines += _to_balancers(
+            Step.READY, {name: runtime.enter(own, self._checked) for name, own in self._returning.items()}
+        )
+        return [*lines, *(line for step in others for line in step)]
+
+    def _of(
+        self, servers: Sequence[Server], wanted: Callable[[ServerBefore], bool], *, unknown: bool
+    ) -> dict[str, list[Server]]:
+        """The servers that are `wanted`, by load balancer; `unknown` stands for those that nobody noted."""
+        chosen: dict[str, list[Server]] = {}
+        for server in servers:
+            if wanted(self._before[server]) if server in self._before else unknown:
+                chosen.setdefault(server.load_balancer, []).append(server)
+        return chosen
+
+    def _weights(self) -> Iterator[list[PlannedLine]]:
+        """The weights of each step of a warm-up; the first one is set before the servers are ready.
+
+        A line names the servers of one backend: a backend with a static `balance` refuses weights, and the
+        others must not be refused with it.
+        """
+        climbs = {
+            server: self._before[server].climb
+            for own in self._returning.values()
+            for server in sorted(own)
+            if server in self._before and self._before[server].climb
+        }
+        for step in range(max(map(len, climbs.values()), default=0)):
+            due = [
+                (server, climb[step])
+                for server, climb in climbs.items()
+                if step < len(climb) and (step == 0 or climb[step] != climb[step - 1])
+            ]
+            yield [
+                PlannedLine(
+                    Step.READY, target, "; ".join(runtime.weight(server, value) for server, value in own)
+                )
+                for (target, _), own in groupby(due, key=lambda one: (one[0].load_balancer, one[0].backend))
+            ]
+
+
+def _to_balancers(step: Step, commands: Mapping[str, list[str]]) -> list[PlannedLine]:
+    return [PlannedLine(step, name, "; ".join(texts)) for name, texts in commands.items() if texts]
+
+
+def _fill(inventory: Inventory, node: str, release: str | None, text: str) -> str:
+    return fill(text, host=inventory.nodes[node].host, node=node, release=release)

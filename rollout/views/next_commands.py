@@ -1,0 +1,40 @@
+"""The commands to run next, after a deployment that did not reach its end."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rollout.decisions.progress import Progress
+from rollout.views.text import few
+
+
+@dataclass(frozen=True, slots=True)
+class NextCommand:
+    """A command line as a shell takes it, its effect in a few words, and more about the effect."""
+
+    line: str
+    effect: str
+    more: str
+
+
+def next_commands(progress: Progress, inventory: str) -> Iterator[NextCommand]:
+    """The commands that put things right, the best one first; `inventory` is the path that they name."""
+    if progress.unfinished:
+        yield NextCommand(_line("resume", inventory), "go on", "where it stopped")
+    if out := progress.maybe_out:
+        yield NextCommand(_line("restore", inventory), f"put {few(out)} back", "as it was, if it is healthy")
+    if progress.touched and progress.release is not None and progress.rollback_of is None:
+        yield NextCommand(
+            _line("rollback", inventory), "put the old release back", f"on {few(progress.touched)}"
+        )
+
+
+def status_command(inventory: str) -> NextCommand:
+    """The command that changes nothing: it shows how things are."""
+    return NextCommand(_line("status", inventory), "see", "where every node stands")
+
+
+def _line(verb: str, inventory: str) -> str:
+    return shlex.join(["rollout", verb, "-i", inventory])

@@ -1,0 +1,141 @@
+"""What past deployments decide for the next one."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from rollout.decisions.fold import fold
+from rollout.decisions.history import (
+    known_releases,
+    left_out,
+    nodes_to_resume,
+    nodes_to_roll_back,
+    releases_before,
+    require_deployed,
+)
+from rollout.decisions.progress import Progress
+from rollout.domain import Outcome, Step
+from rollout.errors import Refused
+from rollout.events import (
+    DeploymentFinished,
+    DeploymentStarted,
+    Event,
+    NodeFailed,
+    NodeFinished,
+    NodeReturned,
+    Record,
+    ReleaseNoted,
+    StepFailed,
+    StepStarted,
+)
+from rollout.masks import MASK
+from tests.support.states import inventory
+
+STARTED = DeploymentStarted(
+    service="shop",
+    release="2",
+    nodes=("web1", "web2"),
+    skipped=(),
+    load_balancers=("lb1",),
+    window=1,
+    canary=0,
+    inventory="prod.yml",
+    user="anna",
+    host="laptop",
+    pid=42,
+)
+GOOD = (StepStarted("web1", Step.RESTART), NodeFinished("web1", 5.0))
+BAD = (
+    StepStarted("web1", Step.RESTART),
+    StepFailed("web1", Step.RESTART, 3.0, "exit status 1"),
+    NodeFailed("web1", left_out=True),
+)
+FAILED = DeploymentFinished(Outcome.FAILED, 9.0)
+
+
+def deployment(*events: Event, number: int = 1, **changes: object) -> Progress:
+    """A deployment of web1 and web2 with these events; `changes` are those to its first one."""
+    started = dataclasses.replace(STARTED, **changes)  # type: ignore[arg-type]
+    events = (started, *events)
+    return fold(Record(number, at, 100.0 + at, event) for at, event in enumerate(events, 1))
+
+
+def test_a_node_is_out_until_a_later_deployment_brings_it_back() -> None:
+    """Left out, or in its turn when the deployment was killed; one that was done since is back."""
+    killed = deployment(StepStarted("web2", Step.DRAIN), number=2)
+    assert set(left_out([deployment(*BAD)])) == {"web1"}
+    assert set(left_out([deployment(*BAD), killed])) == {"web1", "web2"}
+    assert set(left_out([deployment(*BAD), killed, deployment(*GOOD, number=3)])) == {"web2"}
+    assert left_out([deployment(*BAD, NodeReturned("web1"))]) == {}
+
+
+def test_a_node_is_known_as_the_first_deployment_found_it() -> None:
+    """A second one that fails as well found it out already."""
+    first = deployment(ReleaseNoted("web1", "1"), *BAD)
+    second = deployment(ReleaseNoted("web1", "2"), *BAD, number=2)
+    assert left_out([first, second])["web1"].previous_release == "1"
+
+
+def test_the_release_of_a_node_is_what_it_finished_with_last() -> None:
+    """A restart says nothing of it, and one that failed leaves it open."""
+    past = [
+        deployment(*GOOD),
+        deployment(*GOOD, number=2, release=None),
+        deployment(*BAD, number=3, release="3"),
+    ]
+    assert known_releases(past) == {"web1": "2"}
+
+
+def test_what_was_never_deployed_is_refused() -> None:
+    """There is nothing to resume and nothing to roll back; `deploy` is the command to run."""
+    with pytest.raises(Refused, match="shop has not been deployed from this machine") as raised:
+        require_deployed(None, "shop")
+    assert raised.value.hint == "rollout deploy --release RELEASE"
+
+
+def test_what_is_resumed_and_rolled_back() -> None:
+    """The nodes that are not done; those that may not run what they ran."""
+    half = deployment(*GOOD, FAILED)
+    assert nodes_to_resume(half, inventory()) == ("web2",)
+    assert nodes_to_roll_back(half, inventory()) == ("web1",)
+
+
+def test_a_node_that_the_inventory_no_longer_has() -> None:
+    """It is named, whether it is to be resumed or rolled back."""
+    given = inventory(nodes={"web3": {"host": "10.0.0.13"}})
+    half = deployment(*GOOD, FAILED)
+    with pytest.raises(Refused, match=r"deployment 1 did not finish web2, but .* no longer has that node"):
+        nodes_to_resume(half, given)
+    with pytest.raises(Refused, match=r"deployment 1 touched web1, but .* no longer has that node"):
+        nodes_to_roll_back(half, given)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"rollback_of": 7}, "deployment 1 was itself the rollback of deployment 7"),
+        ({"release": None}, "deployment 1 was a rolling restart: it changed no release"),
+    ],
+)
+def test_what_cannot_be_rolled_back(changes: dict[str, object], reason: str) -> None:
+    """A rollback, and a restart."""
+    with pytest.raises(Refused, match=reason):
+        nodes_to_roll_back(deployment(*GOOD, FAILED, **changes), inventory())
+
+
+def test_a_masked_release_cannot_be_deployed_again() -> None:
+    """The journal keeps no value of a variable: such a release must be given anew."""
+    with pytest.raises(Refused, match="its release is also the value of a variable"):
+        nodes_to_resume(deployment(release=MASK), inventory())
+
+
+def test_the_releases_before() -> None:
+    """Each node's own; where one is not known, or masked, it is named."""
+    noted = (ReleaseNoted("web1", "1"), ReleaseNoted("web2", MASK))
+    half = deployment(*noted, *GOOD, FAILED)
+    assert releases_before(half, ["web1"]) == {"web1": "1"}
+    with pytest.raises(Refused, match="the release that web2 ran before deployment 1 is not known") as raised:
+        releases_before(half, ["web1", "web2"])
+    assert raised.value.hint == "rollout rollback --to RELEASE"
