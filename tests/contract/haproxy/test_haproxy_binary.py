@@ -9,6 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.every_haproxy
+
 
 def ask(path: Path, command: str) -> str:
     """What the master socket answers; nothing while it is not there or the master runs itself again."""

@@ -153,6 +153,7 @@ def test_a_journal_that_fills_its_disk_leaves_no_node_halfway(shell: Shell) -> N
     assert "1 untouched: web2" in ran.out
 
 
+@pytest.mark.linux
 def test_output_that_cannot_be_written(shell: Shell) -> None:
     """A full disk below standard output is told in words."""
     for unbuffered in ("", "1"):
