@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab_support import StartLab, statuses, until
+from lab_support import StartLab, statuses
 
 from rollout.lab.lab import Lab
 from rollout.lab.result import Result
 from rollout.lab.traffic import Traffic
 from tests.support import prepared
+from tests.support.until import until
 
 HARSH: dict[str, Any] = {
     "nodes": 3,
@@ -83,7 +84,7 @@ async def under_traffic(lab: Lab, program: list[str], *words: str) -> tuple[int,
             process.kill()
             raise
         answered = len(traffic.result.latencies)
-        await until(lambda: len(traffic.result.latencies) > answered + 100)  # the last node has its share
+        await until(lambda: len(traffic.result.latencies) > answered + 100, "the last node to get its share")
     assert process.returncode is not None
     return process.returncode, output.decode(), traffic.result
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab_support import StartLab, until, wait
+from lab_support import StartLab
 from test_deploy import RATE, change_inventory, rollout, states
 from test_recovery import STEPS
 
@@ -26,6 +26,7 @@ from rollout.lab.lab import Lab
 from rollout.lab.result import Result
 from rollout.lab.traffic import Traffic
 from tests.support.sshd import descendants
+from tests.support.until import until, wait
 
 USUAL: dict[str, Any] = {
     "nodes": 3,
@@ -67,7 +68,7 @@ async def disturbed(lab: Lab, step: str, disturb: Disturb) -> tuple[int, str, Re
             process.kill()
             raise
         answered = len(traffic.result.latencies)
-        await until(lambda: len(traffic.result.latencies) > answered + 100)
+        await until(lambda: len(traffic.result.latencies) > answered + 100, "more answers")
     return code, "".join(lines), traffic.result
 
 
@@ -87,7 +88,7 @@ def restart_haproxy(lab: Lab) -> None:
     variables = Path(f"/proc/{master}/environ").read_text().split("\0")[:-1]
     for pid in running:
         os.kill(pid, signal.SIGKILL)
-    wait(lambda: not pids(config))
+    wait(lambda: not pids(config), "the end of HAProxy")
     environment = dict(one.split("=", 1) for one in variables if not one.startswith("HAPROXY_"))
     again = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
     assert again.returncode == 0, (command, again.stderr)
@@ -97,7 +98,7 @@ def cut_ssh(lab: Lab) -> None:
     """Every connection to web2's sshd, while a command runs in one of them."""
     config = str(lab.nodes[1].folder / "sshd_config")
     listener = pids(config)[0]
-    wait(lambda: any(name_of(pid) == "sleep" for pid in descendants(listener)))
+    wait(lambda: any(name_of(pid) == "sleep" for pid in descendants(listener)), "the command to run")
     for pid in descendants(listener):
         if name_of(pid) == "sshd":
             os.kill(pid, signal.SIGKILL)

@@ -1,9 +1,10 @@
 import asyncio
 import socket
 
-from lab_support import StartLab, restart, until
+from lab_support import StartLab, restart
 
 from rollout.lab.traffic import Traffic
+from tests.support.until import until
 
 
 def test_traffic_counts_every_answer(start_lab: StartLab) -> None:
@@ -13,7 +14,7 @@ def test_traffic_counts_every_answer(start_lab: StartLab) -> None:
     async def send() -> Traffic:
         async with Traffic(lab.urls, rate=200) as traffic:
             await traffic.flowing()
-            await until(lambda: traffic.result.sent >= 300)
+            await until(lambda: traffic.result.sent >= 300, "300 requests")
         return traffic
 
     result = asyncio.run(send()).result
@@ -33,7 +34,7 @@ def test_traffic_counts_what_is_lost(start_lab: StartLab) -> None:
         async with Traffic(lab.urls, rate=200) as traffic:
             await traffic.flowing()
             await asyncio.to_thread(restart, lab.nodes[0], "2")
-            await until(lambda: bool(traffic.result.nodes("2")))
+            await until(lambda: bool(traffic.result.nodes("2")), "an answer of release 2")
         return traffic
 
     result = asyncio.run(send()).result
@@ -49,5 +50,5 @@ async def test_traffic_to_nobody_says_so() -> None:
         nobody.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
         async with Traffic([url], rate=100) as traffic:
-            await until(lambda: traffic.result.sent >= 10)
+            await until(lambda: traffic.result.sent >= 10, "10 requests")
     assert traffic.result.losses == {"ConnectionRefusedError": traffic.result.sent}

@@ -19,7 +19,7 @@ from rollout.adapters.shell import WRAPPER, script
 from rollout.domain import Completed
 from rollout.errors import CommandTimedOut, UsageError
 from rollout.ports import Host
-from tests.support.sshd import wait_until
+from tests.support.until import wait
 
 T = TypeVar("T")
 Use = Callable[[Callable[[Host], Awaitable[T]]], T]
@@ -248,7 +248,7 @@ def test_many_at_once(use: Use[object]) -> None:
 
 
 def assert_gone(pids: str) -> None:
-    wait_until(lambda: not any(map(runs, pids.split())), what=f"the end of {pids}", seconds=5)
+    wait(lambda: not any(map(runs, pids.split())), f"the end of {pids}", within=5)
 
 
 def runs(pid: str) -> bool:

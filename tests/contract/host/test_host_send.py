@@ -13,7 +13,8 @@ from rollout.agents.common.proc import find
 from rollout.domain import Completed
 from rollout.errors import AnswerLost, CommandTimedOut
 from rollout.ports import Host
-from tests.support.sshd import Sshd, wait_until
+from tests.support.sshd import Sshd
+from tests.support.until import wait
 
 Use = Callable[[Callable[[Host], Awaitable[Completed]]], Completed]
 
@@ -83,7 +84,7 @@ def test_it_is_ended_with_its_line(use: Use, line: str) -> None:
             await host.send(
                 f"echo $$; {line}", without_end(), environment={}, timeout=0.5, output=lines.append
             )
-        wait_until(lambda: find(int(lines[0])) is None, what="the end of the line")
+        wait(lambda: find(int(lines[0])) is None, "the end of the line")
         return await host.run("echo fine", environment={}, timeout=10.0)
 
     assert use(work).tail == ("fine",)

@@ -18,7 +18,8 @@ from rollout.adapters.ssh import SshHost, SshPool
 from rollout.adapters.ssh.dialing import explain
 from rollout.domain import Completed, SshTarget
 from rollout.errors import AnswerLost, HostUnreachable
-from tests.support.sshd import Sshd, wait_until
+from tests.support.sshd import Sshd
+from tests.support.until import wait
 
 StartSshd = Callable[..., Sshd]
 
@@ -214,7 +215,7 @@ def test_closing_leaves_nothing_behind(sshd: Sshd) -> None:
     before = threading.active_count()
     asyncio.run(work())
     gc.collect()
-    wait_until(lambda: threading.active_count() <= before, what="the end of the threads")
+    wait(lambda: threading.active_count() <= before, "the end of the threads")
 
 
 def test_libraries_print_nothing(sshd: Sshd) -> None:

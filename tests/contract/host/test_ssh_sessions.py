@@ -10,7 +10,8 @@ import pytest
 
 from rollout.adapters.ssh import SshHost, SshPool
 from rollout.adapters.ssh.dialing import TcpSocket
-from tests.support.sshd import Sshd, descendants, wait_until
+from tests.support.sshd import Sshd, descendants
+from tests.support.until import wait
 
 StartSshd = Callable[..., Sshd]
 Work = Callable[[SshHost], Awaitable[None]]
@@ -41,7 +42,7 @@ def test_commands_run_in_the_sessions_that_were_expected(start_sshd: StartSshd) 
 
     async def work(host: SshHost) -> None:
         host.expect(2)
-        await asyncio.to_thread(wait_until, lambda: sessions(sshd) == 2, what="two sessions")
+        await asyncio.to_thread(wait, lambda: sessions(sshd) == 2, "two sessions")
         await say(host, "one")
         await say(host, "two")
         assert sessions(sshd) == 2
@@ -82,10 +83,10 @@ def test_nothing_stays_of_a_session_that_nobody_used(start_sshd: StartSshd) -> N
 
     async def work(host: SshHost) -> None:
         host.expect(1)
-        await asyncio.to_thread(wait_until, lambda: sessions(sshd) == 1, what="a session")
+        await asyncio.to_thread(wait, lambda: sessions(sshd) == 1, "a session")
 
     with_host(sshd, work)
-    wait_until(lambda: not descendants(sshd.pid), what="no process is left")
+    wait(lambda: not descendants(sshd.pid), "no process is left")
 
 
 def test_first_command_is_not_cut_off(

@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +18,7 @@ import redis
 from celery import Celery
 
 from tests.support.loopback import own_address
+from tests.support.until import wait
 
 PASSWORD = "s3cr3t-of-the-broker"
 NODES = ("web1", "web2")
@@ -133,7 +133,7 @@ class Machine:
         self._thread.join()
 
 
-class Shop:
+class CeleryShop:
     """The broker, what its workers have told, and the machines' folders with their code."""
 
     def __init__(self, folder: Path, url: str) -> None:
@@ -213,19 +213,19 @@ class Shop:
         """With tasks that last until `release_all`, so many that each process of both workers has one."""
         for number in range(tasks):
             self.app.send_task("shop.wait", (number,))
-        until(lambda: self.store.llen("waiting") == 4, "both workers' processes to be busy")
+        wait(lambda: self.store.llen("waiting") == 4, "both workers' processes to be busy")
 
     def release_all(self, tasks: int) -> None:
         """Let them finish, and see that each of them did, once."""
         self.store.rpush("finish", *range(tasks))
-        until(lambda: len(self.done()) >= tasks, "the tasks to finish")
+        wait(lambda: len(self.done()) >= tasks, "the tasks to finish")
         assert sorted(map(int, self.done())) == list(range(tasks))
 
 
 class Stream:
     """Steady tasks from a thread of its own until the block ends; every twentieth takes a second."""
 
-    def __init__(self, shop: Shop, *, rate: float = 20.0, at_most: int = 2000) -> None:
+    def __init__(self, shop: CeleryShop, *, rate: float = 20.0, at_most: int = 2000) -> None:
         self._shop = shop
         self._pause = 1 / rate
         self._at_most = at_most
@@ -250,15 +250,8 @@ class Stream:
             self.sent += 1
 
 
-def until(true: Callable[[], bool], what: str, *, within: float = 60.0) -> None:
-    deadline = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.02)
-
-
 @contextmanager
-def running(folder: Path) -> Iterator[Shop]:
+def running(folder: Path) -> Iterator[CeleryShop]:
     """A broker and two machines with release 1, both of which consume."""
     address = own_address()
     arguments = [
@@ -278,13 +271,13 @@ def running(folder: Path) -> Iterator[Shop]:
             ["redis-server", *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
     try:
-        shop = Shop(folder, f"redis://:{PASSWORD}@{address}:6379/0")
-        until(lambda: _answers(shop.store), "redis")
+        shop = CeleryShop(folder, f"redis://:{PASSWORD}@{address}:6379/0")
+        wait(lambda: _answers(shop.store), "redis")
         shop.add_release("1")
         for node in NODES:
             shop.install("1", node)
         with Machine(folder, NODES[0]), Machine(folder, NODES[1]):
-            until(lambda: shop.consuming() == set(NODES), "both workers")
+            wait(lambda: shop.consuming() == set(NODES), "both workers")
             yield shop
     finally:
         broker.kill()

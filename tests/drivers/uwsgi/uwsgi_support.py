@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +20,7 @@ from rollout.restart.uwsgi import plan_restart
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load
 from tests.support.loopback import own_address
+from tests.support.until import wait
 
 PORT = 8000
 LAZY = ("lazy = true", "need-app = true")
@@ -90,8 +90,8 @@ class Server:
                 **popen,
             )
         )
-        self.until(lambda: len(self.workers()) == workers, f"{workers} workers")
-        self.until(lambda: bool(self.master()), "the master to read its FIFO")
+        self.wait(lambda: len(self.workers()) == workers, f"{workers} workers")
+        self.wait(lambda: bool(self.master()), "the master to read its FIFO")
 
     def deploy(self, mode: str, release: str, timeout: str = "60s") -> subprocess.CompletedProcess[str]:
         """End to end; the release must have been written."""
@@ -126,14 +126,9 @@ class Server:
     def load(self) -> Load:
         return Load(self.host, PORT, rate=50.0)
 
-    def until(self, true: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + 20
-        while not true():
-            log = self.folder / "shop.log"
-            assert time.monotonic() < deadline, (
-                f"waited in vain for {what}: {log.exists() and log.read_text()}"
-            )
-            time.sleep(0.05)
+    def wait(self, true: Callable[[], bool], what: str) -> None:
+        log = self.folder / "shop.log"
+        wait(true, what, log=lambda: log.read_text() if log.exists() else "")
 
     def stop(self) -> None:
         """Also masters that were not started by us but by another master."""
