@@ -1,4 +1,4 @@
-"""A deployment while something else happens: load balancers reload or restart, connections are cut.
+"""A deployment while a load balancer restarts, or while connections are cut.
 
 HAProxy has its default retries and `option redispatch` here; restarts kill the application where it stands.
 """
@@ -9,7 +9,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -72,14 +71,6 @@ async def disturbed(lab: Lab, step: str, disturb: Disturb) -> tuple[int, str, Re
     return code, "".join(lines), traffic.result
 
 
-def reload_haproxy(lab: Lab) -> None:
-    """The first load balancer's, as `systemctl reload` does: the old process finishes what it has."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(lab.load_balancers[0].socket("master")))
-        connection.sendall(b"reload\n")
-        connection.recv(4096)
-
-
 def restart_haproxy(lab: Lab) -> None:
     """The first load balancer's, killed and started again: whoever asks it meanwhile is refused."""
     config = str(lab.load_balancers[0].folder / "haproxy.cfg")
@@ -118,19 +109,6 @@ def name_of(pid: int) -> str:
     with suppress(OSError):
         return Path(f"/proc/{pid}/comm").read_text().strip()
     return ""
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_haproxy_is_reloaded(start_lab: StartLab, step: str) -> None:
-    """A reload in any step forgets what was set; the deployment goes on, and no node loses a request."""
-    lab = start_lab(**USUAL)
-
-    code, output, result = asyncio.run(disturbed(lab, step, reload_haproxy))
-
-    assert code == 0, output
-    # A process that goes closes its idle connections, and a request may just be on its way on one of them.
-    assert not [kind for kind in result.losses if kind.startswith("status")], output
-    assert states(lab) == DONE
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -41,13 +41,6 @@ def test_workers_are_replaced_in_place(
     assert users.turned == users.lost == []
 
 
-def test_a_shell_line_restarts_it(testbed: Testbed, users: Users, tmp_path: Path) -> None:
-    """What `restart.command` does is up to it: the node is out of rotation meanwhile."""
-    restart = {"command": "sudo systemctl restart shop"}
-    deployed(testbed, tmp_path, {**SITE, "restart": restart, "strategy": {}}, ["web1"], "by-command")
-    assert users.turned == users.lost == []
-
-
 def test_celery_machines_take_tasks_over_a_deployment(testbed: Testbed) -> None:
     """Tasks sent meanwhile are all done: by either machine while the other one is restarted."""
     with tasks_sent_from(testbed.container("tasks1"), testbed.environment) as workers:
