@@ -7,16 +7,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import redis
 from celery import Celery
 
+from tests.support.background import Background
 from tests.support.loopback import own_address
 from tests.support.until import wait
 
@@ -92,18 +91,17 @@ exec {python} -m celery -A shop.tasks worker -n "celery@$1" -c 2 -Q celery,mail 
 """
 
 
-class Machine:
+class Machine(Background):
     """One worker, started anew whenever it has ended, as a supervisor does."""
 
     def __init__(self, folder: Path, node: str) -> None:
+        super().__init__()
         self.pidfile = folder / f"{node}.pid"
         self._folder = folder / node
         self._log = folder / f"{node}.log"
         self._node = node
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._supervise)
 
-    def _supervise(self) -> None:
+    def _run(self) -> None:
         while not self._ends.is_set():
             with self._log.open("ab") as log:
                 worker = subprocess.Popen(
@@ -121,16 +119,6 @@ class Machine:
                 os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
             self._ends.wait(0.2)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ends.set()
-        self._thread.join()
 
 
 class CeleryShop:
@@ -222,28 +210,17 @@ class CeleryShop:
         assert sorted(map(int, self.done())) == list(range(tasks))
 
 
-class Stream:
+class Stream(Background):
     """Steady tasks from a thread of its own until the block ends; every twentieth takes a second."""
 
     def __init__(self, shop: CeleryShop, *, rate: float = 20.0, at_most: int = 2000) -> None:
+        super().__init__()
         self._shop = shop
         self._pause = 1 / rate
         self._at_most = at_most
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._send)
         self.sent = 0
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ends.set()
-        self._thread.join()
-
-    def _send(self) -> None:
+    def _run(self) -> None:
         while self.sent < self._at_most and not self._ends.wait(self._pause):
             seconds = 1.0 if self.sent % 20 == 0 else 0.02
             self._shop.app.send_task("shop.work", (self.sent, seconds), queue=CONSUMED[self.sent % 2])

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from rollout.agents.common.proc import Process
 from rollout.agents.gunicorn.workers import workers
 from rollout.inventory.restart import Gunicorn
 from rollout.restart.gunicorn import plan_restart
+from tests.support.background import Background
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load
 from tests.support.loopback import own_address
@@ -141,27 +141,18 @@ class GunicornShop:
         return [name for name in os.listdir(self.folder) if name.endswith((".ready", ".2"))]
 
 
-class Capacity:
+class Capacity(Background):
     """The least and the greatest number of workers seen, from a thread of its own until the block ends."""
 
     def __init__(self, shop: GunicornShop) -> None:
+        super().__init__()
         self._shop = shop
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._look)
         self.least = sys.maxsize
         """Of those that take requests."""
         self.most = 0
         """Of all workers."""
 
-    def __enter__(self) -> Capacity:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ends.set()
-        self._thread.join()
-
-    def _look(self) -> None:
+    def _run(self) -> None:
         master = self._shop.master
         while not self._ends.wait(0.002):
             self.least = min(self.least, len(self._shop.able()))

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rollout.agents.common import proc
 from rollout.agents.common.proc import Process
@@ -17,6 +15,7 @@ from rollout.agents.common.talk import Failed
 from rollout.agents.uwsgi import processes
 from rollout.inventory.restart import Uwsgi
 from rollout.restart.uwsgi import plan_restart
+from tests.support.background import Background
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load
 from tests.support.loopback import own_address
@@ -147,26 +146,15 @@ class Server:
         return [process for process in found if str(self.ini) in proc.command_line(process)]
 
 
-class Capacity:
+class Capacity(Background):
     """The fewest workers that were seen to accept, until the block ends."""
 
     def __init__(self, server: Server) -> None:
+        super().__init__()
         self._server = server
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._look)
         self.least = len(server.workers())
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ends.set()
-        self._thread.join()
-
-    def _look(self) -> None:
+    def _run(self) -> None:
         while not self._ends.wait(0.1):
             self.least = min(self.least, len(self._server.workers()))
 
