@@ -27,13 +27,13 @@ check:
 # All checks and all tests. Those of the testbed mostly wait, so they run beside the others.
 # HAPROXY: the versions of HAProxy to test with, such as `system,3.0` or `all`.
 HAPROXY =
-haproxy = $(if $(HAPROXY),--haproxy $(HAPROXY))
-test: check
+test:
 	scripts/setup dev
-	$(MAKE) --no-print-directory --jobs 2 --keep-going test-others test-testbed
+	$(MAKE) --no-print-directory --jobs 2 --keep-going test-testbed check test-others
 
 test-others:
-	.venv/bin/pytest -n 3 --dist worksteal --ignore tests/testbed $(haproxy)
+	scripts/setup dev
+	.venv/bin/pytest -n 3 --dist worksteal --ignore tests/testbed $(if $(HAPROXY),--haproxy $(HAPROXY))
 
 # What breaks in mid-deploy, and the examples as they are written, in the testbed.
 test-testbed:
