@@ -11,14 +11,14 @@ import pytest
 
 _TESTS = Path(__file__).parents[1]
 _OF_FOLDERS = {
-    "contract/host": "ssh",
-    "drivers": "drivers",
-    "drivers/docker": "docker",
-    "lab": "lab",
-    "simulation": "simulation",
-    "testbed": "testbed",
+    "contract/host": ("ssh",),
+    "drivers": ("drivers",),
+    "drivers/docker": ("docker",),
+    "lab": ("lab", "haproxy", "ssh"),
+    "simulation": ("simulation",),
+    "testbed": ("testbed", "docker"),
 }
-"""The marker of every test below a folder of tests/."""
+"""The markers of every test below a folder of tests/."""
 
 _OF_FIXTURES = {
     "haproxy_binary": "haproxy",
@@ -34,7 +34,7 @@ def mark(item: pytest.Item) -> None:
     """Add to a test the markers that its folder and its fixtures imply."""
     folder = item.path.parent.relative_to(_TESTS)
     for place in (folder, *folder.parents):
-        if marker := _OF_FOLDERS.get(place.as_posix()):
+        for marker in _OF_FOLDERS.get(place.as_posix(), ()):
             item.add_marker(marker)
     for fixture in getattr(item, "fixturenames", ()):
         if marker := _OF_FIXTURES.get(fixture):
