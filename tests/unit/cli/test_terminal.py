@@ -38,7 +38,7 @@ class Terminal:
 
     def shows(self, *parts: str) -> None:
         """Wait until everything is written."""
-        wait(lambda: all(part in self.written for part in parts), f"{parts}", within=30)
+        wait(lambda: all(part in self.written for part in parts), f"{parts}")
 
     def code(self) -> int:
         code = self.process.wait(timeout=60)
@@ -82,7 +82,7 @@ def test_the_table_says_what_becomes_of_an_interrupted_deployment(shell: Shell) 
     """First that the node in flight is waited for, then that it is ended, then what was left out."""
     shell.write(restart={"command": f"touch {shell.folder}/begun; sleep 60"})
     with terminal(shell, "deploy") as screen:
-        wait((shell.folder / "begun").exists, "the restart", within=30)
+        wait((shell.folder / "begun").exists, "the restart")
         screen.process.send_signal(signal.SIGINT)
         screen.shows("halted, no further node starts: SIGINT", "halted, 1 in flight")
         screen.process.send_signal(signal.SIGTERM)
