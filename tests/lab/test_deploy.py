@@ -108,11 +108,11 @@ def test_a_release_is_rolled_and_no_request_is_lost(
     assert states(lab) == dict.fromkeys(("web1", "web2", "web3"), ("ready", "2"))
 
 
-def test_the_same_without_draining_loses_requests(start_lab: StartLab) -> None:
+async def test_the_same_without_draining_loses_requests(start_lab: StartLab) -> None:
     """The traffic and the lab above do notice: with the drain taken out of the engine, requests are lost."""
     lab = start_lab(**HARSH)
 
-    _, output, result = asyncio.run(under_traffic(lab, ["-c", WITHOUT_DRAINING], "deploy", "--release", "2"))
+    _, output, result = await under_traffic(lab, ["-c", WITHOUT_DRAINING], "deploy", "--release", "2")
 
     assert result.lost > 0, output
 

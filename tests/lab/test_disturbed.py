@@ -112,11 +112,11 @@ def name_of(pid: int) -> str:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_haproxy_is_restarted(start_lab: StartLab, step: str) -> None:
+async def test_haproxy_is_restarted(start_lab: StartLab, step: str) -> None:
     """Killed and started again in any step: what users see of it is that it was away, and nothing else."""
     lab = start_lab(**USUAL)
 
-    code, output, result = asyncio.run(disturbed(lab, step, restart_haproxy))
+    code, output, result = await disturbed(lab, step, restart_haproxy)
 
     assert code == 0, output
     assert not [kind for kind in result.losses if kind.startswith("status")], result.losses
@@ -124,12 +124,12 @@ def test_haproxy_is_restarted(start_lab: StartLab, step: str) -> None:
 
 
 @pytest.mark.parametrize("step", ["release", "restart"])
-def test_ssh_is_cut_in_the_middle_of_a_command(start_lab: StartLab, step: str) -> None:
+async def test_ssh_is_cut_in_the_middle_of_a_command(start_lab: StartLab, step: str) -> None:
     """Whether the command worked is unknown: the node stays out, no request is lost, `resume` goes on."""
     lab = start_lab(**USUAL)
     change_inventory(lab, f"{step}:\n  command: ", f"{step}:\n  command: sleep 0.5; ")
 
-    code, output, result = asyncio.run(disturbed(lab, step, cut_ssh))
+    code, output, result = await disturbed(lab, step, cut_ssh)
 
     assert code == 1, output
     assert result.losses == {}, output
