@@ -19,11 +19,12 @@ from statistics import median
 
 import yaml
 
-from benchmarks.measuring import Run, run, tell, tell_ratio, tell_seconds, wait_until
+from benchmarks.measuring import Run, run, tell, tell_ratio, tell_seconds
 from benchmarks.playbook import Ansible, install
 from rollout.lab import haproxy
 from rollout.lab.lab import Lab
 from rollout.lab.machines import Node
+from tests.support.until import wait
 
 _ROUNDS = 3
 _ROLLOUT = (sys.executable, "-m", "rollout")
@@ -93,7 +94,7 @@ def rounds(lab: Lab, ways: dict[str, Way]) -> dict[str, list[Run]]:
     runs: dict[str, list[Run]] = {name: [] for name in ways}
     for number in range(_ROUNDS + 1):
         for name, way in ways.items():
-            wait_until(lambda: all(map(haproxy.all_up, lab.load_balancers)), "all servers are up")
+            wait(lambda: all(map(haproxy.all_up, lab.load_balancers)), "all servers to be up", within=60)
             release = f"{number}-{name}".replace(" ", "-")
             one = way(release)
             if not all(serves(node, release) for node in lab.nodes):
@@ -134,7 +135,7 @@ def _start(node: Node, release: str) -> None:
     environment = os.environ | {"ROLLOUT_RELEASE": release}
     subprocess.run(["/bin/sh", node.folder / "release"], env=environment, check=True)
     subprocess.run(["/bin/sh", node.folder / "restart"], env=environment, check=True)
-    wait_until(lambda: serves(node, release), f"{node.name} serves {release}")
+    wait(lambda: serves(node, release), f"{node.name} to serve {release}", within=60)
 
 
 def serves(node: Node, release: str) -> bool:

@@ -6,13 +6,10 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-
-_POLL = 0.01
-_PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +38,6 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str] = os.envir
             output.seek(0)
             raise SystemExit(f"{output.read().decode(errors='replace')}\n{command[0]} failed")
     return Run(seconds, usage.ru_maxrss * 1024)
-
-
-def wait_until(ready: Callable[[], bool], what: str) -> None:
-    """Raises SystemExit if it does not come."""
-    deadline = time.monotonic() + _PATIENCE
-    while not ready():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"waited {_PATIENCE:g} s in vain: {what}")
-        time.sleep(_POLL)
 
 
 def tell(what: str, figure: str, target: str = "") -> None:

@@ -1,4 +1,4 @@
-"""What every test has: its own state folder, and HAProxy in both versions."""
+"""What every test has: its own state folder, and the markers that say what it needs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support import needs
+
 # A test that shares two cores with others may be slow for a while; pytest's own time-out ends one that hangs.
 settings.register_profile("rollout", deadline=None)
 settings.load_profile("rollout")
@@ -17,6 +19,10 @@ settings.load_profile("rollout")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["tests.support.haproxy"]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    needs.mark(item)
 
 
 def pytest_collection_finish() -> None:

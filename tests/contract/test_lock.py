@@ -48,18 +48,14 @@ async def test_one_takes_it_and_the_other_sees_who_holds_it(lock: FolderLock) ->
     assert await lock.take(OTHER)
 
 
-def test_of_many_at_once_one_gets_it(lock: FolderLock, folder: Path) -> None:
+async def test_of_many_at_once_one_gets_it(lock: FolderLock, folder: Path) -> None:
     """However they meet, and nothing of the others is left behind."""
-
-    async def scenario() -> None:
-        many = [dataclasses.replace(ONE, token=f"{number:032}") for number in range(20)]
-        taken = await asyncio.gather(*(lock.take(holder) for holder in many))
-        held = await lock.held()
-        assert taken.count(True) == 1
-        assert held is not None
-        assert held.holder == many[taken.index(True)]
-
-    asyncio.run(scenario())
+    many = [dataclasses.replace(ONE, token=f"{number:032}") for number in range(20)]
+    taken = await asyncio.gather(*(lock.take(holder) for holder in many))
+    held = await lock.held()
+    assert taken.count(True) == 1
+    assert held is not None
+    assert held.holder == many[taken.index(True)]
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
@@ -92,13 +88,13 @@ async def test_a_holder_is_asked_to_go_on_once(lock: FolderLock) -> None:
     assert await lock.beat(ONE) == LockRequests()
 
 
-def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     """With what the host said, and no lock is taken for granted."""
     (tmp_path / "file").touch()
     lock = FolderLock(LocalHost("here"), str(tmp_path / "file" / "shop.lock"))
 
     with pytest.raises(HostError, match="cannot be used"):
-        asyncio.run(lock.take(ONE))
+        await lock.take(ONE)
 
 
 def test_a_folder_that_is_no_lock_is_left_alone(lock: FolderLock, folder: Path) -> None:
@@ -154,14 +150,9 @@ async def _takes(lock: FolderLock, is_dead: Callable[[LockHolder], bool]) -> boo
 
 
 @pytest.mark.parametrize("left", [silent, gone])
-def test_a_lock_that_a_crash_left_is_taken_over(
+async def test_a_lock_that_a_crash_left_is_taken_over(
     lock: FolderLock, folder: Path, left: Callable[[FolderLock, Path], Awaitable[bool]]
 ) -> None:
     """One whose holder gives no sign of life, or is a process of this machine that is dead."""
-    asyncio.run(lock.take(ONE))
-
-    assert asyncio.run(_awaited(left(lock, folder)))
-
-
-async def _awaited(work: Awaitable[bool]) -> bool:
-    return await work
+    await lock.take(ONE)
+    assert await left(lock, folder)

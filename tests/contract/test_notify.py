@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import subprocess
@@ -148,22 +147,22 @@ def test_an_unusable_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prox
     assert "s3cr3t" not in ran.stdout + ran.stderr
 
 
-def test_certificates_that_are_not_there(server: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_certificates_that_are_not_there(server: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment that names none is an error like any other."""
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
     with pytest.raises(RequestFailed, match="TLS: "):
-        asyncio.run(webhook.post(server.url, {}, timeout=10))
+        await webhook.post(server.url, {}, timeout=10)
 
 
-def test_the_environments_proxy_is_used(server: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_environments_proxy_is_used(server: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """A CI machine often reaches others through one alone."""
     monkeypatch.delenv("NO_PROXY")
     monkeypatch.setenv("HTTP_PROXY", server.url)
-    asyncio.run(webhook.post("http://ci.invalid/hook", {"a": 1}, timeout=10))
+    await webhook.post("http://ci.invalid/hook", {"a": 1}, timeout=10)
     assert server.posted == [("http://ci.invalid/hook", {"a": 1})]
 
 
-def test_a_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that comes up between two tries gets the message, once, and later ones after it."""
     host = own_address()
     started: list[Receiver] = []
@@ -172,43 +171,36 @@ def test_a_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
         assert started == [], "the second message was not to be sent before the first"
         started.append(Receiver(host=host))
 
-    async def scenario() -> None:
+    monkeypatch.setattr(webhook.asyncio, "sleep", pause)
+    try:
         box = Outbox()
         for number in range(3):
             box.post(f"http://{host}:8000/hook", {"number": number}, pytest.fail)
         await box.aclose()
-
-    monkeypatch.setattr(webhook.asyncio, "sleep", pause)
-    try:
-        asyncio.run(scenario())
         assert started[0].to("/hook") == [{"number": 0}, {"number": 1}, {"number": 2}]
     finally:
         for one in started:
             one.close()
 
 
-def test_a_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who posts does not wait for it; at the end all that is left is given up after the same time."""
     monkeypatch.setattr(notify, "_TIMEOUT", 0.3)
     failed: list[str] = []
-
-    async def scenario() -> None:
-        box = Outbox()
-        host = own_address()
-        with socket.create_server((host, 8000)):
-            for number in range(3):
-                box.post(f"http://{host}:8000/", {"number": number}, failed.append)
-            assert failed == []
-            await box.aclose()
-
-    asyncio.run(scenario())
+    box = Outbox()
+    host = own_address()
+    with socket.create_server((host, 8000)):
+        for number in range(3):
+            box.post(f"http://{host}:8000/", {"number": number}, failed.append)
+        assert failed == []
+        await box.aclose()
     assert len(failed) == 3
     assert "it was not sent in time" in failed
 
 
 @pytest.mark.parametrize("url", ["https://{}:8000/", "http://{}x:8000/"])
-def test_what_cannot_be_reached(server: Receiver, url: str) -> None:
+async def test_what_cannot_be_reached(server: Receiver, url: str) -> None:
     """No TLS where it is expected, no such host: an error like any other."""
     host = server.url.removeprefix("http://").partition(":")[0]
     with pytest.raises(RequestFailed):
-        asyncio.run(webhook.post(url.format(host), {}, timeout=10))
+        await webhook.post(url.format(host), {}, timeout=10)

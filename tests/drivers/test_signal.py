@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from rollout.agents.common.proc import Process, children, find
 from rollout.inventory.restart import Signal
 from rollout.restart.signal import plan_restart
 from tests.support.command import rollout, write_inventory
+from tests.support.until import wait
 
 FORKING = Path(__file__).with_name("forking.py")
 Start = Callable[..., Process]
@@ -37,10 +37,7 @@ def start(pidfile: Path) -> Iterator[Start]:
         started.append(
             subprocess.Popen([sys.executable, str(FORKING), str(pidfile), *words], start_new_session=True)
         )
-        deadline = time.monotonic() + 20
-        while not (pidfile.exists() and pidfile.read_text()):
-            assert time.monotonic() < deadline, "waited in vain for the pidfile"
-            time.sleep(0.01)
+        wait(lambda: pidfile.exists() and pidfile.read_text(), "the pidfile")
         return named(pidfile)
 
     yield start

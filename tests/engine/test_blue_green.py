@@ -22,6 +22,8 @@ from tests.support.until import until
 from tests.support.visitors import crowd
 from tests.support.web import WebApp, web_app
 
+pytestmark = pytest.mark.every_haproxy
+
 EXAMPLES = Path(__file__).parents[2] / "haproxy"
 ADDRESSES = {"10.0.0.11": "blue1", "10.0.0.12": "blue2", "10.0.0.21": "green1", "10.0.0.22": "green2"}
 

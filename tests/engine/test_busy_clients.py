@@ -20,6 +20,8 @@ from tests.support.until import until
 from tests.support.visitors import Visitor, crowd
 from tests.support.websocket import WebSocket, websocket
 
+pytestmark = pytest.mark.every_haproxy
+
 STICKY = {
     "shop": (
         "option httpchk GET /_check",

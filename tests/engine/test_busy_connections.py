@@ -10,6 +10,8 @@ from tests.support.shop import shop
 from tests.support.until import until
 from tests.support.visitors import crowd
 
+pytestmark = pytest.mark.every_haproxy
+
 
 @pytest.mark.parametrize("reuse", ["never", "safe", "aggressive", "always"])
 async def test_pooled_connections_do_not_count(haproxy_binary: Path, reuse: str) -> None:

@@ -6,11 +6,15 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from rollout.domain import Completed, Outcome, Step
 from rollout.events import DeploymentFinished, Halted, StepFailed
 from tests.support.rolling import rolling
 from tests.support.until import until
 from tests.support.visitors import crowd
+
+pytestmark = pytest.mark.every_haproxy
 
 FETCHED: Any = {"prepare": {"command": "fetch"}, "release": {"command": "install"}}
 

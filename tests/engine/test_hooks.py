@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 
 from rollout.agents.common import proc
 from tests.support.command import rollout, write_inventory
+from tests.support.until import wait
 
 NODES = {name: {"host": "127.0.0.1", "ssh": "local"} for name in ("web1", "web2")}
 HOOKS = ("before_deploy", "before_node", "after_node", "after_deploy", "on_failure")
@@ -262,10 +262,7 @@ def deploying(path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def _until_there(file: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not file.exists() or not file.read_text():
-        assert time.monotonic() < deadline, f"waited in vain for {file}"
-        time.sleep(0.01)
+    wait(lambda: file.exists() and file.read_text(), str(file))
 
 
 def _until_told(process: subprocess.Popen[str], text: str) -> None:

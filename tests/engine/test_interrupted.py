@@ -174,26 +174,19 @@ async def test_while_a_node_bakes(haproxy_binary: Path) -> None:
         assert it.here.apps["web1"].starts == 2
 
 
-def test_asked_twice_it_still_comes_to_its_safe_end(haproxy_binary: Path) -> None:
+async def test_asked_twice_it_still_comes_to_its_safe_end(haproxy_binary: Path) -> None:
     """Once a node is being put back, asking again does not leave it halfway."""
-
-    async def scenario() -> None:
-        async with rolling(haproxy_binary, 2, new_release="2", **COMMANDS) as it:
-            block(it, "web1", "release")
-            running = asyncio.create_task(it.deployment.run())
-            await until(lambda: "release" in it.hosts["web1"].lines, "the release")
-            it.deployment.interrupt("enough")
-            await asyncio.sleep(0)
-            await interrupt_again(it, running)
-            assert it.failed() == {"web1": False}
-
-    async def interrupt_again(it: Rolling, running: asyncio.Task[Outcome]) -> None:
+    async with rolling(haproxy_binary, 2, new_release="2", **COMMANDS) as it:
+        block(it, "web1", "release")
+        running = asyncio.create_task(it.deployment.run())
+        await until(lambda: "release" in it.hosts["web1"].lines, "the release")
+        it.deployment.interrupt("enough")
+        await asyncio.sleep(0)
         it.deployment.interrupt("more than enough")
         with pytest.raises(asyncio.CancelledError):
             await running
         assert [event.reason for event in it.here.told(Halted)] == ["enough"]
-
-    asyncio.run(scenario())
+        assert it.failed() == {"web1": False}
 
 
 async def test_a_node_that_an_earlier_try_left_out_stays_out(haproxy_binary: Path) -> None:

@@ -14,6 +14,8 @@ from tests.support.shop import Shop, shop
 from tests.support.until import until, until_seen
 from tests.support.visitors import crowd
 
+pytestmark = pytest.mark.every_haproxy
+
 
 def waits_for_connections(here: Shop) -> bool:
     return any("port 8000 1 left" in told.detail for told in here.told(Progressed))

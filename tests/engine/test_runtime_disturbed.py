@@ -14,6 +14,8 @@ from tests.support.shop import Shop, shop
 from tests.support.until import until, until_seen
 from tests.support.visitors import Visitor, crowd
 
+pytestmark = pytest.mark.every_haproxy
+
 STICKY = (
     "option httpchk GET /_check",
     "default-server check inter 50ms rise 2 fall 2",

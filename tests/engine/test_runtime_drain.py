@@ -14,6 +14,8 @@ from tests.support.shop import CHECKED, shop
 from tests.support.until import until, until_seen
 from tests.support.visitors import Visitor
 
+pytestmark = pytest.mark.every_haproxy
+
 ONLY_WEB1 = (*CHECKED[:2], "server web1 {web1}")
 
 

@@ -15,6 +15,8 @@ from tests.support.until import until, until_seen
 from tests.support.visitors import crowd
 from tests.support.web import WebApp
 
+pytestmark = pytest.mark.every_haproxy
+
 BY_CHECK = "option httpchk GET /_check"
 
 

@@ -12,6 +12,8 @@ from tests.support.balancer import CONTAINED
 from tests.support.shop import CHECKED, Shop, shop
 from tests.support.until import until_seen
 
+pytestmark = pytest.mark.every_haproxy
+
 NOTICED = 1.0
 """Seconds; a fifth of it where no other test keeps the machine busy."""
 

@@ -16,22 +16,13 @@ import yaml
 from rollout.inventory.hooks import HOOKS
 from rollout.inventory.model import Inventory
 from rollout.inventory.section import Section
-from tests.support import haproxy, prepared
-from tests.support.haproxy3 import Unavailable
+from tests.support import prepared
 from tests.support.shop import Shop, shop
 from tests.support.web import Page, WebApp
 
 TOKEN = "s3cr3t"
 """In every text that a variable holds, but for addresses, which no output may show either."""
 VERBS = ["check", "plan", "deploy", "status", "history", "lock", "resume", "restore", "drain", "ready"]
-
-
-@pytest.fixture
-def binary() -> Path:
-    try:
-        return haproxy.find("system")
-    except Unavailable as reason:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"HAProxy: {reason}")
 
 
 @pytest.fixture
@@ -188,10 +179,10 @@ def answer(here: Shop, status: int = 200) -> None:
 
 @pytest.mark.parametrize("output", ["text", "json"])
 async def test_nothing_is_told_of_what_goes_well(
-    binary: Path, folder: Path, tmp_path: Path, output: str
+    haproxy_binary: Path, folder: Path, tmp_path: Path, output: str
 ) -> None:
     """All verbs around a deployment that is done, and one that skips a node."""
-    async with shop(binary, backends(), with_master=True) as here:
+    async with shop(haproxy_binary, backends(), with_master=True) as here:
         answer(here)
         hidden = Hidden(document(here, folder), tmp_path / "rollout")
         assert await hidden.run("deploy", "--release", "2.0") == 0, hidden.shown
@@ -300,9 +291,11 @@ WAYS = [
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_nothing_is_told_of_what_fails(binary: Path, folder: Path, tmp_path: Path, way: str) -> None:
+async def test_nothing_is_told_of_what_fails(
+    haproxy_binary: Path, folder: Path, tmp_path: Path, way: str
+) -> None:
     """Whatever it is that goes wrong."""
-    async with shop(binary, backends(), with_master=True) as here:
+    async with shop(haproxy_binary, backends(), with_master=True) as here:
         answer(here)
         sections = failing(here, folder)[way]
         hidden = Hidden(document(here, folder, **sections), tmp_path / "rollout")

@@ -16,6 +16,8 @@ from tests.support.shop import CHECKED, shop
 from tests.support.site import inventory, site
 from tests.support.visitors import crowd
 
+pytestmark = pytest.mark.every_haproxy
+
 
 async def test_a_drain_survives_a_reload(haproxy_binary: Path) -> None:
     """HAProxy is reloaded twice while a node is out: it gets no request, and nothing is sent again."""

@@ -19,6 +19,8 @@ from tests.support.site import inventory, site
 from tests.support.until import until
 from tests.support.visitors import crowd
 
+pytestmark = pytest.mark.every_haproxy
+
 ELSEWHERE = "127.0.0.1:9"
 """An address of no node."""
 SHOP = (*CHECK, "server web1 {web1}", "server web2 {web2}")

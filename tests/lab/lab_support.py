@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import http.client
 import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,13 +26,6 @@ def get(machine: Machine, path: str, timeout: float = 10.0) -> tuple[int, str]:
         return answer.status, answer.read().decode()
     finally:
         connection.close()
-
-
-def wait(condition: Callable[[], bool], seconds: float = 15.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def statuses(load_balancer: LoadBalancer) -> dict[str, str]:
@@ -67,7 +58,3 @@ def run_cli(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def nothing_left(directory: Path) -> bool:
     return not directory.exists() and not processes.marked(processes.mark_of(directory))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    await asyncio.to_thread(wait, condition)

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab_support import StartLab, statuses, until
+from lab_support import StartLab, statuses
 
 from rollout.lab.lab import Lab
 from rollout.lab.result import Result
 from rollout.lab.traffic import Traffic
 from tests.support import prepared
+from tests.support.until import until
 
 HARSH: dict[str, Any] = {
     "nodes": 3,
@@ -83,7 +84,7 @@ async def under_traffic(lab: Lab, program: list[str], *words: str) -> tuple[int,
             process.kill()
             raise
         answered = len(traffic.result.latencies)
-        await until(lambda: len(traffic.result.latencies) > answered + 100)  # the last node has its share
+        await until(lambda: len(traffic.result.latencies) > answered + 100, "the last node to get its share")
     assert process.returncode is not None
     return process.returncode, output.decode(), traffic.result
 
@@ -107,11 +108,11 @@ def test_a_release_is_rolled_and_no_request_is_lost(
     assert states(lab) == dict.fromkeys(("web1", "web2", "web3"), ("ready", "2"))
 
 
-def test_the_same_without_draining_loses_requests(start_lab: StartLab) -> None:
+async def test_the_same_without_draining_loses_requests(start_lab: StartLab) -> None:
     """The traffic and the lab above do notice: with the drain taken out of the engine, requests are lost."""
     lab = start_lab(**HARSH)
 
-    _, output, result = asyncio.run(under_traffic(lab, ["-c", WITHOUT_DRAINING], "deploy", "--release", "2"))
+    _, output, result = await under_traffic(lab, ["-c", WITHOUT_DRAINING], "deploy", "--release", "2")
 
     assert result.lost > 0, output
 

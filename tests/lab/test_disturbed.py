@@ -1,4 +1,4 @@
-"""A deployment while something else happens: load balancers reload or restart, connections are cut.
+"""A deployment while a load balancer restarts, or while connections are cut.
 
 HAProxy has its default retries and `option redispatch` here; restarts kill the application where it stands.
 """
@@ -9,7 +9,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab_support import StartLab, until, wait
+from lab_support import StartLab
 from test_deploy import RATE, change_inventory, rollout, states
 from test_recovery import STEPS
 
@@ -26,6 +25,7 @@ from rollout.lab.lab import Lab
 from rollout.lab.result import Result
 from rollout.lab.traffic import Traffic
 from tests.support.sshd import descendants
+from tests.support.until import until, wait
 
 USUAL: dict[str, Any] = {
     "nodes": 3,
@@ -67,16 +67,8 @@ async def disturbed(lab: Lab, step: str, disturb: Disturb) -> tuple[int, str, Re
             process.kill()
             raise
         answered = len(traffic.result.latencies)
-        await until(lambda: len(traffic.result.latencies) > answered + 100)
+        await until(lambda: len(traffic.result.latencies) > answered + 100, "more answers")
     return code, "".join(lines), traffic.result
-
-
-def reload_haproxy(lab: Lab) -> None:
-    """The first load balancer's, as `systemctl reload` does: the old process finishes what it has."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(lab.load_balancers[0].socket("master")))
-        connection.sendall(b"reload\n")
-        connection.recv(4096)
 
 
 def restart_haproxy(lab: Lab) -> None:
@@ -87,7 +79,7 @@ def restart_haproxy(lab: Lab) -> None:
     variables = Path(f"/proc/{master}/environ").read_text().split("\0")[:-1]
     for pid in running:
         os.kill(pid, signal.SIGKILL)
-    wait(lambda: not pids(config))
+    wait(lambda: not pids(config), "the end of HAProxy")
     environment = dict(one.split("=", 1) for one in variables if not one.startswith("HAPROXY_"))
     again = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
     assert again.returncode == 0, (command, again.stderr)
@@ -97,7 +89,7 @@ def cut_ssh(lab: Lab) -> None:
     """Every connection to web2's sshd, while a command runs in one of them."""
     config = str(lab.nodes[1].folder / "sshd_config")
     listener = pids(config)[0]
-    wait(lambda: any(name_of(pid) == "sleep" for pid in descendants(listener)))
+    wait(lambda: any(name_of(pid) == "sleep" for pid in descendants(listener)), "the command to run")
     for pid in descendants(listener):
         if name_of(pid) == "sshd":
             os.kill(pid, signal.SIGKILL)
@@ -120,24 +112,11 @@ def name_of(pid: int) -> str:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_haproxy_is_reloaded(start_lab: StartLab, step: str) -> None:
-    """A reload in any step forgets what was set; the deployment goes on, and no node loses a request."""
-    lab = start_lab(**USUAL)
-
-    code, output, result = asyncio.run(disturbed(lab, step, reload_haproxy))
-
-    assert code == 0, output
-    # A process that goes closes its idle connections, and a request may just be on its way on one of them.
-    assert not [kind for kind in result.losses if kind.startswith("status")], output
-    assert states(lab) == DONE
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_haproxy_is_restarted(start_lab: StartLab, step: str) -> None:
+async def test_haproxy_is_restarted(start_lab: StartLab, step: str) -> None:
     """Killed and started again in any step: what users see of it is that it was away, and nothing else."""
     lab = start_lab(**USUAL)
 
-    code, output, result = asyncio.run(disturbed(lab, step, restart_haproxy))
+    code, output, result = await disturbed(lab, step, restart_haproxy)
 
     assert code == 0, output
     assert not [kind for kind in result.losses if kind.startswith("status")], result.losses
@@ -145,12 +124,12 @@ def test_haproxy_is_restarted(start_lab: StartLab, step: str) -> None:
 
 
 @pytest.mark.parametrize("step", ["release", "restart"])
-def test_ssh_is_cut_in_the_middle_of_a_command(start_lab: StartLab, step: str) -> None:
+async def test_ssh_is_cut_in_the_middle_of_a_command(start_lab: StartLab, step: str) -> None:
     """Whether the command worked is unknown: the node stays out, no request is lost, `resume` goes on."""
     lab = start_lab(**USUAL)
     change_inventory(lab, f"{step}:\n  command: ", f"{step}:\n  command: sleep 0.5; ")
 
-    code, output, result = asyncio.run(disturbed(lab, step, cut_ssh))
+    code, output, result = await disturbed(lab, step, cut_ssh)
 
     assert code == 1, output
     assert result.losses == {}, output

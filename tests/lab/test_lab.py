@@ -10,12 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-from lab_support import StartLab, get, nothing_left, restart, serves, statuses, wait
+from lab_support import StartLab, get, nothing_left, restart, serves, statuses
 
 from rollout.errors import Refused, RolloutError, UsageError
 from rollout.inventory import load
 from rollout.lab import processes
 from rollout.lab.lab import Lab, down
+from tests.support.until import wait
 
 
 def test_a_lab_serves_when_it_is_up_and_nothing_is_left_when_it_is_down(start_lab: StartLab) -> None:
@@ -57,7 +58,7 @@ def test_a_node_is_restarted_over_ssh_with_its_host_key_checked(start_lab: Start
     done = subprocess.run([*login, line], capture_output=True, text=True, timeout=30)
 
     assert (done.returncode, done.stdout) == (0, "restarted\n"), done.stderr
-    wait(lambda: serves(node, "2"))
+    wait(lambda: serves(node, "2"), "release 2")
 
 
 def answer_during_restart(lab: Lab) -> object:
@@ -78,7 +79,7 @@ def answer_during_restart(lab: Lab) -> object:
     restart(node, "2")
     assert old not in {process.pid for process in processes.marked(lab.mark)}
     thread.join()
-    wait(lambda: serves(node, "2"))
+    wait(lambda: serves(node, "2"), "release 2")
     return answers.pop()
 
 
@@ -106,7 +107,7 @@ def test_a_starting_application_refuses_connections(start_lab: StartLab) -> None
             return False
 
     assert not answers()
-    wait(answers)
+    wait(answers, "an answer")
 
 
 def test_the_health_page_drains_a_node(start_lab: StartLab) -> None:
@@ -120,10 +121,10 @@ def test_the_health_page_drains_a_node(start_lab: StartLab) -> None:
     node.draining.touch()
 
     assert get(node, "/_status") == (404, '{"status": "draining", "release": "1"}\n')
-    wait(lambda: statuses(lab.load_balancers[0])["shop/web1"] == "NOLB")
+    wait(lambda: statuses(lab.load_balancers[0])["shop/web1"] == "NOLB", "NOLB")
     assert {get(lab.load_balancers[0], "/")[1] for _ in range(4)} == {f"shop 1 {other.name}\n"}
     node.draining.unlink()
-    wait(lambda: statuses(lab.load_balancers[0])["shop/web1"] == "UP")
+    wait(lambda: statuses(lab.load_balancers[0])["shop/web1"] == "UP", "UP")
 
 
 def test_haproxy_can_be_set_up_otherwise(start_lab: StartLab) -> None:
@@ -224,7 +225,7 @@ def test_a_lab_whose_start_was_killed_is_ended_all_the_same(tmp_path: Path) -> N
     command = [sys.executable, "-m", "rollout", "lab", "up", "--start", "60s", "--directory", str(directory)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         try:
-            wait(lambda: len(processes.marked(processes.mark_of(directory))) >= 5)
+            wait(lambda: len(processes.marked(processes.mark_of(directory))) >= 5, "its processes")
             process.kill()
             process.wait()
             assert down(directory)
@@ -269,7 +270,7 @@ def test_a_long_and_odd_path_is_no_obstacle(tmp_path: Path) -> None:
         assert Lab.load(directory) == lab
         assert statuses(lab.load_balancers[0]) == {"shop/web1": "UP", "api/web1": "UP"}
         restart(lab.nodes[0], "2")
-        wait(lambda: serves(lab.nodes[0], "2"))
+        wait(lambda: serves(lab.nodes[0], "2"), "release 2")
     finally:
         lab.down()
     assert nothing_left(directory)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 
 from lab_support import StartLab, statuses
@@ -49,10 +48,10 @@ def test_a_node_that_is_out_is_skipped_and_included_on_request(start_lab: StartL
     assert shown["api/web2"] == "UP"
 
 
-def test_when_all_that_is_left_is_skipped_it_is_done(start_lab: StartLab) -> None:
+async def test_when_all_that_is_left_is_skipped_it_is_done(start_lab: StartLab) -> None:
     """A halted deployment whose other nodes somebody takes out: `resume` says so and exits 0."""
     lab = start_lab(**{**HARSH, "start": 5.0})
-    assert asyncio.run(halted(lab))[0] == 130
+    assert (await halted(lab))[0] == 130
     for name in ("web2", "web3"):
         tell(lab, 0, f"set server shop/{name} state drain")
 

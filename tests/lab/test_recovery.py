@@ -49,11 +49,11 @@ async def killed_then(lab: Lab, step: str, verb: str) -> tuple[str, str, Result]
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_killed_deployment_is_resumed(start_lab: StartLab, step: str) -> None:
+async def test_a_killed_deployment_is_resumed(start_lab: StartLab, step: str) -> None:
     """Killed at a step of the second of three nodes: the first is not touched again, all end up upgraded."""
     lab = start_lab(**HARSH)
 
-    told, output, result = asyncio.run(killed_then(lab, step, "resume"))
+    told, output, result = await killed_then(lab, step, "resume")
 
     assert "interrupted (killed)" in told
     assert f"rollout resume -i {lab.inventory}" in told
@@ -65,11 +65,11 @@ def test_a_killed_deployment_is_resumed(start_lab: StartLab, step: str) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_killed_deployment_is_restored(start_lab: StartLab, step: str) -> None:
+async def test_a_killed_deployment_is_restored(start_lab: StartLab, step: str) -> None:
     """Killed at a step of the second of three nodes: it is brought back, and nothing is deployed."""
     lab = start_lab(**HARSH)
 
-    _, output, result = asyncio.run(killed_then(lab, step, "restore"))
+    _, output, result = await killed_then(lab, step, "restore")
 
     assert result.losses == {}, output
     shown = states(lab)
@@ -118,11 +118,11 @@ async def two_at_once(lab: Lab) -> list[tuple[int, str]]:
         return await asyncio.gather(one("2"), one("3"))
 
 
-def test_of_two_deployments_at_once_one_is_refused(start_lab: StartLab) -> None:
+async def test_of_two_deployments_at_once_one_is_refused(start_lab: StartLab) -> None:
     """It exits with 3 and the holder's name, having touched nothing; the lock is free afterwards."""
     lab = start_lab(**HARSH)
 
-    (done, refused) = sorted(asyncio.run(two_at_once(lab)))
+    (done, refused) = sorted(await two_at_once(lab))
 
     assert (done[0], refused[0]) == (0, 3), done[1] + refused[1]
     assert "holds the lock" in refused[1]
@@ -149,11 +149,11 @@ async def halted(lab: Lab) -> tuple[int, str]:
         return await process.wait(), "".join(lines)
 
 
-def test_a_deployment_is_halted_from_another_terminal(start_lab: StartLab) -> None:
+async def test_a_deployment_is_halted_from_another_terminal(start_lab: StartLab) -> None:
     """The node in flight finishes, no other one starts, and `resume` goes on from there."""
     lab = start_lab(**{**HARSH, "start": 3.0})
 
-    code, output = asyncio.run(halted(lab))
+    code, output = await halted(lab)
 
     assert code == 130, output
     assert "asked to halt" in output

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -65,14 +64,14 @@ def test_a_failed_deployment_is_rolled_back(lab: Lab) -> None:
     )
 
 
-def test_rollback_by_hand(lab: Lab) -> None:
+async def test_rollback_by_hand(lab: Lab) -> None:
     """It puts back what each node had before, once; what is done is said where it is asked for again."""
     failed = rollout(lab, "deploy", "--release", "2")
     assert failed.returncode == 1
     assert f"rollout rollback -i {lab.inventory}" in failed.stdout
     assert f"rollout rollback -i {lab.inventory}" in rollout(lab, "status").stdout
 
-    code, output, result = asyncio.run(under_traffic(lab, ["-m", "rollout"], "rollback"))
+    code, output, result = await under_traffic(lab, ["-m", "rollout"], "rollback")
 
     assert code == 0, output
     assert result.losses == {}, output

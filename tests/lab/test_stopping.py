@@ -60,13 +60,13 @@ async def with_a_long_request(lab: Lab, step: str) -> tuple[int, str, Result]:
 
 
 @pytest.mark.parametrize("step", CHANGES)
-def test_twice_ends_at_once_and_safely(start_lab: StartLab, step: str) -> None:
+async def test_twice_ends_at_once_and_safely(start_lab: StartLab, step: str) -> None:
     """Not yet restarted, the node is back; else it is left out and named; no request is lost."""
     lab = start_lab(**HARSH)
     change_inventory(lab, *CHANGES[step])
 
     stop = with_a_long_request if step == "drain" else stopped
-    code, output, result = asyncio.run(stop(lab, step))
+    code, output, result = await stop(lab, step)
 
     assert code == 130, output
     assert "halted, no further node starts: SIGINT: the nodes in flight finish" in output

@@ -1,14 +1,15 @@
-"""`python -m tests.simulation 0-10000` or `17 18`: simulate these seeds on all cores, show what fails."""
+"""Simulate the deployments of these seeds on all cores, and show each one that breaks an invariant."""
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import sys
 import time
+from contextlib import nullcontext
+from pathlib import Path
 
-from tests.simulation.many import Tally, simulate_many
+from tests.simulation.many import Totals, cores, simulate_many
 
 
 def main() -> int:
@@ -16,16 +17,22 @@ def main() -> int:
     parser.add_argument(
         "seeds", nargs="+", type=_seeds, metavar="SEEDS", help="a seed, or a range such as 0-10000"
     )
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="processes")
+    parser.add_argument("--workers", type=int, default=cores(), help="processes, by default one per core")
+    parser.add_argument(
+        "--verdicts", type=Path, metavar="FILE", help="write a line about each seed, to compare with diff"
+    )
     arguments = parser.parse_args()
     seeds = list(itertools.chain(*arguments.seeds))
-    counted, begun = Tally(), time.monotonic()
-    for result in simulate_many(seeds, min(arguments.workers, len(seeds))):
-        counted.add(result)
-        if result.violations:
-            sys.stdout.write(f"{result}\n\n")
-    sys.stdout.write(f"{counted} in {time.monotonic() - begun:.0f} s\n")
-    return 1 if counted.failures else 0
+    totals, begun = Totals(), time.monotonic()
+    with arguments.verdicts.open("w") if arguments.verdicts else nullcontext() as verdicts:
+        for result in simulate_many(seeds, min(arguments.workers, len(seeds))):
+            totals.add(result)
+            if verdicts:
+                verdicts.write(f"{result.verdict}\n")
+            if result.violations:
+                sys.stdout.write(f"{result}\n\n")
+    sys.stdout.write(f"{totals} in {time.monotonic() - begun:.0f} s\n")
+    return 1 if totals.failures else 0
 
 
 def _seeds(text: str) -> range:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -15,7 +17,7 @@ _AT_ONCE = 50
 
 
 @dataclass
-class Tally:
+class Totals:
     """What became of many deployments."""
 
     deployments: int = 0
@@ -50,8 +52,13 @@ class Tally:
         )
 
 
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
 def simulate_many(seeds: Sequence[int], workers: int) -> Iterator[Result]:
-    """Every seed's result, as they come."""
+    """The result of every seed, in the order of the seeds."""
     if workers == 1:
         yield from map(simulate, seeds)
         return
@@ -61,11 +68,11 @@ def simulate_many(seeds: Sequence[int], workers: int) -> Iterator[Result]:
             yield from results
 
 
-def tally(results: Iterable[Result]) -> Tally:
-    counted = Tally()
+def total(results: Iterable[Result]) -> Totals:
+    totals = Totals()
     for result in results:
-        counted.add(result)
-    return counted
+        totals.add(result)
+    return totals
 
 
 def _portion(seeds: Sequence[int]) -> list[Result]:

@@ -57,6 +57,14 @@ class Result:
     digest: str
     """Of everything that happened, if it was asked for: equal for equal runs."""
 
+    @property
+    def verdict(self) -> str:
+        """One line, which is the same for two versions of rollout that do the same."""
+        return (
+            f"{self.seed} {self.outcome} [{self.after}] v={len(self.violations)} req={self.requests} "
+            f"exc={self.excused} x={self.crossings} s={self.seconds:.4f} {','.join(self.struck)}"
+        )
+
     def __str__(self) -> str:
         """What a person needs to find out why it failed."""
         faults = ", ".join(map(str, self.planned)) or "none"

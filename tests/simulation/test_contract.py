@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +14,7 @@ from rollout.domain import ServerState
 from tests.simulation.expected import ERRORS, STATES, UNCHECKED_STATES
 from tests.simulation.loop import run
 from tests.simulation.subjects import Simulated, Subject, real
-from tests.support.haproxy import find
-from tests.support.haproxy3 import Unavailable
+from tests.support.haproxy import chosen, find
 from tests.support.until import until_seen
 
 _SELDOM, _OFTEN = 60.0, 0.05
@@ -32,7 +29,12 @@ Scenario = Callable[[Subject], Coroutine[Any, Any, None]]
 Both = Callable[[Scenario, float], None]
 
 
-@pytest.fixture(params=["simulated", "system", "3.0"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    real = [pytest.param(version, marks=pytest.mark.haproxy) for version in chosen(metafunc.config)]
+    metafunc.parametrize("both", ["simulated", *real], indirect=True)
+
+
+@pytest.fixture
 def both(request: pytest.FixtureRequest) -> Both:
     """Runs a scenario, with so many seconds between checks, against the simulated HAProxy or a real one."""
     if request.param == "simulated":
@@ -41,21 +43,13 @@ def both(request: pytest.FixtureRequest) -> Both:
             await scenario(Simulated(inter))
 
         return lambda scenario, inter: run(simulated(scenario, inter))
-    binary = found(request.param)
+    binary = find(request.param)
 
     async def against_real(scenario: Scenario, inter: float) -> None:
         async with real(binary, inter) as subject:
             await scenario(subject)
 
     return lambda scenario, inter: asyncio.run(against_real(scenario, inter))
-
-
-def found(version: str) -> Path:
-    """A real one; where it cannot be had, the test is skipped. CI must have both."""
-    try:
-        return find(version)
-    except Unavailable as reason:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"HAProxy {version}: {reason}")
 
 
 async def look(subject: Subject, before: str = "") -> dict[str, ServerState]:

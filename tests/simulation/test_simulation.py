@@ -14,10 +14,11 @@ import pytest
 
 from tests.simulation.faults import EVENTS, KILLS, STRIKES
 from tests.simulation.loop import Deadlock, Spinning, run
-from tests.simulation.many import tally
+from tests.simulation.many import total
 from tests.simulation.scenario import nothing_breaks, simulate
 
-_SEEDS = 10_000
+_SEEDS = 4_000
+"""For more: `make simulate`."""
 _PORTION = 500
 """Seeds of one test: the processes in which the tests run share all of them."""
 
@@ -25,7 +26,7 @@ _PORTION = 500
 @pytest.mark.parametrize("first", range(0, _SEEDS, _PORTION))
 def test_nothing_is_lost_whatever_breaks(first: int) -> None:
     """No seed breaks an invariant, though everything breaks in some, and deployments end in every way."""
-    simulated = tally(map(simulate, range(first, first + _PORTION)))
+    simulated = total(map(simulate, range(first, first + _PORTION)))
     shown = "\n\n".join(str(result) for result in simulated.failures[:3])
     assert not simulated.failures, f"{len(simulated.failures)} seeds fail:\n{shown}"
     assert set(simulated.struck) == {*STRIKES, *EVENTS, *KILLS}
@@ -37,9 +38,9 @@ def test_nothing_is_lost_whatever_breaks(first: int) -> None:
 
 def test_where_nothing_breaks_everything_is_done() -> None:
     """Without a fault a deployment is done, unless it was refused for want of a second server."""
-    counted = tally(simulate(seed, nothing_breaks) for seed in range(100))
-    assert not counted.failures, "\n\n".join(map(str, counted.failures))
-    assert counted.outcomes["done"] > 90
+    simulated = total(simulate(seed, nothing_breaks) for seed in range(100))
+    assert not simulated.failures, "\n\n".join(map(str, simulated.failures))
+    assert simulated.outcomes["done"] > 90
 
 
 @pytest.mark.parametrize("hashing", ["1", "2"])

@@ -1,30 +1,73 @@
-"""The HAProxy versions that tests run against: the machine's own (2.6 on Debian 12), and 3.0."""
+"""The HAProxy versions that tests run against, and which of them this run uses.
+
+`--haproxy` chooses: a version of `VERSIONS`, several with commas, or `all`. Without that option the
+environment variable ROLLOUT_HAPROXY chooses. Without both, CI (`CI` is set) uses all versions, everybody else
+the first.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support import haproxy3
+from tests.support.needs import missing
 
 
-def find(version: str) -> Path:
-    """The program of a version: `system` or `3.0`. Raises haproxy3.Unavailable."""
-    if version == "3.0":
-        return haproxy3.binary()
+def _system() -> Path:
     found = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
     if found is None:
         raise haproxy3.Unavailable("needs the package haproxy")
     return Path(found)
 
 
-@pytest.fixture(scope="session", params=["system", "3.0"])
+VERSIONS: dict[str, Callable[[], Path]] = {"system": _system, "3.0": haproxy3.binary}
+"""How each version is found. `system` is the machine's own, 2.6 on Debian 12."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    default = os.environ.get("ROLLOUT_HAPROXY") or ("all" if os.environ.get("CI") else "system")
+    parser.addoption(
+        "--haproxy",
+        default=default,
+        metavar="VERSIONS",
+        help=f"HAProxy versions to test with: {', '.join(VERSIONS)} or all (default: {default})",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for version in chosen(config):
+        if version not in VERSIONS:
+            raise pytest.UsageError(f"--haproxy: no version {version}; choose from {', '.join(VERSIONS)}")
+
+
+def chosen(config: pytest.Config) -> list[str]:
+    """The versions of this run, the first of which all tests use."""
+    given: str = config.getoption("--haproxy")
+    return list(VERSIONS) if given == "all" else given.split(",")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that is marked `every_haproxy` runs once for each version of this run, others with the first."""
+    if "haproxy_binary" in metafunc.fixturenames:
+        every = metafunc.definition.get_closest_marker("every_haproxy")
+        versions = chosen(metafunc.config) if every else chosen(metafunc.config)[:1]
+        metafunc.parametrize("haproxy_binary", versions, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def haproxy_binary(request: pytest.FixtureRequest) -> Path:
-    """Runs the test once for each version. One that cannot be had skips the test; CI must have both."""
+    """The program of a HAProxy version; the test is skipped where it cannot be had, and fails in CI."""
+    return find(request.param)
+
+
+def find(version: str) -> Path:
+    """The program of a version of `VERSIONS`, for a test, which is skipped where it cannot be had."""
     try:
-        return find(request.param)
+        return VERSIONS[version]()
     except haproxy3.Unavailable as reason:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"HAProxy {request.param}: {reason}")
+        missing(f"HAProxy {version}: {reason}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import NamedTuple, Self
+
+from tests.support.background import Background
 
 _LOOK_AGAIN = 0.01
 
@@ -22,19 +22,18 @@ class Answered(NamedTuple):
     body: str
 
 
-class Load:
+class Load(Background):
     """`rate` requests a second to `host:port`, each on a new connection, until the block ends. One that is
     not answered within `timeout` seconds is lost."""
 
     def __init__(
         self, host: str, port: int, target: str = "/", *, rate: float = 100.0, timeout: float = 10.0
     ) -> None:
+        super().__init__()
         self._address = (host, port)
         self._target = target
         self._rate = rate
         self._timeout = timeout
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._send_steadily()))
         self.answers: list[Answered] = []
         self.lost: list[str] = []
 
@@ -56,15 +55,12 @@ class Load:
         raise AssertionError(f"waited in vain for {what}; lost: {self.lost[:5]}")
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        super().__enter__()
         self.until(lambda answer: answer.status == 200, "an answer")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ends.set()
-        self._thread.join()
+    def _run(self) -> None:
+        asyncio.run(self._send_steadily())
 
     async def _send_steadily(self) -> None:
         begin = time.monotonic()

@@ -7,13 +7,12 @@ import os
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rollout.domain import SshTarget
+from tests.support.until import wait
 
 PROGRAM = Path("/usr/sbin/sshd")
 
@@ -104,7 +103,7 @@ class Sshd:
                 start_new_session=True,
             )
         try:
-            wait_until(self._answers, what=f"sshd on {self.address}:{self.port}")
+            wait(self._answers, f"sshd on {self.address}:{self.port}")
         except BaseException:
             self.stop()
             raise
@@ -165,11 +164,3 @@ def descendants(pid: int) -> list[int]:
     for child in found:
         found += parents.get(child, [])
     return found
-
-
-def wait_until(condition: Callable[[], bool], *, what: str, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {seconds:g} s for {what}")
-        time.sleep(0.01)

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 from uuid import uuid4
 
 import pytest
 
 from rollout.domain import Completed
 from tests.support import trixie
+from tests.support.needs import missing
+from tests.support.until import wait
 
-Seen = TypeVar("Seen")
 BOOT = Path(__file__).with_suffix(".sh")
 PROGRAMS = {
     "/lib/systemd/systemd": "systemd",
@@ -104,8 +104,8 @@ def booted(unshare: subprocess.Popen[str]) -> SystemdHost:
                 return SystemdHost(int(pid))
         return None
 
-    found = until(host, "systemd to start")
-    until(lambda: found.run("systemctl is-system-running").tail == ("running",), "systemd to be up")
+    found = wait(host, "systemd to start")
+    wait(lambda: found.run("systemctl is-system-running").tail == ("running",), "systemd to be up")
     return found
 
 
@@ -117,16 +117,7 @@ def remove_control_group(group: str) -> None:
         f"; [ ! -d {tree} ] || find {tree} -depth -type d -exec rmdir {{}} +"
     )
     enter = ["unshare", "--mount", "--propagation=private", "sh", "-c", line]
-    until(lambda: subprocess.run(enter, capture_output=True).returncode == 0, f"{tree} to be empty")
-
-
-def until(look: Callable[[], Seen | None], what: str) -> Seen:
-    """The first true answer of `look` within 20 seconds."""
-    deadline = time.monotonic() + 20
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.02)
-    return found
+    wait(lambda: subprocess.run(enter, capture_output=True).returncode == 0, f"{tree} to be empty")
 
 
 @pytest.fixture(scope="session")
@@ -152,4 +143,4 @@ def newer_systemd_host() -> Iterator[SystemdHost]:
 
 
 def unavailable(reason: str) -> NoReturn:
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(f"a host with systemd: {reason}")
+    missing(f"a host with systemd: {reason}")

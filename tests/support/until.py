@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _LOOK_AGAIN = 0.005
-_LOOK_AGAIN_OUTSIDE = 0.05
-"""What is looked at from outside, by programs, costs more."""
+_LOOK_AGAIN_OUTSIDE = 0.01
+"""Seconds between looks at what other processes do, which cost more."""
 
 
-async def until(true: Callable[[], bool], what: str, *, within: float = 10.0) -> None:
-    """Return as soon as `true()`; fail after `within` seconds, naming `what` was waited for."""
+async def until(true: Callable[[], bool], what: str, *, within: float = 20.0) -> None:
+    """Return as soon as `true()`; fail after `within` seconds, and say that this was waited for."""
 
     async def asked() -> bool:
         return true()
@@ -20,8 +23,8 @@ async def until(true: Callable[[], bool], what: str, *, within: float = 10.0) ->
     await until_seen(asked, what, within=within)
 
 
-async def until_seen(true: Callable[[], Awaitable[bool]], what: str, *, within: float = 10.0) -> None:
-    """The same for a condition that takes asking."""
+async def until_seen(true: Callable[[], Awaitable[bool]], what: str, *, within: float = 20.0) -> None:
+    """As `until`, for a condition that is asked with `await`."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + within
     while not await true():
@@ -29,9 +32,10 @@ async def until_seen(true: Callable[[], Awaitable[bool]], what: str, *, within: 
         await asyncio.sleep(_LOOK_AGAIN)
 
 
-def wait(true: Callable[[], bool], what: str, *, within: float = 30.0) -> None:
-    """As `until`, for tests without an event loop."""
+def wait(true: Callable[[], T], what: str, *, within: float = 60.0, log: Callable[[], str] = str) -> T:
+    """As `until`, for tests without an event loop. The first true answer; the failure shows the log."""
     deadline = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
+    while not (answer := true()):
+        assert time.monotonic() < deadline, f"waited in vain for {what} {log()}"
         time.sleep(_LOOK_AGAIN_OUTSIDE)
+    return answer

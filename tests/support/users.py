@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-import pytest
+from tests.support.needs import missing
 
 NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
 """Who may not sudo."""
@@ -21,4 +21,4 @@ SUDOER = ("unshare", "--mount", "--propagation=private", "sh", "-c", _BECOME, "s
 def need_root() -> None:
     """Skip the test where it cannot become another user; CI must be able to."""
     if os.geteuid() != 0:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("other users: needs root")
+        missing("other users: needs root")

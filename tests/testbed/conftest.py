@@ -1,50 +1,48 @@
-"""The lab in containers: built and started once for all its tests, and taken down whatever happens."""
+"""The testbed: built and started once for all its tests, and taken down whatever happens."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import testbed
 from example_site import ExampleSite
-from testbed import FRONTENDS, Testbed
+from testbed import FRONTENDS, Testbed, docker_host, taken, why_not
 from users import Users
 
+from tests.support.needs import missing
 from tests.support.until import wait
 
 
 @pytest.fixture(scope="package")
-def running_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
+def running_testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """A machine that cannot run it skips its tests; CI must be able to. Only one can run: others wait."""
-    cannot = pytest.fail if os.environ.get("CI") else pytest.skip
-    if reason := testbed.why_not():
-        cannot(f"the lab in containers: {reason}")
-    with testbed.docker_host() as host:
-        lab = Testbed(host, tmp_path_factory.mktemp("home"))
+    if reason := why_not():
+        missing(f"the testbed: {reason}")
+    with docker_host() as host:
+        testbed = Testbed(host, tmp_path_factory.mktemp("home"))
         try:
-            lab.down()  # what was left of one whose tests were killed
-            if reason := testbed.taken():
-                cannot(f"the lab in containers: {reason}")
-            lab.up()
-            yield lab
+            testbed.down()  # what was left of one whose tests were killed
+            if reason := taken():
+                missing(f"the testbed: {reason}")
+            testbed.up()
+            yield testbed
         finally:
-            lab.down()
+            testbed.down()
 
 
 @pytest.fixture
-def lab(running_lab: Testbed, own_state: Path) -> Testbed:
-    """The lab with all its nodes in rotation, whatever the last test did to them."""
-    if not running_lab.serves():
-        out = [name for name, (state, _) in running_lab.nodes().items() if state != "ready"]
+def testbed(running_testbed: Testbed, own_state: Path) -> Testbed:
+    """The testbed with all its nodes in rotation, whatever the last test did to them."""
+    if not running_testbed.serves():
+        out = [name for name, (state, _) in running_testbed.nodes().items() if state != "ready"]
         for name in out:
-            running_lab.on(name, "systemctl restart shop")
+            running_testbed.on(name, "systemctl restart shop")
         if out:
-            running_lab.rollout("ready", *out)
-        wait(running_lab.serves, "all nodes to be up")
-    return running_lab
+            running_testbed.rollout("ready", *out)
+        wait(running_testbed.serves, "all nodes to be up")
+    return running_testbed
 
 
 @pytest.fixture
@@ -55,7 +53,7 @@ def users() -> Iterator[Users]:
 
 
 @pytest.fixture
-def begun(lab: Testbed) -> Iterator[list[subprocess.Popen[str]]]:
+def begun(testbed: Testbed) -> Iterator[list[subprocess.Popen[str]]]:
     """Deployments that a test begins in the background; they end with it."""
     deployments: list[subprocess.Popen[str]] = []
     yield deployments
@@ -65,9 +63,9 @@ def begun(lab: Testbed) -> Iterator[list[subprocess.Popen[str]]]:
 
 
 @pytest.fixture
-def site(running_lab: Testbed, tmp_path: Path) -> Iterator[ExampleSite]:
-    """Machines for an example's inventory, beside those of the lab."""
+def site(running_testbed: Testbed, tmp_path: Path) -> Iterator[ExampleSite]:
+    """Machines for an example's inventory, beside those of the testbed."""
     try:
-        yield ExampleSite(running_lab, tmp_path)
+        yield ExampleSite(running_testbed, tmp_path)
     finally:
-        running_lab.remove_extra()
+        running_testbed.remove_extra()

@@ -42,9 +42,9 @@ class ExampleSite:
     runs in a container that sees this machine's files.
     """
 
-    def __init__(self, lab: Testbed, folder: Path) -> None:
+    def __init__(self, testbed: Testbed, folder: Path) -> None:
         self.folder = folder
-        self._lab = lab
+        self._testbed = testbed
         self._containers: dict[str, str] = {}
         self.inventory: dict[str, Any] = {}
         self._home = folder / "home"
@@ -53,9 +53,9 @@ class ExampleSite:
         shutil.copy(_KEYS / "id_ed25519", self._home / ".ssh")
         host_key = (_KEYS / "host.pub").read_text()
         (self._home / ".ssh" / "known_hosts").write_text(f"10.0.0.* {host_key}")
-        self._start("here", _HERE, "--volume", "/:/host", "rollout-lab/node", "sleep", "infinity")
+        self._start("here", _HERE, "--volume", "/:/host", "rollout-testbed/node", "sleep", "infinity")
 
-    def use(self, inventory: str, *, image: str = "rollout-lab/node", **environment: str) -> list[str]:
+    def use(self, inventory: str, *, image: str = "rollout-testbed/node", **environment: str) -> list[str]:
         """Start the nodes of an inventory (its text), which are returned, with that in their environment."""
         (self.folder / "rollout.yml").write_text(inventory)
         self.inventory = yaml.safe_load(inventory)
@@ -75,8 +75,8 @@ class ExampleSite:
         self.on("registry", "systemctl start docker-registry")
 
     def balance(self, nodes: list[str]) -> None:
-        """Start a load balancer for these nodes, which serve by now, configured as the lab's own."""
-        self._machine(LOAD_BALANCER, _LOAD_BALANCER_AT, "rollout-lab/haproxy-2.6")
+        """Start a load balancer for these nodes, which serve by now, configured as the testbed's own."""
+        self._machine(LOAD_BALANCER, _LOAD_BALANCER_AT, "rollout-testbed/haproxy-2.6")
         self._booted(LOAD_BALANCER)
         servers = "|".join(nodes)
         self.on(
@@ -87,7 +87,7 @@ class ExampleSite:
 
     def on(self, name: str, line: str) -> str:
         """Run a shell line as root on a machine."""
-        return self._lab.docker("exec", self._containers[name], "sh", "-ec", line)
+        return self._testbed.docker("exec", self._containers[name], "sh", "-ec", line)
 
     def until(self, name: str, true: str) -> None:
         """Return as soon as a shell line ends well there."""
@@ -98,16 +98,16 @@ class ExampleSite:
 
     def begin(self, name: str, line: str, *, user: str = "deploy") -> None:
         """Have a shell line run there for as long as the machine does, as the user who logs in or another."""
-        self._lab.docker("exec", "-d", "-u", user, self._containers[name], "sh", "-c", f"exec {line}")
+        self._testbed.docker("exec", "-d", "-u", user, self._containers[name], "sh", "-c", f"exec {line}")
 
     def address(self, name: str) -> str:
         """Of a machine, as it is reached from here."""
         shown = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-        return self._lab.docker("inspect", "--format", shown, self._containers[name]).strip()
+        return self._testbed.docker("inspect", "--format", shown, self._containers[name]).strip()
 
     def tasks_sent_from(self, name: str) -> AbstractContextManager[set[tuple[str, str]]]:
         """See task_sender."""
-        return tasks_sent_from(self._containers[name], self._lab.environment)
+        return tasks_sent_from(self._containers[name], self._testbed.environment)
 
     def rollout(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`rollout`, in the inventory's folder."""
@@ -118,7 +118,7 @@ class ExampleSite:
         ]
         return subprocess.run(
             command,
-            env=self._lab.environment,
+            env=self._testbed.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -129,8 +129,8 @@ class ExampleSite:
         self._start(name, address, *_MACHINE, "--hostname", name, *words)
 
     def _start(self, name: str, address: str, *words: str) -> None:
-        network = ("--network", f"{PROJECT}_lab", "--cap-add", "NET_ADMIN")
-        container = self._lab.docker("run", "--detach", "--label", EXTRA, *network, *words).strip()
+        network = ("--network", f"{PROJECT}_testbed", "--cap-add", "NET_ADMIN")
+        container = self._testbed.docker("run", "--detach", "--label", EXTRA, *network, *words).strip()
         self._containers[name] = container
         self.on(name, f"ip address add {address}/24 dev eth0")
 

@@ -31,11 +31,11 @@ _release = itertools.count(10)
 class Deploying:
     """A deployment of a new release to two nodes, one at a time, on its way."""
 
-    def __init__(self, lab: Testbed, begun: Begun, limit: str = NODES) -> None:
-        self.lab = lab
+    def __init__(self, testbed: Testbed, begun: Begun, limit: str = NODES) -> None:
+        self.testbed = testbed
         self.release = str(next(_release))
         self.events: list[dict[str, Any]] = []
-        self.process = lab.begin("--release", self.release, "--limit", limit)
+        self.process = testbed.begin("--release", self.release, "--limit", limit)
         begun.append(self.process)
 
     def until(self, true: Callable[[dict[str, Any]], bool], what: str) -> None:
@@ -64,10 +64,10 @@ class Deploying:
 
 
 @contextmanager
-def held(lab: Testbed, begun: Begun, step: str) -> Iterator[Deploying]:
+def held(testbed: Testbed, begun: Begun, step: str) -> Iterator[Deploying]:
     """A deployment that stays in that step of its first node until the block ends."""
-    with lab.held(step):
-        deploying = Deploying(lab, begun)
+    with testbed.held(step):
+        deploying = Deploying(testbed, begun)
         deploying.until_in(step)
         yield deploying
 
@@ -79,51 +79,51 @@ def left_out_alone(deploying: Deploying) -> None:
     assert {e["node"] for e in deploying.events if e["event"] == "step_started"} == {HELD}
 
 
-def put_right(lab: Testbed, verb: str) -> dict[str, tuple[str, str | None]]:
+def put_right(testbed: Testbed, verb: str) -> dict[str, tuple[str, str | None]]:
     """All nodes are in rotation after it: they are returned, as `Testbed.nodes` does."""
-    done = lab.rollout(verb)
+    done = testbed.rollout(verb)
     assert done.returncode == 0, done.stdout + done.stderr
-    nodes = lab.nodes()
+    nodes = testbed.nodes()
     assert {state for state, _ in nodes.values()} == {"ready"}
     return nodes
 
 
-def resumed(lab: Testbed, deploying: Deploying) -> None:
+def resumed(testbed: Testbed, deploying: Deploying) -> None:
     """Both of its nodes run the release, and take traffic, after `resume`."""
-    nodes = put_right(lab, "resume")
+    nodes = put_right(testbed, "resume")
     assert {nodes[name][1] for name in NODES.split(",")} == {deploying.release}
 
 
-def released(lab: Testbed, release: str) -> None:
+def released(testbed: Testbed, release: str) -> None:
     """Both nodes run it, and take traffic."""
-    nodes = lab.nodes()
+    nodes = testbed.nodes()
     assert {nodes[name] for name in NODES.split(",")} == {("ready", release)}
 
 
 @contextmanager
-def an_hour_ahead(lab: Testbed, name: str, unit: str) -> Iterator[None]:
+def an_hour_ahead(testbed: Testbed, name: str, unit: str) -> Iterator[None]:
     """The clock of whoever logs in there, and of that unit."""
-    library = lab.on(name, "dpkg --listfiles libfaketime | grep '/libfaketime[.]so[.]1$'").strip()
+    library = testbed.on(name, "dpkg --listfiles libfaketime | grep '/libfaketime[.]so[.]1$'").strip()
     faked = f"LD_PRELOAD={library} FAKETIME=+1h"
     # gunicorn goes by the times of its workers' files, which are right, and would end the workers.
     unjudged = "'GUNICORN_CMD_ARGS=--timeout 0'"
     restart = f"systemctl restart {unit}"
     try:
-        lab.on(name, f"printf '%s\\n' {faked} >/etc/environment")
-        lab.on(name, f"systemctl set-environment {faked} {unjudged} && {restart}")
-        assert int(lab.on(name, "su deploy -c 'date +%s'")) > time.time() + 3000
-        lab.on(name, f"grep -q {library} /proc/$(systemctl show --property MainPID --value {unit})/maps")
+        testbed.on(name, f"printf '%s\\n' {faked} >/etc/environment")
+        testbed.on(name, f"systemctl set-environment {faked} {unjudged} && {restart}")
+        assert int(testbed.on(name, "su deploy -c 'date +%s'")) > time.time() + 3000
+        testbed.on(name, f"grep -q {library} /proc/$(systemctl show --property MainPID --value {unit})/maps")
         yield
     finally:
-        lab.on(name, "echo >/etc/environment")
-        lab.on(name, f"systemctl unset-environment LD_PRELOAD FAKETIME GUNICORN_CMD_ARGS && {restart}")
+        testbed.on(name, "echo >/etc/environment")
+        testbed.on(name, f"systemctl unset-environment LD_PRELOAD FAKETIME GUNICORN_CMD_ARGS && {restart}")
 
 
 @contextmanager
-def slowed(lab: Testbed, name: str) -> Iterator[None]:
+def slowed(testbed: Testbed, name: str) -> Iterator[None]:
     """The load balancer's socket answers after five seconds, and has done so when the block ends."""
     try:
-        lab.on(
+        testbed.on(
             name,
             "cd /run/haproxy && mv admin.sock slow.sock && >answered"
             " && setsid socat -t 30 UNIX-LISTEN:admin.sock,fork,unlink-close=0,mode=660,group=haproxy"
@@ -131,121 +131,118 @@ def slowed(lab: Testbed, name: str) -> Iterator[None]:
             " >/dev/null 2>&1 &",
         )
         sockets = {"admin.sock", "slow.sock"}
-        wait(lambda: sockets <= set(lab.on(name, "ls /run/haproxy").split()), "the slow socket")
+        wait(lambda: sockets <= set(testbed.on(name, "ls /run/haproxy").split()), "the slow socket")
         yield
-        assert "yes" in lab.on(name, "cat /run/haproxy/answered")
+        assert "yes" in testbed.on(name, "cat /run/haproxy/answered")
     finally:
-        lab.on(name, "cd /run/haproxy && pkill -x socat; mv slow.sock admin.sock")
+        testbed.on(name, "cd /run/haproxy && pkill -x socat; mv slow.sock admin.sock")
 
 
-def test_a_load_balancer_is_reloaded(lab: Testbed, users: Users, begun: Begun) -> None:
+def test_a_load_balancer_is_reloaded(testbed: Testbed, users: Users, begun: Begun) -> None:
     """Reloaded while a node is down: it is told again, and the deployment ends as if nothing had been."""
-    with held(lab, begun, "restart") as deploying:
-        lab.on("lb1", "systemctl reload haproxy")
-        lab.on("lb2", "systemctl reload haproxy")
+    with held(testbed, begun, "restart") as deploying:
+        testbed.on("lb1", "systemctl reload haproxy")
+        testbed.on("lb2", "systemctl reload haproxy")
     assert deploying.end() == 0, deploying.error
-    released(lab, deploying.release)
+    released(testbed, deploying.release)
     assert users.turned == users.lost == []
 
 
-def test_a_load_balancer_stops_for_a_while(lab: Testbed, users: Users, begun: Begun) -> None:
+def test_a_load_balancer_stops_for_a_while(testbed: Testbed, users: Users, begun: Begun) -> None:
     """Stopped while a node is down: no further node starts, and once it is back `resume` ends it."""
-    with held(lab, begun, "restart") as deploying:
-        lab.docker("stop", "--time", "1", lab.container("lb2"))
+    with held(testbed, begun, "restart") as deploying:
+        testbed.docker("stop", "--time", "1", testbed.container("lb2"))
     try:
         left_out_alone(deploying)
     finally:
-        lab.docker("start", lab.container("lb2"))
-    wait(lambda: "unknown" not in {state for state, _ in lab.nodes().values()}, "the load balancer")
-    assert "left out: web2" in lab.rollout("status").stdout
-    resumed(lab, deploying)
+        testbed.docker("start", testbed.container("lb2"))
+    wait(lambda: "unknown" not in {state for state, _ in testbed.nodes().values()}, "the load balancer")
+    assert "left out: web2" in testbed.rollout("status").stdout
+    resumed(testbed, deploying)
     assert users.lost == []
 
 
 @pytest.mark.parametrize("step", ["release", "restart", "verify"])
-def test_a_node_loses_its_network(lab: Testbed, users: Users, begun: Begun, step: str) -> None:
+def test_a_node_loses_its_network(testbed: Testbed, users: Users, begun: Begun, step: str) -> None:
     """Before, during or after its restart: it is left out, the next one is not begun, `resume` ends it."""
-    with held(lab, begun, step) as deploying, lab.cut_off("web2"):
+    with held(testbed, begun, step) as deploying, testbed.cut_off("web2"):
         left_out_alone(deploying)
-    resumed(lab, deploying)
+    resumed(testbed, deploying)
     assert users.turned == users.lost == []
 
 
-def test_a_node_has_no_space_left(lab: Testbed, users: Users, begun: Begun) -> None:
+def test_a_node_has_no_space_left(testbed: Testbed, users: Users, begun: Begun) -> None:
     """The release fails there with the system's words, and once there is space `resume` ends it."""
-    lab.on(
+    testbed.on(
         "web2",
         "cd /srv/shop && cp -a releases /tmp/releases && mount -t tmpfs -o size=64k none releases"
         " && cp -a /tmp/releases/. releases/ && ! dd if=/dev/zero of=releases/full bs=1k 2>/dev/null",
     )
     try:
-        deploying = Deploying(lab, begun)
+        deploying = Deploying(testbed, begun)
         left_out_alone(deploying)
         assert "No space left on device" in json.dumps(deploying.events)
     finally:
-        lab.on("web2", "umount /srv/shop/releases; rm -rf /tmp/releases")
-    resumed(lab, deploying)
+        testbed.on("web2", "umount /srv/shop/releases; rm -rf /tmp/releases")
+    resumed(testbed, deploying)
     assert users.turned == users.lost == []
 
 
-def test_clocks_are_an_hour_off(lab: Testbed, begun: Begun) -> None:
+def test_clocks_are_an_hour_off(testbed: Testbed, begun: Begun) -> None:
     """On a node and on the load balancer that keeps the lock: nothing is judged by them, so all goes well."""
-    with an_hour_ahead(lab, "web2", "shop"), an_hour_ahead(lab, "lb1", "haproxy"):
-        wait(lab.serves, "all nodes to be up")
+    with an_hour_ahead(testbed, "web2", "shop"), an_hour_ahead(testbed, "lb1", "haproxy"):
+        wait(testbed.serves, "all nodes to be up")
         with Users(FRONTENDS) as users:
-            deploying = Deploying(lab, begun)
+            deploying = Deploying(testbed, begun)
             assert deploying.end() == 0, deploying.error
-            released(lab, deploying.release)
-    wait(lab.serves, "all nodes to be up")
+            released(testbed, deploying.release)
+    wait(testbed.serves, "all nodes to be up")
     assert users.turned == users.lost == []
 
 
-def test_a_node_whose_sshd_hangs(lab: Testbed, users: Users, begun: Begun) -> None:
+def test_a_node_whose_sshd_hangs(testbed: Testbed, users: Users, begun: Begun) -> None:
     """Stopped in mid-restart: what became of the command is not guessed; once it answers `resume` ends it."""
-    with held(lab, begun, "restart") as deploying:
-        lab.on("web2", "pkill -STOP sshd")
+    with held(testbed, begun, "restart") as deploying:
+        testbed.on("web2", "pkill -STOP sshd")
         try:
             left_out_alone(deploying)
         finally:
-            lab.on("web2", "pkill -CONT sshd")
-    resumed(lab, deploying)
+            testbed.on("web2", "pkill -CONT sshd")
+    resumed(testbed, deploying)
     assert users.turned == users.lost == []
 
 
-def test_a_node_reboots(lab: Testbed, users: Users, begun: Begun) -> None:
+def test_a_node_reboots(testbed: Testbed, users: Users, begun: Begun) -> None:
     """In mid-restart: it is left out until it is proven to be back, by `resume`."""
-    with held(lab, begun, "restart") as deploying:
-        lab.docker("restart", "--time", "20", lab.container("web2"))
+    with held(testbed, begun, "restart") as deploying:
+        testbed.docker("restart", "--time", "20", testbed.container("web2"))
         left_out_alone(deploying)
-    wait(lambda: lab.nodes()["web2"][1] is not None, "the node to be back")
-    resumed(lab, deploying)
+    wait(lambda: testbed.nodes()["web2"][1] is not None, "the node to be back")
+    resumed(testbed, deploying)
     assert users.turned == users.lost == []
 
 
-def test_a_load_balancer_that_answers_after_five_seconds(lab: Testbed, users: Users, begun: Begun) -> None:
+def test_a_load_balancer_that_answers_after_five_seconds(
+    testbed: Testbed, users: Users, begun: Begun
+) -> None:
     """Slow is not gone: the deployment takes its time, and ends well."""
     with ExitStack() as slow:
-        with lab.held("restart"):
-            deploying = Deploying(lab, begun, limit=HELD)
+        with testbed.held("restart"):
+            deploying = Deploying(testbed, begun, limit=HELD)
             deploying.until_in("restart")
-            slow.enter_context(slowed(lab, "lb2"))
+            slow.enter_context(slowed(testbed, "lb2"))
         assert deploying.end() == 0, deploying.error
-    assert lab.nodes()[HELD] == ("ready", deploying.release)
+    assert testbed.nodes()[HELD] == ("ready", deploying.release)
     assert users.turned == users.lost == []
 
 
-@pytest.mark.parametrize("verb", ["resume", "restore"])
-def test_rollout_is_killed(lab: Testbed, users: Users, begun: Begun, verb: str) -> None:
-    """SIGKILL in mid-restart: `status` names what is left out, and `resume` or `restore` puts it right."""
-    before = lab.nodes()
-    with held(lab, begun, "restart") as deploying:
+def test_rollout_is_killed(testbed: Testbed, users: Users, begun: Begun) -> None:
+    """SIGKILL in mid-restart: `status` names what is left out, and `resume` puts it right."""
+    with held(testbed, begun, "restart") as deploying:
         deploying.process.send_signal(signal.SIGKILL)
         deploying.process.wait()
-    told = lab.rollout("status").stdout
-    assert "interrupted (killed)" in told
-    assert "left out: web2" in told
-    if verb == "resume":
-        resumed(lab, deploying)
-    else:
-        assert put_right(lab, "restore")["web3"] == before["web3"]
+    shown = testbed.rollout("status").stdout
+    assert "interrupted (killed)" in shown
+    assert "left out: web2" in shown
+    resumed(testbed, deploying)
     assert users.turned == users.lost == []

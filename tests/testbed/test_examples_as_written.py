@@ -10,88 +10,12 @@ import sys
 import tarfile
 
 import pytest
+from example_programs import DAEMON, IMAGES, MAILS, ON_GIT, PACKAGES, SERVES, WORDS
 from example_site import ExampleSite
 from testbed import ROOT, Testbed
 from users import Users
 
 pytestmark = pytest.mark.timeout(300, func_only=True)  # the first may have to wait for images
-
-ON_GIT = """
-install -o deploy -d /srv/shop.git
-cat >/tmp/clone <<'END'
-cd /srv/shop
-rm current
-mkdir current
-git init -q
-git config user.name lab
-git config user.email lab@example.com
-printf 'releases/\\nvenv/\\n__pycache__/\\n' >.gitignore
-for release in 1 2; do
-    echo $release >current/VERSION
-    git add .
-    git commit -qm $release
-    git tag $release
-done
-git clone -q --bare . /srv/shop.git
-git remote add origin /srv/shop.git
-git checkout -q 1
-END
-runuser -u deploy sh -- -e /tmp/clone
-"""
-"""A node's /srv/shop is a clone, whose releases are tags."""
-PACKAGES = """
-systemctl stop shop
-rm /srv/shop/current
-mkdir /srv/apt
-cd /srv/apt
-for release in 1 2; do
-    mkdir -p $release/DEBIAN $release/srv/shop/current
-    echo $release >$release/srv/shop/current/VERSION
-    printf '%s\\n' 'Package: shop' "Version: $release" 'Architecture: all' 'Description: the shop' \\
-        'Maintainer: lab <lab@example.com>' >$release/DEBIAN/control
-    dpkg-deb --build $release shop_$release.deb >/dev/null
-    cat $release/DEBIAN/control
-    printf '%s\\n' "Filename: ./shop_$release.deb" "Size: $(stat -c %s shop_$release.deb)" \\
-        "SHA256: $(sha256sum shop_$release.deb | cut -d' ' -f1)" ''
-done >Packages
-echo 'deb [trusted=yes] file:/srv/apt ./' >/etc/apt/sources.list
-rm -f /etc/apt/sources.list.d/*
-apt-get -qq update
-apt-get -qq install shop=1 >/dev/null
-systemctl start shop
-"""
-"""A repository with two releases of the package, of which the first is installed."""
-MAILS = """
-[program:mails]
-command=sh -c 'cp /srv/shop/current/VERSION /tmp/mails.%(process_num)d; exec sleep infinity'
-process_name=%(program_name)s_%(process_num)d
-numprocs=3
-user=deploy
-"""
-"""Of supervisor: three processes, each of which shows the release that it is of."""
-WORDS = """
-import lmdb, sys
-with lmdb.open(sys.argv[1], subdir=False, lock=False) as words, words.begin(write=True) as change:
-    change.put(b"word", sys.argv[2].encode())
-"""
-DAEMON = """{
-  "bridge": "none", "iptables": false, "ip-forward": false, "storage-driver": "vfs",
-  "insecure-registries": ["registry.example.com"], "exec-opts": ["native.cgroupdriver=cgroupfs"]
-}"""
-"""Of a Docker daemon in a container, which asks a registry without TLS."""
-IMAGES = """
-mkdir -p /tmp/image/bin /tmp/image/www && cp /bin/busybox /tmp/image/bin/
-for release in 1 2; do
-    image=registry.example.com/shop:$release
-    echo "shop $release" >/tmp/image/www/index.html
-    echo "{\\"release\\": \\"$release\\"}" >/tmp/image/www/_status
-    tar -C /tmp/image -c . | docker import \\
-        -c 'CMD ["/bin/busybox", "httpd", "-f", "-p", "8000", "-h", "/www"]' - $image
-    docker push -q $image && docker image rm $image
-done
-"""
-"""Two releases for the registry, of an application that is two files."""
-SERVES = "curl -fs localhost:8000/_status"
 
 
 def written(name: str) -> str:
@@ -240,10 +164,10 @@ def test_the_first_inventory_of_the_readme(site: ExampleSite) -> None:
         assert site.on(node, "dpkg-query -f '${Version}' -W shop") == "2"
 
 
-def test_a_container(site: ExampleSite, running_lab: Testbed) -> None:
+def test_a_container(site: ExampleSite, running_testbed: Testbed) -> None:
     """The image comes from a registry while the node serves, and its container takes the old one's place."""
-    image = running_lab.build("docker-node")
-    nodes = site.use(written("container"), image=image)
+    image = running_testbed.build("docker-node")
+    nodes = site.use(written("docker"), image=image)
     site.register(image)
     for node in nodes:
         site.write(node, "/etc/docker/daemon.json", DAEMON)
@@ -303,7 +227,7 @@ def test_celery(site: ExampleSite) -> None:
     """Tasks sent meanwhile are all done: by either machine while the other one is restarted."""
     nodes = site.use(written("celery"))
     for node in nodes:
-        # The lab's own Celery machines have the same names: these use another database of its Redis.
+        # The testbed's own Celery machines have the same names: these use another database of its Redis.
         site.on(node, "sed -i s#172.29.77.20/0#172.29.77.20/1# /srv/shop/shop/tasks.py")
         site.on(node, "systemctl set-environment ROLE=tasks; systemctl start celery")
     for node in nodes:

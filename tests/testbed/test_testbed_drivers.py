@@ -1,4 +1,4 @@
-"""Drivers with other settings than their examples have, on machines of the lab; and its other inventory."""
+"""Drivers with other settings than their examples have, on the testbed, and its Celery machines."""
 
 from __future__ import annotations
 
@@ -17,49 +17,44 @@ SITE = yaml.safe_load(INVENTORY.read_text())
 SITE["ssh"] |= {key: str(ROOT / SITE["ssh"][key]) for key in ("identity_file", "known_hosts")}
 
 
-def deployed(lab: Testbed, folder: Path, example: dict[str, Any], nodes: list[str], release: str) -> None:
-    """The example, with the lab's nodes and its ways to them, ends well, and the nodes run the release."""
+def deployed(testbed: Testbed, folder: Path, example: dict[str, Any], nodes: list[str], release: str) -> None:
+    """A deployment of the example to nodes of the testbed ends well, and the nodes run the release."""
     here = {"nodes": {node: SITE["nodes"][node] for node in nodes}, "ssh": SITE["ssh"]}
     inventory = folder / "inventory.yml"
     inventory.write_text(yaml.safe_dump({**example, **here}))
-    done = lab.rollout("deploy", "--release", release, inventory=inventory)
+    done = testbed.rollout("deploy", "--release", release, inventory=inventory)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {node: lab.nodes()[node] for node in nodes} == dict.fromkeys(nodes, ("ready", release))
+    assert {node: testbed.nodes()[node] for node in nodes} == dict.fromkeys(nodes, ("ready", release))
 
 
 @pytest.mark.parametrize(
     ("driver", "mode", "node"), [("gunicorn", "reload", "web3"), ("uwsgi", "chain", "web6")]
 )
 def test_workers_are_replaced_in_place(
-    lab: Testbed, users: Users, tmp_path: Path, driver: str, mode: str, node: str
+    testbed: Testbed, users: Users, tmp_path: Path, driver: str, mode: str, node: str
 ) -> None:
     """By the driver's example in another mode, while HAProxy sends them requests."""
     example = yaml.safe_load((ROOT / "inventories" / f"{driver}.yml").read_text())
     example["restart"][driver]["mode"] = mode
     example["release"] = SITE["release"]
-    deployed(lab, tmp_path, example, [node], mode)
+    deployed(testbed, tmp_path, example, [node], mode)
     assert users.turned == users.lost == []
 
 
-def test_a_shell_line_restarts_it(lab: Testbed, users: Users, tmp_path: Path) -> None:
-    """What `restart.command` does is up to it: the node is out of rotation meanwhile."""
-    restart = {"command": "sudo systemctl restart shop"}
-    deployed(lab, tmp_path, {**SITE, "restart": restart, "strategy": {}}, ["web1"], "by-command")
-    assert users.turned == users.lost == []
-
-
-def test_celery_machines_take_tasks_over_a_deployment(lab: Testbed) -> None:
+def test_celery_machines_take_tasks_over_a_deployment(testbed: Testbed) -> None:
     """Tasks sent meanwhile are all done: by either machine while the other one is restarted."""
-    with tasks_sent_from(lab.container("tasks1"), lab.environment) as workers:
-        done = lab.rollout("deploy", "--release", "2", inventory=ROOT / "inventories" / "testbed-celery.yml")
+    with tasks_sent_from(testbed.container("tasks1"), testbed.environment) as workers:
+        done = testbed.rollout(
+            "deploy", "--release", "2", inventory=ROOT / "inventories" / "testbed-celery.yml"
+        )
         assert done.returncode == 0, done.stdout + done.stderr
     assert workers.issuperset({("1", "tasks2"), ("2", "tasks1")})
     for name in ("tasks1", "tasks2"):
-        assert lab.on(name, "cat /srv/shop/current/VERSION").strip() == "2"
-        lab.on(name, "systemctl is-active celery")
+        assert testbed.on(name, "cat /srv/shop/current/VERSION").strip() == "2"
+        testbed.on(name, "systemctl is-active celery")
 
 
-def test_etcd_and_redis_answer(lab: Testbed) -> None:
-    """From a machine of the lab."""
-    assert json.loads(lab.on("web1", "curl -fsS http://172.29.77.30:2379/health"))["health"] == "true"
-    assert "PONG" in lab.on("web1", "redis-cli -h 172.29.77.20 ping")
+def test_etcd_and_redis_answer(testbed: Testbed) -> None:
+    """From a machine of the testbed."""
+    assert json.loads(testbed.on("web1", "curl -fsS http://172.29.77.30:2379/health"))["health"] == "true"
+    assert "PONG" in testbed.on("web1", "redis-cli -h 172.29.77.20 ping")

@@ -1,4 +1,4 @@
-"""The lab in containers, as its tests use it."""
+"""The testbed, as its tests use it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pathlib import Path
 from tests.support import docker_daemon, prepared
 
 ROOT = Path(__file__).parents[2]
-INVENTORY = ROOT / "inventories" / "docker.yml"
+INVENTORY = ROOT / "inventories" / "testbed.yml"
 PROJECT = "rollout-test"
 EXTRA = f"{PROJECT}-extra"
 """The label of machines that are no part of docker/compose.yml."""
-BRIDGE = "rollout-lab"
-"""Of the lab's network: as in docker/compose.yml."""
+BRIDGE = "rollout-testbed"
+"""Of the testbed's network: as in docker/compose.yml."""
 ADDRESSES = {f"web{number}": f"172.29.77.{10 + number}" for number in range(1, 7)}
 FRONTENDS = (("127.0.0.1", 8081), ("127.0.0.1", 8082))
 _PUBLISHED = (("127.0.0.1", 2222), *FRONTENDS)
@@ -45,7 +45,7 @@ def compose() -> list[str]:
 
 
 def why_not() -> str | None:
-    """Why the lab cannot run on this machine."""
+    """Why the testbed cannot run on this machine."""
     if shutil.which("docker") and docker_daemon.answers():
         reason = None
     else:
@@ -56,12 +56,12 @@ def why_not() -> str | None:
 
 
 def taken() -> str | None:
-    """Which of the addresses that the lab publishes is not free."""
+    """Which of the addresses that the testbed publishes is not free."""
     for host, port in _PUBLISHED:
         try:
             socket.create_server((host, port)).close()
         except OSError:
-            return f"{host}:{port} is taken: if it is the lab that is up, make testbed-down"
+            return f"{host}:{port} is taken: if it is the testbed that is up, make testbed-down"
     return None
 
 
@@ -84,6 +84,7 @@ def docker_host() -> Iterator[str | None]:
 
 
 class Testbed:
+    __test__ = False  # pytest takes it for a class of tests, by its name
     """`host` is where Docker's daemon listens; None is its usual place. `home` is that of who deploys."""
 
     def __init__(self, host: str | None, home: Path) -> None:
@@ -114,7 +115,7 @@ class Testbed:
 
     def build(self, target: str) -> str:
         """The image of a stage of docker/Dockerfile that is no part of docker/compose.yml."""
-        image, file = f"rollout-lab/{target}", str(ROOT / "docker" / "Dockerfile")
+        image, file = f"rollout-testbed/{target}", str(ROOT / "docker" / "Dockerfile")
         words = ("--quiet", "--network", "host", "--target", target, "--tag", image, "--file", file)
         self._run(["docker", "build", *words, str(ROOT)], timeout=600)
         return image
@@ -126,7 +127,7 @@ class Testbed:
         return self._containers[name]
 
     def on(self, name: str, line: str) -> str:
-        """Run a shell line as root on a machine of the lab, beside its sshd."""
+        """Run a shell line as root on a machine of the testbed, beside its sshd."""
         return self.docker("exec", self.container(name), "sh", "-c", line)
 
     @contextmanager
@@ -143,11 +144,11 @@ class Testbed:
     def cut_off(self, name: str) -> Iterator[None]:
         """A machine that lost its network."""
         container = self.container(name)
-        self.docker("network", "disconnect", f"{PROJECT}_lab", container)
+        self.docker("network", "disconnect", f"{PROJECT}_testbed", container)
         try:
             yield
         finally:
-            self.docker("network", "connect", "--ip", ADDRESSES[name], f"{PROJECT}_lab", container)
+            self.docker("network", "connect", "--ip", ADDRESSES[name], f"{PROJECT}_testbed", container)
 
     def rollout(
         self, *arguments: str, inventory: Path = INVENTORY, timeout: float = 150

@@ -1,4 +1,4 @@
-"""People who use the lab's service: who gets no answer from one load balancer asks the other."""
+"""People who use the testbed's service: who gets no answer from one load balancer asks the other."""
 
 from __future__ import annotations
 

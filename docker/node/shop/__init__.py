@@ -1,1 +1,1 @@
-"""The lab's application, and its tasks."""
+"""The testbed's application, and its tasks."""

@@ -1,4 +1,4 @@
-"""The lab's tasks: each says which release and which machine did it."""
+"""The testbed's tasks: each says which release and which machine did it."""
 
 import socket
 import time

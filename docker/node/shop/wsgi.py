@@ -1,4 +1,4 @@
-"""The lab's application: it says its release and its node, and is as good as its release's name says.
+"""The testbed's application: it says its release and its node, and is as good as its release's name says.
 
 broken   does not start
 errors   answers 500 to every twentieth request, while its health page is green

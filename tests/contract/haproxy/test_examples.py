@@ -10,6 +10,8 @@ import pytest
 
 from rollout.haproxy_config import analyse
 
+pytestmark = pytest.mark.every_haproxy
+
 EXAMPLES = sorted((Path(__file__).parents[3] / "haproxy").glob("*.cfg"))
 SAYS = re.compile(r"^# rollout check: (.+)$", re.MULTILINE)
 LATER = " init-state down"

@@ -27,6 +27,8 @@ from tests.support.shop import CHECKED, shop
 from tests.support.until import until, until_seen
 from tests.support.visitors import Visitor
 
+pytestmark = pytest.mark.every_haproxy
+
 PLAIN = {"shop": ("server web1 127.0.0.1:1", "server web2 127.0.0.1:2")}
 
 

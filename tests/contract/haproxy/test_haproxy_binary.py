@@ -5,9 +5,13 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
+
+import pytest
+
+from tests.support.until import wait
+
+pytestmark = pytest.mark.every_haproxy
 
 
 def ask(path: Path, command: str) -> str:
@@ -20,13 +24,6 @@ def ask(path: Path, command: str) -> str:
             return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
         except OSError:
             return ""
-
-
-def until(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.02)
 
 
 def test_a_master_reloads(haproxy_binary: Path, tmp_path: Path) -> None:
@@ -49,10 +46,10 @@ def test_a_master_reloads(haproxy_binary: Path, tmp_path: Path) -> None:
         stderr=subprocess.DEVNULL,
     )
     try:
-        until(lambda: worker() != "", "a worker")
+        wait(lambda: worker() != "", "a worker")
         first = worker()
         process.send_signal(signal.SIGUSR2)
-        until(lambda: worker() not in ("", first), "a new worker")
+        wait(lambda: worker() not in ("", first), "a new worker")
         assert process.poll() is None
     finally:
         process.terminate()

@@ -7,12 +7,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from rollout.adapters.haproxy import HAProxy
 from rollout.adapters.haproxy.transport import UnixTransport
 from rollout.domain import UnixSocket
 from rollout.errors import LoadBalancerUnreachable
 from tests.support.balancer import Balancer, balancer
 from tests.support.until import until
+
+pytestmark = pytest.mark.every_haproxy
 
 PLAIN = {"shop": ("server web1 127.0.0.1:1",)}
 

@@ -19,6 +19,8 @@ from tests.support.balancer import balancer
 from tests.support.until import until
 from tests.support.web import PORT, web_app
 
+pytestmark = pytest.mark.every_haproxy
+
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -139,22 +141,22 @@ async def test_a_confirmation_that_breaks_off(tmp_path: Path) -> None:
             await lb.send(["set server shop/web1 state drain", "set server shop/web2 state drain"])
 
 
-def test_the_socket_is_missing(tmp_path: Path) -> None:
+async def test_the_socket_is_missing(tmp_path: Path) -> None:
     """A path where nothing is."""
     with pytest.raises(LoadBalancerUnreachable, match=f"lb1: unix://{tmp_path}/s does not exist") as raised:
-        asyncio.run(haproxy(tmp_path / "s").read())
+        await haproxy(tmp_path / "s").read()
     assert raised.value.hint == "is HAProxy running, with this `stats socket`?"
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
+async def test_nobody_listens(tmp_path: Path) -> None:
     """A path that a process which is gone has left behind."""
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(tmp_path / "s"))
     with pytest.raises(LoadBalancerUnreachable, match=f"nothing listens on unix://{tmp_path}/s"):
-        asyncio.run(haproxy(tmp_path / "s").read())
+        await haproxy(tmp_path / "s").read()
 
 
-def test_the_socket_is_not_ours(tmp_path: Path) -> None:
+async def test_the_socket_is_not_ours(tmp_path: Path) -> None:
     """A path that we may not open."""
     locked = tmp_path / "locked"
     locked.mkdir(mode=0)
@@ -163,25 +165,25 @@ def test_the_socket_is_not_ours(tmp_path: Path) -> None:
         os.seteuid(65534)
     try:
         with pytest.raises(LoadBalancerUnreachable, match="permission denied") as raised:
-            asyncio.run(haproxy(locked / "s").read())
+            await haproxy(locked / "s").read()
     finally:
         os.seteuid(user)
     assert raised.value.hint == "the `stats socket` line sets its user, group and mode"
 
 
 @pytest.mark.parametrize("path", ["/" + "x" * 200, "/etc/passwd", "/"])
-def test_a_path_that_cannot_be_a_socket(path: str) -> None:
+async def test_a_path_that_cannot_be_a_socket(path: str) -> None:
     """A path that is too long, a file, a folder."""
     with pytest.raises(LoadBalancerUnreachable, match=f"^lb1: .*unix://{path[:9]}"):
-        asyncio.run(haproxy(Path(path)).read())
+        await haproxy(Path(path)).read()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid", "a..b"])
-def test_a_tcp_port_that_is_closed(host: str) -> None:
+async def test_a_tcp_port_that_is_closed(host: str) -> None:
     """A port where nobody listens, a name that nobody has, a name that is none."""
     lb = HAProxy("lb1", TcpTransport("lb1", TcpSocket(host, 1)))
     with pytest.raises(LoadBalancerUnreachable, match=f"tcp://{host}:1"):
-        asyncio.run(lb.read())
+        await lb.read()
 
 
 async def test_a_full_backlog_is_waited_for(haproxy_binary: Path) -> None:

@@ -16,6 +16,8 @@ from tests.support.shop import Shop, shop
 from tests.support.until import until, until_seen
 from tests.support.visitors import Visitor, crowd
 
+pytestmark = pytest.mark.every_haproxy
+
 
 async def request_over_a_reload(here: Shop, reloads: int = 1) -> asyncio.Task[tuple[int, str]]:
     """A request that runs on web1, in a process that has been replaced."""

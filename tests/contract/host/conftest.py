@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,11 +9,11 @@ import pytest
 
 from rollout.adapters.local import LocalHost
 from rollout.adapters.ssh import SshPool
+from rollout.domain import SshTarget
 from rollout.ports import Host
 from tests.support.sshd import PROGRAM, Sshd
 
 StartSshd = Callable[..., Sshd]
-Use = Callable[[Callable[[Host], Awaitable[object]]], object]
 
 
 @pytest.fixture(autouse=True)
@@ -47,24 +45,18 @@ def sshd(start_sshd: StartSshd) -> Sshd:
 
 
 @pytest.fixture(params=["local", "ssh"])
-def use(request: pytest.FixtureRequest) -> Use:
-    """Runs an async function with a host of each kind."""
+def target(request: pytest.FixtureRequest) -> SshTarget | None:
+    """How a host of each kind is reached; None is this machine without SSH."""
+    if request.param == "local":
+        return None
+    sshd: Sshd = request.getfixturevalue("sshd")
+    return sshd.target()
 
-    @contextlib.asynccontextmanager
-    async def host() -> AsyncIterator[Host]:
-        if request.param == "local":
-            yield LocalHost("web1")
-            return
-        sshd: Sshd = request.getfixturevalue("sshd")
-        async with SshPool() as pool:
-            yield pool.host("web1", sshd.target())
 
-    def run(work: Callable[[Host], Awaitable[object]]) -> object:
-        async def with_host() -> object:
-            async with host() as opened:
-                await opened.connect()
-                return await work(opened)
-
-        return asyncio.run(with_host())
-
-    return run
+@pytest.fixture
+async def host(target: SshTarget | None) -> AsyncIterator[Host]:
+    """A connected host of each kind."""
+    async with SshPool() as pool:
+        host: Host = LocalHost("web1") if target is None else pool.host("web1", target)
+        await host.connect()
+        yield host

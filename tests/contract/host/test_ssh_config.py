@@ -17,7 +17,8 @@ from rollout.adapters.ssh.config import resolve
 from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.domain import Completed, SshTarget
 from rollout.errors import HostUnreachable
-from tests.support.sshd import Sshd, wait_until
+from tests.support.sshd import Sshd
+from tests.support.until import wait
 
 FORWARD = """
 import socket, sys, threading
@@ -145,7 +146,7 @@ def test_proxy_command(sshd: Sshd, home: Path, tmp_path: Path) -> None:
     program.write_text(FORWARD)
     write(home, f"Host *\n  ProxyCommand {sys.executable} {program} %h %p\n")
     assert say_hello(sshd.target()).tail == ("hello",)
-    wait_until(lambda: not children_of(os.getpid(), str(program)), what="the end of the proxy command")
+    wait(lambda: not children_of(os.getpid(), str(program)), "the end of the proxy command")
 
 
 def test_proxy_command_that_fails(sshd: Sshd, home: Path) -> None:

@@ -18,7 +18,8 @@ from rollout.adapters.ssh import SshHost, SshPool
 from rollout.adapters.ssh.dialing import explain
 from rollout.domain import Completed, SshTarget
 from rollout.errors import AnswerLost, HostUnreachable
-from tests.support.sshd import Sshd, wait_until
+from tests.support.sshd import Sshd
+from tests.support.until import wait
 
 StartSshd = Callable[..., Sshd]
 
@@ -51,90 +52,68 @@ def refusal(target: SshTarget, *, connect_timeout: float = 5.0) -> HostUnreachab
     return asyncio.run(work())
 
 
-def test_one_connection_for_all_who_want_the_same_target(sshd: Sshd) -> None:
+async def test_one_connection_for_all_who_want_the_same_target(sshd: Sshd) -> None:
     """Nodes and load balancers with the same target share one connection, also when they begin together."""
-
-    async def work() -> list[Completed]:
-        async with SshPool() as pool:
-            hosts = [pool.host(name, sshd.target()) for name in ("web1", "lb1", "web1")]
-            done = await asyncio.gather(*(say(host) for host in hosts * 5))
-            await asyncio.gather(*(host.connect() for host in hosts))
-            return done
-
-    assert asyncio.run(work()) == [Completed(0, ("hello",))] * 15
+    async with SshPool() as pool:
+        hosts = [pool.host(name, sshd.target()) for name in ("web1", "lb1", "web1")]
+        done = await asyncio.gather(*(say(host) for host in hosts * 5))
+        await asyncio.gather(*(host.connect() for host in hosts))
+    assert done == [Completed(0, ("hello",))] * 15
     assert logins(sshd) == 1
 
 
-def test_dead_connection_is_opened_again(sshd: Sshd) -> None:
+async def test_dead_connection_is_opened_again(sshd: Sshd) -> None:
     """A connection that is found dead before a command is sent is replaced, and nobody notices."""
-
-    async def work() -> Completed:
-        async with SshPool() as pool:
-            host = pool.host("web1", sshd.target())
-            await say(host)
-            sshd.cut()
-            return await say(host)
-
-    assert asyncio.run(work()).tail == ("hello",)
+    async with SshPool() as pool:
+        host = pool.host("web1", sshd.target())
+        await say(host)
+        sshd.cut()
+        done = await say(host)
+    assert done.tail == ("hello",)
     assert logins(sshd) == 2
 
 
-def test_answer_that_is_lost(sshd: Sshd) -> None:
+async def test_answer_that_is_lost(sshd: Sshd) -> None:
     """A connection that breaks while a command runs leaves its outcome unknown, and that is said at once."""
-
-    async def work() -> float:
-        async with SshPool() as pool:
-            host = pool.host("web1", sshd.target())
-            running = await begun(host)
-            sshd.cut()
-            cut = time.monotonic()
-            with pytest.raises(AnswerLost, match=r"^web1: "):
-                await running
-            seconds = time.monotonic() - cut
-            assert (await say(host)).tail == ("hello",)
-            return seconds
-
-    assert asyncio.run(work()) < 2.0
+    async with SshPool() as pool:
+        host = pool.host("web1", sshd.target())
+        running = await begun(host)
+        sshd.cut()
+        cut = time.monotonic()
+        with pytest.raises(AnswerLost, match=r"^web1: "):
+            await running
+        seconds = time.monotonic() - cut
+        assert (await say(host)).tail == ("hello",)
+    assert seconds < 2.0
 
 
-def test_server_with_few_sessions(start_sshd: StartSshd) -> None:
+async def test_server_with_few_sessions(start_sshd: StartSshd) -> None:
     """An sshd that allows two sessions on a connection makes commands wait, not fail."""
     sshd = start_sshd(options=("MaxSessions 2",))
-
-    async def work() -> list[Completed]:
-        async with SshPool() as pool:
-            host = pool.host("web1", sshd.target())
-            return await asyncio.gather(*(say(host, str(number)) for number in range(20)))
-
-    assert [done.tail for done in asyncio.run(work())] == [(str(number),) for number in range(20)]
+    async with SshPool() as pool:
+        host = pool.host("web1", sshd.target())
+        all_done = await asyncio.gather(*(say(host, str(number)) for number in range(20)))
+    assert [done.tail for done in all_done] == [(str(number),) for number in range(20)]
 
 
-def test_server_without_sessions(start_sshd: StartSshd) -> None:
+async def test_server_without_sessions(start_sshd: StartSshd) -> None:
     """An sshd that allows no session at all is an error with its reason, not a wait without end."""
     sshd = start_sshd(options=("MaxSessions 0",))
-
-    async def work() -> None:
-        async with SshPool() as pool:
+    async with SshPool() as pool:
+        with pytest.raises(HostUnreachable, match=r"^web1: its sshd allows no session") as caught:
             await say(pool.host("web1", sshd.target()))
-
-    with pytest.raises(HostUnreachable, match=r"^web1: its sshd allows no session") as caught:
-        asyncio.run(work())
     assert "MaxSessions" in str(caught.value.hint)
 
 
-def test_server_that_is_busy_with_logins(start_sshd: StartSshd) -> None:
+async def test_server_that_is_busy_with_logins(start_sshd: StartSshd) -> None:
     """Logins that an sshd turns away because too many come at once are tried again."""
     sshd = start_sshd(options=("MaxStartups 2:100:2",))
     files = [sshd.folder / f"known_hosts_{number}" for number in range(8)]
     for file in files:
         file.write_text(sshd.known_hosts.read_text())
-
-    async def work() -> None:
-        async with SshPool() as pool:
-            targets = [sshd.target(known_hosts=str(file)) for file in files]
-            await asyncio.gather(*(pool.host("web1", target).connect() for target in targets))
-
-    asyncio.run(work())
+    async with SshPool() as pool:
+        targets = [sshd.target(known_hosts=str(file)) for file in files]
+        await asyncio.gather(*(pool.host("web1", target).connect() for target in targets))
     assert logins(sshd) == 8
 
 
@@ -186,16 +165,13 @@ def test_unknown_name() -> None:
     assert told.message == "the name in web1.example:22 cannot be resolved (Name or service not known)"
 
 
-def test_no_delay(sshd: Sshd) -> None:
+async def test_no_delay(sshd: Sshd) -> None:
     """Small packets are sent at once: otherwise each command takes 40 ms more."""
-
-    async def work() -> int:
-        async with SshPool() as pool:
-            host = pool.host("web1", sshd.target())
-            transport = await host._link.open()
-            return int(transport.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))  # type: ignore[attr-defined]
-
-    assert asyncio.run(work()) == 1
+    async with SshPool() as pool:
+        host = pool.host("web1", sshd.target())
+        transport = await host._link.open()
+        no_delay = int(transport.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))  # type: ignore[attr-defined]
+    assert no_delay == 1
 
 
 def test_closing_leaves_nothing_behind(sshd: Sshd) -> None:
@@ -214,7 +190,7 @@ def test_closing_leaves_nothing_behind(sshd: Sshd) -> None:
     before = threading.active_count()
     asyncio.run(work())
     gc.collect()
-    wait_until(lambda: threading.active_count() <= before, what="the end of the threads")
+    wait(lambda: threading.active_count() <= before, "the end of the threads")
 
 
 def test_libraries_print_nothing(sshd: Sshd) -> None:

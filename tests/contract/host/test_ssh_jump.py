@@ -142,34 +142,28 @@ def test_jump_host_that_forwards_nothing(start_sshd: StartSshd, sshd: Sshd) -> N
     assert "AllowTcpForwarding" in str(caught.value.hint)
 
 
-def test_nothing_listens_behind_the_jump_host(sshd: Sshd, bastion: Sshd) -> None:
+async def test_nothing_listens_behind_the_jump_host(sshd: Sshd, bastion: Sshd) -> None:
     """The jump host itself is fine then, and others can still be reached through it."""
     know(sshd, bastion)
     dead = sshd.target(jump=spec(bastion), port=free_port(sshd.address))
-
-    async def work() -> Completed:
-        async with SshPool() as pool:
-            with pytest.raises(HostUnreachable, match=f"cannot reach {sshd.address}:{dead.port}"):
-                await pool.host("web2", dead).connect()
-            good = pool.host("web1", sshd.target(jump=spec(bastion)))
-            return await good.run("echo hello", environment={}, timeout=10.0)
-
-    assert asyncio.run(work()).tail == ("hello",)
+    async with SshPool() as pool:
+        with pytest.raises(HostUnreachable, match=f"cannot reach {sshd.address}:{dead.port}"):
+            await pool.host("web2", dead).connect()
+        good = pool.host("web1", sshd.target(jump=spec(bastion)))
+        done = await good.run("echo hello", environment={}, timeout=10.0)
+    assert done.tail == ("hello",)
     assert logins(bastion) == 1
 
 
-def test_jump_host_that_died(sshd: Sshd, bastion: Sshd) -> None:
+async def test_jump_host_that_died(sshd: Sshd, bastion: Sshd) -> None:
     """When the jump host hung up, both connections are made again."""
     know(sshd, bastion)
-
-    async def work() -> Completed:
-        async with SshPool() as pool:
-            host = pool.host("web1", sshd.target(jump=spec(bastion)))
-            await host.connect()
-            bastion.cut()
-            return await host.run("echo hello", environment={}, timeout=10.0)
-
-    assert asyncio.run(work()).tail == ("hello",)
+    async with SshPool() as pool:
+        host = pool.host("web1", sshd.target(jump=spec(bastion)))
+        await host.connect()
+        bastion.cut()
+        done = await host.run("echo hello", environment={}, timeout=10.0)
+    assert done.tail == ("hello",)
     assert (logins(bastion), logins(sshd)) == (2, 2)
 
 

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from rollout.adapters.ssh import SshHost, SshPool
 from rollout.adapters.ssh.dialing import TcpStream
-from tests.support.sshd import Sshd, descendants, wait_until
+from tests.support.sshd import Sshd, descendants
+from tests.support.until import wait
 
 StartSshd = Callable[..., Sshd]
-Work = Callable[[SshHost], Awaitable[None]]
 
 
-def with_host(sshd: Sshd, work: Work) -> None:
-    async def run() -> None:
-        async with SshPool() as pool:
-            host = pool.host("web1", sshd.target())
-            await host.connect()
-            await work(host)
-
-    asyncio.run(run())
+@asynccontextmanager
+async def connected(sshd: Sshd) -> AsyncIterator[SshHost]:
+    async with SshPool() as pool:
+        host = pool.host("web1", sshd.target())
+        await host.connect()
+        yield host
 
 
 async def say(host: SshHost, word: str) -> None:
@@ -35,26 +34,22 @@ def sessions(sshd: Sshd) -> int:
     return sshd.log.count("Starting session")
 
 
-def test_commands_run_in_the_sessions_that_were_expected(start_sshd: StartSshd) -> None:
+async def test_commands_run_in_the_sessions_that_were_expected(start_sshd: StartSshd) -> None:
     """Two commands that were expected need no session of their own; the third does."""
     sshd = start_sshd(options=("LogLevel VERBOSE",))
-
-    async def work(host: SshHost) -> None:
+    async with connected(sshd) as host:
         host.expect(2)
-        await asyncio.to_thread(wait_until, lambda: sessions(sshd) == 2, what="two sessions")
+        await asyncio.to_thread(wait, lambda: sessions(sshd) == 2, "two sessions")
         await say(host, "one")
         await say(host, "two")
         assert sessions(sshd) == 2
         await say(host, "three")
         assert sessions(sshd) == 3
 
-    with_host(sshd, work)
 
-
-def test_expected_session_whose_connection_died(sshd: Sshd) -> None:
+async def test_expected_session_whose_connection_died(sshd: Sshd) -> None:
     """A connection that was lost after the session was started ahead does not lose the command."""
-
-    async def work(host: SshHost) -> None:
+    async with connected(sshd) as host:
         host.expect(1)
         await say(host, "one")
         host.expect(1)
@@ -62,42 +57,31 @@ def test_expected_session_whose_connection_died(sshd: Sshd) -> None:
         sshd.cut()
         await say(host, "two")
 
-    with_host(sshd, work)
 
-
-def test_expected_sessions_where_only_one_is_allowed(start_sshd: StartSshd) -> None:
+async def test_expected_sessions_where_only_one_is_allowed(start_sshd: StartSshd) -> None:
     """Sessions started ahead never keep a command from running."""
     sshd = start_sshd(options=("MaxSessions 1",))
-
-    async def work(host: SshHost) -> None:
+    async with connected(sshd) as host:
         host.expect(2)
         await asyncio.gather(*(say(host, str(number)) for number in range(4)))
 
-    with_host(sshd, work)
 
-
-def test_nothing_stays_of_a_session_that_nobody_used(start_sshd: StartSshd) -> None:
+async def test_nothing_stays_of_a_session_that_nobody_used(start_sshd: StartSshd) -> None:
     """What was started ahead in vain ends with the connection, without an error."""
     sshd = start_sshd(options=("LogLevel VERBOSE",))
-
-    async def work(host: SshHost) -> None:
+    async with connected(sshd) as host:
         host.expect(1)
-        await asyncio.to_thread(wait_until, lambda: sessions(sshd) == 1, what="a session")
-
-    with_host(sshd, work)
-    wait_until(lambda: not descendants(sshd.pid), what="no process is left")
+        await asyncio.to_thread(wait, lambda: sessions(sshd) == 1, "a session")
+    wait(lambda: not descendants(sshd.pid), "no process is left")
 
 
-def test_first_command_is_not_cut_off(
+async def test_first_command_is_not_cut_off(
     start_sshd: StartSshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Without quick acknowledgements a first command makes sshd quick; the connection outlives it."""
     ended = tmp_path / "ended"
     sshd = start_sshd(options=(f"ForceCommand sleep 0.3; touch {ended}",))
     monkeypatch.setattr(TcpStream, "quick", False)
-
-    async def work(host: SshHost) -> None:
+    async with connected(sshd):
         assert not ended.exists()
-
-    with_host(sshd, work)
     assert ended.exists()

@@ -7,18 +7,17 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import redis
 from celery import Celery
 
+from tests.support.background import Background
 from tests.support.loopback import own_address
+from tests.support.until import wait
 
 PASSWORD = "s3cr3t-of-the-broker"
 NODES = ("web1", "web2")
@@ -92,18 +91,17 @@ exec {python} -m celery -A shop.tasks worker -n "celery@$1" -c 2 -Q celery,mail 
 """
 
 
-class Machine:
+class Machine(Background):
     """One worker, started anew whenever it has ended, as a supervisor does."""
 
     def __init__(self, folder: Path, node: str) -> None:
+        super().__init__()
         self.pidfile = folder / f"{node}.pid"
         self._folder = folder / node
         self._log = folder / f"{node}.log"
         self._node = node
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._supervise)
 
-    def _supervise(self) -> None:
+    def _run(self) -> None:
         while not self._ends.is_set():
             with self._log.open("ab") as log:
                 worker = subprocess.Popen(
@@ -122,18 +120,8 @@ class Machine:
             worker.wait()
             self._ends.wait(0.2)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ends.set()
-        self._thread.join()
-
-
-class Shop:
+class CeleryShop:
     """The broker, what its workers have told, and the machines' folders with their code."""
 
     def __init__(self, folder: Path, url: str) -> None:
@@ -213,52 +201,34 @@ class Shop:
         """With tasks that last until `release_all`, so many that each process of both workers has one."""
         for number in range(tasks):
             self.app.send_task("shop.wait", (number,))
-        until(lambda: self.store.llen("waiting") == 4, "both workers' processes to be busy")
+        wait(lambda: self.store.llen("waiting") == 4, "both workers' processes to be busy")
 
     def release_all(self, tasks: int) -> None:
         """Let them finish, and see that each of them did, once."""
         self.store.rpush("finish", *range(tasks))
-        until(lambda: len(self.done()) >= tasks, "the tasks to finish")
+        wait(lambda: len(self.done()) >= tasks, "the tasks to finish")
         assert sorted(map(int, self.done())) == list(range(tasks))
 
 
-class Stream:
+class Stream(Background):
     """Steady tasks from a thread of its own until the block ends; every twentieth takes a second."""
 
-    def __init__(self, shop: Shop, *, rate: float = 20.0, at_most: int = 2000) -> None:
+    def __init__(self, shop: CeleryShop, *, rate: float = 20.0, at_most: int = 2000) -> None:
+        super().__init__()
         self._shop = shop
         self._pause = 1 / rate
         self._at_most = at_most
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._send)
         self.sent = 0
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ends.set()
-        self._thread.join()
-
-    def _send(self) -> None:
+    def _run(self) -> None:
         while self.sent < self._at_most and not self._ends.wait(self._pause):
             seconds = 1.0 if self.sent % 20 == 0 else 0.02
             self._shop.app.send_task("shop.work", (self.sent, seconds), queue=CONSUMED[self.sent % 2])
             self.sent += 1
 
 
-def until(true: Callable[[], bool], what: str, *, within: float = 60.0) -> None:
-    deadline = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.02)
-
-
 @contextmanager
-def running(folder: Path) -> Iterator[Shop]:
+def running(folder: Path) -> Iterator[CeleryShop]:
     """A broker and two machines with release 1, both of which consume."""
     address = own_address()
     arguments = [
@@ -278,13 +248,13 @@ def running(folder: Path) -> Iterator[Shop]:
             ["redis-server", *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
     try:
-        shop = Shop(folder, f"redis://:{PASSWORD}@{address}:6379/0")
-        until(lambda: _answers(shop.store), "redis")
+        shop = CeleryShop(folder, f"redis://:{PASSWORD}@{address}:6379/0")
+        wait(lambda: _answers(shop.store), "redis")
         shop.add_release("1")
         for node in NODES:
             shop.install("1", node)
         with Machine(folder, NODES[0]), Machine(folder, NODES[1]):
-            until(lambda: shop.consuming() == set(NODES), "both workers")
+            wait(lambda: shop.consuming() == set(NODES), "both workers")
             yield shop
     finally:
         broker.kill()

@@ -8,24 +8,25 @@ import sys
 from pathlib import Path
 
 import pytest
-from celery_shop import NODES, PASSWORD, Shop, Stream, until
+from celery_shop import NODES, PASSWORD, CeleryShop, Stream
 
 from tests.support.command import rollout, write_inventory
+from tests.support.until import wait
 
 
-def test_no_task_is_lost_and_the_queues_are_always_consumed(shop: Shop, tmp_path: Path) -> None:
+def test_no_task_is_lost_and_the_queues_are_always_consumed(shop: CeleryShop, tmp_path: Path) -> None:
     """Under a steady stream, each task is executed exactly once, and one of two machines always consumes."""
     shop.add_release("2")
     inventory = write_inventory(tmp_path / "shop.yml", shop.inventory())
     before = shop.pids()
     with Stream(shop) as stream:
-        until(lambda: len(shop.done()) > 5, "tasks")
+        wait(lambda: len(shop.done()) > 5, "tasks")
         done = rollout("deploy", "--release", "2", inventory=inventory)
         seen = stream.sent
-        until(lambda: stream.sent > seen + 20, "tasks after the deployment")
+        wait(lambda: stream.sent > seen + 20, "tasks after the deployment")
     assert done.returncode == 0, done.stdout + done.stderr
-    until(lambda: len(shop.done()) >= stream.sent, "all tasks")
-    until(lambda: shop.left() == 0, "all tasks acknowledged")
+    wait(lambda: len(shop.done()) >= stream.sent, "all tasks")
+    wait(lambda: shop.left() == 0, "all tasks acknowledged")
     assert sorted(map(int, shop.done())) == list(range(stream.sent))
     assert shop.least_consuming() == 1
     assert not set(before.values()) & set(shop.pids().values())
@@ -35,7 +36,7 @@ def test_no_task_is_lost_and_the_queues_are_always_consumed(shop: Shop, tmp_path
     assert PASSWORD not in done.stdout + done.stderr
 
 
-def test_a_release_that_does_not_load_touches_nothing(shop: Shop, tmp_path: Path) -> None:
+def test_a_release_that_does_not_load_touches_nothing(shop: CeleryShop, tmp_path: Path) -> None:
     """The error is shown, and both old workers have gone on consuming all the time."""
     shop.add_release("broken", tasks="import no_such_module\n")
     inventory = write_inventory(tmp_path / "shop.yml", shop.inventory())
@@ -46,7 +47,7 @@ def test_a_release_that_does_not_load_touches_nothing(shop: Shop, tmp_path: Path
     assert (shop.pids(), shop.life()) == (before, [f"+{node}" for node in NODES])
 
 
-def test_a_worker_that_does_not_come_back_stops_the_deployment(shop: Shop, tmp_path: Path) -> None:
+def test_a_worker_that_does_not_come_back_stops_the_deployment(shop: CeleryShop, tmp_path: Path) -> None:
     """It is told with what the worker wrote last, and the other machine does all the work."""
     shop.add_release("silent", worker="echo Error: No such option: --nope >&2; exit 2\n")
     inventory = shop.inventory()
@@ -61,10 +62,10 @@ def test_a_worker_that_does_not_come_back_stops_the_deployment(shop: Shop, tmp_p
     assert (shop.pids()["web2"], shop.consuming()) == (before["web2"], {"web2"})
     for number in range(10):
         shop.app.send_task("shop.work", (number, 0))
-    until(lambda: len(shop.done()) == 10, "tasks of the other worker")
+    wait(lambda: len(shop.done()) == 10, "tasks of the other worker")
 
 
-def test_tasks_that_do_not_finish_are_not_ended(shop: Shop, tmp_path: Path) -> None:
+def test_tasks_that_do_not_finish_are_not_ended(shop: CeleryShop, tmp_path: Path) -> None:
     """When the drain runs out they are named, the queues are consumed again, and nothing was restarted."""
     inventory = write_inventory(tmp_path / "shop.yml", shop.inventory(drain="1s"))
     before = shop.pids()
@@ -80,7 +81,7 @@ def test_tasks_that_do_not_finish_are_not_ended(shop: Shop, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "how", [(signal.SIGINT, signal.SIGINT), (signal.SIGKILL,)], ids=["interrupted", "killed"]
 )
-def test_a_drain_that_is_cut_short(shop: Shop, tmp_path: Path, how: tuple[signal.Signals, ...]) -> None:
+def test_a_drain_that_is_cut_short(shop: CeleryShop, tmp_path: Path, how: tuple[signal.Signals, ...]) -> None:
     """The queues are consumed again, also where `rollout` itself could do nothing any more."""
     inventory = write_inventory(tmp_path / "shop.yml", shop.inventory())
     before = shop.pids()
@@ -88,12 +89,12 @@ def test_a_drain_that_is_cut_short(shop: Shop, tmp_path: Path, how: tuple[signal
     command = [sys.executable, "-m", "rollout", "deploy", "-i", str(inventory), "--yes"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         try:
-            until(lambda: b"has 2 tasks left" in process.stdout.readline(), "the drain")
+            wait(lambda: b"has 2 tasks left" in process.stdout.readline(), "the drain")
             assert shop.consuming() == {"web2"}
             for number in how:
                 process.send_signal(number)
-                until(lambda: process.poll() is not None or b"halted" in process.stdout.readline(), "a word")
-            until(lambda: shop.consuming() == set(NODES), "the worker to be back")
+                wait(lambda: process.poll() is not None or b"halted" in process.stdout.readline(), "a word")
+            wait(lambda: shop.consuming() == set(NODES), "the worker to be back")
         finally:
             process.kill()
     shop.release_all(4)

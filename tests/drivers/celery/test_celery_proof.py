@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from celery_shop import CONSUMED, Shop
+from celery_shop import CONSUMED, CeleryShop
 
 from rollout.agents.celery.restart import require_execution, require_queues
 from rollout.agents.celery.worker import Worker
@@ -15,11 +15,11 @@ from rollout.agents.common import proc
 from rollout.agents.common.talk import Failed
 
 
-def prove(shop: Shop, seconds: float) -> None:
+def prove(shop: CeleryShop, seconds: float) -> None:
     require_execution(shop.app, Worker(shop.app, "celery@web1"), time.monotonic() + seconds, seconds)
 
 
-def test_a_task_of_ours_is_executed(shop: Shop, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_task_of_ours_is_executed(shop: CeleryShop, capfd: pytest.CaptureFixture[str]) -> None:
     """By that worker alone, without a result backend, and nothing is left of it."""
     prove(shop, 30)
     assert capfd.readouterr().out == "celery@web1 has executed a task of ours\n"
@@ -28,7 +28,7 @@ def test_a_task_of_ours_is_executed(shop: Shop, capfd: pytest.CaptureFixture[str
     assert "celery.accumulate" not in Worker(shop.app, "celery@web2").ask("stats")["total"]
 
 
-def test_a_worker_that_has_its_hands_full(shop: Shop, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_worker_that_has_its_hands_full(shop: CeleryShop, capfd: pytest.CaptureFixture[str]) -> None:
     """Where all its processes run the queue's own tasks, those prove it, since ours waits behind them."""
     shop.occupy(20)
     prove(shop, 1)
@@ -37,7 +37,7 @@ def test_a_worker_that_has_its_hands_full(shop: Shop, capfd: pytest.CaptureFixtu
     assert shop.nothing_of_ours()
 
 
-def test_a_worker_that_answers_and_executes_nothing(shop: Shop) -> None:
+def test_a_worker_that_answers_and_executes_nothing(shop: CeleryShop) -> None:
     """One whose processes hang is not taken for one that works, whatever it answers."""
     main = proc.find(int(shop.pids()["web1"]))
     assert main is not None
@@ -53,7 +53,7 @@ def test_a_worker_that_answers_and_executes_nothing(shop: Shop) -> None:
     assert shop.nothing_of_ours()
 
 
-def test_a_queue_that_is_not_consumed_again(shop: Shop) -> None:
+def test_a_queue_that_is_not_consumed_again(shop: CeleryShop) -> None:
     """Tasks in it could be left for ever, so it is told, with what to do where that is meant."""
     worker = Worker(shop.app, "celery@web1")
     require_queues(worker, [*CONSUMED], time.monotonic() + 30)

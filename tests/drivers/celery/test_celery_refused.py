@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from celery_shop import NODES, PASSWORD, Shop
+from celery_shop import NODES, PASSWORD, CeleryShop
 
 from tests.support.command import rollout, write_inventory
 
@@ -34,7 +34,7 @@ from tests.support.command import rollout, write_inventory
     ],
     ids=["node", "broker", "app", "no app", "directory", "no python", "python"],
 )
-def test_what_is_wrong_is_told(shop: Shop, tmp_path: Path, settings: dict[str, str], told: str) -> None:
+def test_what_is_wrong_is_told(shop: CeleryShop, tmp_path: Path, settings: dict[str, str], told: str) -> None:
     """In one line with no password in it, and both workers have consumed all the time."""
     folder = shop.folder / "web1"
     elsewhere = f"from celery import Celery\napp = Celery('x', broker='redis://:{PASSWORD}@127.0.0.1:9/0')\n"

@@ -10,7 +10,8 @@ import pytest
 from data_support import EXAMPLES, HOST, Application, Start, answers, end
 
 from rollout.agents.common.proc import find
-from tests.support.sshd import free_port, wait_until
+from tests.support.sshd import free_port
+from tests.support.until import wait
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def start() -> Iterator[Start]:
             found = find(process.pid)
             assert found is not None
             application = Application(port, found)
-            wait_until(lambda: answers(application, process), what=example, seconds=30)
+            wait(lambda: answers(application, process), example, within=30)
             return application
 
         yield start

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rollout.agents.common.proc import Process, children, find
-from tests.support.sshd import wait_until
+from tests.support.until import wait
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 HOST = "127.0.0.61"
@@ -53,4 +53,4 @@ def end(process: subprocess.Popen[bytes]) -> None:
     finally:
         for left in group:
             if find(left.pid) == left:
-                wait_until(lambda left=left: find(left.pid) != left, what=f"the end of {left.pid}")
+                wait(lambda left=left: find(left.pid) != left, f"the end of {left.pid}")

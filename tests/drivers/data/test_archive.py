@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from tests.support.command import rollout, write_inventory
-from tests.support.sshd import Sshd, wait_until
+from tests.support.sshd import Sshd
+from tests.support.until import wait
 
 Write = Callable[..., Path]
 
@@ -87,7 +88,7 @@ def test_an_upload_that_breaks_off_is_never_switched_to(tmp_path: Path, write: W
     deploying = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     arriving = node / "releases/.incoming/data"
     try:
-        wait_until(lambda: arriving.exists() and arriving.stat().st_size > 0, what="the upload")
+        wait(lambda: arriving.exists() and arriving.stat().st_size > 0, "the upload")
         sshd.cut()
     finally:
         told, _ = deploying.communicate(timeout=60)

@@ -18,7 +18,7 @@ import pytest
 
 from rollout.agents.release.releases import Releases
 from rollout.remote.agent import on_node, on_node_with_input
-from tests.support.sshd import wait_until
+from tests.support.until import wait
 
 
 def tar(*members: tarfile.TarInfo, content: bytes = b"") -> bytes:
@@ -173,7 +173,7 @@ def test_an_upload_that_is_ended(tmp_path: Path) -> None:
     process.stdin.flush()
     incoming = tmp_path / "releases/.incoming"
     try:
-        wait_until(lambda: (incoming / "x").exists(), what="the upload")
+        wait(lambda: (incoming / "x").exists(), "the upload")
         assert b"something else is being put into" in receive(tmp_path, content).stdout
     finally:
         process.terminate()

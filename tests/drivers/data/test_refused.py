@@ -19,7 +19,7 @@ class Ran(NamedTuple):
     told: str
 
 
-class Shop:
+class SentFolder:
     """A folder here and one on the node, which is this machine."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,14 +44,14 @@ class Shop:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shop:
-    return Shop(tmp_path, capsys)
+def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> SentFolder:
+    return SentFolder(tmp_path, capsys)
 
 
 @pytest.mark.parametrize(
     "release", ["../1", "a/b", "current", "previous", ".hidden", "-x", "two words", "x" * 201]
 )
-def test_a_release_that_no_folder_can_bear(shop: Shop, release: str) -> None:
+def test_a_release_that_no_folder_can_bear(shop: SentFolder, release: str) -> None:
     """It is refused by its name alone."""
     ran = shop.run("deploy", "--yes", f"--release={release}")
     assert ran.code == USAGE
@@ -59,7 +59,7 @@ def test_a_release_that_no_folder_can_bear(shop: Shop, release: str) -> None:
     assert not shop.node.exists()
 
 
-def test_a_source_that_is_not_there(shop: Shop) -> None:
+def test_a_source_that_is_not_there(shop: SentFolder) -> None:
     """It is told with its path, which begins at the inventory's folder."""
     shop.source.unlink()
     ran = shop.deploy("1")
@@ -68,7 +68,7 @@ def test_a_source_that_is_not_there(shop: Shop) -> None:
     assert not shop.node.exists()
 
 
-def test_what_takes_longer_than_it_may(shop: Shop) -> None:
+def test_what_takes_longer_than_it_may(shop: SentFolder) -> None:
     """It would only be given up after a long time."""
     shop.source.write_bytes(b"x" * 20_000)
     shop.write(bandwidth="1kB/s")
@@ -77,7 +77,7 @@ def test_what_takes_longer_than_it_may(shop: Shop) -> None:
     assert "takes 22s at the configured bandwidth, longer than release.timeout (10s)" in ran.told
 
 
-def test_a_place_that_is_taken(shop: Shop) -> None:
+def test_a_place_that_is_taken(shop: SentFolder) -> None:
     """A folder `current` would have to be replaced; `check` tells it as well."""
     (shop.node / "current").mkdir(parents=True)
     for ran in (shop.deploy("1"), shop.run("check")):
@@ -86,7 +86,7 @@ def test_a_place_that_is_taken(shop: Shop) -> None:
     assert os.listdir(shop.node) == ["current"]
 
 
-def test_another_release_of_the_same_name(shop: Shop) -> None:
+def test_another_release_of_the_same_name(shop: SentFolder) -> None:
     """A node that has it is not taken for one that has what is meant; the same contents are."""
     assert shop.deploy("1").code == 0
     assert "release 1 was there already" in shop.deploy("1").told
@@ -98,7 +98,7 @@ def test_another_release_of_the_same_name(shop: Shop) -> None:
     assert shop.deploy("1").code == 0
 
 
-def test_a_rollback_takes_what_is_on_the_node(shop: Shop) -> None:
+def test_a_rollback_takes_what_is_on_the_node(shop: SentFolder) -> None:
     """What is here under the same path by now is another release: it is never sent for the old one."""
     for release in ("1", "2"):
         shop.source.write_text(release)
@@ -110,7 +110,7 @@ def test_a_rollback_takes_what_is_on_the_node(shop: Shop) -> None:
     assert (shop.node / "current/words").read_text() == "1"
 
 
-def test_what_will_be_sent(shop: Shop) -> None:
+def test_what_will_be_sent(shop: SentFolder) -> None:
     """`plan` says what goes where, and `check` that it could."""
     told = shop.run("plan", "--release", "1").told
     assert f"prepare  web1 gets {shop.source} → {shop.node}/releases/1, unless it has it" in told
@@ -122,7 +122,7 @@ def test_what_will_be_sent(shop: Shop) -> None:
     assert not shop.node.exists()
 
 
-def test_a_folder_is_sent_with_all_that_is_in_it(shop: Shop, tmp_path: Path) -> None:
+def test_a_folder_is_sent_with_all_that_is_in_it(shop: SentFolder, tmp_path: Path) -> None:
     """Its files, folders and links, with their rights; the same ones again are the same release."""
     source = tmp_path / "dist"
     (source / "empty").mkdir(parents=True)

@@ -7,7 +7,6 @@ containers share the machine's network.
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import docker_daemon
+from tests.support.needs import missing
 
 PROGRAMS = {**docker_daemon.PROGRAMS, "busybox": "busybox-static"}
 SERVE = "trap 'exit 0' TERM; echo $RELEASE > /www/index.html; httpd -f -p $ADDRESS -h /www & wait"
@@ -59,7 +59,7 @@ class Docker:
 def daemon() -> Iterator[Docker]:
     """A running one with its images. A machine that cannot carry one skips the test; CI must be able to."""
     if reason := docker_daemon.why_not(PROGRAMS):
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"a Docker daemon: {reason}")
+        missing(f"a Docker daemon: {reason}")
     with (
         tempfile.TemporaryDirectory(prefix="docker-") as folder,
         docker_daemon.daemon(Path(folder), "--storage-driver=vfs") as host,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import pytest
-
 from tests.support import docker_daemon
+from tests.support.needs import missing
 from tests.support.until import wait
 
 BRIDGE = "rollout-ends"
@@ -47,7 +45,7 @@ def left_of(folder: Path) -> list[str]:
 def test_nothing_is_left_when_the_tests_are_killed() -> None:
     """Neither the daemon nor its containers, mounts, networks or control groups."""
     if reason := docker_daemon.why_not({**docker_daemon.PROGRAMS, "busybox": "busybox-static"}):
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"a Docker daemon: {reason}")
+        missing(f"a Docker daemon: {reason}")
     with tempfile.TemporaryDirectory(prefix="docker-") as name:
         folder = Path(name)
         command = [sys.executable, "-c", BEGIN, name]

@@ -8,8 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +20,7 @@ from rollout.restart.driver import RestartPlan
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load
 from tests.support.loopback import own_address
+from tests.support.until import wait
 from tests.support.users import NOBODY, SUDOER
 
 if TYPE_CHECKING:
@@ -63,13 +62,6 @@ def agent(release: str, *, check: bool = False, within: tuple[str, ...] = ()) ->
     assert line is not None
     done = subprocess.run([*within, "sh", "-c", line], capture_output=True, text=True, timeout=60)
     return done.returncode, (done.stdout + done.stderr).splitlines()
-
-
-def wait_for(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.02)
 
 
 def test_a_container_gets_another_image(docker: Docker, tmp_path: Path) -> None:
@@ -237,13 +229,13 @@ def test_a_replacement_that_is_given_up_is_taken_back(docker: Docker) -> None:
     assert given_up.stdout is not None
     try:
         both = {"shop": "shop:1.5", "shop.rollout-old": "shop:1.4"}
-        wait_for(lambda: docker.containers() == both, "the new container")
+        wait(lambda: docker.containers() == both, "the new container")
     finally:
         os.killpg(given_up.pid, signal.SIGTERM)
         given_up.stdout.close()
         given_up.wait()
-    wait_for(lambda: docker.containers() == {"shop": "shop:1.4"}, "the old container")
-    wait_for(lambda: docker.show("shop", ".State.Running") == "true", "its start")
+    wait(lambda: docker.containers() == {"shop": "shop:1.4"}, "the old container")
+    wait(lambda: docker.show("shop", ".State.Running") == "true", "its start")
     assert docker.show("shop", ".Id") == before
 
 
@@ -265,7 +257,7 @@ def test_what_a_finished_replacement_left_is_removed(docker: Docker) -> None:
     """Of two containers the one that serves stays; here it is the new one."""
     docker("create", "--name", "shop.rollout-old", "shop:1.4")
     run(docker)
-    wait_for(lambda: docker.show("shop", ".State.Health.Status") == "healthy", "its health")
+    wait(lambda: docker.show("shop", ".State.Health.Status") == "healthy", "its health")
     status, said = agent("1.5")
     assert (status, said) == (0, ["shop runs shop:1.5 (healthy), no longer shop:1.4"])
     assert docker.containers() == {"shop": "shop:1.5"}

@@ -7,9 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,11 @@ from rollout.agents.common.proc import Process
 from rollout.agents.gunicorn.workers import workers
 from rollout.inventory.restart import Gunicorn
 from rollout.restart.gunicorn import plan_restart
+from tests.support.background import Background
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load
 from tests.support.loopback import own_address
+from tests.support.until import wait
 
 Agent = subprocess.Popen[str]
 HERE = Path(__file__).parent
@@ -40,7 +40,7 @@ VERSIONS = {
 PORT = 8000
 
 
-class Shop:
+class GunicornShop:
     """A gunicorn with three workers in a folder of its own."""
 
     def __init__(self, folder: Path, command: list[str]) -> None:
@@ -69,7 +69,7 @@ class Shop:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        wait_until(lambda: self.pidfile.exists() and len(self.able()) == 3, "three workers")
+        wait(lambda: self.pidfile.exists() and len(self.able()) == 3, "three workers")
 
     def report_by_hand(self) -> str:
         """Take the configuration that reports by plain UDP; returns where to."""
@@ -141,43 +141,27 @@ class Shop:
         return [name for name in os.listdir(self.folder) if name.endswith((".ready", ".2"))]
 
 
-class Capacity:
+class Capacity(Background):
     """The least and the greatest number of workers seen, from a thread of its own until the block ends."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: GunicornShop) -> None:
+        super().__init__()
         self._shop = shop
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._look)
         self.least = sys.maxsize
         """Of those that take requests."""
         self.most = 0
         """Of all workers."""
 
-    def __enter__(self) -> Capacity:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ends.set()
-        self._thread.join()
-
-    def _look(self) -> None:
+    def _run(self) -> None:
         master = self._shop.master
         while not self._ends.wait(0.002):
             self.least = min(self.least, len(self._shop.able()))
             self.most = max(self.most, len(workers(master)))
 
 
-def wait_until(true: Callable[[], bool], what: str, *, within: float = 20.0) -> None:
-    deadline = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.01)
-
-
 @contextmanager
-def running(folder: Path, version: str) -> Iterator[Shop]:
-    shop = Shop(folder, VERSIONS[version])
+def running(folder: Path, version: str) -> Iterator[GunicornShop]:
+    shop = GunicornShop(folder, VERSIONS[version])
     try:
         yield shop
     finally:

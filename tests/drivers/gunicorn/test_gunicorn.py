@@ -6,13 +6,13 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from gunicorn_support import Capacity, Shop
+from gunicorn_support import Capacity, GunicornShop
 
 MODES = ["reload", "rolling", "upgrade"]
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_release(newest: Shop, mode: str) -> None:
+def test_a_release(newest: GunicornShop, mode: str) -> None:
     """No request is lost, all workers are new, and none but reload has less of them than before."""
 
     def deploy() -> None:
@@ -23,7 +23,7 @@ def test_a_release(newest: Shop, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_release_with_debians_gunicorn(debians: Shop, mode: str) -> None:
+def test_a_release_with_debians_gunicorn(debians: GunicornShop, mode: str) -> None:
     """The same holds for 20.1."""
 
     def restart() -> None:
@@ -34,7 +34,7 @@ def test_a_release_with_debians_gunicorn(debians: Shop, mode: str) -> None:
     _all_are_new(debians, mode, restart)
 
 
-def _all_are_new(shop: Shop, mode: str, restart: Callable[[], None]) -> None:
+def _all_are_new(shop: GunicornShop, mode: str, restart: Callable[[], None]) -> None:
     shop.start()
     old, master = shop.workers(), shop.master
     with shop.load() as load, Capacity(shop) as capacity:
@@ -57,7 +57,7 @@ def _all_are_new(shop: Shop, mode: str, restart: Callable[[], None]) -> None:
 
 
 @pytest.mark.parametrize(("mode", "least"), [("reload", 0), ("rolling", 3)])
-def test_an_application_that_takes_its_time_to_start(newest: Shop, mode: str, least: int) -> None:
+def test_an_application_that_takes_its_time_to_start(newest: GunicornShop, mode: str, least: int) -> None:
     """With an import of 1 s, reload leaves nobody who answers; rolling never has less workers than before."""
     newest.start()
     newest.put("2 slow")
@@ -68,7 +68,7 @@ def test_an_application_that_takes_its_time_to_start(newest: Shop, mode: str, le
     assert capacity.least == least
 
 
-def test_a_daemon_is_replaced_by_another(newest: Shop) -> None:
+def test_a_daemon_is_replaced_by_another(newest: GunicornShop) -> None:
     """Its workers leave on WINCH, and then the old master does."""
     newest.start("--daemon")
     old, master = newest.workers(), newest.master
@@ -82,7 +82,7 @@ def test_a_daemon_is_replaced_by_another(newest: Shop) -> None:
     assert not newest.workers() & old
 
 
-def test_a_preloaded_application_is_replaced_with_its_master(newest: Shop) -> None:
+def test_a_preloaded_application_is_replaced_with_its_master(newest: GunicornShop) -> None:
     """With preload_app, upgrade works, and the other modes say beforehand that they could not."""
     newest.start(PRELOAD="yes")
     old = newest.workers()
@@ -95,7 +95,7 @@ def test_a_preloaded_application_is_replaced_with_its_master(newest: Shop) -> No
     assert not newest.workers() & old
 
 
-def test_workers_report_by_plain_udp(newest: Shop) -> None:
+def test_workers_report_by_plain_udp(newest: GunicornShop) -> None:
     """A hook of five lines, written by hand, is all that `notify: udp://` needs."""
     where = newest.report_by_hand()
     newest.start(NOTIFY=where)

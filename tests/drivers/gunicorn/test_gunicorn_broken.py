@@ -6,13 +6,15 @@ import os
 import signal
 
 import pytest
-from gunicorn_support import Capacity, Shop, wait_until
+from gunicorn_support import Capacity, GunicornShop
+
+from tests.support.until import wait
 
 MODES = ["reload", "rolling", "upgrade"]
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_code_that_does_not_load_is_never_started(newest: Shop, mode: str) -> None:
+def test_code_that_does_not_load_is_never_started(newest: GunicornShop, mode: str) -> None:
     """It is told in the application's own words, and every old worker is still there."""
     newest.start()
     old, master = newest.workers(), newest.master
@@ -27,18 +29,18 @@ def test_code_that_does_not_load_is_never_started(newest: Shop, mode: str) -> No
 
 
 @pytest.mark.parametrize("mode", ["rolling", "upgrade"])
-def test_workers_that_fail_their_own_health_page_are_taken_back(shop: Shop, mode: str) -> None:
+def test_workers_that_fail_their_own_health_page_are_taken_back(shop: GunicornShop, mode: str) -> None:
     """Code that loads, but does not work in a worker, costs no request and no old worker, and leaves none."""
     _is_taken_back(shop, mode, "2 sick", "60s", "is not ready: /_status answered 500 Sick")
 
 
 @pytest.mark.parametrize("mode", ["rolling", "upgrade"])
-def test_workers_that_do_not_become_ready_in_time_are_taken_back(newest: Shop, mode: str) -> None:
+def test_workers_that_do_not_become_ready_in_time_are_taken_back(newest: GunicornShop, mode: str) -> None:
     """Code whose import hangs is waited for as long as the inventory says, and not longer."""
     _is_taken_back(newest, mode, "2 hangs", "1s", "to be ready: waited in vain for 1 s")
 
 
-def _is_taken_back(shop: Shop, mode: str, release: str, ready: str, why: str) -> None:
+def _is_taken_back(shop: GunicornShop, mode: str, release: str, ready: str, why: str) -> None:
     shop.start()
     old, master = shop.workers(), shop.master
     with shop.load() as load, Capacity(shop) as capacity:
@@ -54,13 +56,13 @@ def _is_taken_back(shop: Shop, mode: str, release: str, ready: str, why: str) ->
     assert capacity.least == 3
 
 
-def test_an_agent_that_is_killed_leaves_as_many_workers_as_before(shop: Shop) -> None:
+def test_an_agent_that_is_killed_leaves_as_many_workers_as_before(shop: GunicornShop) -> None:
     """After kill -9 of all that runs on the node for rollout, while one more worker starts, it is ended."""
     shop.start()
     old = shop.workers()
     shop.put("2 hangs")
     agent = shop.agent("rolling")
-    wait_until(lambda: len(shop.workers()) == 4, "one worker more")
+    wait(lambda: len(shop.workers()) == 4, "one worker more")
     os.killpg(agent.pid, signal.SIGKILL)
     agent.communicate()
-    wait_until(lambda: shop.left_behind() == [] and shop.workers() == old, "the old workers alone")
+    wait(lambda: shop.left_behind() == [] and shop.workers() == old, "the old workers alone")

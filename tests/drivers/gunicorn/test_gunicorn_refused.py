@@ -8,10 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from gunicorn_support import Shop, running, wait_until
+from gunicorn_support import GunicornShop, running
+
+from tests.support.until import wait
 
 
-def test_another_program_is_not_signalled(newest: Shop) -> None:
+def test_another_program_is_not_signalled(newest: GunicornShop) -> None:
     """The process in the pidfile must be a gunicorn: HUP would end this one."""
     other = subprocess.Popen(["sleep", "60"])
     try:
@@ -26,7 +28,7 @@ def test_another_program_is_not_signalled(newest: Shop) -> None:
         other.wait()
 
 
-def test_what_the_configuration_lacks_is_told(newest: Shop) -> None:
+def test_what_the_configuration_lacks_is_told(newest: GunicornShop) -> None:
     """Without a hook nobody would report, and the pidfile must be the one that gunicorn itself writes."""
     newest.start()
     configuration = newest.folder / "gunicorn.conf.py"
@@ -55,12 +57,12 @@ def test_a_master_that_hides_how_it_was_started(tmp_path: Path) -> None:
         assert "the new code is not tried beforehand" in printed
 
 
-def test_two_deployments_do_not_listen_at_once(newest: Shop) -> None:
+def test_two_deployments_do_not_listen_at_once(newest: GunicornShop) -> None:
     """While one waits for its workers another is refused, and leaves the first one's socket alone."""
     newest.start()
     newest.put("2 hangs")
     first = newest.agent("rolling")
-    wait_until(lambda: len(newest.workers()) == 4, "one worker more")
+    wait(lambda: len(newest.workers()) == 4, "one worker more")
     status, printed = newest.restart("rolling")
     assert status == 1
     assert "is another deployment at work?" in printed

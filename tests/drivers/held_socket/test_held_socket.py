@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from tests.support.capacity import capacity
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load
 from tests.support.loopback import own_address
+from tests.support.until import wait
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "held_socket.py"
 PORT = 8000
@@ -26,7 +26,7 @@ CHILDREN = 3
 
 
 @dataclass(frozen=True)
-class Shop:
+class HeldSocketShop:
     address: str
     folder: Path
     parent: Process
@@ -46,27 +46,24 @@ class Shop:
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
+def shop(tmp_path: Path) -> Iterator[HeldSocketShop]:
     """It runs release 1."""
     (tmp_path / "release").write_text("1")
     pidfile, address = tmp_path / "shop.pid", own_address()
     words = [f"{address}:{PORT}", pidfile, tmp_path / "release", CHILDREN]
     running = subprocess.Popen([sys.executable, EXAMPLE, *map(str, words)], start_new_session=True)
     try:
-        deadline = time.monotonic() + 20
-        while not (pidfile.exists() and pidfile.read_text()):
-            assert time.monotonic() < deadline, "waited in vain for the pidfile"
-            time.sleep(0.01)
+        wait(lambda: pidfile.exists() and pidfile.read_text(), "the pidfile")
         parent = find(running.pid)
         assert parent is not None
-        yield Shop(address, tmp_path, parent)
+        yield HeldSocketShop(address, tmp_path, parent)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(running.pid, signal.SIGKILL)
         running.wait()
 
 
-def test_no_request_is_lost_and_no_capacity(shop: Shop) -> None:
+def test_no_request_is_lost_and_no_capacity(shop: HeldSocketShop) -> None:
     """All children are new, none left before the new ones could answer, and every request was answered."""
     old = shop.children
     with Load(shop.address, PORT) as load, capacity(shop.parent) as counts:
@@ -81,7 +78,7 @@ def test_no_request_is_lost_and_no_capacity(shop: Shop) -> None:
     assert not shop.children & old
 
 
-def test_a_broken_release_leaves_the_old_one_serving(shop: Shop) -> None:
+def test_a_broken_release_leaves_the_old_one_serving(shop: HeldSocketShop) -> None:
     """New children that do not become ready are ended, the deployment fails, and nobody noticed."""
     old = shop.children
     with Load(shop.address, PORT) as load, capacity(shop.parent) as counts:
@@ -93,12 +90,9 @@ def test_a_broken_release_leaves_the_old_one_serving(shop: Shop) -> None:
     assert shop.children == old
 
 
-def test_it_leaves_nothing_behind(shop: Shop) -> None:
+def test_it_leaves_nothing_behind(shop: HeldSocketShop) -> None:
     """On SIGTERM it answers what it has, and all of it ends."""
     everybody = shop.children
     os.kill(shop.parent.pid, signal.SIGTERM)
-    deadline = time.monotonic() + 20
-    while any(find(child.pid) == child for child in [shop.parent, *everybody]):
-        assert time.monotonic() < deadline, "waited in vain for their end"
-        time.sleep(0.01)
+    wait(lambda: not any(find(child.pid) == child for child in [shop.parent, *everybody]), "their end")
     assert not (shop.folder / "shop.pid").exists()

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,8 @@ import pytest
 
 from rollout.agents.common.proc import Process, children
 from tests.support.loopback import own_address
+from tests.support.needs import missing
+from tests.support.until import wait
 
 PROGRAM = Path("/usr/bin/supervisord")
 SHOP = Path(__file__).with_name("shop.py")
@@ -71,7 +72,7 @@ def supervisor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
     """One that is not started yet; what the test runs is run in its folder."""
     if not PROGRAM.exists():
         reason = "needs the package supervisor"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+        missing(reason)
     monkeypatch.chdir(tmp_path)
     return Supervisor(tmp_path)
 
@@ -87,11 +88,9 @@ def start(supervisor: Supervisor) -> Iterator[Callable[..., None]]:
         with (folder / "output").open("wb") as output:
             words = [PROGRAM, "--configuration", "supervisord.conf"]
             started.append(subprocess.Popen(words, stdout=output, stderr=output))
-        (folder / "log").touch()
-        deadline = time.monotonic() + 30
-        while (folder / "log").read_text().count("entered RUNNING state") != run:
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.05)
+        log = folder / "log"
+        log.touch()
+        wait(lambda: log.read_text().count("entered RUNNING state") == run, "it to run", log=log.read_text)
 
     yield start
     for process in started:

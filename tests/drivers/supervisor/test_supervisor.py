@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 import subprocess
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from rollout.restart.supervisor import plan_restart
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load
+from tests.support.until import wait
 from tests.support.users import NOBODY, SUDOER, need_root
 
 if TYPE_CHECKING:
@@ -112,10 +112,7 @@ def test_a_process_that_does_not_stop_in_time(supervisor: Supervisor, start: Sta
     status, said = agent("shop", timeout=5)
     assert (status, said) == (1, ["`supervisorctl restart shop` has not ended in time, and goes on"])
     (supervisor.folder / "done").touch()
-    deadline = time.monotonic() + 20
-    while supervisor.pids().get("shop") in (None, before["shop"]):
-        assert time.monotonic() < deadline, "waited in vain for the new process"
-        time.sleep(0.05)
+    wait(lambda: supervisor.pids().get("shop") not in (None, before["shop"]), "the new process")
 
 
 def test_who_may_not_is_refused_beforehand_and_who_may_sudo_is_let(

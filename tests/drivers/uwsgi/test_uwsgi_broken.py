@@ -95,7 +95,7 @@ def test_what_a_broken_off_refork_left_is_taken_up(server: Server) -> None:
     assert master is not None
     server.put("2", HANGS)
     processes.tell(str(server.fifo), "f")
-    server.until((server.folder / "hangs").exists, "the second master to load")
+    server.wait((server.folder / "hangs").exists, "the second master to load")
     (left,) = processes.reforked(master)
     server.put("3")
     status, told = server.restart("refork")
@@ -111,7 +111,7 @@ def test_a_master_that_reads_its_other_fifo_is_found(server: Server) -> None:
     master = server.master()
     assert master is not None
     processes.tell(str(server.fifo), "0")
-    server.until(lambda: server.master() is None, "the other FIFO")
+    server.wait(lambda: server.master() is None, "the other FIFO")
     assert server.check("refork") == (0, "")
     status, told = server.restart("refork")
     assert status == 0, told
@@ -137,7 +137,7 @@ def test_a_chain_with_lazy_apps_and_need_app_ends_altogether(server: Server) -> 
     assert "uWSGI ends altogether" in server.restart("chain")[1]
     server.put("2", RAISES)
     processes.tell(str(server.fifo), "c")
-    server.until(lambda: not proc.lives(master), "the end of uWSGI")
+    server.wait(lambda: not proc.lives(master), "the end of uWSGI")
     assert server.workers() == set()
 
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rollout.agents.common import proc
 from rollout.agents.common.proc import Process
@@ -18,9 +15,11 @@ from rollout.agents.common.talk import Failed
 from rollout.agents.uwsgi import processes
 from rollout.inventory.restart import Uwsgi
 from rollout.restart.uwsgi import plan_restart
+from tests.support.background import Background
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load
 from tests.support.loopback import own_address
+from tests.support.until import wait
 
 PORT = 8000
 LAZY = ("lazy = true", "need-app = true")
@@ -90,8 +89,8 @@ class Server:
                 **popen,
             )
         )
-        self.until(lambda: len(self.workers()) == workers, f"{workers} workers")
-        self.until(lambda: bool(self.master()), "the master to read its FIFO")
+        self.wait(lambda: len(self.workers()) == workers, f"{workers} workers")
+        self.wait(lambda: bool(self.master()), "the master to read its FIFO")
 
     def deploy(self, mode: str, release: str, timeout: str = "60s") -> subprocess.CompletedProcess[str]:
         """End to end; the release must have been written."""
@@ -126,14 +125,9 @@ class Server:
     def load(self) -> Load:
         return Load(self.host, PORT, rate=50.0)
 
-    def until(self, true: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + 20
-        while not true():
-            log = self.folder / "shop.log"
-            assert time.monotonic() < deadline, (
-                f"waited in vain for {what}: {log.exists() and log.read_text()}"
-            )
-            time.sleep(0.05)
+    def wait(self, true: Callable[[], bool], what: str) -> None:
+        log = self.folder / "shop.log"
+        wait(true, what, log=lambda: log.read_text() if log.exists() else "")
 
     def stop(self) -> None:
         """Also masters that were not started by us but by another master."""
@@ -152,26 +146,15 @@ class Server:
         return [process for process in found if str(self.ini) in proc.command_line(process)]
 
 
-class Capacity:
+class Capacity(Background):
     """The fewest workers that were seen to accept, until the block ends."""
 
     def __init__(self, server: Server) -> None:
+        super().__init__()
         self._server = server
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._look)
         self.least = len(server.workers())
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ends.set()
-        self._thread.join()
-
-    def _look(self) -> None:
+    def _run(self) -> None:
         while not self._ends.wait(0.1):
             self.least = min(self.least, len(self._server.workers()))
 

@@ -5,24 +5,25 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from types import TracebackType
 from typing import Self
 
 import zmq
+
+from tests.support.background import Background
+from tests.support.until import wait
 
 _APART = 10
 """Milliseconds between two jobs."""
 _PATIENCE = 30.0
 
 
-class Jobs:
+class Jobs(Background):
     """A hundred jobs a second, until the block ends; then the answers that are missing are waited for."""
 
     def __init__(self, clients: str) -> None:
+        super().__init__()
         self._address = clients
         self._more: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._run)
         self._lock = threading.Lock()
         self.sent: dict[int, str] = {}
         self.answers: dict[int, str] = {}
@@ -40,22 +41,13 @@ class Jobs:
         return number
 
     def answer(self, number: int) -> str:
-        deadline = time.monotonic() + _PATIENCE
-        while number not in self.answers:
-            assert time.monotonic() < deadline, f"waited in vain for the answer to {self.sent[number]}"
-            time.sleep(0.01)
+        wait(lambda: number in self.answers, f"the answer to {self.sent[number]}", within=_PATIENCE)
         return self.answers[number]
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        super().__enter__()
         self.answer(self.send("first"))
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ends.set()
-        self._thread.join()
 
     def _run(self) -> None:
         with zmq.Context.instance().socket(zmq.DEALER) as socket:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +20,7 @@ from rollout.inventory.restart import Processes
 from rollout.restart import processes
 from tests.drivers.zeromq.jobs import Jobs
 from tests.support.command import rollout, write_inventory
+from tests.support.until import wait
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "zeromq"
 WORKERS = 3
@@ -123,15 +123,12 @@ class Service:
         beating = {int(file.name) for file in self.beats.iterdir()}
         return {pid for pid in beating if find(pid) is not None}
 
-    def until(self, true: Callable[[], object], what: str) -> None:
-        deadline = time.monotonic() + 30
-        while not true():
-            assert time.monotonic() < deadline, f"waited in vain for {what}:\n{self.log.read_text()}"
-            time.sleep(0.01)
+    def wait(self, true: Callable[[], object], what: str) -> None:
+        wait(true, what, log=self.log.read_text)
 
     def pid_in(self, file: Path) -> int:
         """The id that a worker writes there."""
-        self.until(lambda: file.exists() and file.read_text(), str(file))
+        self.wait(lambda: file.exists() and file.read_text(), str(file))
         return int(file.read_text())
 
     def __enter__(self) -> Self:
@@ -147,7 +144,7 @@ class Service:
                 stderr=log,
                 start_new_session=True,
             )
-        self.until(lambda: len(self.workers()) == WORKERS and self.pidfile.exists(), "the workers")
+        self.wait(lambda: len(self.workers()) == WORKERS and self.pidfile.exists(), "the workers")
         return self
 
     def __exit__(

@@ -37,7 +37,7 @@ def test_a_worker_that_is_killed_in_mid_job(service: Service) -> None:
     file = service.folder / "hangs"
 
     def kill() -> None:
-        service.until(lambda: "are ready" in service.log.read_text(), "the new workers")
+        service.wait(lambda: "are ready" in service.log.read_text(), "the new workers")
         os.kill(victim, signal.SIGKILL)
 
     with service.jobs() as jobs:
@@ -98,7 +98,7 @@ def test_a_broken_release_changes_nothing(service: Service, how: str) -> None:
         assert service.workers() == old
         assert min(service.broker.counts) == WORKERS
         os.kill(min(old), signal.SIGKILL)
-        service.until(lambda: len(service.workers() - {min(old)}) == WORKERS, "the one in its place")
+        service.wait(lambda: len(service.workers() - {min(old)}) == WORKERS, "the one in its place")
         assert jobs.answer(jobs.send("now")) == "1.0"
     assert jobs.lost == []
 
@@ -117,7 +117,7 @@ def test_nothing_depends_on_the_driver(service: Service) -> None:
             assert driver.stdout.readline().startswith(f"asked supervisor {service.pid} for new workers")
             os.killpg(driver.pid, signal.SIGKILL)
             driver.communicate()
-        service.until(
+        service.wait(
             lambda: not service.workers() & old and len(service.workers()) == WORKERS, "the new workers"
         )
         service.add("1.3")

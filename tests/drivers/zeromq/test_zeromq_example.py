@@ -19,7 +19,7 @@ def test_a_worker_that_is_killed_is_replaced(service: Service) -> None:
         victim = service.pid_in(file)
         os.kill(victim, signal.SIGKILL)
         assert jobs.answer(number) == "1.0"
-        service.until(lambda: len(service.workers() - {victim}) == WORKERS, "another worker")
+        service.wait(lambda: len(service.workers() - {victim}) == WORKERS, "another worker")
     assert jobs.lost == []
 
 
@@ -30,7 +30,7 @@ def test_a_worker_that_stops_beating_is_replaced(tmp_path: Path) -> None:
         with service.jobs() as jobs:
             number = jobs.send(f"hang {file}")
             victim = service.pid_in(file)
-            service.until(
+            service.wait(
                 lambda: victim not in service.workers() and len(service.workers()) == WORKERS,
                 "another worker",
             )

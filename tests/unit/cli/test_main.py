@@ -13,7 +13,7 @@ from cli_support import Ran, Shell, refused, words
 
 from rollout import __version__
 from rollout.cli.main import VERBS
-from tests.support.sshd import wait_until
+from tests.support.until import wait
 
 
 def test_a_deployment_that_is_done_exits_with_0(shell: Shell) -> None:
@@ -45,7 +45,7 @@ def test_a_deployment_that_is_interrupted_exits_with_130(shell: Shell) -> None:
     )
     with shell.start("deploy") as process:
         try:
-            wait_until((shell.folder / "begun").exists, what="the restart to begin", seconds=30)
+            wait((shell.folder / "begun").exists, "the restart to begin")
             process.send_signal(signal.SIGINT)
             assert process.stdout is not None
             lines = iter(process.stdout.readline, "")
@@ -155,6 +155,7 @@ def test_a_journal_that_fills_its_disk_leaves_no_node_halfway(shell: Shell) -> N
     assert "1 untouched: web2" in ran.out
 
 
+@pytest.mark.linux
 def test_output_that_cannot_be_written(shell: Shell) -> None:
     """A full disk below standard output is told in words."""
     for unbuffered in ("", "1"):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from cli_support import Shell, refused
 
-from tests.support.sshd import wait_until
+from tests.support.until import wait
 
 PAUSED = "paused: the canary web1 is done; continue with: rollout promote -i rollout.yml"
 
@@ -33,7 +33,7 @@ def paused(shell: Shell) -> bool:
 def test_promote_lets_it_go_on_from_another_terminal(shell: Shell) -> None:
     """`status` says what it waits for; the other node follows once it is promoted."""
     with deploying(shell) as process:
-        wait_until(lambda: paused(shell), what="the pause", seconds=30)
+        wait(lambda: paused(shell), "the pause")
         assert shell.restarted == ["web1"]
         assert shell.run("promote").out == "asked: the deployment continues, if it is paused\n"
         out, error = process.communicate(timeout=60)
@@ -50,7 +50,7 @@ def test_enter_lets_it_go_on(shell: Shell) -> None:
     ours, theirs = pty.openpty()
     try:
         with deploying(shell, stdin=theirs, stdout=theirs) as process:
-            wait_until(lambda: paused(shell), what="the pause", seconds=30)
+            wait(lambda: paused(shell), "the pause")
             os.write(ours, b"\n")
             assert process.wait(timeout=60) == 0
     finally:
@@ -62,7 +62,7 @@ def test_enter_lets_it_go_on(shell: Shell) -> None:
 def test_a_halted_pause_is_resumed(shell: Shell) -> None:
     """Nobody has to wait: `halt` ends it there, and `resume` does the others without another canary."""
     with deploying(shell) as process:
-        wait_until(lambda: paused(shell), what="the pause", seconds=30)
+        wait(lambda: paused(shell), "the pause")
         assert shell.run("halt").code == 0
         assert process.wait(timeout=60) == 130
     assert shell.run("resume").code == 0

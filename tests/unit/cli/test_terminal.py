@@ -13,7 +13,7 @@ from subprocess import Popen
 import pytest
 from cli_support import Shell
 
-from tests.support.sshd import wait_until
+from tests.support.until import wait
 
 HOSTILE = r"printf '\033]0;title\007 \033[2J \302\233 \342\200\256 line\n'; exit 1"
 """A window title, a cleared screen, a C1 control and a turned direction."""
@@ -38,7 +38,7 @@ class Terminal:
 
     def shows(self, *parts: str) -> None:
         """Wait until everything is written."""
-        wait_until(lambda: all(part in self.written for part in parts), what=f"{parts}", seconds=30)
+        wait(lambda: all(part in self.written for part in parts), f"{parts}")
 
     def code(self) -> int:
         code = self.process.wait(timeout=60)
@@ -82,7 +82,7 @@ def test_the_table_says_what_becomes_of_an_interrupted_deployment(shell: Shell) 
     """First that the node in flight is waited for, then that it is ended, then what was left out."""
     shell.write(restart={"command": f"touch {shell.folder}/begun; sleep 60"})
     with terminal(shell, "deploy") as screen:
-        wait_until((shell.folder / "begun").exists, what="the restart", seconds=30)
+        wait((shell.folder / "begun").exists, "the restart")
         screen.process.send_signal(signal.SIGINT)
         screen.shows("halted, no further node starts: SIGINT", "halted, 1 in flight")
         screen.process.send_signal(signal.SIGTERM)

@@ -37,6 +37,7 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Make:
     return make
 
 
+@pytest.mark.linux
 def test_an_agent_is_told_what_it_needs_and_finds_the_modules_it_uses(made: Make) -> None:
     """Values arrive as they were, quotes and line ends and all, and imports work by their own names."""
     made(
@@ -63,6 +64,7 @@ def test_an_agent_that_fails_says_why_in_its_last_line(made: Make) -> None:
     assert run(on_node("made")).stdout == "/no/such/file: No such file or directory\n"
 
 
+@pytest.mark.linux
 def test_what_an_agent_is_told_shows_in_no_process_list(made: Make) -> None:
     """The command line of the agent holds neither its text nor what it is told."""
     made(
@@ -82,6 +84,7 @@ def test_an_agent_may_run_in_the_interpreter_of_the_application(made: Make, tmp_
     assert run(in_application(str(python), "made")).stdout == "imported\n"
 
 
+@pytest.mark.linux
 def test_an_agent_to_which_something_is_sent(made: Make) -> None:
     """It reads what comes after its program, byte for byte, and that shows in no process list either."""
     made(

@@ -1,3 +1,0 @@
-from tests.support.haproxy import haproxy_binary
-
-__all__ = ["haproxy_binary"]
