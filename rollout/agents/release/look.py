@@ -7,22 +7,29 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Dict
+from typing import NamedTuple
 
 from rollout.agents.common.talk import Failed, say
-from rollout.agents.release.releases import Releases
+from rollout.agents.release.store import Store
 
 
-def main(told: Dict[str, Any]) -> None:
-    releases = Releases(told["directory"])
-    releases.require_link()
-    for path in (releases.directory, releases.folder):
+class Options(NamedTuple):
+    """`release` is empty where it is not known yet."""
+
+    directory: str
+    release: str
+
+
+def main(options: Options) -> None:
+    store = Store(options.directory)
+    store.require_link()
+    for path in (store.directory, store.folder):
         _require_writable(path)
-    digest = releases.digest(told["release"]) if told["release"] else None
+    digest = store.digest(options.release) if options.release else None
     if digest is not None:
         say(f"there {digest}")
         return
-    disk = os.statvfs(_nearest(releases.folder))
+    disk = os.statvfs(_nearest(store.folder))
     say(f"missing {disk.f_bavail * disk.f_frsize}")
 
 

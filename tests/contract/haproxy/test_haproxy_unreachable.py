@@ -66,6 +66,7 @@ async def test_something_else_answers(tmp_path: Path, answer: Answer) -> None:
 
 async def test_a_web_server_answers() -> None:
     """An HTTP server on the TCP port is told from HAProxy's runtime socket."""
+
     async def bad_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
         writer.write(b"HTTP/1.0 400 Bad request\r\nContent-Type: text/html\r\n\r\n<html>\n\n</html>")
@@ -127,6 +128,7 @@ async def test_an_answer_that_breaks_off(haproxy_binary: Path, tmp_path: Path, k
 
 async def test_a_confirmation_that_breaks_off(tmp_path: Path) -> None:
     """Fewer confirmations than commands are no success."""
+
     async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
         writer.write(b"\n\n")

@@ -20,7 +20,7 @@ _INCOMING = ".incoming"
 _LEAVING = ".leaving"
 
 
-class Releases:
+class Store:
     def __init__(self, directory: str) -> None:
         self.directory = Path(directory)
         self.folder = self.directory / "releases"

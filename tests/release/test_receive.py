@@ -16,7 +16,11 @@ from typing import Any
 
 import pytest
 
-from rollout.agents.release.releases import Releases
+from rollout.agents.release import keep as keeping
+from rollout.agents.release import look as looking
+from rollout.agents.release import receive as receiving
+from rollout.agents.release import switch as switching
+from rollout.agents.release.store import Store
 from rollout.remote.agent import on_node, on_node_with_input
 from tests.support.sshd import wait_until
 
@@ -42,19 +46,19 @@ def receive(
 ) -> subprocess.CompletedProcess[bytes]:
     """`sent` arrives in place of `content`."""
     digest = hashlib.sha256(content).hexdigest()
-    told = {"directory": str(node), "release": release, "keep": keep, "warm": True}
-    line, program = on_node_with_input("release.receive", **told, size=len(content), digest=digest)
+    options = receiving.Options(str(node), release, keep=keep, warm=True, size=len(content), digest=digest)
+    line, program = on_node_with_input(receiving.main, options)
     whole = program + (content if sent is None else sent)
     return subprocess.run(["sh", "-c", line], input=whole, capture_output=True, timeout=60)
 
 
 def switch(node: Path, release: str, *, keep: int = 5) -> subprocess.CompletedProcess[bytes]:
-    line = on_node("release.switch", directory=str(node), release=release, keep=keep)
+    line = on_node(switching.main, switching.Options(str(node), release, keep=keep))
     return subprocess.run(["sh", "-c", line], capture_output=True, timeout=60)
 
 
 def look(node: Path, release: str = "1") -> subprocess.CompletedProcess[bytes]:
-    line = on_node("release.look", directory=str(node), release=release)
+    line = on_node(looking.main, looking.Options(str(node), release))
     return subprocess.run(["sh", "-c", line], capture_output=True, timeout=60)
 
 
@@ -163,8 +167,8 @@ def test_an_upload_that_breaks_off(tmp_path: Path) -> None:
 def test_an_upload_that_is_ended(tmp_path: Path) -> None:
     """On SIGTERM, as when it takes too long, what has come is removed; the next upload has its place."""
     content = tar(file("x", 100_000), content=b"x" * 100_000)
-    told = {"directory": str(tmp_path), "release": "1", "keep": 5, "warm": False}
-    line, program = on_node_with_input("release.receive", **told, size=len(content), digest="-")
+    options = receiving.Options(str(tmp_path), "1", keep=5, warm=False, size=len(content), digest="-")
+    line, program = on_node_with_input(receiving.main, options)
     process = subprocess.Popen(
         ["sh", "-c", f"exec {line.partition(chr(10))[2].replace('$as ', '')}"], stdin=-1
     )
@@ -240,8 +244,8 @@ def test_what_is_there_is_read_into_memory(tmp_path: Path) -> None:
         os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     if resident(data) == size:
         pytest.skip("this file system forgets nothing")
-    told = {"directory": str(tmp_path), "release": "1", "keep": 5, "warm": True, "pace": 100e6}
-    line = on_node("release.keep", **told)
+    options = keeping.Options(str(tmp_path), "1", keep=5, warm=True, pace=100e6)
+    line = on_node(keeping.main, options)
     assert subprocess.run(["sh", "-c", line], timeout=60).returncode == 0
     assert resident(data) == size
 
@@ -254,7 +258,7 @@ def resident(path: Path) -> int:
 
 def test_who_may_not_write_there() -> None:
     """It is told which folder it is, where that of the inventory would have to be made."""
-    line = on_node("release.look", directory="/no/such", release="1")
+    line = on_node(looking.main, looking.Options("/no/such", "1"))
     user = 65534 if os.geteuid() == 0 else None
     told = subprocess.run(["sh", "-c", line], capture_output=True, user=user, timeout=60).stdout
     assert told == b"we may not write into /, in which /no/such would be made\n"
@@ -264,6 +268,6 @@ def test_a_link_made_by_hand(tmp_path: Path) -> None:
     """An absolute one counts, too: what it leads to is never removed."""
     receive(tmp_path, tar(file("x")), "1")
     (tmp_path / "current").symlink_to(tmp_path / "releases/1")
-    assert Releases(str(tmp_path)).linked(tmp_path / "current") == "1"
+    assert Store(str(tmp_path)).linked(tmp_path / "current") == "1"
     receive(tmp_path, tar(file("x")), "2", keep=1)
     assert sorted(os.listdir(tmp_path / "releases")) == ["1", "2"]

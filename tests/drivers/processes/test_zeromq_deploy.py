@@ -8,8 +8,7 @@ import subprocess
 import threading
 
 import pytest
-
-from tests.drivers.zeromq.service import WORKERS, Service
+from tests.drivers.processes.service import WORKERS, Service
 
 
 def test_reload_after_reload_loses_no_job(service: Service) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.drivers.zeromq.service import Service
+from tests.drivers.processes.service import Service
 
 
 @pytest.fixture
