@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from rollout.inventory.quantities import Timeout
 from rollout.inventory.request import Request
@@ -18,6 +19,7 @@ DRIVERS = (
     "gunicorn",
     "http",
     "processes",
+    "runit",
     "signal",
     "supervisor",
     "systemd",
@@ -28,6 +30,7 @@ DRIVERS = (
 WITH_A_GAP = (
     "command",
     "docker",
+    "runit",
     "supervisor",
     "systemd",
 )
@@ -100,6 +103,20 @@ class Processes(Section):
     )
 
 
+_SERVICES = r"^[^\s-]\S*( +[^\s-]\S*)*$"
+
+
+def _services(value: str) -> str:
+    if not re.fullmatch(_SERVICES, value):
+        raise ValueError("expected a service or several, such as shop or shop-1 shop-2")
+    return value
+
+
+ServiceNames = Annotated[
+    str, AfterValidator(_services), WithJsonSchema({"type": "string", "pattern": _SERVICES})
+]
+
+
 class Signal(Section):
     """A signal to the process that a pidfile names, and what proves that it was heeded."""
 
@@ -155,6 +172,9 @@ class Restart(Section):
     )
     processes: Processes | None = Field(
         default=None, description="Workers that a supervisor replaces on a signal"
+    )
+    runit: ServiceNames | None = Field(
+        default=None, description="A service of runit, or several with spaces between, such as shop-1 shop-2"
     )
     signal: Signal | None = Field(default=None, description="A signal to the process that a pidfile names")
     supervisor: Word | None = Field(

@@ -15,11 +15,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import zmq
-from tests.drivers.processes.jobs import Jobs
 
 from rollout.agents.common.proc import children, find
 from rollout.inventory.restart import Processes
 from rollout.restart import processes
+from tests.drivers.processes.jobs import Jobs
 from tests.support.command import rollout, write_inventory
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "zeromq"

@@ -8,6 +8,7 @@ import subprocess
 import threading
 
 import pytest
+
 from tests.drivers.processes.service import WORKERS, Service
 
 

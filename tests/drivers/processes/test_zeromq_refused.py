@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from tests.drivers.processes.service import Service
 
 
