@@ -141,11 +141,11 @@ def _new_ones_come(workers: Workers, limit: float, end: Deadline) -> None:
         say(f"{len(came)} new workers beat")
         return
     if not came:
-        raise Failed(f"no new worker has come, or none that lived, within {limit:g} s")
+        raise Failed(f"no new worker started and stayed alive within {limit:g} s")
     for worker in workers.silent(workers.new(), workers.asked):
         _end(worker)
     end.or_after(_GIVING_UP).wait_for(lambda: not workers.new())
-    raise Failed(f"the {len(came)} new workers that came did not all beat within {limit:g} s")
+    raise Failed(f"the {len(came)} new workers did not all beat within {limit:g} s")
 
 
 def _old_ones_leave(workers: Workers, limit: float, ready: float, end: Deadline) -> None:
@@ -155,7 +155,7 @@ def _old_ones_leave(workers: Workers, limit: float, ready: float, end: Deadline)
     if not workers.old():
         return
     if not workers.new():
-        raise Failed("the new workers came, and ended")
+        raise Failed("the new workers started, and then ended")
     _new_ones_stay(workers, ready, end)
     for worker in workers.old():
         say(f"worker {worker.pid} has not finished within {limit:g} s: ended")
@@ -174,7 +174,7 @@ def _new_ones_stay(workers: Workers, limit: float, end: Deadline) -> None:
         return bool(new) and not workers.silent(new, since)
 
     if not end.or_after(limit).wait_for(all_have):
-        raise Failed("the new workers came, but do not go on beating")
+        raise Failed("the new workers started, but stopped beating")
 
 
 def _end(worker: Process) -> None:

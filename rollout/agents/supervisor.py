@@ -77,7 +77,7 @@ def _reach(program: str) -> Tuple[List[str], List[Process]]:
 def _status(control: List[str], program: str) -> List[Process]:
     answer = programs.run([*control, "status", program], _ANSWER)
     if "ERROR (no such" in answer.output:
-        raise Failed(f"supervisor knows no {program}: {answer.last}")
+        raise Failed(f"supervisor has no {program}: {answer.last}")
     # There may be other lines, such as Python's warnings about supervisor itself.
     lines = filter(None, map(_LINE.fullmatch, answer.output.split("\n")))
     processes = [Process(line[1], line[2], int(line[3] or 0), line[4] or "") for line in lines]

@@ -117,7 +117,7 @@ def test_archives_of_every_kind(tmp_path: Path, packed: Callable[[bytes], bytes]
         ),
         ([file("x", type=tarfile.CHRTYPE)], ("neither a file, a folder nor a link",)),
         ([file("x", type=tarfile.DIRTYPE), file("x")], ("both as a folder",)),
-        ([file(".")], ("no name of a file",)),
+        ([file(".")], ("not a file name",)),
     ],
 )
 def test_members_that_leave_the_folder(
@@ -178,7 +178,7 @@ def test_an_upload_that_is_ended(tmp_path: Path) -> None:
     incoming = tmp_path / "releases/.incoming"
     try:
         wait_until(lambda: (incoming / "x").exists(), what="the upload")
-        assert b"something else is being put into" in receive(tmp_path, content).stdout
+        assert b"another upload to" in receive(tmp_path, content).stdout
     finally:
         process.terminate()
         process.communicate(timeout=20)
@@ -225,9 +225,9 @@ def test_old_releases_go_but_never_those_in_use(tmp_path: Path) -> None:
 def test_where_nothing_could_be_put(tmp_path: Path) -> None:
     """It is told before anything is touched."""
     (tmp_path / "file").touch()
-    assert b"file is no folder" in look(tmp_path / "file").stdout
+    assert b"file is not a folder" in look(tmp_path / "file").stdout
     (tmp_path / "node/current").mkdir(parents=True)
-    assert b"node/current is no symbolic link: move it away" in look(tmp_path / "node").stdout
+    assert b"node/current is not a symbolic link: move it away" in look(tmp_path / "node").stdout
     (tmp_path / "other/releases/1").mkdir(parents=True)
     assert b"releases/1 was not put there by rollout" in look(tmp_path / "other").stdout
     found, free = look(tmp_path / "new/folder").stdout.split()
@@ -261,7 +261,7 @@ def test_who_may_not_write_there() -> None:
     line = on_node(looking.main, looking.Options("/no/such", "1"))
     user = 65534 if os.geteuid() == 0 else None
     told = subprocess.run(["sh", "-c", line], capture_output=True, user=user, timeout=60).stdout
-    assert told == b"we may not write into /, in which /no/such would be made\n"
+    assert told == b"we may not write to /, in which /no/such would be made\n"
 
 
 def test_a_link_made_by_hand(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def load(name: str, directory: Optional[str]) -> Any:
     try:
         app = find_app(name)
         if not isinstance(app, Celery):
-            raise Failed(f"{where} is no Celery app")
+            raise Failed(f"{where} is not a Celery app")
         app.loader.import_default_modules()
         app.finalize()
     except (Exception, SystemExit) as error:
@@ -73,7 +73,7 @@ def broker_of(app: Any) -> Iterator[str]:
             connection = app.connection_for_write()
         lost = (OperationalError, *connection.connection_errors, *connection.channel_errors)
     except Exception as error:  # its text could show the password
-        raise Failed(f"the broker URL of the app makes no sense to Celery: {type(error).__name__}") from None
+        raise Failed(f"Celery cannot read the app's broker URL: {type(error).__name__}") from None
     doing = "be reached"
     try:
         with connection:

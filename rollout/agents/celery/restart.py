@@ -151,8 +151,8 @@ def _come_anew(worker: Worker, old: Life, end: Deadline, seconds: float) -> None
         return life is not None and life.follows(old)
 
     if not wait_for(came, end):
-        wrong = "is still the process of before" if seen else "does not answer"
-        raise Failed(f"{worker.node} {wrong} {seconds:g} s after it was to restart")
+        state = "is still the old process" if seen else "does not answer"
+        raise Failed(f"{worker.node} {state} {seconds:g} s after it was to restart")
     say(f"{worker.node} is process {seen[0].pid} now")
 
 
@@ -165,7 +165,7 @@ def require_queues(worker: Worker, queues: List[str], end: Deadline) -> None:
     if missing or not consumed:
         raise Failed(
             f"{worker.node} does not consume {', '.join(missing) or 'any queue'} as before: "
-            "if that is meant, let `celery control cancel_consumer` do so first"
+            "if that is intended, run `celery control cancel_consumer` first"
         )
     say(f"{worker.node} consumes {', '.join(consumed)}")
 

@@ -42,6 +42,6 @@ def run(words: List[str], timeout: Optional[float] = None) -> Ended:
         try:
             status = process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise Failed(f"`{' '.join(words)}` has not ended in time, and goes on") from None
+            raise Failed(f"`{' '.join(words)}` did not end in time, and is still running") from None
         output.seek(0)
         return Ended(status, output.read().decode(errors="replace").strip())

@@ -64,9 +64,9 @@ def _find(docker: Docker, name: str) -> Any:
     if container["HostConfig"]["AutoRemove"]:
         raise Failed(f"container {name} was made with --rm: it would be gone once it is stopped")
     if container["State"]["Paused"]:
-        raise Failed(f"container {name} is paused: first `docker unpause {name}`")
+        raise Failed(f"container {name} is paused: run `docker unpause {name}` first")
     if "com.docker.swarm.service.name" in (container["Config"]["Labels"] or {}):
-        raise Failed(f"container {name} is Swarm's: use `docker service update` as a command")
+        raise Failed(f"container {name} belongs to Swarm: use `docker service update` as a command")
     return container
 
 

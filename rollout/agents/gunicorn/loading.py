@@ -117,7 +117,7 @@ def _how_it_was_started(master: Process) -> Tuple[List[str], List[str], str]:
     if at < len(words) and os.path.basename(words[at]).startswith("gunicorn"):
         return python, words[at:], os.path.dirname(os.path.join(_folder(master), words[at]))
     raise Failed(
-        f"process {master.pid} is no gunicorn that was started as `gunicorn` or `python -m gunicorn`: "
+        f"process {master.pid} is not a gunicorn that was started as `gunicorn` or `python -m gunicorn`: "
         f"its command line is {' '.join(words)}"
     )
 

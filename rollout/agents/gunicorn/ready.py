@@ -72,7 +72,7 @@ def _remove_stale(path: str) -> None:
         except ConnectionRefusedError:
             os.unlink(path)
             return
-    raise Failed(f"somebody else waits for the workers' reports at {path}: is another deployment at work?")
+    raise Failed(f"another process waits for the workers' reports at {path}: is another deployment running?")
 
 
 def _udp(notify: str) -> socket.socket:

@@ -70,7 +70,7 @@ def _require_alone(master: Process, pidfile: str) -> None:
     """Raises Failed if the process is no gunicorn master, or if another one runs beside it."""
     if "gunicorn" not in " ".join(proc.command_line(master)):
         line = " ".join(proc.command_line(master))
-        raise Failed(f"process {master.pid} of {pidfile} is no gunicorn: its command line is {line}")
+        raise Failed(f"process {master.pid} of {pidfile} is not gunicorn: its command line is {line}")
     second = Path(f"{pidfile}.2")
     if second.exists() and os.path.exists(f"/proc/{second.read_text().strip() or 0}"):
         raise Failed(
@@ -79,7 +79,7 @@ def _require_alone(master: Process, pidfile: str) -> None:
         )
     if not workers(master):
         raise Failed(
-            f"process {master.pid} of {pidfile} has no workers: it is no gunicorn master, or it is ending"
+            f"process {master.pid} of {pidfile} has no workers: it is not a gunicorn master, or it is ending"
         )
 
 
@@ -105,4 +105,4 @@ def _require_fit(mode: str, configuration: Dict[str, Any], pidfile: str) -> None
 
 
 def _ended(number: int, _: Any) -> None:
-    raise Failed(f"ended by {signal.Signals(number).name}: what was not finished is put back")
+    raise Failed(f"ended by {signal.Signals(number).name}: what was not finished is undone")

@@ -39,8 +39,8 @@ def roll(restart: Restart) -> None:
             why = ""
     if why:
         left = sum(map(proc.lives, old))
-        raise Failed(f"{why}; {left} old and {len(workers(master)) - left} new workers serve on")
-    say(f"{len(old)} of {len(old)} workers are new and ready; there were never less")
+        raise Failed(f"{why}; {left} old and {len(workers(master)) - left} new workers keep serving")
+    say(f"{len(old)} of {len(old)} workers are new and ready; there were never fewer")
 
 
 def _replace_one_by_one(restart: Restart, old: List[Process], undo: Undo) -> None:

@@ -38,7 +38,7 @@ def upgrade(restart: Restart) -> None:
             undo.finished()
     if why:
         left = sum(map(proc.lives, children))
-        raise Failed(f"{why}; the old master serves on with {left} of {len(children)} workers")
+        raise Failed(f"{why}; the old master keeps serving with {left} of {len(children)} workers")
     _retire(restart, new)
     say(f"{count} of {count} workers are new and ready; process {new.pid} has taken the place of {old.pid}")
 

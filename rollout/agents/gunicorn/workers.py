@@ -44,10 +44,10 @@ class Restart(NamedTuple):
                 raise self.broken(f"its master, process {self.master.pid}, has ended")
             if end.passed:
                 limit = "the time-out of the restart" if end == self.deadline else f"{within:g} s"
-                raise self.broken(f"{what}: waited in vain for {limit}")
+                raise self.broken(f"waited for {what}, and gave up after {limit}")
             if now - last_said > _STILL_THERE:
                 last_said = now
-                say(f"{what}: for {now - begin:.0f} s")
+                say(f"waiting for {what}: {now - begin:.0f} s so far")
             self.listener.listen(_LOOK_AGAIN)
 
     def ready_ones(self, started: Collection[Process]) -> List[Process]:

@@ -33,7 +33,7 @@ def main(options: Options) -> None:
 
 
 def _warm(folder: str, pace: Optional[float]) -> None:
-    """Read all of it, so that it is in memory before anybody needs it; at most `pace` bytes a second."""
+    """Read all files of a folder, `pace` bytes a second at most."""
     begun, count = time.monotonic(), 0
     for path, _, names in os.walk(folder):
         for name in names:

@@ -1,6 +1,7 @@
-"""Looks whether a release could be put on the node. Touches nothing.
+"""Looks whether a release could be put on the node, and touches nothing.
 
-Its last line is `there DIGEST` where the release is there already, else `missing FREE`, with the bytes free.
+The last line is `there DIGEST` if the release is there already, else `missing FREE` with the number of free
+bytes.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ def main(options: Options) -> None:
 
 
 def _require_writable(path: Path) -> None:
-    """It, or what it would be made in."""
+    """Raises Failed if we may not write to the folder, or to the one that it would be made in."""
     nearest = _nearest(path)
     if not nearest.is_dir():
-        raise Failed(f"{nearest} is no folder")
+        raise Failed(f"{nearest} is not a folder")
     if not os.access(str(nearest), os.W_OK | os.X_OK):
         made = "" if nearest == path else f", in which {path} would be made"
-        raise Failed(f"we may not write into {nearest}{made}")
+        raise Failed(f"we may not write to {nearest}{made}")
 
 
 def _nearest(path: Path) -> Path:

@@ -1,4 +1,5 @@
-"""Receives a release on its standard input and puts it beside the others. Nothing is switched to it."""
+"""Receives a release on its standard input and puts it beside the others. The node keeps using the old
+one."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ def main(options: Options) -> None:
         try:
             unpack(io.BufferedReader(arriving, 1 << 16), incoming)
         except Failed:
-            arriving.require_all(options.digest)  # what is broken by its way here is not the archive's fault
+            arriving.require_all(options.digest)  # an archive that was broken on its way here is not at fault
             raise
         arriving.require_all(options.digest)
         store.finish(incoming, options.release, options.digest)
@@ -51,7 +52,7 @@ def main(options: Options) -> None:
 
 
 class Arriving(io.RawIOBase):
-    """What is sent, as many bytes as were announced, with their hash."""
+    """A stream of as many bytes as were announced, and their hash."""
 
     def __init__(self, stream: io.BufferedReader, size: int) -> None:
         self._stream = stream
@@ -70,7 +71,7 @@ class Arriving(io.RawIOBase):
         return len(data)
 
     def require_all(self, digest: str) -> None:
-        """Raises Failed if less has come, or something else than was sent."""
+        """Raises Failed if fewer bytes have arrived than were announced, or other ones than were sent."""
         while self.read(1 << 16):
             pass
         if self._left:

@@ -21,7 +21,7 @@ def main(options: Options) -> None:
     store.require_link()
     with store.locked():
         if store.digest(options.release) is None:
-            raise Failed(f"{store.path(options.release)} is not there: deploy it anew")
+            raise Failed(f"{store.path(options.release)} is not there: deploy it again")
         before = store.linked(store.current)
         store.switch(options.release)
         store.prune(options.keep, options.release)  # what was the previous one until now

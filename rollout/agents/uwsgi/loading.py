@@ -53,16 +53,18 @@ def names_one(settings: Settings) -> bool:
 def must_load(master: Process, settings: Settings, end: Deadline) -> None:
     """Raises Failed if the application cannot be loaded, after printing the last lines of the trial."""
     if not names_one(settings):
-        say("which application uWSGI loads cannot be seen in its settings, so it is not loaded on trial")
+        say("uWSGI's settings do not show which application it loads, so it is not loaded on trial")
         return
     ended = _tried(_command(master, settings), settings, end)
     if ended is None:
-        raise Failed("BROKEN: the application was not loaded on trial in time; the old one serves on")
+        raise Failed("BROKEN: the application was not loaded on trial in time; the old one keeps serving")
     if ended.returncode == 0 and not any(text in ended.stdout for text in _NOT_LOADED):
         return
     for line in ended.stdout.splitlines()[-_LAST:]:
         say(line)
-    raise Failed("BROKEN: uWSGI cannot load the new application; nothing was reloaded, the old one serves on")
+    raise Failed(
+        "BROKEN: uWSGI cannot load the new application; nothing was reloaded, the old one keeps serving"
+    )
 
 
 def _command(master: Process, settings: Settings) -> List[str]:

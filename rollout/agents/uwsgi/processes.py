@@ -63,7 +63,7 @@ def reader(path: str) -> Optional[Process]:
     except OSError as error:
         raise Failed(f"the FIFO {path} cannot be seen: {error.strerror}") from None
     if not stat.S_ISFIFO(status.st_mode):
-        raise Failed(f"{path} is no FIFO: name here what `master-fifo` names in uWSGI's settings")
+        raise Failed(f"{path} is not a FIFO: name here what `master-fifo` names in uWSGI's settings")
     if not os.access(path, os.W_OK):
         raise Failed(
             f"the FIFO {path} may not be written to: log in as its owner, or let yourself sudo to them"
@@ -76,7 +76,7 @@ def reader(path: str) -> Optional[Process]:
             hidden.append(process)
             continue
         if holds and not _is_uwsgi(process):
-            raise Failed(f"the FIFO {path} is read by {proc.described(process)}, which is no uWSGI")
+            raise Failed(f"the FIFO {path} is read by {proc.described(process)}, which is not uWSGI")
         if holds:
             return process
     for process in filter(_is_uwsgi, hidden):

@@ -48,7 +48,7 @@ def taken_up(master: Process, fifo: str, settings: Settings) -> None:
         say(f"process {other.pid} is the new master of an earlier refork, and never took over: it is ended")
         _end(other)
     if not _reads(master, fifo):
-        say(f"process {master.pid} reads its other FIFO: it is told to read {fifo}")
+        say(f"process {master.pid} reads its other FIFO, so it is switched to {fifo}")
         _take_over(master, fifo, settings)
 
 
@@ -100,7 +100,7 @@ class Reforking:
         if _reads(self._old, self._fifo):
             return Failed(
                 f"BROKEN: the new master (process {new.pid}) ended before it could take over; "
-                f"the old one (process {self._old.pid}) serves on"
+                f"the old one (process {self._old.pid}) keeps serving"
             )
         return Failed(f"BROKEN: the new master (process {new.pid}) ended after it had taken over")
 
@@ -109,7 +109,7 @@ class Reforking:
             _end(new)
             return Failed(
                 f"BROKEN: the new master's first worker did not accept in time, so process {new.pid} was "
-                f"ended; the old one (process {self._old.pid}) serves on"
+                f"ended; the old one (process {self._old.pid}) keeps serving"
             )
         if proc.lives(self._old):
             return Failed(

@@ -115,7 +115,7 @@ class _Replacing:
         self._good.update(new)
         self._came.update(child.process for child in children if child.process not in self._old)
         died = [one for one in self._came - self._good if not proc.lives(one)]
-        serve = f"{len(left)} of {self._wanted} old workers serve on" if left else "no old worker is left"
+        serve = f"{len(left)} of {self._wanted} old workers keep serving" if left else "no old worker is left"
         if len(died) >= _TRIES:
             raise Failed(
                 f"BROKEN: {len(died)} new workers died before they accepted a request; {serve}, and uWSGI "

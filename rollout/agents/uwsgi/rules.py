@@ -1,4 +1,4 @@
-"""The settings that each way of reloading needs, so that after a broken release the old one serves on."""
+"""The settings that each way of reloading needs, so that after a broken release the old one keeps serving."""
 
 from __future__ import annotations
 

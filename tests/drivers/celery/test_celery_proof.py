@@ -56,5 +56,7 @@ def test_a_queue_that_is_not_consumed_again(shop: Shop) -> None:
     """Tasks in it could be left for ever, so it is told, with what to do where that is meant."""
     worker = Worker(shop.app, "celery@web1")
     require_queues(worker, [*CONSUMED], deadline.after(30))
-    with pytest.raises(Failed, match="celery@web1 does not consume reports as before: if that is meant, let"):
+    with pytest.raises(
+        Failed, match="celery@web1 does not consume reports as before: if that is intended, run"
+    ):
         require_queues(worker, [*CONSUMED, "reports"], deadline.after(30))

@@ -19,7 +19,7 @@ from rollout.restart.uwsgi import plan_restart
 
 NOT_A_FIFO: dict[str, tuple[Callable[[Path], object], str]] = {
     "none": (lambda fifo: None, "there is no FIFO"),
-    "a file": (lambda fifo: fifo.touch(), "is no FIFO"),
+    "a file": (lambda fifo: fifo.touch(), "is not a FIFO"),
     "nobody reads": (os.mkfifo, "nobody reads the FIFO"),
 }
 
@@ -52,7 +52,7 @@ def test_a_fifo_that_another_program_reads(server: Server) -> None:
         status, told = server.restart("reload")
         assert status == 1
         assert f"is read by process {os.getpid()}" in told
-        assert "which is no uWSGI" in told
+        assert "which is not uWSGI" in told
         assert os.read(reader, 1) == b""
     finally:
         os.close(reader)
