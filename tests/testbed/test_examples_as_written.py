@@ -243,7 +243,7 @@ def test_the_first_inventory_of_the_readme(site: ExampleSite) -> None:
 def test_a_container(site: ExampleSite, running_lab: Testbed) -> None:
     """The image comes from a registry while the node serves, and its container takes the old one's place."""
     image = running_lab.build("docker-node")
-    nodes = site.use(written("container"), image=image)
+    nodes = site.use(written("docker"), image=image)
     site.register(image)
     for node in nodes:
         site.write(node, "/etc/docker/daemon.json", DAEMON)
