@@ -37,7 +37,7 @@ class Options(NamedTuple):
     log: Optional[str]
     timeout: float
     check: bool = False
-    """Look only if the restart could be carried out, and touch nothing."""
+    """Only look whether the restart could be carried out, and touch nothing."""
 
 
 def main(options: Options) -> None:

@@ -37,7 +37,7 @@ class Options(NamedTuple):
     ready: float
     timeout: float
     check: bool = False
-    """Look only if the restart could be carried out: nothing but the configuration is loaded."""
+    """Only look whether the restart could be carried out: load nothing but the configuration."""
 
 
 def main(options: Options) -> None:
