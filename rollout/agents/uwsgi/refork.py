@@ -12,7 +12,7 @@ from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed, say
 from rollout.agents.uwsgi import processes
-from rollout.agents.uwsgi.settings import Settings, of
+from rollout.agents.uwsgi.settings import Settings, settings_of
 
 _LOOK_AGAIN = 0.05
 _SOON = 10.0
@@ -37,12 +37,12 @@ def whoever_reads(fifo: str) -> Optional[Process]:
 
 def _fifos(master: Process) -> List[str]:
     try:
-        return of(master).fifos
+        return settings_of(master).fifos
     except Failed:  # of some other service
         return []
 
 
-def taken_up(master: Process, fifo: str, settings: Settings) -> None:
+def clear_up(master: Process, fifo: str, settings: Settings) -> None:
     """Clear up after a refork that was broken off: a second master, or a FIFO that nobody reads."""
     for other in processes.reforked(master):
         say(f"process {other.pid} is the new master of an earlier refork, and never took over: it is ended")

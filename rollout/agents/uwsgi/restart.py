@@ -16,9 +16,9 @@ from rollout.agents.common.talk import Failed, say
 from rollout.agents.uwsgi import processes
 from rollout.agents.uwsgi.loading import must_load, names_one
 from rollout.agents.uwsgi.processes import Child
-from rollout.agents.uwsgi.refork import Reforking, taken_up, whoever_reads
+from rollout.agents.uwsgi.refork import Reforking, clear_up, whoever_reads
 from rollout.agents.uwsgi.rules import must_fit
-from rollout.agents.uwsgi.settings import of
+from rollout.agents.uwsgi.settings import settings_of
 
 _LOOK_AGAIN = 0.1
 _TRIES = 3
@@ -43,7 +43,7 @@ def main(options: Options) -> None:
     master = whoever_reads(fifo) if mode == "refork" else processes.reader(fifo)
     if master is None:
         raise processes.nobody_reads(fifo)
-    settings = of(master)
+    settings = settings_of(master)
     must_fit(settings, mode, fifo)
     if options.check:
         return
@@ -52,7 +52,7 @@ def main(options: Options) -> None:
     log = processes.log_of(master, settings.all("logto", "logto2", "daemonize"))
     try:
         if mode == "refork":
-            taken_up(master, fifo, settings)
+            clear_up(master, fifo, settings)
             Reforking(master, fifo, settings).refork(end)
         else:
             _Replacing(master, fifo, mode, settings.workers).replace_workers(end)

@@ -49,7 +49,7 @@ class Settings(NamedTuple):
         return int(numbers[-1]) if numbers and numbers[-1].isdigit() and not self.on("cheaper") else 0
 
 
-def of(master: Process) -> Settings:
+def settings_of(master: Process) -> Settings:
     """The settings of a master. Raises Failed if one of the files cannot be read."""
     environment = _environment(master)
     folder = environment.get("PWD", "")

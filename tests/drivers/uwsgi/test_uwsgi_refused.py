@@ -13,7 +13,7 @@ from uwsgi_support import SETTINGS, Server
 from rollout.agents.common.talk import Failed
 from rollout.agents.uwsgi import processes
 from rollout.agents.uwsgi.rules import must_fit
-from rollout.agents.uwsgi.settings import Settings, of
+from rollout.agents.uwsgi.settings import Settings, settings_of
 from rollout.inventory.restart import Uwsgi
 from rollout.restart.uwsgi import plan_restart
 
@@ -89,7 +89,7 @@ def test_what_a_running_uwsgi_was_told_is_seen(server: Server) -> None:
     server.start("set-ph = where=%d", "master-fifo = %(where)shop.fifo", "ini = %dmore.ini", "vacuum = false")
     master = server.master()
     assert master is not None
-    settings = of(master)
+    settings = settings_of(master)
     assert settings.fifos == [str(server.fifo)]
     assert settings.on("lazy")
     assert not settings.on("need-app")
