@@ -2,13 +2,13 @@
 
 usage: held_socket.py HOST:PORT PIDFILE RELEASE_FILE [CHILDREN]
 
-SIGHUP replaces the children. The new ones run the code and the release as they are by then; once all of them
-are ready, the old ones take nothing more, finish what they have, and leave. A connection waits in the queue
-of the one socket until somebody takes it, so none is refused and none is lost. If a new child does not become
-ready, the new ones are ended and the old ones serve on.
+SIGHUP replaces the children. The new ones run the code and the release that are there by then. Once all of
+them are ready, the old ones take nothing more, finish what they have, and leave. A connection waits in the
+queue of the one socket until somebody takes it, so none is refused and none is lost. If a new child does
+not become ready, the new ones are ended and the old ones keep serving.
 
-The socket may also be systemd's (shop.socket): then even a restart of the parent loses nothing. Under systemd
-it says when it is ready, and when it has reloaded, as `Type=notify-reload` asks.
+systemd may hold the socket instead (shop.socket): then even a restart of the parent loses nothing. Under
+systemd the parent says when it is ready, and when it has reloaded, as `Type=notify-reload` asks.
 """
 
 import os
@@ -31,8 +31,8 @@ SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD}
 
 
 def hold(address: str, pidfile: str, release_file: str, count: str = "2") -> None:
-    """The parent."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # each waits until it is asked for
+    """Runs as the parent."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # each waits for sigwait
     begin = partial(start, of_systemd() or listening(address), release_file)
     children, leaving = started(int(count), begin), []
     if not children:
@@ -47,7 +47,7 @@ def hold(address: str, pidfile: str, release_file: str, count: str = "2") -> Non
             notify("READY=1")
         leaving, children = living(leaving), living(children)
         if missing := int(count) - len(children):
-            time.sleep(1.0)  # what cannot live must not keep us busy
+            time.sleep(1.0)  # a release that cannot start must not keep us busy
             children += started(missing, begin)
     for child in [*leaving, *finishing(children)]:
         child.wait()
@@ -73,7 +73,7 @@ def start(listener: socket.socket, release_file: str) -> Child:
 
 
 def started(count: int, begin: Callable[[], Child]) -> list[Child]:
-    """So many new children, all of them ready; none at all if one of them does not become so."""
+    """Start so many new children; return them once all are ready, or none if one of them fails."""
     children = [begin() for _ in range(count)]
     deadline = time.monotonic() + READY_WITHIN
     if all(is_ready(child, deadline) for child in children):
@@ -86,7 +86,7 @@ def started(count: int, begin: Callable[[], Child]) -> list[Child]:
 
 
 def is_ready(child: Child, deadline: float) -> bool:
-    """Whether it said so; one that ends without a word has closed its output."""
+    """Whether the child said that it is ready; one that ends without a word has closed its output."""
     said, _, _ = select.select([child.stdout], [], [], max(0.0, deadline - time.monotonic()))
     return bool(said) and child.stdout.readline() == b"ready\n"
 
@@ -109,11 +109,11 @@ def notify(state: str) -> None:
 
 
 def answer(fd: str, release_file: str) -> None:
-    """A child."""
+    """Runs as a child."""
     release = Path(release_file).read_text().strip()
     if release == "broken":
         sys.exit("this release does not start")
-    time.sleep(0.5)  # what applications take to load
+    time.sleep(0.5)  # as long as an application takes to load
     server = Server(socket.socket(fileno=int(fd)), release)
     told_to_finish = []
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -126,7 +126,7 @@ def answer(fd: str, release_file: str) -> None:
 
 
 class Server(ThreadingHTTPServer):
-    """Answers on a socket that listens already; `server_close` waits for the requests that run."""
+    """A server on a socket that listens already; `server_close` waits for the requests that run."""
 
     daemon_threads = False
     timeout = 0.1
@@ -148,7 +148,7 @@ class Page(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Be quiet."""
+        """Log nothing."""
 
 
 if __name__ == "__main__":

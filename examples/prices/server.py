@@ -1,10 +1,10 @@
-"""A price list over HTTP that is loaded by a thread in the background, while the old one goes on serving.
+"""A price list over HTTP that is loaded by a thread in the background, while the old one keeps serving.
 
 usage: server.py FOLDER HOST PORT
 
-FOLDER/current leads to a folder with prices.json. `POST /-/reload` has the list loaded anew and answers at
-once; when all of it has been read, the next request gets the new one. `/_status` reports the release that is
-served, and what was wrong with one that could not be loaded. `/NAME` answers a price.
+FOLDER/current leads to a folder with prices.json. `POST /-/reload` starts to load the list anew and answers
+at once; when all of it has been read, the next request gets the new one. `/_status` reports the release
+that is served, and why a release could not be loaded. `/NAME` answers a price.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        prices = self.server.prices  # the one and only look at the pointer: all of the answer is of one list
+        prices = (
+            self.server.prices
+        )  # look at the pointer only once, so that the whole answer comes from one list
         if self.path == "/_status":
             self._answer(200, json.dumps({"release": prices.release, "wrong": self.server.wrong}))
         elif (price := prices.by_name.get(self.path.removeprefix("/"))) is not None:
@@ -53,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Nobody reads it."""
+        """Log nothing."""
 
 
 class Server(ThreadingHTTPServer):
@@ -67,7 +69,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(address, Handler)
 
     def load(self) -> None:
-        """One at a time, so that the one that was asked for last is the one that stays."""
+        """Load lists one at a time, so that the list that was asked for last stays."""
         with self._loading:
             try:
                 self.prices = Prices(self._current)

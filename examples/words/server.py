@@ -2,9 +2,10 @@
 
 usage: server.py FOLDER HOST PORT PIDFILE
 
-FOLDER/current leads to a folder with words.lmdb. A process opens the new file beside the old one and turns to
-it between two requests; one that cannot be opened is reported, and the old one goes on serving. `/_status`
-reports a release only when every process serves it, and `/WORD` answers what the dictionary says.
+FOLDER/current leads to a folder with words.lmdb. A process opens the new file beside the old one and
+switches to it between two requests. If it cannot be opened, that is reported, and the old one keeps
+serving. `/_status` reports a release only when every process serves it, and `/WORD` answers what the
+dictionary says.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Words:
 
 
 class Board:
-    """What each process serves, for all of them to see: memory that they share."""
+    """The release that each process serves, in memory that they share."""
 
     def __init__(self) -> None:
         self._shared = mmap.mmap(-1, PROCESSES * WIDTH)
@@ -73,11 +74,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Nobody reads it."""
+        """Log nothing."""
 
 
 class Server(HTTPServer):
-    """One of the processes."""
+    """Runs as one of the processes."""
 
     def __init__(self, listening: socket.socket, number: int, current: Path, board: Board) -> None:
         super().__init__(listening.getsockname(), Handler, bind_and_activate=False)

@@ -1,10 +1,10 @@
-"""Takes jobs from clients and gives each to one idle worker; to another one if it is not answered in time.
+"""Takes jobs from clients and gives each to an idle worker, and to another one if no answer comes in time.
 
 usage: broker.py CLIENTS WORKERS PATIENCE
    CLIENTS, WORKERS   two addresses to bind, such as ipc:///run/words/clients or tcp://127.0.0.1:4010
    PATIENCE           seconds for a job, after which it runs again elsewhere
 
-A client (REQ or DEALER) sends a job and gets its answer. A worker (DEALER) says, and is told:
+A client (REQ or DEALER) sends a job and gets its answer. A worker (DEALER) sends, and receives:
 
    ready                  it is idle                  welcome
    done NUMBER ANSWER     it is idle again            job NUMBER JOB
@@ -47,8 +47,8 @@ class Broker:
         self._poller.register(self._workers, zmq.POLLIN)
         self._patience = patience
         self._last = 0
-        self._jobs: dict[bytes, Job] = {}  # all that are not answered, by their numbers
-        self._waiting: deque[bytes] = deque()  # those that no worker has
+        self._jobs: dict[bytes, Job] = {}  # jobs without an answer, by their numbers
+        self._waiting: deque[bytes] = deque()  # jobs that no worker has
         self.busy: dict[bytes, tuple[bytes, float]] = {}  # workers, the job of each, and until when it has it
         self.idle: dict[bytes, None] = {}  # the other workers, the one that has waited longest first
 
@@ -70,7 +70,7 @@ class Broker:
     def from_worker(self, worker: bytes, verb: bytes, *more: bytes) -> None:
         if verb in (b"done", b"last"):
             number, answer = more
-            if number == self._job_of(worker):  # else it was taken back, and another one given
+            if number == self._job_of(worker):  # otherwise the worker has another job by now
                 del self.busy[worker]
             self._answer(number, answer)
         if worker in self.busy:
@@ -117,7 +117,7 @@ class Broker:
             self._clients.send_multipart([*job.envelope, answer])
 
     def _tell(self, worker: bytes, *frames: bytes) -> bool:
-        """Whether it is still there."""
+        """Send to a worker; return whether it is still there."""
         try:
             self._workers.send_multipart([worker, *frames])
         except zmq.ZMQError:

@@ -1,4 +1,4 @@
-"""Has one job done.
+"""Sends one job, and prints its answer.
 
 usage: client.py CLIENTS JOB
 """

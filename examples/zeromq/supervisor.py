@@ -6,9 +6,10 @@ usage: supervisor.py PIDFILE BEATS CURRENT BROKER WORKERS SILENCE
    WORKERS   how many
    SILENCE   seconds without a beat after which a worker is ended: more than its start, or a job, ever takes
 
-A worker that ends is replaced by one of the same release. On SIGHUP as many workers of what CURRENT is by
-then are started. When all of them beat, the old ones are asked to finish; if one of them ends before, the
-others are asked to, and the old ones go on. SIGTERM ends the supervisor when the last worker has finished.
+A worker that ends is replaced by one of the same release. On SIGHUP, as many workers of the release that
+CURRENT leads to by then are started. When all of them beat, the old ones are asked to finish. If one of
+them ends before that, the other new ones are asked to finish, and the old ones go on. SIGTERM ends the
+supervisor when the last worker has finished.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 usage: worker.py BROKER BEATS SUPERVISOR
 
-SIGTERM has it finish: it does the jobs that are already on their way to it, and no others. Without its
-supervisor, whose id it is told, it ends.
+On SIGTERM it finishes: it does the jobs that are already on their way to it, and no others. It ends when
+its supervisor, whose process id it gets, is gone.
 """
 
 import os
@@ -15,7 +15,7 @@ import zmq
 from work import work  # whatever takes its time to load is loaded before the first beat
 
 _IDLE = 200
-"""Milliseconds without a job after which the broker is told again, since it may be another one by now."""
+"""Milliseconds without a job after which it reports to the broker again, which may be another one by now."""
 
 
 def main(broker: str, beats: str, supervisor: str) -> None:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import re
-import time
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple, Tuple
 
-from rollout.agents.common import programs
+from rollout.agents.common import deadline, programs
+from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.talk import Failed, say
 
 _ANSWER = 20.0
 """Seconds for what supervisor answers at once."""
-_IN_HAND = 2.0
-"""Seconds before the time-out at which we give up, so that we can say why."""
 _STATES = "STOPPED|STARTING|RUNNING|BACKOFF|STOPPING|EXITED|FATAL|UNKNOWN"
 _LINE = re.compile(rf"(\S+) +({_STATES}) *(?:pid (\d+), .*|(.*?)) *")
 _LAST_LINES = 10
 
 
 class Unanswered(Failed):
-    """Supervisor's control does not print what supervisor shows."""
+    """supervisorctl did not print what supervisor shows."""
 
 
 class Process(NamedTuple):
-    """As supervisor shows it. `pid` is 0 where none runs."""
+    """A process as supervisor shows it. `pid` is 0 if none runs."""
 
     name: str
     state: str
@@ -34,26 +32,35 @@ class Process(NamedTuple):
         return f"{self.state} ({self.detail})" if self.detail else self.state
 
 
-def main(told: Dict[str, Any]) -> None:
-    deadline = time.monotonic() + max(told["timeout"] - _IN_HAND, told["timeout"] / 2)
-    control, before = _reach(told["program"])
-    if told["check"]:
+class Options(NamedTuple):
+    """`program` is a program or a group, such as shop:*; `timeout` is in seconds."""
+
+    program: str
+    timeout: float
+    check: bool = False
+    """Only look whether the restart could be carried out, and touch nothing."""
+
+
+def main(options: Options) -> None:
+    end = deadline.before(options.timeout)
+    control, before = _reach(options.program)
+    if options.check:
         _may_restart(control, before[0])
         return
     pids: Dict[str, int] = {}
     # Those that do not run go first: without them nothing is lost if the release is broken.
     for old in sorted(before, key=lambda process: process.state == "RUNNING"):
-        said = _restart(control, old, deadline)
+        said = _restart(control, old, end)
         new = _status(control, old.name)[0]
         if new.state != "RUNNING":
-            _broken(control, new, told["program"])
+            _broken(control, new, options.program)
         if new.pid == old.pid:
             raise Failed(f"{new.name} was not restarted, and runs as before: {said}")
         say(f"{new.name} runs as process {new.pid}" + (f" in place of {old.pid}" if old.pid else ""))
         pids[new.name] = new.pid
-    for now in _status(control, told["program"]):
+    for now in _status(control, options.program):
         if now.state != "RUNNING" or now.pid != pids.get(now.name):
-            _broken(control, now, told["program"])
+            _broken(control, now, options.program)
 
 
 def _reach(program: str) -> Tuple[List[str], List[Process]]:
@@ -70,13 +77,13 @@ def _reach(program: str) -> Tuple[List[str], List[Process]]:
 def _status(control: List[str], program: str) -> List[Process]:
     answer = programs.run([*control, "status", program], _ANSWER)
     if "ERROR (no such" in answer.output:
-        raise Failed(f"supervisor knows no {program}: {answer.last}")
-    # There may be other lines: warnings of Python's about supervisor itself.
+        raise Failed(f"supervisor has no {program}: {answer.last}")
+    # There may be other lines, such as Python's warnings about supervisor itself.
     lines = filter(None, map(_LINE.fullmatch, answer.output.split("\n")))
-    found = [Process(line[1], line[2], int(line[3] or 0), line[4] or "") for line in lines]
-    if not found:
+    processes = [Process(line[1], line[2], int(line[3] or 0), line[4] or "") for line in lines]
+    if not processes:
         raise Unanswered(answer.last)
-    return found
+    return processes
 
 
 def _may_restart(control: List[str], process: Process) -> None:
@@ -87,16 +94,16 @@ def _may_restart(control: List[str], process: Process) -> None:
             raise Failed(f"sudo does not allow `supervisorctl restart {process.name}`: {answer.last}")
 
 
-def _restart(control: List[str], process: Process, deadline: float) -> str:
-    """Stop and start; supervisor waits for `startsecs`. What its control says of it is no proof."""
-    left = deadline - time.monotonic()
-    if left <= 0:
+def _restart(control: List[str], process: Process, end: Deadline) -> str:
+    """Stop and start a process; supervisor waits for `startsecs`. Returns the last line that supervisorctl
+    prints, which is no proof. Raises Failed."""
+    if end.passed:
         raise Failed(f"no time is left to restart {process.name}: it runs as before")
-    return programs.run([*control, "restart", process.name], left).last
+    return programs.run([*control, "restart", process.name], end.left).last
 
 
 def _broken(control: List[str], process: Process, program: str) -> None:
-    """Tell what the process printed last, and that it did not come up. Raises Failed."""
+    """Print the last lines of the process, and raise Failed: it did not come up."""
     for stream in ("stderr", "stdout"):
         tail = programs.run([*control, "tail", process.name, stream], _ANSWER)
         if tail.status == 0 and tail.output:

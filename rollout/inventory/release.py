@@ -1,4 +1,4 @@
-"""How a node gets its release, as an inventory says it."""
+"""The settings of a release: how a node gets it, as an inventory has it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RELEASES = (
 
 
 class Archive(Section):
-    """A tar archive that is sent to the node, which keeps each release in a folder of its own."""
+    """A tar archive, sent to the node, which keeps each release in a folder of its own."""
 
     source: Text = Field(description="The archive here; a relative path begins at the inventory's folder")
     directory: AbsolutePath = Field(
@@ -27,7 +27,7 @@ class Archive(Section):
 
 
 class Files(Section):
-    """A file or a folder that is sent to the node as it is, such as a database that is only read."""
+    """A file or a folder, sent to the node as it is, such as a read-only database."""
 
     source: Text = Field(
         alias="from", description="The file or folder here; a relative path begins at the inventory's folder"
@@ -36,20 +36,20 @@ class Files(Section):
         description="The folder on the node that holds releases/ and current, the link to one of them"
     )
     keep: int = Field(default=2, ge=1, description="How many versions stay on the node")
-    bandwidth: Rate | None = Field(default=None, description="How fast it is sent at most, such as 20MB/s")
+    bandwidth: Rate | None = Field(default=None, description="How fast it may be sent, such as 20MB/s")
 
 
 class Release(Section):
-    """How a node gets its release, in exactly one way. ROLLOUT_RELEASE, ROLLOUT_NODE and others are in the
-    environment of a shell line."""
+    """How a node gets its release, in exactly one way. A shell line has ROLLOUT_RELEASE, ROLLOUT_NODE and
+    others in its environment."""
 
     model_config = exactly_one(*RELEASES)
 
     archive: Archive | None = Field(
         default=None, description="Sent while the node serves, and switched to while it is drained"
     )
-    command: Text | None = Field(default=None, description="A shell line, run while the node is drained")
+    command: Text | None = Field(default=None, description="A shell line that runs while the node is drained")
     files: Files | None = Field(
         default=None, description="Sent while the node serves, and switched to while it is drained"
     )
-    timeout: Timeout = Field(default=600.0, description="How long it may take; sending it, too")
+    timeout: Timeout = Field(default=600.0, description="How long it may take, sending included")

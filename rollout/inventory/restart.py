@@ -1,10 +1,11 @@
-"""The restart drivers, as an inventory names them."""
+"""The settings of the restart drivers, as an inventory has them."""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from rollout.inventory.quantities import Timeout
 from rollout.inventory.request import Request
@@ -18,6 +19,7 @@ DRIVERS = (
     "gunicorn",
     "http",
     "processes",
+    "runit",
     "signal",
     "supervisor",
     "systemd",
@@ -28,54 +30,55 @@ DRIVERS = (
 WITH_A_GAP = (
     "command",
     "docker",
+    "runit",
     "supervisor",
     "systemd",
 )
-"""Drivers during whose restart nobody may answer: the node must have left its load balancers."""
+"""Drivers that may leave nobody to answer during a restart: the node must have left its load balancers."""
 
 RELOAD = "reload"
-"""The `action` of a driver by which the application goes on answering."""
+"""The `action` of a driver with which the application keeps answering."""
 
 
 def leaves_a_gap(driver: str, settings: Any) -> bool:
-    """Whether nobody may answer during the restart; `settings` are those of the driver, as plain data."""
+    """Whether there may be nobody to answer during a restart; `settings` are the driver's, as plain data."""
     reloads = isinstance(settings, dict) and settings.get("action") == RELOAD
     return driver in WITH_A_GAP and not reloads
 
 
 class Celery(Section):
-    """A Celery worker: its queues are left, what runs finishes, it is restarted, and must execute a task."""
+    """A Celery worker: it leaves its queues, finishes its tasks, is restarted, and must execute a task."""
 
-    app: Word = Field(description="What `celery -A` is given, such as shop.tasks")
+    app: Word = Field(description="The app, as for `celery -A`, such as shop.tasks")
     node: NodeName = Field(
         default="celery@{node}", description="The worker's node name; {host} and {node} are filled in"
     )
-    drain: Timeout = Field(default=120.0, description="How long the tasks that it has may take to finish")
+    drain: Timeout = Field(default=120.0, description="How long the worker's tasks may take to finish")
     start: Text = Field(description="A shell line that restarts the worker")
     python: Word = Field(default="python3", description="The application's own interpreter, on the node")
     directory: AbsolutePath | None = Field(
-        default=None, description="Where the app is imported; by default where a login begins"
+        default=None, description="The folder to import the app in; by default the home directory"
     )
 
 
 class Docker(Section):
-    """One container, replaced by one of another image with the same configuration."""
+    """A container, replaced by one of another image with the same configuration."""
 
-    container: Word = Field(description="Its name")
+    container: Word = Field(description="The container's name")
     image: Word = Field(
-        description="The image of the new one, such as shop:$ROLLOUT_RELEASE; a rolling restart keeps the old"
+        description="The new image, such as shop:$ROLLOUT_RELEASE; a rolling restart keeps the old image"
     )
 
 
 class Gunicorn(Section):
-    """New workers of a gunicorn, or a new master with new workers, that have proved that they are ready."""
+    """A gunicorn: it gets new workers, or a new master with new workers, which prove that they are ready."""
 
-    pidfile: AbsolutePath = Field(description="gunicorn's own, as its setting pidfile has it")
+    pidfile: AbsolutePath = Field(description="gunicorn's own pidfile, as in its setting `pidfile`")
     mode: Literal["reload", "rolling", "upgrade"] = Field(
         description="reload: HUP, for what starts at once; rolling: worker by worker, each new one ready "
         "before an old one is asked to finish; upgrade: a new master beside the old one, by USR2"
     )
-    ready: Timeout = Field(default=60.0, description="How long a worker may take until it is ready")
+    ready: Timeout = Field(default=60.0, description="How long a worker may take to become ready")
     notify: UdpUrl | None = Field(
         default=None,
         description="Where workers report that they are ready, such as udp://127.0.0.1:4012; "
@@ -84,43 +87,59 @@ class Gunicorn(Section):
 
 
 class Processes(Section):
-    """Workers that a supervisor replaces on a signal, and each of which shows that it works."""
+    """Workers that a supervisor replaces on a signal; each of them shows that it works."""
 
-    pidfile: AbsolutePath = Field(description="Where the supervisor writes its id")
+    pidfile: AbsolutePath = Field(description="The file that the supervisor writes its id to")
     signal: Literal["HUP", "USR1", "USR2"] = Field(
-        default="HUP", description="What has it replace its workers, new ones first"
+        default="HUP", description="The signal on which it replaces its workers, new ones first"
     )
     beats: AbsolutePath = Field(description="A folder in which each worker touches the file of its id")
-    ready: Timeout = Field(default=30.0, description="How long new workers may take until all of them beat")
+    ready: Timeout = Field(default=30.0, description="How long the new workers may take until all beat")
     drain: Timeout = Field(
-        default=60.0, description="How long old workers may then take to finish, before they are ended"
+        default=60.0, description="How long old workers may then take to finish, before they are killed"
     )
     log: AbsolutePath | None = Field(
-        default=None, description="What the supervisor and its workers print, for when they fail"
+        default=None, description="Their log; its last lines are shown if the restart fails"
     )
+
+
+_SERVICES = r"^[^\s-]\S*( +[^\s-]\S*)*$"
+
+
+def _services(value: str) -> str:
+    if not re.fullmatch(_SERVICES, value):
+        raise ValueError("expected a service or several, such as shop or shop-1 shop-2")
+    return value
+
+
+ServiceNames = Annotated[
+    str, AfterValidator(_services), WithJsonSchema({"type": "string", "pattern": _SERVICES})
+]
 
 
 class Signal(Section):
-    """A signal to the process that a pidfile names, and what proves that it was heeded."""
+    """A signal to the process that a pidfile names, and the proof that it had an effect."""
 
-    pidfile: AbsolutePath = Field(description="Where the application's first process writes its id")
+    pidfile: AbsolutePath = Field(
+        description="The file that the application's first process writes its id to"
+    )
     signal: Literal["HUP", "USR1", "USR2", "WINCH", "INT", "TERM", "QUIT"] = Field(
         default="HUP", description="The signal"
     )
     proof: Literal["new-pid", "new-children", "health"] = Field(
         description="new-pid: the pidfile names another process, and the old one is gone; new-children: as "
-        "many other children have come as it had, and none of those is left; health: the health page tells"
+        "many other children have come as it had, and none of those is left; health: the health page"
     )
 
 
 class Systemd(Section):
-    """A systemd unit, and what is done to it."""
+    """A systemd unit, and whether it is restarted or reloaded."""
 
-    unit: Word = Field(description="Such as shop.service")
+    unit: Word = Field(description="The unit, such as shop.service")
     action: Literal["restart", "reload"] = Field(
         default="restart",
-        description="restart is a new start of the unit; reload has it load anew what it runs, which it must "
-        "know how to do: by Type=notify-reload, or an ExecReload= that ends when the reload is done",
+        description="restart stops and starts the unit; reload has it load its code anew, which the unit "
+        "must support: by Type=notify-reload, or an ExecReload= that ends when the reload is done",
     )
 
 
@@ -131,7 +150,7 @@ UnitSetting = Annotated[
 
 
 class Uwsgi(Section):
-    """A uWSGI that is reloaded by its master FIFO."""
+    """A uWSGI, which is reloaded by its master FIFO."""
 
     fifo: AbsolutePath = Field(description="`master-fifo` in uWSGI's settings; with refork, the second one")
     mode: Literal["chain", "refork", "reload"] = Field(
@@ -145,30 +164,34 @@ class Restart(Section):
     model_config = exactly_one(*DRIVERS)
 
     celery: Celery | None = Field(
-        default=None, description="A Celery worker, left by its queues first, and proven to execute tasks"
+        default=None,
+        description="A Celery worker, which leaves its queues first, and must then execute a task",
     )
     command: Text | None = Field(default=None, description="A shell line that ends when the restart is done")
-    docker: Docker | None = Field(default=None, description="A container that gets another image")
-    gunicorn: Gunicorn | None = Field(default=None, description="A gunicorn, in one of three ways")
+    docker: Docker | None = Field(default=None, description="A container, which gets another image")
+    gunicorn: Gunicorn | None = Field(default=None, description="A gunicorn, in one of three modes")
     http: Request | None = Field(
-        default=None, description="A request that has the application load anew what it serves"
+        default=None, description="A request on which the application loads its data or code anew"
     )
     processes: Processes | None = Field(
         default=None, description="Workers that a supervisor replaces on a signal"
+    )
+    runit: ServiceNames | None = Field(
+        default=None, description="A service of runit, or several with spaces between, such as shop-1 shop-2"
     )
     signal: Signal | None = Field(default=None, description="A signal to the process that a pidfile names")
     supervisor: Word | None = Field(
         default=None, description="A program or a group of supervisor, such as shop or shop:*"
     )
     systemd: UnitSetting | None = Field(
-        default=None, description="A unit such as shop.service, which is restarted; or settings"
+        default=None, description="A unit to restart, such as shop.service; or settings"
     )
-    uwsgi: Uwsgi | None = Field(default=None, description="A uWSGI that is reloaded by its master FIFO")
-    timeout: Timeout = Field(default=120.0, description="How long it may take")
+    uwsgi: Uwsgi | None = Field(default=None, description="A uWSGI, which is reloaded by its master FIFO")
+    timeout: Timeout = Field(default=120.0, description="How long the restart may take")
 
     @property
     def driver(self) -> tuple[str, Any]:
-        """The name of the one that is given, and its settings."""
+        """The name of the driver that the inventory chooses, and its settings."""
         return next((name, value) for name in DRIVERS if (value := getattr(self, name)) is not None)
 
 

@@ -1,4 +1,4 @@
-"""The ways in which a node gets its release, as an inventory names them, ready to be carried out."""
+"""How a node gets its release: the plan for what an inventory says."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from rollout.release.plan import Fill, ReleasePlan
 
 
 def plan_release(inventory: Inventory, release: str | None, fill: Fill) -> ReleasePlan | None:
-    """How a node gets `release`; `None` where the inventory does not say. Without a release, as much of it as
-    can be told beforehand. Raises UsageError."""
+    """The plan by which a node gets `release`; None if the inventory has no `release:`. Without a release,
+    the plan is only good for looking at it. Raises UsageError."""
     settings = inventory.release
     if settings is None:
         return None

@@ -1,4 +1,4 @@
-"""What every way to get a release is: what is sent while the node serves, and what is done when drained."""
+"""The parts of a release: what is sent while a node serves, and what is done once it is drained."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ Fill = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What is sent to a node, and kept there under the name of the release."""
+    """A file or folder that is sent to a node, and kept there under the name of the release."""
 
     source: Path
     packed: bool
-    """Whether it is packed here; else it is an archive already."""
+    """Whether rollout packs the source; otherwise it is an archive already."""
     of_one_release: bool
-    """The source bears the release's name, so that it is never another one's."""
+    """Whether the source bears the release's name, so that it cannot belong to another release."""
     bandwidth: float | None
     """Bytes a second, at most."""
     shown: str
     look: str
-    """A shell line that touches nothing. It fails where nothing could be put there; its last line says why,
-    else it is `there SHA256`, or `missing FREE` with the bytes that are free."""
+    """A shell line that touches nothing. It fails if the release could not be put there, and its last line
+    says why. Otherwise the last line is `there SHA256`, or `missing FREE` with the number of free bytes."""
     receive: Callable[[Content], AgentInput]
     keep: str
-    """A shell line for a release that is there: it will soon be switched to."""
+    """A shell line that prepares a release which is there for the switch."""
 
 
 @dataclass(frozen=True, slots=True)

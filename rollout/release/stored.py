@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from rollout.agents.release import keep, look, receive, switch
 from rollout.domain import Content
 from rollout.errors import UsageError
 from rollout.inventory.release import Archive, Files
@@ -16,7 +17,10 @@ _TAKEN = ("current", "previous")
 
 
 def archive(settings: Archive, timeout: float, here: Path, release: str | None, fill: Fill) -> ReleasePlan:
-    """Raises UsageError if no folder can bear the release's name."""
+    """The plan for an archive; a relative source begins at `here`. `timeout` is in seconds.
+
+    Raises UsageError if no folder can bear the release's name.
+    """
     return _stored(
         settings.source,
         settings.directory,
@@ -30,7 +34,10 @@ def archive(settings: Archive, timeout: float, here: Path, release: str | None, 
 
 
 def files(settings: Files, timeout: float, here: Path, release: str | None, fill: Fill) -> ReleasePlan:
-    """Raises UsageError if no folder can bear the release's name."""
+    """The plan for a file or a folder; a relative source begins at `here`. `timeout` is in seconds.
+
+    Raises UsageError if no folder can bear the release's name.
+    """
     return _stored(
         settings.source,
         settings.to,
@@ -47,7 +54,7 @@ def files(settings: Files, timeout: float, here: Path, release: str | None, fill
 def _stored(
     source: str,
     directory: str,
-    keep: int,
+    kept: int,
     *,
     timeout: float,
     here: Path,
@@ -60,17 +67,25 @@ def _stored(
         _require_usable(release)
     directory, name = fill(directory), release or ""
     owner = file_owner(directory)
-    told = {"directory": directory, "release": name}
-    kept = {**told, "keep": keep, "warm": packed}
     path = here / Path(fill(source)).expanduser()
+    keeping = keep.Options(directory=directory, release=name, keep=kept, warm=packed, pace=bandwidth)
 
-    def receive(content: Content) -> AgentInput:
-        receiving = {**kept, "size": content.size, "digest": content.sha256}
-        return on_node_with_input("release.receive", acting_for=owner, **receiving)
+    def receiving(content: Content) -> AgentInput:
+        options = receive.Options(
+            directory=directory,
+            release=name,
+            keep=kept,
+            warm=packed,
+            size=content.size,
+            digest=content.sha256,
+        )
+        return on_node_with_input(receive.main, options, acting_for=owner)
 
     return ReleasePlan(
         timeout=timeout,
-        command=on_node("release.switch", acting_for=owner, **told, keep=keep),
+        command=on_node(
+            switch.main, switch.Options(directory=directory, release=name, keep=kept), acting_for=owner
+        ),
         shown=f"{directory}/current → releases/{name}",
         upload=Upload(
             source=path,
@@ -78,9 +93,9 @@ def _stored(
             of_one_release="{release}" in source,
             bandwidth=bandwidth,
             shown=f"{path} → {directory}/releases/{name}",
-            look=on_node("release.look", acting_for=owner, **told),
-            receive=receive,
-            keep=on_node("release.keep", acting_for=owner, **kept, pace=bandwidth),
+            look=on_node(look.main, look.Options(directory=directory, release=name), acting_for=owner),
+            receive=receiving,
+            keep=on_node(keep.main, keeping, acting_for=owner),
         ),
     )
 

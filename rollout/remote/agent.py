@@ -1,9 +1,10 @@
-"""Programs of ours that run on the node: sent over the connection, they leave nothing behind.
+"""Programs of ours that run on a node: sent over the connection, they leave nothing behind.
 
-An agent is a module of `rollout.agents` with a function `main` that takes what it is told. The modules go as
-text on the standard input of a Python there, where they find each other under their own names; what they are
-told goes with them, so that no process list shows it. What an agent prints goes to the journal; when it
-fails, its last line says why.
+An agent is a module of `rollout.agents` with a class of options, a NamedTuple, and `main(options)`. Whoever
+wants a shell line that runs it passes `main` and such options, so types are checked on both sides. The
+modules go as text on the standard input of a Python on the node, where they find each other under their own
+names. The options go with them, so no process list shows them. What an agent prints goes to the journal; if
+it fails, its last line says why.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import functools
 import importlib
 import inspect
 import shlex
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 _AGENTS = "rollout.agents"
 _TALK = f"{_AGENTS}.common.talk"
@@ -37,42 +39,58 @@ fi
 """
 
 
+class Options(Protocol):
+    """What every NamedTuple can do. The values are literals of Python: text, numbers, None, and lists of
+    these."""
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+AgentOptions = TypeVar("AgentOptions", bound=Options)
+
+
 def file_owner(path: str) -> str:
-    """The owner of a file, for `on_node`."""
+    """The owner of a file, for `acting_for`."""
     return shlex.quote(path)
 
 
 def process_owner(pidfile: str) -> str:
-    """The owner of the process that a pidfile names, for `on_node`."""
+    """The owner of the process that a pidfile names, for `acting_for`."""
     return f'"/proc/$(cat {shlex.quote(pidfile)} 2>/dev/null)"'
 
 
 class AgentInput(NamedTuple):
-    """A shell line that runs an agent, and the program that must come first on its standard input; what comes
-    after it there is the agent's."""
+    """A shell line that runs an agent, and the program that must come first on its standard input. Whatever
+    comes after the program is for the agent to read."""
 
     line: str
     program: bytes
 
 
-def on_node(agent: str, *, acting_for: str = "", **told: Any) -> str:
-    """A shell line that runs the agent, with the modules that it uses, each after those that it uses itself.
+def on_node(main: Callable[[AgentOptions], None], options: AgentOptions, *, acting_for: str = "") -> str:
+    """A shell line that runs an agent in the node's own python3, shut off from its environment.
 
-    Who logs in is not always who runs the application: the agent acts for the owner `acting_for` if `sudo -n`
-    allows that, else it runs as it is, and will say what it may not do. root stays root.
+    Whoever logs in need not be who runs the application: the agent acts for the owner `acting_for` if `sudo
+    -n` allows that. Otherwise it runs as who logged in, and says what it is not permitted to do. root stays
+    root.
     """
-    return _acting(acting_for) + _here("$as python3 -I", _program(agent, told))
+    return _acting(acting_for) + _here("$as python3 -I", _program(main, options))
 
 
-def in_application(python: str, agent: str, **told: Any) -> str:
-    """The same for an agent that imports the application: in its own interpreter, which is not shut off from
-    its environment, since that may say where the application is."""
-    return _here(shlex.quote(python), _program(agent, told))
+def in_application(python: str, main: Callable[[AgentOptions], None], options: AgentOptions) -> str:
+    """A shell line that runs an agent in the application's interpreter, so that it can import the
+    application.
+
+    The interpreter is not shut off from its environment, which may say where the application is.
+    """
+    return _here(shlex.quote(python), _program(main, options))
 
 
-def on_node_with_input(agent: str, *, acting_for: str = "", **told: Any) -> AgentInput:
-    """As `on_node` for an agent to which something is sent."""
-    program = _program(agent, told).encode()
+def on_node_with_input(
+    main: Callable[[AgentOptions], None], options: AgentOptions, *, acting_for: str = ""
+) -> AgentInput:
+    """As `on_node`, for an agent that reads its standard input."""
+    program = _program(main, options).encode()
     start = f"import sys; exec(sys.stdin.buffer.read({len(program)}))"
     return AgentInput(f"{_acting(acting_for)}$as python3 -I -c {shlex.quote(start)}\n", program)
 
@@ -81,24 +99,48 @@ def _here(python: str, program: str) -> str:
     return f"{python} - <<'{_END}'\n{program}{_END}\n"
 
 
-def _program(agent: str, told: dict[str, Any]) -> str:
-    names = _modules(f"{_AGENTS}.{agent}")
-    packages = sorted({name.rpartition(".")[0] for name in (_TALK, *names)} | {"rollout", _AGENTS})
-    loads = [f"load({name!r}, '')" for name in packages]
-    loads += [f"module = load({name!r}, {_text(name)!r})" for name in _modules(_TALK) + names]
-    return "\n".join([_START, *loads, f"sys.modules[{_TALK!r}].run(module.main, {told!r})", ""])
+def _program(main: Callable[[AgentOptions], None], options: AgentOptions) -> str:
+    """The text of all modules, each loaded after those that it imports, and then the call of `main`."""
+    modules = dict.fromkeys((*needed_modules(_TALK), *needed_modules(main.__module__)))
+    packages = sorted({name.rpartition(".")[0] for name in modules} | {"rollout", _AGENTS})
+    agent, rebuilt = f"sys.modules[{main.__module__!r}]", f"{type(options).__name__}(**{options._asdict()!r})"
+    return "\n".join(
+        [
+            _START,
+            *(f"load({name!r}, '')" for name in packages),
+            *(f"load({name!r}, {_text(name)!r})" for name in modules),
+            f"agent = {agent}",
+            f"sys.modules[{_TALK!r}].run(agent.{main.__name__}, agent.{rebuilt})",
+            "",
+        ]
+    )
 
 
 @functools.cache
-def _modules(name: str) -> tuple[str, ...]:
-    """The agents' modules that one of them needs, each after those that it imports, itself the last."""
+def needed_modules(name: str) -> tuple[str, ...]:
+    """The modules that must be sent for the module `name` to work: those of the agents that it imports, each
+    after those that it imports itself, and in the end the module `name`."""
     needed: dict[str, None] = {}
-    for node in ast.walk(ast.parse(_text(name))):
-        if isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith(_AGENTS):
-            package = hasattr(importlib.import_module(node.module), "__path__")
-            imported = [f"{node.module}.{alias.name}" for alias in node.names] if package else [node.module]
-            needed.update((module, None) for own in imported for module in _modules(own))
+    for statement in ast.walk(ast.parse(_text(name))):
+        for module in _imported_agents(statement):
+            needed.update(dict.fromkeys(needed_modules(module)))
     return (*needed, name)
+
+
+def _imported_agents(statement: ast.AST) -> Iterator[str]:
+    """The modules of the agents that a statement imports, if it is an import."""
+    imported: list[str] = []
+    if isinstance(statement, ast.Import):
+        imported = [alias.name for alias in statement.names]
+    elif isinstance(statement, ast.ImportFrom) and statement.module is not None:
+        members = [f"{statement.module}.{alias.name}" for alias in statement.names]
+        imported = members if _is_agents_package(statement.module) else [statement.module]
+    return (module for module in imported if module.startswith(f"{_AGENTS}."))
+
+
+def _is_agents_package(name: str) -> bool:
+    """Whether names imported from there are modules. The packages of the agents hold nothing else."""
+    return f"{name}.".startswith(f"{_AGENTS}.") and hasattr(importlib.import_module(name), "__path__")
 
 
 def _text(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The ways to restart an application: the driver that an inventory names, ready to be carried out."""
+"""The restart drivers: each makes a plan out of its settings in an inventory."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rollout.restart import (
     gunicorn,
     http,
     processes,
+    runit,
     signal,
     supervisor,
     systemd,
@@ -27,17 +28,18 @@ _DRIVERS: Mapping[str, Callable[[Any, float, Fill], RestartPlan]] = {
     "gunicorn": gunicorn.plan_restart,
     "http": http.plan_restart,
     "processes": processes.plan_restart,
+    "runit": runit.plan_restart,
     "signal": signal.plan_restart,
     "supervisor": supervisor.plan_restart,
     "systemd": systemd.plan_restart,
     "uwsgi": uwsgi.plan_restart,
 }
-"""By their names in the inventory. Each is told its settings, the time-out in seconds, and what fills in
-`{host}`, `{node}` and `{release}`."""
+"""The drivers by their names in an inventory. Each gets its settings, the time-out in seconds, and a function
+that fills in `{host}`, `{node}` and `{release}`."""
 
 
 def plan_restart(settings: Restart | Literal["none"], fill: Fill) -> RestartPlan:
-    """The restart of one node that `settings` ask for. Raises UsageError."""
+    """The plan of the restart of one node. Raises UsageError for settings that can be seen to be wrong."""
     if settings == "none":
         return RestartPlan(timeout=0.0)
     name, chosen = settings.driver

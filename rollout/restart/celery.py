@@ -1,10 +1,12 @@
 """`restart.celery`: a worker leaves its queues, finishes its tasks, and must then be a new one that executes.
 
-The agent carries it out by the worker's own remote control, through the application's broker, and proves it.
+The agent runs in the application's own interpreter. It reaches the worker by Celery's remote control, through
+the application's broker.
 """
 
 from __future__ import annotations
 
+from rollout.agents.celery.restart import Options, main
 from rollout.inventory.restart import Celery
 from rollout.remote.agent import in_application
 from rollout.restart.driver import Fill, RestartPlan
@@ -14,20 +16,19 @@ _REPORT = 30.0
 
 
 def plan_restart(settings: Celery, timeout: float, fill: Fill) -> RestartPlan:
-    """`timeout` counts from the end of the drain, which has its own."""
-    node = fill(settings.node)
-    told = {
-        "app": settings.app,
-        "directory": None if settings.directory is None else fill(settings.directory),
-        "node": node,
-        "drain": settings.drain,
-        "start": settings.start,
-        "timeout": timeout,
-    }
+    """`timeout` counts from the end of the drain, which has a time-out of its own."""
+    options = Options(
+        app=settings.app,
+        directory=settings.directory and fill(settings.directory),
+        node=fill(settings.node),
+        drain=settings.drain,
+        start=settings.start,
+        timeout=timeout,
+    )
     python = fill(settings.python)
     return RestartPlan(
         timeout=settings.drain + timeout + _REPORT,
-        command=in_application(python, "celery.restart", **told),
-        shown=f"celery restart of {node}",
-        precheck=in_application(python, "celery.check", **told),
+        command=in_application(python, main, options),
+        shown=f"celery restart of {options.node}",
+        precheck=in_application(python, main, options._replace(check=True)),
     )

@@ -1,4 +1,4 @@
-"""`restart.command`: a shell line of the inventory. Its exit status is all that is known of it."""
+"""`restart.command`: a shell line of the inventory. Its exit status is the only proof."""
 
 from __future__ import annotations
 

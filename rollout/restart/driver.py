@@ -1,6 +1,7 @@
-"""What every restart driver is: the commands of a restart, and a proof that it happened.
+"""The parts of a restart driver: the commands of a restart, and a proof that it happened.
 
-"The command ended well" is no proof: a driver that can look before and after does, and judges what it saw.
+"The command ended well" is no proof: a driver that can look at the application before and after does, and
+judges what it saw. Many drivers have an agent do that on the node: `by_agent` makes their plan.
 """
 
 from __future__ import annotations
@@ -8,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Protocol, Self, TypeVar
+
+from rollout.remote.agent import on_node
 
 Fill = Callable[[str], str]
 """Fills in `{host}`, `{node}` and `{release}`."""
@@ -21,7 +25,7 @@ class ProofStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProofResult:
-    """What the proof says now; `detail` says it in words."""
+    """What a proof shows now; `detail` says it in words."""
 
     verdict: ProofStatus
     detail: str
@@ -42,7 +46,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """An HTTP request that restarts the application, sent from here."""
+    """An HTTP request that restarts the application. It is sent by the machine that rollout runs on."""
 
     method: str
     url: str
@@ -62,3 +66,34 @@ class RestartPlan:
     proof: Proof | None = None
     precheck: str | None = None
     """A shell line that touches nothing, and fails where the restart could not be carried out."""
+
+
+class RestartOptions(Protocol):
+    """The options of an agent that restarts an application."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds after which nobody waits for the agent any more."""
+
+    @property
+    def check(self) -> bool:
+        """Whether the agent only looks if the restart could be carried out, and touches nothing."""
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+    def _replace(self, *, check: bool = ...) -> Self: ...
+
+
+AgentOptions = TypeVar("AgentOptions", bound=RestartOptions)
+
+
+def by_agent(
+    main: Callable[[AgentOptions], None], options: AgentOptions, *, shown: str, acting_for: str = ""
+) -> RestartPlan:
+    """The plan of a restart that an agent carries out and proves: the agent looks first, with `check`."""
+    return RestartPlan(
+        timeout=options.timeout,
+        command=on_node(main, options, acting_for=acting_for),
+        shown=shown,
+        precheck=on_node(main, options._replace(check=True), acting_for=acting_for),
+    )

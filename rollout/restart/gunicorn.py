@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from rollout.agents.gunicorn.restart import Options, main
 from rollout.inventory.restart import Gunicorn
-from rollout.remote.agent import on_node, process_owner
-from rollout.restart.driver import Fill, RestartPlan
+from rollout.remote.agent import process_owner
+from rollout.restart.driver import Fill, RestartPlan, by_agent
 
 
 def plan_restart(settings: Gunicorn, timeout: float, fill: Fill) -> RestartPlan:
-    pidfile = fill(settings.pidfile)
-    told = {
-        "mode": settings.mode,
-        "pidfile": pidfile,
-        "notify": settings.notify,
-        "ready": settings.ready,
-        "timeout": timeout,
-    }
-    owner = process_owner(pidfile)
-    return RestartPlan(
+    options = Options(
+        mode=settings.mode,
+        pidfile=fill(settings.pidfile),
+        notify=settings.notify,
+        ready=settings.ready,
         timeout=timeout,
-        command=on_node("gunicorn.restart", acting_for=owner, check=False, **told),
-        shown=f"gunicorn {settings.mode} of {pidfile}",
-        precheck=on_node("gunicorn.restart", acting_for=owner, check=True, **told),
+    )
+    return by_agent(
+        main,
+        options,
+        acting_for=process_owner(options.pidfile),
+        shown=f"gunicorn {options.mode} of {options.pidfile}",
     )

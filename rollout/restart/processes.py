@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from rollout.agents.processes import Options, main
 from rollout.inventory.restart import Processes
-from rollout.remote.agent import on_node, process_owner
-from rollout.restart.driver import Fill, RestartPlan
+from rollout.remote.agent import process_owner
+from rollout.restart.driver import Fill, RestartPlan, by_agent
 
 
 def plan_restart(settings: Processes, timeout: float, fill: Fill) -> RestartPlan:
-    pidfile, beats = fill(settings.pidfile), fill(settings.beats)
-    told = {
-        "pidfile": pidfile,
-        "signal": settings.signal,
-        "beats": beats,
-        "ready": settings.ready,
-        "drain": settings.drain,
-        "log": settings.log and fill(settings.log),
-        "timeout": timeout,
-    }
-    owner = process_owner(pidfile)
-    return RestartPlan(
+    options = Options(
+        pidfile=fill(settings.pidfile),
+        signal=settings.signal,
+        beats=fill(settings.beats),
+        ready=settings.ready,
+        drain=settings.drain,
+        log=settings.log and fill(settings.log),
         timeout=timeout,
-        command=on_node("processes", acting_for=owner, check=False, **told),
-        shown=f"{settings.signal} to the supervisor in {pidfile}, until all that beat in {beats} are new",
-        precheck=on_node("processes", acting_for=owner, check=True, **told),
+    )
+    return by_agent(
+        main,
+        options,
+        acting_for=process_owner(options.pidfile),
+        shown=f"{options.signal} to the supervisor in {options.pidfile}, "
+        f"until all that beat in {options.beats} are new",
     )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from rollout.agents.signal import Options, main
 from rollout.inventory.restart import Signal
-from rollout.remote.agent import on_node, process_owner
-from rollout.restart.driver import Fill, RestartPlan
+from rollout.remote.agent import process_owner
+from rollout.restart.driver import Fill, RestartPlan, by_agent
 
 
 def plan_restart(settings: Signal, timeout: float, fill: Fill) -> RestartPlan:
     pidfile = fill(settings.pidfile)
-    told = {"pidfile": pidfile, "signal": settings.signal, "proof": settings.proof, "timeout": timeout}
-    owner = process_owner(pidfile)
-    return RestartPlan(
-        timeout=timeout,
-        command=on_node("signal", acting_for=owner, check=False, **told),
+    return by_agent(
+        main,
+        Options(pidfile=pidfile, signal=settings.signal, proof=settings.proof, timeout=timeout),
+        acting_for=process_owner(pidfile),
         shown=f"{settings.signal} to the process in {pidfile}, until {settings.proof}",
-        precheck=on_node("signal", acting_for=owner, check=True, **told),
     )

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from rollout.remote.agent import on_node
-from rollout.restart.driver import Fill, RestartPlan
+from rollout.agents.supervisor import Options, main
+from rollout.restart.driver import Fill, RestartPlan, by_agent
 
 
 def plan_restart(program: str, timeout: float, fill: Fill) -> RestartPlan:
-    agent = partial(on_node, "supervisor", program=fill(program), timeout=timeout)
-    return RestartPlan(
-        timeout=timeout,
-        command=agent(check=False),
-        shown=f"supervisorctl restart {fill(program)}, one process after another",
-        precheck=agent(check=True),
+    options = Options(program=fill(program), timeout=timeout)
+    return by_agent(
+        main, options, shown=f"supervisorctl restart {options.program}, one process after another"
     )

@@ -1,4 +1,5 @@
-"""`restart.systemd`: a unit, restarted or reloaded by systemctl. What systemd shows of it is the proof."""
+"""`restart.systemd`: a unit, restarted or reloaded by systemctl. The proof is the state that systemd
+shows."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ _ALLOWED = '[ "$(id -u)" = 0 ] || sudo -n -l systemctl {action} {name} >/dev/nul
 
 
 def plan_restart(settings: Systemd | str, timeout: float, _: Fill) -> RestartPlan:
-    """By systemctl, as root or with `sudo -n`. Raises UsageError for what cannot be a unit."""
+    """systemctl runs as root or with `sudo -n`. Raises UsageError for a name that no unit can have."""
     if isinstance(settings, str):
         settings = Systemd.model_construct(unit=settings)
     unit, action = settings.unit, settings.action

@@ -1,4 +1,4 @@
-"""What `systemctl show` prints of a unit before and after, and whether that proves a restart or a reload.
+"""The state of a unit before and after, as `systemctl show` prints it: does it prove a restart or a reload?
 
 systemd gives every start of a unit an `InvocationID`. A restart is done when the unit is active under another
 one than before, whatever the restart command said. A reload is done when it is active under the same one, has
@@ -44,9 +44,7 @@ def compare_restart(unit: str, before: str, after: str) -> ProofResult:
     if now["ActiveState"] == "inactive":
         return ProofResult(ProofStatus.FAILED, f"{unit} is not running ({_result(now)})")
     if now.get("InvocationID", "") in ("", then.get("InvocationID", "")):
-        return ProofResult(
-            ProofStatus.FAILED, f"{unit} was not restarted: it is still the invocation of before"
-        )
+        return ProofResult(ProofStatus.FAILED, f"{unit} was not restarted: it is still the same invocation")
     # systemd counts its own restarts; one by hand sets the count to 0, but not from within a crash loop
     if now.get("NRestarts", "0") not in ("0", then.get("NRestarts", "0")):
         return ProofResult(ProofStatus.FAILED, f"{unit} keeps restarting ({now['NRestarts']} times so far)")
@@ -80,7 +78,7 @@ def _properties(shown: str) -> Mapping[str, str]:
 
 
 def _unanswered(unit: str, before: str, after: str) -> ProofResult:
-    """systemd has no such unit, or there is no systemd, or it did not answer."""
+    """The result if systemd has no such unit, if there is no systemd, or if it did not answer."""
     unusable = _UNUSABLE.get(_properties(after).get("LoadState", ""))
     if unusable:
         return ProofResult(ProofStatus.FAILED, f"{unit}: {unusable}")
@@ -92,13 +90,13 @@ def _unanswered(unit: str, before: str, after: str) -> ProofResult:
 
 
 def _starts_again(now: Mapping[str, str]) -> bool:
-    """Whether it ended by itself, and systemd is about to start it again."""
+    """Whether the unit ended by itself, and systemd is about to start it again."""
     return now.get("SubState", "").startswith("auto-restart")
 
 
 def _changes(now: Mapping[str, str]) -> bool:
-    """Whether systemd is still at it. Between its stop and its start a unit can look failed: an old process
-    that ended badly."""
+    """Whether systemd is still working on the unit. Between its stop and its start a unit can look failed, if
+    the old process ended badly."""
     return bool(now.get("Job")) or now["ActiveState"] not in ("active", "inactive", "failed")
 
 

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import posixpath
-from functools import partial
 
+from rollout.agents.uwsgi.restart import Options, main
 from rollout.inventory.restart import Uwsgi
-from rollout.remote.agent import file_owner, on_node
-from rollout.restart.driver import Fill, RestartPlan
+from rollout.remote.agent import file_owner
+from rollout.restart.driver import Fill, RestartPlan, by_agent
 
 
 def plan_restart(settings: Uwsgi, timeout: float, fill: Fill) -> RestartPlan:
     fifo = posixpath.normpath(fill(settings.fifo))
-    agent = partial(
-        on_node,
-        "uwsgi.restart",
+    return by_agent(
+        main,
+        Options(fifo=fifo, mode=settings.mode, timeout=timeout),
         acting_for=file_owner(fifo),
-        fifo=fifo,
-        mode=settings.mode,
-        timeout=timeout,
-    )
-    return RestartPlan(
-        timeout=timeout,
-        command=agent(check=False),
         shown=f"uwsgi {settings.mode} by {fifo}",
-        precheck=agent(check=True),
     )

@@ -99,7 +99,7 @@ def test_an_ordinary_user_without_sudo_is_told(systemd_host: SystemdHost, starte
     assert went.command == Completed(1, ("sudo: a password is required",))
     assert (went.verdict, went.detail) == (
         ProofStatus.FAILED,
-        "shop.service was not restarted: it is still the invocation of before",
+        "shop.service was not restarted: it is still the same invocation",
     )
 
 

@@ -207,6 +207,7 @@ def drivers(folder: Path) -> dict[str, Any]:
         "gunicorn": {**pidfile, "mode": "rolling", "notify": "udp://127.0.0.1:4012"},
         "http": {"url": f"http://{{host}}:1/{TOKEN}", "method": "POST"},
         "processes": {**pidfile, "beats": f"{place}/beats", "log": f"{place}/log", "signal": "HUP"},
+        "runit": f"shop-{TOKEN}",
         "signal": {**pidfile, "signal": "HUP", "proof": "new-children"},
         "supervisor": f"shop-{TOKEN}:*",
         "systemd": {"unit": f"{TOKEN}.service", "action": "reload"},

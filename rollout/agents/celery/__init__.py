@@ -1,1 +1,1 @@
-"""The agents that restart a Celery worker."""
+"""The agent that restarts a Celery worker."""

@@ -11,13 +11,14 @@ from typing import Any, Iterator, Optional
 from rollout.agents.common.talk import Failed, say
 
 _FRAMES = 4
-"""Of a traceback: its end, where the application's own lines are."""
+"""Of a traceback, only the end is shown: the application's own lines are there."""
 _CONNECT = 5
 """Seconds for reaching the broker."""
 
 
 def load(name: str, directory: Optional[str]) -> Any:
-    """What `celery -A NAME` finds there, with all modules that its worker would import. Raises Failed."""
+    """The app that `celery -A NAME` finds in the directory, with all modules that its worker would import.
+    Raises Failed."""
     if directory is not None:
         os.chdir(directory)
     where = f"{name} in {os.getcwd()}"
@@ -33,7 +34,7 @@ def load(name: str, directory: Optional[str]) -> Any:
     try:
         app = find_app(name)
         if not isinstance(app, Celery):
-            raise Failed(f"{where} is no Celery app")
+            raise Failed(f"{where} is not a Celery app")
         app.loader.import_default_modules()
         app.finalize()
     except (Exception, SystemExit) as error:
@@ -45,20 +46,21 @@ def load(name: str, directory: Optional[str]) -> Any:
 
 
 def _show(error: BaseException) -> None:
-    """Where it was raised, without the import system's own part."""
+    """Print where an error was raised, without the import system's own part."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith("<frozen") and "/importlib/" not in frame.filename
     ]
-    told = [*traceback.format_list(frames[-_FRAMES:]), *traceback.format_exception_only(type(error), error)]
-    for line in "".join(told).splitlines():
+    shown = [*traceback.format_list(frames[-_FRAMES:]), *traceback.format_exception_only(type(error), error)]
+    for line in "".join(shown).splitlines():
         say(line)
 
 
 @contextmanager
 def broker_of(app: Any) -> Iterator[str]:
-    """It can be reached, as its URL without a password says. Raises Failed if not, or if it is lost."""
+    """Connect to the app's broker; yield its URL without a password. Raises Failed if the broker cannot be
+    reached, or is lost during the block."""
     from kombu.exceptions import OperationalError
 
     try:
@@ -71,7 +73,7 @@ def broker_of(app: Any) -> Iterator[str]:
             connection = app.connection_for_write()
         lost = (OperationalError, *connection.connection_errors, *connection.channel_errors)
     except Exception as error:  # its text could show the password
-        raise Failed(f"the broker URL of the app makes no sense to Celery: {type(error).__name__}") from None
+        raise Failed(f"Celery cannot read the app's broker URL: {type(error).__name__}") from None
     doing = "be reached"
     try:
         with connection:

@@ -1,4 +1,5 @@
-"""Restarts a Celery worker that has left its queues, and sees the new one execute a task."""
+"""Restarts a Celery worker: it leaves its queues and finishes its tasks, and the new one must execute a
+task."""
 
 from __future__ import annotations
 
@@ -6,12 +7,14 @@ import signal
 import subprocess
 import time
 from contextlib import contextmanager, suppress
-from typing import Any, Dict, Iterator, List
+from typing import Any, Iterator, List, NamedTuple, Optional
 
 from rollout.agents.celery.app import broker_of, load
-from rollout.agents.celery.last_words import LastWords
 from rollout.agents.celery.task import executed
 from rollout.agents.celery.worker import Life, Worker, wait_for
+from rollout.agents.common import deadline, log, proc
+from rollout.agents.common.deadline import Deadline
+from rollout.agents.common.log import Log
 from rollout.agents.common.talk import Failed, say, still_heard
 
 _ENDINGS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
@@ -23,30 +26,52 @@ _NAMED = 5
 """Of the tasks that do not finish, so many are named."""
 
 
-def main(told: Dict[str, Any]) -> None:
-    """The new code must load before anything is touched: where it does not, the old worker goes on."""
-    app = load(told["app"], told["directory"])
+class Options(NamedTuple):
+    """`node` is the worker's node name, `start` a shell line that restarts it. `drain` and `timeout` are in
+    seconds; `timeout` counts from the end of the drain."""
+
+    app: str
+    directory: Optional[str]
+    node: str
+    drain: float
+    start: str
+    timeout: float
+    check: bool = False
+    """Only look whether the restart could be carried out, and touch nothing."""
+
+
+def main(options: Options) -> None:
+    """The new code must load before anything is touched: if it does not, the old worker goes on."""
+    app = load(options.app, options.directory)
     with broker_of(app) as url:
-        worker = Worker(app, told["node"])
+        worker = Worker(app, options.node)
         old = worker.require(url)
+        if options.check:
+            return
         queues = worker.queues() or []
-        # Those that end with their consumer, such as a broadcast's, have another name each time.
+        # Queues that end with their consumer, such as a broadcast's, have another name each time.
         lasting = [queue["name"] for queue in queues if not queue["auto_delete"]]
-        last_words = LastWords(old.pid)
-        with _away(worker, [queue["name"] for queue in queues]):
-            _finish(worker, old, told["drain"])
-            deadline = time.monotonic() + told["timeout"]
-            with _explained(last_words):
-                _carry_out(told["start"], deadline)
-                _come_anew(worker, old, deadline, told["timeout"])
-        with _explained(last_words):
-            require_queues(worker, lasting, deadline)
-            require_execution(app, worker, deadline, told["timeout"])
+        workers_log = _log_of(old)
+        with _away_from(worker, [queue["name"] for queue in queues]):
+            _finish_tasks(worker, old, options.drain)
+            end = deadline.after(options.timeout)
+            with _explained_by(workers_log):
+                _run_start_line(options.start, end)
+                _come_anew(worker, old, end, options.timeout)
+        with _explained_by(workers_log):
+            require_queues(worker, lasting, end)
+            require_execution(app, worker, end, options.timeout)
+
+
+def _log_of(worker: Life) -> Log:
+    """The log of a worker and its successor. A worker elsewhere, such as in a container, shows none here."""
+    process = proc.find(worker.pid)
+    return Log([]) if process is None else log.of_process(process)
 
 
 @contextmanager
-def _away(worker: Worker, queues: List[str]) -> Iterator[None]:
-    """The worker has left these queues; whatever ends the block early, it is told to consume them again."""
+def _away_from(worker: Worker, queues: List[str]) -> Iterator[None]:
+    """Have the worker leave these queues. Whatever ends the block early, it is told to consume them again."""
     for number in _ENDINGS:
         signal.signal(number, _end)
     try:
@@ -76,26 +101,26 @@ def _end(number: int, _: Any) -> None:
 
 
 @contextmanager
-def _explained(last_words: LastWords) -> Iterator[None]:
+def _explained_by(workers_log: Log) -> Iterator[None]:
+    """Print the end of the log before a failure of the block, which is marked as BROKEN."""
     try:
         yield
     except Failed as failed:
-        for line in last_words.lines():
+        for line in workers_log.last_lines():
             say(line)
         raise Failed(f"BROKEN: {failed}") from None
 
 
-def _finish(worker: Worker, old: Life, seconds: float) -> None:
-    """Wait until the worker has no task left. Raises Failed with those that it has in the end."""
-    left = time.monotonic()
-    deadline = left + seconds
+def _finish_tasks(worker: Worker, old: Life, seconds: float) -> None:
+    """Wait until the worker has no task left. Raises Failed with the tasks that are left after `seconds`."""
+    under_way, end = deadline.after(_UNDER_WAY), deadline.after(seconds)
     shown = -1
     while True:
         tasks = worker.tasks()
-        if tasks == [] and time.monotonic() > left + _UNDER_WAY:
+        if tasks == [] and under_way.passed:
             say(f"{worker.node} (process {old.pid}) consumes no queue and has no task left")
             return
-        if tasks != [] and time.monotonic() >= deadline:
+        if tasks != [] and end.passed:
             if tasks is None:
                 raise Failed(f"{worker.node} does not answer any more")
             named = ", ".join(f"{task['name']} {task['id']}" for task in tasks[:_NAMED])
@@ -107,9 +132,9 @@ def _finish(worker: Worker, old: Life, seconds: float) -> None:
         time.sleep(_LOOK_AGAIN)
 
 
-def _carry_out(line: str, deadline: float) -> None:
+def _run_start_line(line: str, end: Deadline) -> None:
     process = subprocess.Popen(["sh", "-c", line], stdin=subprocess.DEVNULL)
-    if not wait_for(lambda: process.poll() is not None, deadline):
+    if not wait_for(lambda: process.poll() is not None, end):
         process.kill()
         process.wait()
         raise Failed(f"`{line}` did not end in time")
@@ -117,7 +142,7 @@ def _carry_out(line: str, deadline: float) -> None:
         raise Failed(f"`{line}` exited with {process.returncode}")
 
 
-def _come_anew(worker: Worker, old: Life, deadline: float, seconds: float) -> None:
+def _come_anew(worker: Worker, old: Life, end: Deadline, seconds: float) -> None:
     seen = [old]
 
     def came() -> bool:
@@ -125,27 +150,30 @@ def _come_anew(worker: Worker, old: Life, deadline: float, seconds: float) -> No
         seen[:] = [] if life is None else [life]
         return life is not None and life.follows(old)
 
-    if not wait_for(came, deadline):
-        wrong = "is still the process of before" if seen else "does not answer"
-        raise Failed(f"{worker.node} {wrong} {seconds:g} s after it was to restart")
+    if not wait_for(came, end):
+        state = "is still the old process" if seen else "does not answer"
+        raise Failed(f"{worker.node} {state} {seconds:g} s after it was to restart")
     say(f"{worker.node} is process {seen[0].pid} now")
 
 
-def require_queues(worker: Worker, queues: List[str], deadline: float) -> None:
-    """It begins with all of its queues at once."""
-    wait_for(lambda: bool(worker.consumed()), deadline)
+def require_queues(worker: Worker, queues: List[str], end: Deadline) -> None:
+    """Raises Failed if the worker does not consume these queues. A worker begins with all its queues at
+    once."""
+    wait_for(lambda: bool(worker.consumed()), end)
     consumed = worker.consumed()
     missing = [queue for queue in queues if queue not in consumed]
     if missing or not consumed:
         raise Failed(
             f"{worker.node} does not consume {', '.join(missing) or 'any queue'} as before: "
-            "if that is meant, let `celery control cancel_consumer` do so first"
+            "if that is intended, run `celery control cancel_consumer` first"
         )
     say(f"{worker.node} consumes {', '.join(consumed)}")
 
 
-def require_execution(app: Any, worker: Worker, deadline: float, seconds: float) -> None:
-    if executed(app, worker, deadline):
+def require_execution(app: Any, worker: Worker, end: Deadline, seconds: float) -> None:
+    """Raises Failed if the worker executes no task of ours, and is not busy with tasks of its queues
+    either."""
+    if executed(app, worker, end):
         say(f"{worker.node} has executed a task of ours")
     elif worker.busy():
         say(f"{worker.node} executes tasks, all that it can at once: ours had to wait behind them")

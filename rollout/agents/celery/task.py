@@ -7,11 +7,12 @@ the pool that has executed it, comes back through a second queue, so that no res
 from __future__ import annotations
 
 import socket
-import time
 import uuid
 from typing import Any, List
 
 from rollout.agents.celery.worker import Worker, wait_for
+from rollout.agents.common import deadline
+from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.talk import still_heard
 
 _TASK = "celery.accumulate"
@@ -19,8 +20,8 @@ _EXCHANGE = "rollout"
 _LOOK_AGAIN = 0.5
 
 
-def executed(app: Any, worker: Worker, deadline: float) -> bool:
-    """Whether it came back before that time by the monotonic clock. Nothing of it is left."""
+def executed(app: Any, worker: Worker, end: Deadline) -> bool:
+    """Whether the task came back in time. No queue and no message of it is left."""
     from kombu import Exchange, Queue
 
     exchange = Exchange(_EXCHANGE, auto_delete=True)
@@ -38,7 +39,7 @@ def executed(app: Any, worker: Worker, deadline: float) -> bool:
                 routing_key=there.routing_key,
                 auto_delete=True,
             )
-            if not wait_for(lambda: there.name in worker.consumed(), deadline):
+            if not wait_for(lambda: there.name in worker.consumed(), end):
                 return False
             there(channel).declare()
             callback = app.signature(
@@ -50,20 +51,20 @@ def executed(app: Any, worker: Worker, deadline: float) -> bool:
                 routing_key=there.routing_key,
                 link=callback,
                 ignore_result=True,
-                expires=max(1.0, deadline - time.monotonic()),
+                expires=max(1.0, end.left),
             )
-            return _arrived(connection, channel, back, deadline)
+            return _arrived(connection, channel, back, end)
         finally:
             worker.ask("cancel_consumer", queue=there.name)
-            wait_for(lambda: there.name not in worker.consumed(), time.monotonic() + _LOOK_AGAIN)
+            wait_for(lambda: there.name not in worker.consumed(), deadline.after(_LOOK_AGAIN))
             for queue in (there, back):
                 queue(channel).delete()
 
 
-def _arrived(connection: Any, channel: Any, queue: Any, deadline: float) -> bool:
+def _arrived(connection: Any, channel: Any, queue: Any, end: Deadline) -> bool:
     arrived: List[Any] = []
     with connection.Consumer(queue, channel=channel, on_message=arrived.append, no_ack=True):
-        while not arrived and time.monotonic() < deadline:
+        while not arrived and not end.passed:
             still_heard()
             try:
                 connection.drain_events(timeout=_LOOK_AGAIN)

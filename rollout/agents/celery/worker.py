@@ -5,20 +5,22 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
+from rollout.agents.common import deadline
+from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.talk import Failed, still_heard
 
 _ANSWER = 3.0
-"""Seconds in which a worker answers."""
+"""Seconds for a worker to answer."""
 _SOON = 1.0
-"""The same, while it is asked again and again: one that is yet to start has not heard the question."""
+"""Seconds for a worker that is asked again and again: one that is yet to start has not heard the question."""
 _OTHERS = 1.0
-"""Seconds in which the others do: all are waited for, since nobody knows how many there are."""
+"""Seconds for the other workers: nobody knows how many there are, so they are given all of it."""
 _LOOK_AGAIN = 0.2
 
 
 class Life(NamedTuple):
-    """One run of a worker. `begun` is about when, by the monotonic clock of who asks: in a container, each
-    has the same pid."""
+    """One run of a worker. `begun` is about when it began, by the monotonic clock of who asks: in a
+    container, each run has the same pid."""
 
     pid: int
     begun: float
@@ -28,14 +30,14 @@ class Life(NamedTuple):
 
 
 class Worker:
-    """What it answers is None where it gives no answer."""
+    """A worker, known by its node name. A question that it does not answer gives None."""
 
     def __init__(self, app: Any, node: str) -> None:
         self._app = app
         self.node = node
 
     def require(self, url: str) -> Life:
-        """Raises Failed if it does not answer, with those that do."""
+        """The worker's present run. Raises Failed if it does not answer, with the names of those that do."""
         life = self.life(_ANSWER)
         if life is not None:
             return life
@@ -54,42 +56,38 @@ class Worker:
         return None if stats is None else Life(stats["pid"], time.monotonic() - stats["uptime"])
 
     def busy(self) -> bool:
-        """Whether each of its processes runs a task."""
+        """Whether each of the worker's processes runs a task."""
         stats, active = self.ask("stats"), self.ask("active")
         return bool(stats and active) and len(active) >= stats["pool"]["max-concurrency"]
 
     def tasks(self) -> Optional[List[Dict[str, Any]]]:
-        """Those that it runs, and those that it has taken and will run."""
+        """The tasks that the worker runs, and those that it has fetched and will run."""
         reserved, active = self.ask("reserved"), self.ask("active")  # in this order none escapes
         return None if reserved is None or active is None else active + reserved
 
     def queues(self, within: float = _ANSWER) -> Optional[List[Dict[str, Any]]]:
-        """Those that it consumes."""
+        """The queues that the worker consumes."""
         return self.ask("active_queues", within)  # type: ignore[no-any-return]
 
     def consumed(self) -> List[str]:
-        """Their names; none where it does not answer at once."""
+        """The names of the queues that the worker consumes; none if it does not answer at once."""
         return [queue["name"] for queue in self.queues(_SOON) or ()]
 
     def leave(self, names: List[str]) -> None:
-        """Consume none of these queues. Raises Failed if it does not say so."""
+        """Have the worker consume none of these queues. Raises Failed if it does not confirm that."""
         for name in names:
             self.ask("cancel_consumer", queue=name)
-        if not wait_for(lambda: self.queues() == [], time.monotonic() + _ANSWER):
-            raise Failed(f"{self.node} does not stop to consume {', '.join(names)}")
+        if not wait_for(lambda: self.queues() == [], deadline.after(_ANSWER)):
+            raise Failed(f"{self.node} does not stop consuming {', '.join(names)}")
 
     def come_back(self, names: List[str]) -> bool:
-        """Consume these queues again, which it had left. Told at once, for whoever is short of time."""
+        """Have the worker consume these queues again; return whether it does. All are asked for before the
+        first answer is waited for, since whoever calls this may be short of time."""
         for name in names:
             self._app.control.add_consumer(name, destination=[self.node])
-        return wait_for(lambda: set(names) <= set(self.consumed()), time.monotonic() + _ANSWER)
+        return wait_for(lambda: set(names) <= set(self.consumed()), deadline.after(_ANSWER))
 
 
-def wait_for(true: Callable[[], bool], deadline: float) -> bool:
-    """Whether it became true before that time by the monotonic clock."""
-    while not true():
-        if time.monotonic() >= deadline:
-            return False
-        still_heard()
-        time.sleep(_LOOK_AGAIN)
-    return True
+def wait_for(condition: Callable[[], bool], end: Deadline) -> bool:
+    """As `end.wait_for`. Raises BrokenPipeError if nobody listens to the agent any more."""
+    return end.wait_for(condition, every=_LOOK_AGAIN, between=still_heard)

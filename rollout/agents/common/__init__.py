@@ -1,1 +1,1 @@
-"""What several agents use on a node."""
+"""Modules that several agents use on a node."""

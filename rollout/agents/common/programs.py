@@ -1,4 +1,4 @@
-"""Programs of the node: run to their end, by whoever may run them."""
+"""Running programs of the node to their end, as we are or by sudo."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from rollout.agents.common.talk import Failed
 
 
 class Ended(NamedTuple):
-    """`output` is of both streams."""
+    """The end of a program. `output` is that of both streams."""
 
     status: int
     output: str
 
     @property
     def last(self) -> str:
-        """Its last line, which says why it failed."""
+        """The last line of the output, which says why the program failed."""
         lines = self.output.split("\n") if self.output else []
         return lines[-1] if lines else f"exit status {self.status}"
 
@@ -29,9 +29,8 @@ def ways(program: str) -> List[List[str]]:
 
 
 def run(words: List[str], timeout: Optional[float] = None) -> Ended:
-    """Run it to its end. Raises Failed if it is not there, or has not ended after so many seconds.
-
-    Neither that nor our own end ends it: what it has begun, it finishes.
+    """Run a program to its end. Raises Failed if there is no such program, or if it is still running after
+    `timeout` seconds. Neither that nor our own end stops it: it finishes what it has begun.
     """
     with tempfile.TemporaryFile() as output:
         try:
@@ -43,6 +42,6 @@ def run(words: List[str], timeout: Optional[float] = None) -> Ended:
         try:
             status = process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise Failed(f"`{' '.join(words)}` has not ended in time, and goes on") from None
+            raise Failed(f"`{' '.join(words)}` did not end in time, and is still running") from None
         output.seek(0)
         return Ended(status, output.read().decode(errors="replace").strip())

@@ -1,41 +1,43 @@
-"""What an agent is told, and what it tells: lines for the journal, and at its end how it went."""
+"""How an agent talks to the machine that sent it: lines for the journal, and at the end how it went."""
 
 from __future__ import annotations
 
 import os
 import select
 import sys
-from typing import Any, Callable, Dict
+from typing import Callable, TypeVar
+
+Options = TypeVar("Options")
 
 
 class Failed(Exception):
-    """What went wrong, in a line that ends the agent."""
+    """The reason why an agent ends without success, in one line."""
 
 
 def say(text: str) -> None:
-    """A line for the journal."""
+    """Print a line for the journal."""
     print(text, flush=True)
 
 
 def still_heard() -> None:
-    """Raises BrokenPipeError if nobody listens any more, without a word."""
-    ears = select.poll()
-    ears.register(sys.stdout.fileno(), 0)
-    if any(event & (select.POLLERR | select.POLLHUP) for _, event in ears.poll(0)):
+    """Raises BrokenPipeError if nobody reads our output any more; prints nothing to find that out."""
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)
+    if any(event & (select.POLLERR | select.POLLHUP) for _, event in output.poll(0)):
         raise BrokenPipeError
 
 
-def run(agent: Callable[[Dict[str, Any]], None], told: Dict[str, Any]) -> None:
-    """Run the agent and exit: with 0, or with 1 after a last line that says why not."""
+def run(main: Callable[[Options], None], options: Options) -> None:
+    """Run an agent and exit: with 0, or with 1 after a last line that says why it failed."""
     try:
-        agent(told)
+        main(options)
     except Failed as failed:
-        wrong = str(failed)
+        reason = str(failed)
     except BrokenPipeError:  # nobody listens any more
         os._exit(1)
     except OSError as error:
-        wrong = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     else:
         sys.exit(0)
-    say(wrong)
+    say(reason)
     sys.exit(1)

@@ -22,7 +22,7 @@ class Refused(Failed):
 
 
 class Docker(http.client.HTTPConnection):
-    """`words` begin a docker command."""
+    """A connection to the Docker daemon; `words` begin a docker command."""
 
     def __init__(self, words: List[str]) -> None:
         super().__init__("docker")
@@ -42,7 +42,7 @@ class Docker(http.client.HTTPConnection):
         self.sock = ours
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """What the daemon answers; `path` may hold a query. Raises Refused, Failed."""
+        """Send a request, and return the daemon's answer; `path` may hold a query. Raises Refused, Failed."""
         headers = {} if body is None else {"Content-Type": "application/json"}
         try:
             self.request(method, path, None if body is None else json.dumps(body), headers)
@@ -50,35 +50,36 @@ class Docker(http.client.HTTPConnection):
             text = answer.read()
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            said = self._dial.communicate()[1].decode(errors="replace").strip()
-            raise Failed(said.split("\n")[-1] or f"the Docker daemon hung up: {error!r}") from None
+            errors = self._dial.communicate()[1].decode(errors="replace").strip()
+            raise Failed(errors.split("\n")[-1] or f"the Docker daemon hung up: {error!r}") from None
         value = json.loads(text) if text else None
         if answer.status >= http.HTTPStatus.BAD_REQUEST:
             raise Refused(answer.status, (value or {}).get("message") or answer.reason)
         return value
 
     def container(self, name: str) -> Any:
-        """What `docker inspect` shows. Raises Refused."""
+        """A container as `docker inspect` shows it. Raises Refused."""
         return self.ask("GET", f"/containers/{quote(name)}/json")
 
     def image(self, name: str) -> Any:
-        """What `docker image inspect` shows. Raises Refused."""
+        """An image as `docker image inspect` shows it. Raises Refused."""
         return self.ask("GET", f"/images/{quote(name)}/json")
 
     def last_lines(self, container: str, count: int) -> List[str]:
-        """What a container printed last."""
+        """The last lines that a container printed. Docker has them: they are in no file that others may
+        read."""
         return programs.run([*self.words, "logs", "--tail", str(count), container], 20).output.split("\n")
 
 
 def reach() -> Docker:
-    """The daemon, as we are or by sudo. Raises Failed where neither may reach it."""
-    why = []
+    """The daemon, as we are or by sudo. Raises Failed if neither may reach it."""
+    reasons = []
     for words in programs.ways("docker"):
         docker = Docker(words)
         try:
             docker.ask("GET", "/version")
         except Failed as failed:
-            why.append(str(failed))
+            reasons.append(str(failed))
         else:
             return docker
-    raise Failed("; ".join(why))
+    raise Failed("; ".join(reasons))

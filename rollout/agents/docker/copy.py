@@ -1,7 +1,8 @@
-"""What a container is made of, so that one of another image can be made like it.
+"""The settings of a container, so that one of another image can be made like it.
 
-The daemon fills what an image says into what a container was given. It is taken out again here: the new
-container gets its own image's command, environment and so on, but for what was set by hand.
+The daemon adds the settings of an image to those that a container was given. They are taken out again here:
+the new container gets the command, the environment and so on of its own image, except for what was set by
+hand.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Tuple
 
 Shown = Dict[str, Any]
-"""As `docker inspect` shows it."""
+"""A container or a part of one, as `docker inspect` shows it."""
 
 _OF_THE_IMAGE = ("WorkingDir", "User", "StopSignal", "Healthcheck", "Shell", "OnBuild")
 _MAPPINGS_OF_THE_IMAGE = ("Labels", "Volumes", "ExposedPorts")
@@ -26,7 +27,7 @@ def copy_of(container: Shown, its_image: Shown, image: str, host_name: str) -> S
 
 
 def further_networks(container: Shown) -> List[Tuple[str, Shown]]:
-    """Networks with their settings that it must be connected to once it is made."""
+    """The networks, with their settings, that the new container must be connected to once it is made."""
     return _networks(container)[1:]
 
 
@@ -54,7 +55,8 @@ def _config(container: Shown, given: Shown, host_name: str) -> Shown:
 
 
 def _host_config(container: Shown) -> Shown:
-    """Volumes without a name of their own are handed on: there may be data in them."""
+    """The settings of the host. Volumes without a name of their own are handed on: there may be data in
+    them."""
     host: Shown = dict(container["HostConfig"])
     binds = list(host.get("Binds") or ())
     mounts = [mount for mount in host.get("Mounts") or () if mount["Type"] != "volume" or mount.get("Source")]
@@ -71,7 +73,8 @@ def _host_config(container: Shown) -> Shown:
 
 
 def _networks(container: Shown) -> List[Tuple[str, Shown]]:
-    """Its own first, the one that it was made with. What an address or an alias was by chance is left out."""
+    """A container's networks, first the one that it was made with. Addresses and aliases that it has by
+    chance are left out."""
     mode = container["HostConfig"]["NetworkMode"]
     networks = container["NetworkSettings"]["Networks"] or {}
     chosen = []

@@ -6,57 +6,68 @@ The old one is kept, stopped, until then; if the new one is broken it serves aga
 from __future__ import annotations
 
 import os
-import select
 import socket
 import time
 from contextlib import suppress
-from typing import Any, Dict
+from typing import Any, NamedTuple, Optional
 from urllib.parse import quote
 
-from rollout.agents.common import programs
-from rollout.agents.common.talk import Failed, say
+from rollout.agents.common import deadline, programs
+from rollout.agents.common.deadline import Deadline
+from rollout.agents.common.talk import Failed, say, still_heard
 from rollout.agents.docker import copy
 from rollout.agents.docker.api import Docker, Refused, reach
 
 _LOOK_AGAIN = 0.1
 _STEADY = 3.0
 """Seconds for which a container without a health check must run."""
-_IN_HAND = 10.0
-"""Seconds before the time-out at which we give up: the old container comes back, and we can say why."""
+_PUT_BACK = 10.0
+"""Seconds before the time-out at which we give up, so that the old container can come back."""
 _LAST_LINES = 10
 _NOT_FOUND = 404
 
 
-def main(told: Dict[str, Any]) -> None:
-    name, image = told["container"], told["image"]
-    if told["check"]:
+class Options(NamedTuple):
+    """Without an `image` the container is only restarted. `timeout` is in seconds."""
+
+    container: str
+    image: Optional[str]
+    timeout: float
+    check: bool = False
+    """Only look whether the restart could be carried out, and touch nothing."""
+
+
+def main(options: Options) -> None:
+    name = options.container
+    if options.check:
         _find(reach(), name)
         return
-    # A signal to our group could end us half way. Who gives us up no longer listens: that is looked for.
+    # A signal to our group could end us half way. If nobody waits for us any more, nobody listens: we look
+    # for that.
     if os.getsid(0) != os.getpid():
         os.setpgrp()
-    deadline = time.monotonic() + max(told["timeout"] - _IN_HAND, told["timeout"] / 2)
+    end = deadline.before(options.timeout, _PUT_BACK)
     docker = reach()
     _settle(docker, name)
     old = _find(docker, name)
-    if image:
-        _replace(docker, old, image, deadline)
+    if options.image:
+        _replace(docker, old, options.image, end)
     else:
-        _restart(docker, old, deadline)
+        _restart(docker, old, end)
 
 
 def _find(docker: Docker, name: str) -> Any:
-    """The container as it is shown. Raises Failed if there is none, or none that could be replaced."""
-    found = _shown(docker, name) or _shown(docker, _kept(name))
-    if not found:
+    """The container as Docker shows it. Raises Failed if there is none, or none that could be replaced."""
+    container = _shown(docker, name) or _shown(docker, _kept(name))
+    if not container:
         raise Failed(f"there is no container {name}: make it once by `docker run` or `docker create`")
-    if found["HostConfig"]["AutoRemove"]:
+    if container["HostConfig"]["AutoRemove"]:
         raise Failed(f"container {name} was made with --rm: it would be gone once it is stopped")
-    if found["State"]["Paused"]:
-        raise Failed(f"container {name} is paused: first `docker unpause {name}`")
-    if "com.docker.swarm.service.name" in (found["Config"]["Labels"] or {}):
-        raise Failed(f"container {name} is Swarm's: use `docker service update` as a command")
-    return found
+    if container["State"]["Paused"]:
+        raise Failed(f"container {name} is paused: run `docker unpause {name}` first")
+    if "com.docker.swarm.service.name" in (container["Config"]["Labels"] or {}):
+        raise Failed(f"container {name} belongs to Swarm: use `docker service update` as a command")
+    return container
 
 
 def _settle(docker: Docker, name: str) -> None:
@@ -73,28 +84,28 @@ def _settle(docker: Docker, name: str) -> None:
         _start(docker, name)
 
 
-def _restart(docker: Docker, container: Any, deadline: float) -> None:
+def _restart(docker: Docker, container: Any, end: Deadline) -> None:
     name = container["Name"].lstrip("/")
     docker.ask("POST", f"/containers/{container['Id']}/restart")
     try:
-        how = _prove(docker, container["Id"], deadline)
+        how = _prove(docker, container["Id"], end)
     except Failed as failed:
         _say_last_lines(docker, container["Id"])
         raise Failed(f"BROKEN: {name} was restarted, and {failed}") from None
     say(f"{name} was restarted ({how})")
 
 
-def _replace(docker: Docker, old: Any, image: str, deadline: float) -> None:
-    """All that can be found wrong beforehand is, while the old one runs."""
+def _replace(docker: Docker, old: Any, image: str, end: Deadline) -> None:
+    """Make the new container while the old one runs, so that what is wrong beforehand is found then."""
     name, before = old["Name"].lstrip("/"), old["Config"]["Image"]
-    _pull(docker, image, deadline)
+    _pull(docker, image, end)
     new = _make(docker, old, image)
     try:
         docker.ask("POST", f"/containers/{old['Id']}/stop")
         _rename(docker, old["Id"], _kept(name))
         _rename(docker, new, name)
         _start(docker, new)
-        how = _prove(docker, new, deadline)
+        how = _prove(docker, new, end)
     except Failed as failed:
         _say_last_lines(docker, new)
         _restore(docker, old, new)
@@ -108,20 +119,20 @@ def _replace(docker: Docker, old: Any, image: str, deadline: float) -> None:
         _remove(docker, old["Id"])
 
 
-def _pull(docker: Docker, image: str, deadline: float) -> None:
+def _pull(docker: Docker, image: str, end: Deadline) -> None:
     try:
         docker.image(image)
     except Refused as refused:
         if refused.status != _NOT_FOUND:
             raise
         say(f"{image} is not on this machine yet, so it is pulled")
-        pull = programs.run([*docker.words, "pull", "--quiet", image], deadline - time.monotonic())
+        pull = programs.run([*docker.words, "pull", "--quiet", image], end.left)
         if pull.status != 0:
             raise Failed(f"{image} cannot be pulled, and nothing was stopped: {pull.last}") from None
 
 
 def _make(docker: Docker, old: Any, image: str) -> str:
-    """A container like the old one, not started yet; its id."""
+    """Make a container like the old one of another image, not started yet; return its id."""
     name = old["Name"].lstrip("/")
     body = copy.copy_of(old, docker.image(old["Image"]), image, socket.gethostname())
     new: str = docker.ask("POST", f"/containers/create?name={quote(_coming(name))}", body)["Id"]
@@ -129,15 +140,15 @@ def _make(docker: Docker, old: Any, image: str) -> str:
         for network, settings in copy.further_networks(old):
             connection = {"Container": new, "EndpointConfig": settings}
             docker.ask("POST", f"/networks/{quote(network)}/connect", connection)
-        _listened_to()
+        still_heard()
     except BaseException:
         _remove(docker, new)
         raise
     return new
 
 
-def _prove(docker: Docker, container: str, deadline: float) -> str:
-    """How it runs, once that is proven. Raises Failed."""
+def _prove(docker: Docker, container: str, end: Deadline) -> str:
+    """Wait until the container is proven to run, and return how it runs. Raises Failed."""
     begin = time.monotonic()
     while True:
         shown = docker.container(container)
@@ -150,14 +161,14 @@ def _prove(docker: Docker, container: str, deadline: float) -> str:
             return health
         if health == "none" and now - begin >= _STEADY:
             return f"for {_STEADY:g} s, without a health check"
-        if now > deadline:
+        if end.passed:
             raise Failed(f"is not healthy in time: its health is {health}")
-        _listened_to()
+        still_heard()
         time.sleep(_LOOK_AGAIN)
 
 
 def _restore(docker: Docker, old: Any, new: str) -> None:
-    """Raises Failed if the old one does not run again."""
+    """Bring the old container back. Raises Failed if it does not run again."""
     name = old["Name"].lstrip("/")
     with suppress(Failed):
         _remove(docker, new)
@@ -175,14 +186,6 @@ def _say_last_lines(docker: Docker, container: str) -> None:
         say(line)
 
 
-def _listened_to() -> None:
-    """Raises BrokenPipeError if nobody reads any more what we say."""
-    output = select.poll()
-    output.register(1, 0)
-    if output.poll(0):
-        raise BrokenPipeError
-
-
 def _coming(name: str) -> str:
     return f"{name}.rollout-new"
 
@@ -192,12 +195,12 @@ def _kept(name: str) -> str:
 
 
 def _health(shown: Any) -> str:
-    """`none`, `starting`, `healthy` or `unhealthy`."""
+    """The health of a container: `none`, `starting`, `healthy` or `unhealthy`."""
     return str((shown["State"].get("Health") or {}).get("Status") or "none")
 
 
 def _shown(docker: Docker, name: str) -> Any:
-    """None where there is no such container."""
+    """A container as Docker shows it; None if there is no such container."""
     try:
         return docker.container(name)
     except Refused as refused:
@@ -215,7 +218,7 @@ def _start(docker: Docker, container: str) -> None:
 
 
 def _remove(docker: Docker, container: str) -> None:
-    """End and remove it, if it is there; its volumes stay."""
+    """End and remove a container, if it is there; its volumes stay."""
     try:
         docker.ask("DELETE", f"/containers/{quote(container)}?force=1")
     except Refused as refused:

@@ -1,4 +1,4 @@
-"""Where gunicorn's workers report that they are ready."""
+"""The place where gunicorn's workers report that they are ready."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Listener:
     def __init__(self, notify: Optional[str], pidfile: str) -> None:
         """Raises Failed."""
         self.reports: Dict[int, str] = {}
-        """Of each worker that has reported, why it is not ready; empty if it is."""
+        """The workers that have reported, by their ids: why each is not ready; empty if it is."""
         self._path = None if notify else f"{os.path.realpath(pidfile)}.ready"
         try:
             if notify:
@@ -34,7 +34,7 @@ class Listener:
             ) from None
 
     def listen(self, seconds: float) -> None:
-        """Take reports for so long at most; return after the first one."""
+        """Wait for a report, so many seconds at most."""
         if not select.select([self._socket], [], [], seconds)[0]:
             return
         data, ancillary, _, _ = self._socket.recvmsg(2000, socket.CMSG_SPACE(_CREDENTIALS.size))
@@ -72,7 +72,7 @@ def _remove_stale(path: str) -> None:
         except ConnectionRefusedError:
             os.unlink(path)
             return
-    raise Failed(f"somebody else waits for the workers' reports at {path}: is another deployment at work?")
+    raise Failed(f"another process waits for the workers' reports at {path}: is another deployment running?")
 
 
 def _udp(notify: str) -> socket.socket:

@@ -9,8 +9,9 @@ from rollout.agents.common.talk import say
 from rollout.agents.gunicorn.workers import Restart, workers
 
 
-def carry_out(restart: Restart) -> None:
-    """The old workers are asked to finish before the new ones are ready: only for what starts at once."""
+def reload(restart: Restart) -> None:
+    """Replace all workers at once. gunicorn asks the old ones to finish before the new ones are ready, so
+    this is only for what starts at once. Raises Failed."""
     master, count = restart.master, restart.wanted
     old = workers(master)
     proc.send(master, signal.SIGHUP)

@@ -13,10 +13,10 @@ from contextlib import suppress
 from functools import partial
 from typing import List, Set
 
-from rollout.agents.common import proc
-from rollout.agents.common.guard import Guard
+from rollout.agents.common import deadline, proc
 from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed, say
+from rollout.agents.common.undo import Undo
 from rollout.agents.gunicorn.workers import Restart, workers
 
 _FINISH = 2.0
@@ -26,23 +26,24 @@ _MOMENT = 0.001
 """Seconds in which a gunicorn that does not sleep would have noted what happened."""
 
 
-def carry_out(restart: Restart) -> None:
+def roll(restart: Restart) -> None:
+    """Replace the workers one by one. Raises Failed once there are as many workers as before."""
     master = restart.master
     old = workers(master)
-    with Guard(lambda ready: put_back(restart, old, [Process(*one) for one in ready])) as guard:
+    with Undo(lambda ready: put_back(restart, old, [Process(*one) for one in ready])) as undo:
         try:
-            _roll(restart, old, guard)
+            _replace_one_by_one(restart, old, undo)
         except Failed as failed:
             why = str(failed)
         else:
             why = ""
     if why:
         left = sum(map(proc.lives, old))
-        raise Failed(f"{why}; {left} old and {len(workers(master)) - left} new workers serve on")
-    say(f"{len(old)} of {len(old)} workers are new and ready; there were never less")
+        raise Failed(f"{why}; {left} old and {len(workers(master)) - left} new workers keep serving")
+    say(f"{len(old)} of {len(old)} workers are new and ready; there were never fewer")
 
 
-def _roll(restart: Restart, old: List[Process], guard: Guard) -> None:
+def _replace_one_by_one(restart: Restart, old: List[Process], undo: Undo) -> None:
     master, count = restart.master, len(old)
     new: List[Process] = []
 
@@ -50,10 +51,10 @@ def _roll(restart: Restart, old: List[Process], guard: Guard) -> None:
         now = workers(master)
         new[:] = [worker for worker in now if worker not in old]
         ready = restart.ready_ones(new)
-        guard.note(ready)
+        undo.note(ready)
         return len(now) == count + 1 and len(ready) == len(new)
 
-    guard.note([])
+    undo.note([])
     proc.send(master, signal.SIGTTIN)
     while True:
         restart.wait_until(
@@ -65,7 +66,7 @@ def _roll(restart: Restart, old: List[Process], guard: Guard) -> None:
             break
         proc.send(left[0], signal.SIGTERM)
         restart.wait_until(partial(_gone, left[0]), f"old worker {left[0].pid} to finish its requests")
-    guard.done()
+    undo.finished()
     proc.send(master, signal.SIGTTOU)
     restart.wait_until(
         lambda: all(map(_gone, old)) and len(workers(master)) == count,
@@ -78,22 +79,22 @@ def _gone(worker: Process) -> bool:
 
 
 def put_back(restart: Restart, old: List[Process], ready: List[Process]) -> None:
-    """As many workers as before, and of those that are ready.
+    """Leave as many workers as before, all of them ready.
 
     gunicorn keeps one less by TTOU, but ends its oldest one if it then has one too many: so what is not ready
     must have ended, and not have been replaced yet, at that moment.
     """
     master, good = restart.master, {*old, *ready}
-    deadline = time.monotonic() + _PATIENCE
-    while proc.lives(master) and len(workers(master)) <= len(old) and time.monotonic() < deadline:
-        time.sleep(_MOMENT)  # TTIN is heeded in a moment, or a worker that ended is being replaced
+    end = deadline.after(_PATIENCE)
+    # TTIN is heeded in a moment, or a worker that ended is being replaced.
+    end.wait_for(lambda: not proc.lives(master) or len(workers(master)) > len(old), every=_MOMENT)
     unready = [worker for worker in workers(master) if worker not in good]
     good.update(child for child in proc.children(master) if child not in unready)
     for worker in unready:
         _finish(worker)
     queues = restart.facts["queues"]
     while unready and not all(_ended_unreplaced(master, good, queues) for _ in range(2)):
-        if time.monotonic() > deadline or not proc.lives(master):
+        if end.passed or not proc.lives(master):
             return
     proc.send(master, signal.SIGTTOU)
     restart.listener.close()  # where the agent was killed, nobody else does
@@ -121,9 +122,7 @@ def _strangers(master: Process, good: Set[Process]) -> List[Process]:
 
 def _finish(worker: Process) -> None:
     _send(worker, signal.SIGTERM)
-    end = time.monotonic() + _FINISH
-    while proc.lives(worker) and time.monotonic() < end:
-        time.sleep(0.01)
+    deadline.after(_FINISH).wait_for(lambda: not proc.lives(worker), every=0.01)
     _send(worker, signal.SIGKILL)
 
 

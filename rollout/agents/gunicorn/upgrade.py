@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from typing import List, Optional
 
-from rollout.agents.common import proc
-from rollout.agents.common.guard import Guard
+from rollout.agents.common import deadline, proc
 from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed, say
+from rollout.agents.common.undo import Undo
 from rollout.agents.gunicorn.workers import Restart, workers
 
 _BEGUN = 0.5
@@ -21,27 +21,29 @@ _BEGUN = 0.5
 _PATIENCE = 10.0
 
 
-def carry_out(restart: Restart) -> None:
+def upgrade(restart: Restart) -> None:
+    """Replace the master with all its workers. Raises Failed; then the old master serves on, unless it had
+    been told to end."""
     old, children = restart.master, workers(restart.master)
     count = restart.wanted
-    with Guard(lambda ready: _end_second(restart, children, ready)) as guard:
+    with Undo(lambda ready: _end_second(restart, children, ready)) as undo:
         try:
-            guard.note([])
+            undo.note([])
             proc.send(old, signal.SIGUSR2)
-            new = _ready(restart, children, guard)
+            new = _ready(restart, children, undo)
         except Failed as failed:
             why = str(failed)
         else:
             why = ""
-            guard.done()
+            undo.finished()
     if why:
         left = sum(map(proc.lives, children))
-        raise Failed(f"{why}; the old master serves on with {left} of {len(children)} workers")
+        raise Failed(f"{why}; the old master keeps serving with {left} of {len(children)} workers")
     _retire(restart, new)
     say(f"{count} of {count} workers are new and ready; process {new.pid} has taken the place of {old.pid}")
 
 
-def _ready(restart: Restart, children: List[Process], guard: Guard) -> Process:
+def _ready(restart: Restart, children: List[Process], undo: Undo) -> Process:
     """The second master, when all its workers are ready. Raises Failed."""
     count = restart.wanted
     seen: List[Process] = []
@@ -60,7 +62,7 @@ def _ready(restart: Restart, children: List[Process], guard: Guard) -> Process:
         begun()
         started = workers(new)
         ready = restart.ready_ones(started)
-        guard.note([worker.pid for worker in ready])
+        undo.note([worker.pid for worker in ready])
         return len(ready) == len(started) == count
 
     restart.wait_until(all_ready, f"{count} workers of the new master to be ready", within=restart.ready)
@@ -70,11 +72,10 @@ def _ready(restart: Restart, children: List[Process], guard: Guard) -> Process:
 
 def _second(old: Process, pidfile: str, children: List[Process]) -> Optional[Process]:
     """The new master: its environment says whose child it is, and it has a pidfile of its own."""
-    told = f"GUNICORN_PID={old.pid}".encode()
     for child in proc.children(old):
         try:
             if child not in children and (
-                told in Path(f"/proc/{child.pid}/environ").read_bytes().split(b"\0")
+                proc.environment(child).get("GUNICORN_PID") == str(old.pid)
                 or Path(f"{pidfile}.2").read_text().strip() == str(child.pid)
             ):
                 return child
@@ -92,13 +93,12 @@ def _retire(restart: Restart, new: Process) -> None:
     old, pidfile = restart.master, restart.pidfile
     if restart.facts["daemon"]:
         proc.send(old, signal.SIGWINCH)
-        while set(workers(old)) - {new} and time.monotonic() < restart.deadline:
-            time.sleep(0.05)
+        restart.deadline.wait_for(lambda: not set(workers(old)) - {new})
     proc.send(old, signal.SIGTERM)
     while proc.lives(old) or os.path.exists(f"{pidfile}.2") or _named(pidfile) != str(new.pid):
         if not proc.lives(new):
             raise restart.broken(f"the new master, process {new.pid}, has ended")
-        if time.monotonic() > restart.deadline:
+        if restart.deadline.passed:
             raise Failed(
                 f"the new workers serve, but process {old.pid} has not given {pidfile} to {new.pid} yet"
             )
@@ -106,10 +106,9 @@ def _retire(restart: Restart, new: Process) -> None:
 
 
 def _end_second(restart: Restart, children: List[Process], ready: List[int]) -> None:
-    """End the new master, and with it its workers; those that are not `ready` may not heed its signal."""
-    end = time.monotonic() + _BEGUN
-    new = None
-    while new is None and time.monotonic() < end:
+    """End the new master, and with it its workers: those that are not `ready` may ignore its signal."""
+    begun, new = deadline.after(_BEGUN), None
+    while new is None and not begun.passed:
         new = _second(restart.master, restart.pidfile, children)
     if new is not None:
         _end(new, ready)
@@ -122,12 +121,11 @@ def _end_second(restart: Restart, children: List[Process], ready: List[int]) -> 
 def _end(new: Process, ready: List[int]) -> None:
     started = workers(new)
     proc.send(new, signal.SIGTERM)
-    end = time.monotonic() + _PATIENCE
-    stubborn = time.monotonic() + _BEGUN
-    while proc.lives(new) and time.monotonic() < end:
+    end, begun = deadline.after(_PATIENCE), deadline.after(_BEGUN)
+    while proc.lives(new) and not end.passed:
         started = workers(new) or started
         for worker in started:
-            if time.monotonic() > stubborn and worker.pid not in ready and proc.lives(worker):
+            if begun.passed and worker.pid not in ready and proc.lives(worker):
                 os.kill(worker.pid, signal.SIGKILL)
         time.sleep(0.02)
     for process in [new, *started]:

@@ -6,20 +6,19 @@ import time
 from typing import Any, Callable, Collection, Dict, List, NamedTuple
 
 from rollout.agents.common import proc
+from rollout.agents.common.deadline import Deadline
+from rollout.agents.common.log import Log
 from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed, say
-from rollout.agents.gunicorn.log import Log
 from rollout.agents.gunicorn.ready import Listener
 
 _LOOK_AGAIN = 0.05
 _STILL_THERE = 5.0
-"""Seconds between two lines that say what is waited for: if nobody reads them, we end."""
+"""Seconds between two lines that say what the agent waits for: if nobody reads them, it ends."""
 
 
 class Restart(NamedTuple):
-    """`ready` is in seconds, for one worker or for those that start together; `deadline` is by the monotonic
-    clock.
-    """
+    """A restart of one master. `ready` is in seconds, for one worker or for those that start together."""
 
     master: Process
     pidfile: str
@@ -27,31 +26,33 @@ class Restart(NamedTuple):
     listener: Listener
     log: Log
     ready: float
-    deadline: float
+    deadline: Deadline
 
     @property
     def wanted(self) -> int:
-        """How many workers the configuration has."""
+        """The number of workers that the configuration asks for."""
         return int(self.facts["workers"])
 
-    def wait_until(self, true: Callable[[], bool], what: str, *, within: float = float("inf")) -> None:
-        """Take reports until it is true. Raises Failed."""
-        begin = told = time.monotonic()
-        end = min(begin + within, self.deadline)
-        while not true():
+    def wait_until(self, condition: Callable[[], bool], what: str, *, within: float = float("inf")) -> None:
+        """Take the workers' reports until the condition is true; `what` says it in words. Raises Failed after
+        `within` seconds, at the deadline, or when the master has ended."""
+        begin = last_said = time.monotonic()
+        end = self.deadline.or_after(within)
+        while not condition():
             now = time.monotonic()
             if not proc.lives(self.master):
                 raise self.broken(f"its master, process {self.master.pid}, has ended")
-            if now > end:
+            if end.passed:
                 limit = "the time-out of the restart" if end == self.deadline else f"{within:g} s"
-                raise self.broken(f"{what}: waited in vain for {limit}")
-            if now - told > _STILL_THERE:
-                told = now
-                say(f"{what}: for {now - begin:.0f} s")
+                raise self.broken(f"waited for {what}, and gave up after {limit}")
+            if now - last_said > _STILL_THERE:
+                last_said = now
+                say(f"waiting for {what}: {now - begin:.0f} s so far")
             self.listener.listen(_LOOK_AGAIN)
 
     def ready_ones(self, started: Collection[Process]) -> List[Process]:
-        """Those that have reported that they are ready. Raises Failed if one has reported that it is not."""
+        """The workers that have reported that they are ready. Raises Failed if one has reported that it is
+        not."""
         reports = self.listener.reports
         for worker in started:
             if reports.get(worker.pid):
@@ -59,13 +60,14 @@ class Restart(NamedTuple):
         return [worker for worker in started if worker.pid in reports]
 
     def broken(self, why: str) -> Failed:
-        """What to raise, after what gunicorn said last."""
-        self.log.show()
+        """The error to raise, after printing the last lines of gunicorn's log."""
+        for line in self.log.last_lines():
+            say(line)
         return Failed(f"BROKEN: {why}")
 
 
 def workers(master: Process) -> List[Process]:
-    """Its children that are workers, oldest first: they bear its own command line, or setproctitle's."""
+    """The master's workers, oldest first: children with the master's own command line, or setproctitle's."""
     line = proc.command_line(master)
     return [child for child in proc.children(master) if _is_worker(child, line)]
 

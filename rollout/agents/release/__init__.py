@@ -1,1 +1,1 @@
-"""The agents that receive, keep and switch releases on disk."""
+"""The agents that receive, keep and switch releases on a node's disk."""

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Dict, Optional
+from typing import NamedTuple, Optional
 
 from rollout.agents.common.talk import say
-from rollout.agents.release.releases import Releases
+from rollout.agents.release.store import Store
 
 _PIECE = 1 << 20
 
 
-def main(told: Dict[str, Any]) -> None:
-    releases = Releases(told["directory"])
-    with releases.locked():
-        if told["warm"]:
-            _warm(str(releases.path(told["release"])), told["pace"])
-        for release in releases.prune(told["keep"], told["release"]):
-            say(f"removed {releases.path(release)}")
+class Options(NamedTuple):
+    """`keep` is how many releases stay on the node. With `warm`, all of the release is read, `pace` bytes a
+    second at most, so that it is in memory before anybody needs it."""
+
+    directory: str
+    release: str
+    keep: int
+    warm: bool
+    pace: Optional[float]
+
+
+def main(options: Options) -> None:
+    store = Store(options.directory)
+    with store.locked():
+        if options.warm:
+            _warm(str(store.path(options.release)), options.pace)
+        for release in store.prune(options.keep, options.release):
+            say(f"removed {store.path(release)}")
 
 
 def _warm(folder: str, pace: Optional[float]) -> None:
-    """Read all of it, so that it is in memory before anybody needs it; at most `pace` bytes a second."""
+    """Read all files of a folder, `pace` bytes a second at most."""
     begun, count = time.monotonic(), 0
     for path, _, names in os.walk(folder):
         for name in names:

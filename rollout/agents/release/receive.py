@@ -1,4 +1,5 @@
-"""Receives a release on its standard input and puts it beside the others. Nothing is switched to it."""
+"""Receives a release on its standard input and puts it beside the others. The node keeps using the old
+one."""
 
 from __future__ import annotations
 
@@ -6,32 +7,52 @@ import hashlib
 import io
 import signal
 import sys
-from typing import Any, Dict, cast
+from typing import Any, NamedTuple, cast
 
 from rollout.agents.common.talk import Failed
 from rollout.agents.release import keep
-from rollout.agents.release.releases import Releases
+from rollout.agents.release.store import Store
 from rollout.agents.release.unpack import unpack
 
 
-def main(told: Dict[str, Any]) -> None:
+class Options(NamedTuple):
+    """`size` is in bytes, and `digest` a SHA-256 in hexadecimal, of what is sent. Once it is there, `keep`
+    and `warm` are heeded as by the agent `keep`."""
+
+    directory: str
+    release: str
+    keep: int
+    warm: bool
+    size: int
+    digest: str
+
+
+def main(options: Options) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
-    releases = Releases(told["directory"])
-    with releases.locked(), releases.incoming() as incoming:
-        arriving = Arriving(cast(io.BufferedReader, sys.stdin.buffer), told["size"])
+    store = Store(options.directory)
+    with store.locked(), store.incoming() as incoming:
+        arriving = Arriving(cast(io.BufferedReader, sys.stdin.buffer), options.size)
         try:
             unpack(io.BufferedReader(arriving, 1 << 16), incoming)
         except Failed:
-            arriving.require_all(told["digest"])  # what is broken by its way here is not the archive's fault
+            arriving.require_all(options.digest)  # an archive that was broken on its way here is not at fault
             raise
-        arriving.require_all(told["digest"])
-        releases.finish(incoming, told["release"], told["digest"])
-    keep.main({**told, "pace": None})
+        arriving.require_all(options.digest)
+        store.finish(incoming, options.release, options.digest)
+    keep.main(
+        keep.Options(
+            directory=options.directory,
+            release=options.release,
+            keep=options.keep,
+            warm=options.warm,
+            pace=None,
+        )
+    )
 
 
 class Arriving(io.RawIOBase):
-    """What is sent, as many bytes as were announced, with their hash."""
+    """A stream of as many bytes as were announced, and their hash."""
 
     def __init__(self, stream: io.BufferedReader, size: int) -> None:
         self._stream = stream
@@ -50,7 +71,7 @@ class Arriving(io.RawIOBase):
         return len(data)
 
     def require_all(self, digest: str) -> None:
-        """Raises Failed if less has come, or something else than was sent."""
+        """Raises Failed if fewer bytes have arrived than were announced, or other ones than were sent."""
         while self.read(1 << 16):
             pass
         if self._left:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import NamedTuple
 
 from rollout.agents.common.talk import Failed, say
-from rollout.agents.release.releases import Releases
+from rollout.agents.release.store import Store
 
 
-def main(told: Dict[str, Any]) -> None:
-    releases = Releases(told["directory"])
-    releases.require_link()
-    with releases.locked():
-        if releases.digest(told["release"]) is None:
-            raise Failed(f"{releases.path(told['release'])} is not there: deploy it anew")
-        before = releases.linked(releases.current)
-        releases.switch(told["release"])
-        releases.prune(told["keep"], told["release"])  # what was the previous one until now
-    was = f", it was {before}" if before not in (None, told["release"]) else ""
-    say(f"{releases.current} is {told['release']}{was}")
+class Options(NamedTuple):
+    """`keep` is how many releases stay on the node."""
+
+    directory: str
+    release: str
+    keep: int
+
+
+def main(options: Options) -> None:
+    store = Store(options.directory)
+    store.require_link()
+    with store.locked():
+        if store.digest(options.release) is None:
+            raise Failed(f"{store.path(options.release)} is not there: deploy it again")
+        before = store.linked(store.current)
+        store.switch(options.release)
+        store.prune(options.keep, options.release)  # what was the previous one until now
+    was = f", it was {before}" if before not in (None, options.release) else ""
+    say(f"{store.current} is {options.release}{was}")

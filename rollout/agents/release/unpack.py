@@ -1,4 +1,4 @@
-"""Unpacking a tar archive as it arrives. Nothing is ever written outside of its folder."""
+"""Unpacking a tar archive as it arrives. Nothing is ever written outside its folder."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from rollout.agents.common.talk import Failed
 
 _OPENERS: Dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _OFTEN = 8 << 20
-"""Bytes after which what was written is put on the disk: written all at once, it would hold up others."""
+"""Bytes after which written data is put on the disk: all at once, it would hold up the reads of others."""
 _PIECE = 1 << 16
 _BROKEN = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, ValueError)
 
 
 def unpack(arriving: io.BufferedReader, into: Path) -> None:
-    """Raises Failed where it is no archive, a broken one, or one that leads out of its folder."""
+    """Unpack an archive into a folder. Raises Failed if it is no archive, is broken, or leads out of the
+    folder."""
     begin = arriving.peek(6)[:6]
     opener = next((opener for magic, opener in _OPENERS.items() if begin.startswith(magic)), None)
     try:
@@ -50,7 +51,7 @@ def _place(archive: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> Non
             folder.chmod(member.mode & 0o777 | 0o700)
         return
     if not parts:
-        raise Failed(f"the archive holds {member.name!r}, which is no name of a file")
+        raise Failed(f"the archive holds {member.name!r}, which is not a file name")
     path = _folder(into, parts[:-1]) / parts[-1]
     if os.path.lexists(path):  # of two with one name the last one counts
         if path.is_dir() and not path.is_symlink():
@@ -75,12 +76,13 @@ def _parts(name: str) -> List[str]:
 
 
 def _folder(into: Path, parts: List[str], make: bool = True) -> Path:
-    """It is made where it is missing. A link may lead anywhere, but nothing is written through one."""
+    """The folder of that path, made if it is missing. A link may lead anywhere, but nothing is written
+    through one."""
     path = into
     for part in parts:
         path = path / part
         if path.is_symlink() or (os.path.lexists(path) and not path.is_dir()):
-            raise Failed(f"the archive leads through {'/'.join(parts)!r}, where {part!r} is no folder")
+            raise Failed(f"the archive leads through {'/'.join(parts)!r}, where {part!r} is not a folder")
         if make and not path.exists():
             path.mkdir()
     return path

@@ -1,17 +1,16 @@
-"""Whether uWSGI can load the application that lies on the disk now, before the one that serves is touched.
+"""Loads the application that is on the disk now on trial, before anything that serves is touched.
 
-The same program with the same plugins loads it, serves nothing, and ends.
+The same uWSGI program with the same plugins loads it, serves nothing, and ends.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-import time
-from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import List, Optional
 
 from rollout.agents.common import proc
+from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed, say
 from rollout.agents.uwsgi.settings import Settings
@@ -47,52 +46,48 @@ _LAST = 15
 
 
 def names_one(settings: Settings) -> bool:
-    """Whether an application is named in what can be seen of the settings."""
+    """Whether the settings, as far as they can be seen, name an application."""
     return bool(settings.all(*_APPLICATION))
 
 
-def must_load(master: Process, settings: Settings, deadline: float) -> None:
-    """Raises Failed after the last lines of why the application cannot be loaded."""
+def must_load(master: Process, settings: Settings, end: Deadline) -> None:
+    """Raises Failed if the application cannot be loaded, after printing the last lines of the trial."""
     if not names_one(settings):
-        say("which application uWSGI loads cannot be seen in its settings, so it is not loaded on trial")
+        say("uWSGI's settings do not show which application it loads, so it is not loaded on trial")
         return
-    ended = _tried(_command(master, settings), settings, deadline)
+    ended = _tried(_command(master, settings), settings, end)
     if ended is None:
-        raise Failed("BROKEN: the application was not loaded on trial in time; the old one serves on")
+        raise Failed("BROKEN: the application was not loaded on trial in time; the old one keeps serving")
     if ended.returncode == 0 and not any(text in ended.stdout for text in _NOT_LOADED):
         return
     for line in ended.stdout.splitlines()[-_LAST:]:
         say(line)
-    raise Failed("BROKEN: uWSGI cannot load the new application; nothing was reloaded, the old one serves on")
+    raise Failed(
+        "BROKEN: uWSGI cannot load the new application; nothing was reloaded, the old one keeps serving"
+    )
 
 
 def _command(master: Process, settings: Settings) -> List[str]:
-    program = os.readlink(f"/proc/{master.pid}/exe")
+    program = proc.executable(master)
     if not os.path.exists(program):  # it was replaced by an upgrade
         program = proc.command_line(master)[0]
     # uwsgidecorators cannot be imported where there is no master.
     command = [program, "--no-server", "--master", *(f"--{key}" for key in _FLAGS if settings.on(key))]
-    user, group = _runs_as(master)
-    if os.geteuid() == 0 and user != "0":
-        command += ["--uid", user, "--gid", group]
+    user, group, _ = proc.identity(master)
+    if os.geteuid() == 0 and user != 0:
+        command += ["--uid", str(user), "--gid", str(group)]
     return command + [f"--{key}={value}" for key, value in settings.pairs if key in _PASSED_ON]
 
 
-def _runs_as(master: Process) -> Tuple[str, str]:
-    """The owner of /proc/PID is root for a process that was once root."""
-    lines = Path(f"/proc/{master.pid}/status").read_text().splitlines()
-    fields = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
-    return fields["Uid"][1], fields["Gid"][1]
-
-
 def _tried(
-    command: List[str], settings: Settings, deadline: float
+    command: List[str], settings: Settings, end: Deadline
 ) -> Optional[subprocess.CompletedProcess[str]]:
+    """The end of the trial; None if it did not end in time."""
     environment = {
         name: value for name, value in settings.environment.items() if not name.startswith(_OF_ITS_OWN)
     }
     # Not as arguments: anybody could read them in the process list.
-    environment.update(told.partition("=")[::2] for told in settings.all("env"))
+    environment.update(setting.partition("=")[::2] for setting in settings.all("env"))
     try:
         return subprocess.run(
             command,
@@ -103,7 +98,7 @@ def _tried(
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            timeout=max(1.0, deadline - time.monotonic()),
+            timeout=max(1.0, end.left),
         )
     except subprocess.TimeoutExpired:
         return None

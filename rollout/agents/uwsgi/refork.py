@@ -7,23 +7,25 @@ import signal
 import time
 from typing import List, Optional
 
-from rollout.agents.common import proc
+from rollout.agents.common import deadline, proc
+from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed, say
 from rollout.agents.uwsgi import processes
-from rollout.agents.uwsgi.settings import Settings, of
+from rollout.agents.uwsgi.settings import Settings, settings_of
 
 _LOOK_AGAIN = 0.05
 _SOON = 10.0
-"""Seconds for what takes a moment: a FIFO that is taken over, a master without work that ends."""
+"""Seconds for what takes a moment, such as taking over a FIFO, or ending a master that has no work."""
 
 
 def whoever_reads(fifo: str) -> Optional[Process]:
-    """The master that reads it, or one that should, and reads its other FIFO: what a refork has left."""
+    """The master that reads a FIFO. After a refork that was broken off, that is the master that should read
+    it and reads its other FIFO. None if there is neither. Raises Failed."""
     missing = None if os.path.exists(fifo) else processes.no_fifo(fifo)
-    found = None if missing else processes.reader(fifo)
-    if found is not None:
-        return found
+    master = None if missing else processes.reader(fifo)
+    if master is not None:
+        return master
     adrift = [one for one in processes.masters() if fifo in _fifos(one)[1:]]
     if len(adrift) > 1:
         pids = ", ".join(str(one.pid) for one in adrift)
@@ -35,36 +37,39 @@ def whoever_reads(fifo: str) -> Optional[Process]:
 
 def _fifos(master: Process) -> List[str]:
     try:
-        return of(master).fifos
+        return settings_of(master).fifos
     except Failed:  # of some other service
         return []
 
 
-def taken_up(master: Process, fifo: str, settings: Settings) -> None:
-    """Put right what a refork that was broken off has left: a second master, or a FIFO nobody reads."""
+def clear_up(master: Process, fifo: str, settings: Settings) -> None:
+    """Clear up after a refork that was broken off: a second master, or a FIFO that nobody reads."""
     for other in processes.reforked(master):
         say(f"process {other.pid} is the new master of an earlier refork, and never took over: it is ended")
         _end(other)
     if not _reads(master, fifo):
-        say(f"process {master.pid} reads its other FIFO: it is told to read {fifo}")
+        say(f"process {master.pid} reads its other FIFO, so it is switched to {fifo}")
         _take_over(master, fifo, settings)
 
 
 class Reforking:
+    """The change from one master to a new one beside it."""
+
     def __init__(self, master: Process, fifo: str, settings: Settings) -> None:
         self._old, self._fifo, self._settings = master, fifo, settings
         self._wanted = max(1, len(processes.accepting(master)))
 
-    def carry_out(self, deadline: float) -> None:
+    def refork(self, end: Deadline) -> None:
+        """Start the new master, and wait until it serves and the old one is gone. Raises Failed."""
         before = [child.process for child in processes.family(self._old)]
         processes.tell(self._fifo, "f")
-        new = self._started(before, min(deadline, time.monotonic() + _SOON))
+        new = self._started(before, end.or_after(_SOON))
         say(f"process {new.pid} is the new master, beside {self._old.pid}")
         ready: List[Process] = []
         while proc.lives(self._old) or len(ready) < self._wanted:
             if not proc.lives(new):
                 raise self._broken(new)
-            if time.monotonic() > deadline:
+            if end.passed:
                 raise self._late(new, ready)
             time.sleep(_LOOK_AGAIN)
             ready = processes.accepting(new)
@@ -72,12 +77,12 @@ class Reforking:
             _take_over(new, self._fifo, self._settings)
         say(f"process {new.pid} has {len(ready)} new workers that accept, and the old master is gone")
 
-    def _started(self, before: List[Process], deadline: float) -> Process:
-        while time.monotonic() < deadline:
+    def _started(self, before: List[Process], end: Deadline) -> Process:
+        """The new master. Raises Failed if none comes."""
+        while not end.passed:
             for child in processes.family(self._old):
-                if (
-                    child.leads and child.process not in before
-                ):  # also one that has died, and that its parent has not noticed yet
+                # It counts even if it has died and its parent has not noticed yet.
+                if child.leads and child.process not in before:
                     return child.process
             if not proc.lives(self._old) and (new := self._taken_over()):
                 return new
@@ -85,7 +90,7 @@ class Reforking:
         raise Failed(f"BROKEN: no new master stayed beside process {self._old.pid}")
 
     def _taken_over(self) -> Optional[Process]:
-        """One that came, took over, and let the old master go between two looks."""
+        """A new master that came, took over, and let the old one go between two looks."""
         try:
             return processes.reader(self._fifo)
         except Failed:  # the FIFO is made anew in this moment
@@ -95,7 +100,7 @@ class Reforking:
         if _reads(self._old, self._fifo):
             return Failed(
                 f"BROKEN: the new master (process {new.pid}) ended before it could take over; "
-                f"the old one (process {self._old.pid}) serves on"
+                f"the old one (process {self._old.pid}) keeps serving"
             )
         return Failed(f"BROKEN: the new master (process {new.pid}) ended after it had taken over")
 
@@ -104,7 +109,7 @@ class Reforking:
             _end(new)
             return Failed(
                 f"BROKEN: the new master's first worker did not accept in time, so process {new.pid} was "
-                f"ended; the old one (process {self._old.pid}) serves on"
+                f"ended; the old one (process {self._old.pid}) keeps serving"
             )
         if proc.lives(self._old):
             return Failed(
@@ -126,23 +131,18 @@ def _take_over(master: Process, fifo: str, settings: Settings) -> None:
     own = processes.own_fifo(master)
     if own is not None:
         processes.tell(own, str(settings.fifos.index(fifo)))
-    deadline = time.monotonic() + _SOON
-    while not _reads(master, fifo):
-        if time.monotonic() > deadline:
-            raise Failed(f"process {master.pid} serves, and does not read the FIFO {fifo}: restart it")
-        time.sleep(_LOOK_AGAIN)
+    if not deadline.after(_SOON).wait_for(lambda: _reads(master, fifo), every=_LOOK_AGAIN):
+        raise Failed(f"process {master.pid} serves, and does not read the FIFO {fifo}: restart it")
 
 
 def _end(master: Process) -> None:
-    """What a master without a FIFO has started serves nobody yet; any other one finishes its requests."""
+    """End a master. It finishes its requests first, unless it has no FIFO yet: then its workers serve
+    nobody."""
     own = processes.own_fifo(master)
     if own is not None:
         processes.tell(own, "q")
     else:
         for process in [master, *processes.workers(master)]:
             proc.send(process, signal.SIGKILL)
-    deadline = time.monotonic() + _SOON
-    while proc.lives(master):
-        if time.monotonic() > deadline:
-            raise Failed(f"process {master.pid}, the new master of a refork, does not end: kill it")
-        time.sleep(_LOOK_AGAIN)
+    if not deadline.after(_SOON).wait_for(lambda: not proc.lives(master), every=_LOOK_AGAIN):
+        raise Failed(f"process {master.pid}, the new master of a refork, does not end: kill it")

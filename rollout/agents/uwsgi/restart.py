@@ -1,52 +1,62 @@
 """Reloads a uWSGI by its master FIFO, and waits until each of its workers is a new one that accepts requests.
 
-uWSGI carries it out by itself: where nobody listens to us any more, only the report is lost.
+uWSGI carries the reload out by itself: if nobody listens to the agent any more, only its report is lost.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, Set
+from typing import List, NamedTuple, Set
 
-from rollout.agents.common import proc
+from rollout.agents.common import deadline, proc
+from rollout.agents.common.deadline import Deadline
+from rollout.agents.common.log import Log
 from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed, say
 from rollout.agents.uwsgi import processes
 from rollout.agents.uwsgi.loading import must_load, names_one
-from rollout.agents.uwsgi.processes import Child, Log
-from rollout.agents.uwsgi.refork import Reforking, taken_up, whoever_reads
+from rollout.agents.uwsgi.processes import Child
+from rollout.agents.uwsgi.refork import Reforking, clear_up, whoever_reads
 from rollout.agents.uwsgi.rules import must_fit
-from rollout.agents.uwsgi.settings import of
+from rollout.agents.uwsgi.settings import settings_of
 
 _LOOK_AGAIN = 0.1
-_IN_HAND = 2.0
-"""Seconds before the time-out at which we give up, so that we can say why."""
 _TRIES = 3
-"""As many workers must die before they accept anything, for the new release to be called broken."""
+"""The new release is broken once so many workers have died before they accepted anything."""
 _STILL = 3.0
 """Seconds without any change after which a chain that an earlier run began must be over."""
 _EMPTY = "no app loaded. going in full dynamic mode"
 
 
-def main(told: Dict[str, Any]) -> None:
-    fifo, mode = told["fifo"], told["mode"]
+class Options(NamedTuple):
+    """`mode` is chain, refork or reload; `timeout` is in seconds."""
+
+    fifo: str
+    mode: str
+    timeout: float
+    check: bool = False
+    """Only look whether the restart could be carried out, and touch nothing."""
+
+
+def main(options: Options) -> None:
+    fifo, mode = options.fifo, options.mode
     master = whoever_reads(fifo) if mode == "refork" else processes.reader(fifo)
     if master is None:
         raise processes.nobody_reads(fifo)
-    settings = of(master)
+    settings = settings_of(master)
     must_fit(settings, mode, fifo)
-    if told["check"]:
+    if options.check:
         return
-    deadline = time.monotonic() + max(told["timeout"] - _IN_HAND, told["timeout"] / 2)
-    must_load(master, settings, deadline)
-    log = processes.log(master, settings.all("logto", "logto2", "daemonize"))
+    end = deadline.before(options.timeout)
+    must_load(master, settings, end)
+    log = processes.log_of(master, settings.all("logto", "logto2", "daemonize"))
     try:
         if mode == "refork":
-            taken_up(master, fifo, settings)
-            Reforking(master, fifo, settings).carry_out(deadline)
+            clear_up(master, fifo, settings)
+            Reforking(master, fifo, settings).refork(end)
         else:
-            _Replacing(master, fifo, mode, settings.workers).carry_out(deadline)
-        if names_one(settings) and any(_EMPTY in line for line in log.lines()):
+            _Replacing(master, fifo, mode, settings.workers).replace_workers(end)
+        if names_one(settings) and any(_EMPTY in line for line in log.written()):
             raise Failed(
                 "BROKEN: the new workers run without an application, and answer 500: set `need-app` in "
                 "uWSGI's settings (for a chain, with `lazy`)"
@@ -57,14 +67,14 @@ def main(told: Dict[str, Any]) -> None:
 
 
 def _show(log: Log) -> None:
-    if not log.path:
-        say("the log of uWSGI is no file: look into it for the reason")
-    for line in log.last():
+    if not log.has_files:
+        say("uWSGI does not log to a file: look into its log for the reason")
+    for line in log.last_lines(processes.may_tell_why):
         say(line)
 
 
 class _Replacing:
-    """One master replaces its workers: one by one (chain), or all at once (reload)."""
+    """The change of one master's workers: one by one (chain), or all at once (reload)."""
 
     def __init__(self, master: Process, fifo: str, mode: str, workers: int) -> None:
         self._master, self._fifo = master, fifo
@@ -75,7 +85,8 @@ class _Replacing:
         self._came: Set[Process] = set()
         self._good: Set[Process] = set()
 
-    def carry_out(self, deadline: float) -> None:
+    def replace_workers(self, end: Deadline) -> None:
+        """Have uWSGI replace its workers, and wait until all of them are new and accept. Raises Failed."""
         processes.tell(self._fifo, self._command)
         seen: List[Child] = []
         since = time.monotonic()
@@ -88,14 +99,14 @@ class _Replacing:
                 return
             if children != seen:
                 seen, since = children, time.monotonic()
-            self._judge(children, new, left, deadline)
+            self._judge(children, new, left, end)
             if self._command == "c" and time.monotonic() - since > _STILL:
                 # A chain that was already running, for another release, did not begin anew for us.
                 processes.tell(self._fifo, self._command)
                 since = time.monotonic()
             time.sleep(_LOOK_AGAIN)
 
-    def _judge(self, children: List[Child], new: List[Process], left: List[Process], deadline: float) -> None:
+    def _judge(self, children: List[Child], new: List[Process], left: List[Process], end: Deadline) -> None:
         if not proc.lives(self._master):
             raise Failed(
                 f"BROKEN: uWSGI (process {self._master.pid}) ended, and nothing serves: start it with a "
@@ -104,13 +115,13 @@ class _Replacing:
         self._good.update(new)
         self._came.update(child.process for child in children if child.process not in self._old)
         died = [one for one in self._came - self._good if not proc.lives(one)]
-        serve = f"{len(left)} of {self._wanted} old workers serve on" if left else "no old worker is left"
+        serve = f"{len(left)} of {self._wanted} old workers keep serving" if left else "no old worker is left"
         if len(died) >= _TRIES:
             raise Failed(
                 f"BROKEN: {len(died)} new workers died before they accepted a request; {serve}, and uWSGI "
                 "tries again until the release on the disk is one that it can load"
             )
-        if time.monotonic() > deadline:
+        if end.passed:
             raise self._late(new, serve)
 
     def _late(self, new: List[Process], serve: str) -> Failed:

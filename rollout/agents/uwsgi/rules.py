@@ -1,4 +1,4 @@
-"""What uWSGI must be set to for a way of reloading, so that a broken release leaves the old one serving."""
+"""The settings that each way of reloading needs, so that after a broken release the old one keeps serving."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STATISTICS = ("stats", "stats-server")
 
 
 def must_fit(settings: Settings, mode: str, fifo: str) -> None:
-    """Raises Failed with what is to be changed in uWSGI's settings."""
+    """Raises Failed with what to change in uWSGI's settings."""
     if fifo not in settings.fifos:
         say(f"uWSGI's settings cannot be seen (no master-fifo = {fifo} in them), so they are not checked")
     elif mode == "chain":
@@ -62,7 +62,7 @@ def _refork(settings: Settings, fifo: str) -> None:
     if settings.on("vacuum"):
         raise Failed("refork: with `vacuum` the old master removes what the new one uses: take it out")
     for key in (*_ROUTERS, *_STATISTICS):
-        if any(key in _ROUTERS or not told.startswith("/") for told in settings.all(key)):
+        if any(key in _ROUTERS or not address.startswith("/") for address in settings.all(key)):
             raise Failed(
                 f"refork: the address of `{key}` is not handed on, so the new master cannot have it while "
                 "the old one does: take it out (`http-socket` needs no router; `stats` may be a UNIX socket)"

@@ -1,6 +1,6 @@
-"""What a running uWSGI was told: by its command line, the ini files that this names, and its environment.
+"""The settings of a running uWSGI: from its command line, the ini files that this names, and its environment.
 
-Nobody can ask uWSGI itself without having it print them into its log.
+uWSGI can only be asked for them in a way that prints them into its log.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Pairs = List[Tuple[str, str]]
 _SHORT = {"w": "module", "H": "home", "s": "socket", "p": "workers", "d": "daemonize", "M": "master"}
 _OFF = ("false", "no", "off", "0")
 _DEEPEST = 5
-"""Files within files."""
+"""So many files within files are read."""
 
 
 class Settings(NamedTuple):
@@ -35,44 +35,42 @@ class Settings(NamedTuple):
     def on(self, key: str) -> bool:
         return any(value.lower() not in _OFF for value in self.all(key))
 
-    def path(self, told: str) -> str:
-        return os.path.normpath(os.path.join(self.folder, told.strip()))
+    def path(self, name: str) -> str:
+        return os.path.normpath(os.path.join(self.folder, name.strip()))
 
     @property
     def fifos(self) -> List[str]:
-        return [self.path(told) for told in self.all("master-fifo")]
+        return [self.path(name) for name in self.all("master-fifo")]
 
     @property
     def workers(self) -> int:
-        """How many there are always; 0 where that changes or cannot be seen."""
-        told = self.all("workers", "processes")
-        return int(told[-1]) if told and told[-1].isdigit() and not self.on("cheaper") else 0
+        """The number of workers that there always are; 0 if that number changes or cannot be seen."""
+        numbers = self.all("workers", "processes")
+        return int(numbers[-1]) if numbers and numbers[-1].isdigit() and not self.on("cheaper") else 0
 
 
-def of(master: Process) -> Settings:
-    """Raises Failed for files that cannot be read."""
+def settings_of(master: Process) -> Settings:
+    """The settings of a master. Raises Failed if one of the files cannot be read."""
     environment = _environment(master)
     folder = environment.get("PWD", "")
     if not os.path.isdir(folder):
-        folder = os.readlink(f"/proc/{master.pid}/cwd")
-    told = [
+        folder = proc.folder(master)
+    from_environment = [
         (name[len("UWSGI_") :].lower().replace("_", "-"), value)
         for name, value in environment.items()
         if name.startswith("UWSGI_")
     ]
     pairs: Pairs = []
-    for key, value in [*told, *_of_command_line(proc.command_line(master)[1:])]:
+    for key, value in [*from_environment, *_of_command_line(proc.command_line(master)[1:])]:
         pairs += _with_files(key, value, folder, pairs, 0)
     return Settings(pairs, folder, environment)
 
 
 def _environment(master: Process) -> Dict[str, str]:
     try:
-        raw = Path(f"/proc/{master.pid}/environ").read_bytes()
+        return proc.environment(master)
     except OSError as error:
         raise Failed(f"the environment of process {master.pid} cannot be read: {error.strerror}") from None
-    entries = (entry.decode(errors="replace").partition("=") for entry in raw.split(b"\0"))
-    return {name: value for name, equals, value in entries if equals}
 
 
 def _of_command_line(words: List[str]) -> Iterator[Tuple[str, str]]:
@@ -103,14 +101,14 @@ def _with_files(key: str, value: str, folder: str, above: Pairs, depth: int) -> 
     except OSError as error:
         raise Failed(f"uWSGI's settings {path} cannot be read: {error.strerror}") from None
     pairs: Pairs = []
-    for inner, told in _section(text, section or "uwsgi"):
-        filled = _filled(told, path, [*above, *pairs])
+    for inner, setting in _section(text, section or "uwsgi"):
+        filled = _filled(setting, path, [*above, *pairs])
         pairs += _with_files(inner, filled, folder, [*above, *pairs], depth + 1)
     return pairs
 
 
 def _section(text: str, wanted: str) -> Iterator[Tuple[str, str]]:
-    """What stands under a condition counts as told."""
+    """The settings in one section. Those under a condition count as if it were true."""
     section = ""
     for line in map(str.strip, text.splitlines()):
         if line.startswith("["):
@@ -121,11 +119,11 @@ def _section(text: str, wanted: str) -> Iterator[Tuple[str, str]]:
 
 
 def _filled(value: str, path: str, pairs: Pairs) -> str:
-    """With the placeholders that paths are made of; others stay."""
+    """A value with the placeholders filled in that paths are made of; others stay."""
     own, name = os.path.abspath(path), os.path.basename(path)
     magic = {"p": own, "d": os.path.dirname(own) + "/", "s": name, "n": os.path.splitext(name)[0], "%": "%"}
     known = dict(pairs)
-    named = (told.partition("=") for key, told in pairs if key in ("set", "set-ph", "set-placeholder"))
-    known.update((key, told) for key, _, told in named)
-    value = re.sub(r"%([pdsn%])", lambda found: magic[found[1]], value)
-    return re.sub(r"%\(([^)]+)\)", lambda found: known.get(found[1], found[0]), value)
+    named = (value.partition("=") for key, value in pairs if key in ("set", "set-ph", "set-placeholder"))
+    known.update((key, text) for key, _, text in named)
+    value = re.sub(r"%([pdsn%])", lambda match: magic[match[1]], value)
+    return re.sub(r"%\(([^)]+)\)", lambda match: known.get(match[1], match[0]), value)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import pytest
 from celery_shop import CONSUMED, CeleryShop
 
 from rollout.agents.celery.restart import require_execution, require_queues
 from rollout.agents.celery.worker import Worker
-from rollout.agents.common import proc
+from rollout.agents.common import deadline, proc
 from rollout.agents.common.talk import Failed
 
 
 def prove(shop: CeleryShop, seconds: float) -> None:
-    require_execution(shop.app, Worker(shop.app, "celery@web1"), time.monotonic() + seconds, seconds)
+    require_execution(shop.app, Worker(shop.app, "celery@web1"), deadline.after(seconds), seconds)
 
 
 def test_a_task_of_ours_is_executed(shop: CeleryShop, capfd: pytest.CaptureFixture[str]) -> None:
@@ -56,6 +55,8 @@ def test_a_worker_that_answers_and_executes_nothing(shop: CeleryShop) -> None:
 def test_a_queue_that_is_not_consumed_again(shop: CeleryShop) -> None:
     """Tasks in it could be left for ever, so it is told, with what to do where that is meant."""
     worker = Worker(shop.app, "celery@web1")
-    require_queues(worker, [*CONSUMED], time.monotonic() + 30)
-    with pytest.raises(Failed, match="celery@web1 does not consume reports as before: if that is meant, let"):
-        require_queues(worker, [*CONSUMED, "reports"], time.monotonic() + 30)
+    require_queues(worker, [*CONSUMED], deadline.after(30))
+    with pytest.raises(
+        Failed, match="celery@web1 does not consume reports as before: if that is intended, run"
+    ):
+        require_queues(worker, [*CONSUMED, "reports"], deadline.after(30))

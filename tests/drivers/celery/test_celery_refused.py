@@ -27,7 +27,7 @@ from tests.support.command import rollout, write_inventory
             {"app": "shop.tusks"},
             "shop.tusks in {folder} does not load: ModuleNotFoundError: No module named 'shop.tusks'",
         ),
-        ({"app": "shop.tasks:store"}, "shop.tasks:store in {folder} is no Celery app"),
+        ({"app": "shop.tasks:store"}, "shop.tasks:store in {folder} is not a Celery app"),
         ({"directory": "/no/such"}, "/no/such: No such file or directory"),
         ({"python": "/no/such/python"}, "/no/such/python: not found"),
         ({"python": "{bare}"}, " cannot import Celery (No module named 'celery'): name the app"),

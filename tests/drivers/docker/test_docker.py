@@ -179,7 +179,7 @@ def test_an_image_that_cannot_be_had(docker: Docker) -> None:
         (("create", "--rm"), "container shop was made with --rm: it would be gone once it is stopped"),
         (
             ("create", "--label", "com.docker.swarm.service.name=shop"),
-            "container shop is Swarm's: use `docker service update` as a command",
+            "container shop belongs to Swarm: use `docker service update` as a command",
         ),
     ],
 )

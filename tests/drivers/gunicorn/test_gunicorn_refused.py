@@ -21,7 +21,8 @@ def test_another_program_is_not_signalled(newest: GunicornShop) -> None:
         status, printed = newest.restart("reload")
         assert (status, other.poll()) == (1, None)
         assert (
-            f"process {other.pid} of {newest.pidfile} is no gunicorn: its command line is sleep 60" in printed
+            f"process {other.pid} of {newest.pidfile} is not gunicorn: its command line is sleep 60"
+            in printed
         )
     finally:
         other.kill()
@@ -65,7 +66,7 @@ def test_two_deployments_do_not_listen_at_once(newest: GunicornShop) -> None:
     wait(lambda: len(newest.workers()) == 4, "one worker more")
     status, printed = newest.restart("rolling")
     assert status == 1
-    assert "is another deployment at work?" in printed
+    assert "is another deployment running?" in printed
     os.kill(first.pid, 0)
     os.killpg(first.pid, signal.SIGTERM)
     printed, _ = first.communicate(timeout=60)

@@ -110,7 +110,7 @@ def test_a_process_that_does_not_stop_in_time(supervisor: Supervisor, start: Sta
     start(f'[program:shop]\ncommand=sh -c "{slow}"\nstopwaitsecs=60\nstartsecs=0\n', run=1)
     before = supervisor.pids()
     status, said = agent("shop", timeout=5)
-    assert (status, said) == (1, ["`supervisorctl restart shop` has not ended in time, and goes on"])
+    assert (status, said) == (1, ["`supervisorctl restart shop` did not end in time, and is still running"])
     (supervisor.folder / "done").touch()
     wait(lambda: supervisor.pids().get("shop") not in (None, before["shop"]), "the new process")
 
@@ -125,7 +125,7 @@ def test_who_may_not_is_refused_beforehand_and_who_may_sudo_is_let(
     for unknown in ("shop", "shops:*"):
         status, said = agent(unknown, check=True)
         assert (status, len(said)) == (1, 1)
-        assert said[0].startswith(f"supervisor knows no {unknown}: ")
+        assert said[0].startswith(f"supervisor has no {unknown}: ")
     status, said = agent(check=True, within=NOBODY)
     assert status == 1
     assert "sudo: a password is required" in said[-1]

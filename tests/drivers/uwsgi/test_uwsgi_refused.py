@@ -13,13 +13,13 @@ from uwsgi_support import SETTINGS, Server
 from rollout.agents.common.talk import Failed
 from rollout.agents.uwsgi import processes
 from rollout.agents.uwsgi.rules import must_fit
-from rollout.agents.uwsgi.settings import Settings, of
+from rollout.agents.uwsgi.settings import Settings, settings_of
 from rollout.inventory.restart import Uwsgi
 from rollout.restart.uwsgi import plan_restart
 
 NOT_A_FIFO: dict[str, tuple[Callable[[Path], object], str]] = {
     "none": (lambda fifo: None, "there is no FIFO"),
-    "a file": (lambda fifo: fifo.touch(), "is no FIFO"),
+    "a file": (lambda fifo: fifo.touch(), "is not a FIFO"),
     "nobody reads": (os.mkfifo, "nobody reads the FIFO"),
 }
 
@@ -52,7 +52,7 @@ def test_a_fifo_that_another_program_reads(server: Server) -> None:
         status, told = server.restart("reload")
         assert status == 1
         assert f"is read by process {os.getpid()}" in told
-        assert "which is no uWSGI" in told
+        assert "which is not uWSGI" in told
         assert os.read(reader, 1) == b""
     finally:
         os.close(reader)
@@ -89,7 +89,7 @@ def test_what_a_running_uwsgi_was_told_is_seen(server: Server) -> None:
     server.start("set-ph = where=%d", "master-fifo = %(where)shop.fifo", "ini = %dmore.ini", "vacuum = false")
     master = server.master()
     assert master is not None
-    settings = of(master)
+    settings = settings_of(master)
     assert settings.fifos == [str(server.fifo)]
     assert settings.on("lazy")
     assert not settings.on("need-app")

@@ -8,7 +8,7 @@ import pytest
 from cli_support import Shell
 from test_promote import deploying, paused
 
-from tests.support.sshd import wait_until
+from tests.support.until import wait
 
 HEEDED = {
     "deploy": {"--limit", "--output"},
@@ -47,7 +47,7 @@ def test_every_verb_accepts_the_shared_options(shell: Shell, verb: str) -> None:
 def test_a_lock_is_broken_once_that_is_confirmed(shell: Shell) -> None:
     """Without an answer the lock stays; the old spelling breaks it too, and names the new one."""
     with deploying(shell) as process:
-        wait_until(lambda: paused(shell), what="the pause", seconds=30)
+        wait(lambda: paused(shell), "the pause", within=30)
         kept = shell.run("lock", "--break")
         assert (kept.code, kept.error) == (3, "")
         assert kept.out.endswith("break it? A deployment that still runs will halt [y/N] the lock stays\n")

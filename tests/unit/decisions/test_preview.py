@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rollout.decisions.preview import node_lines
-from rollout.decisions.warmup import found
+from rollout.decisions.warmup import server_before
 from rollout.domain import AdminState, Server, Step
 from rollout.inventory import Inventory
 from tests.support.states import inventory, server, state
@@ -79,9 +79,9 @@ def test_every_weight_of_a_warmup() -> None:
     shop, api, out = server("shop/web1"), server("api/web1"), server("out/web1")
     given = inventory(warmup={"over": "20s"})
     before = {
-        shop: found(state(weight=100), given.warmup),
-        api: found(state(weight=2), given.warmup),
-        out: found(state(weight=100, admin=AdminState.FORCED_DRAIN), given.warmup),
+        shop: server_before(state(weight=100), given.warmup),
+        api: server_before(state(weight=2), given.warmup),
+        out: server_before(state(weight=100, admin=AdminState.FORCED_DRAIN), given.warmup),
     }
     ready = [
         line.text
@@ -102,8 +102,8 @@ def test_a_server_in_maintenance_is_told_to_stay_there() -> None:
     """It is never drained, and before the others come back it is set to maintenance once more."""
     shop, out = server("shop/web1"), server("out/web1")
     before = {
-        shop: found(state(), None),
-        out: found(state(admin=AdminState.FORCED_MAINT), None),
+        shop: server_before(state(), None),
+        out: server_before(state(admin=AdminState.FORCED_MAINT), None),
     }
     lines = node_lines(inventory(), None, "web1", (shop, out), (), before)
     assert [line.text for line in lines if line.step is not Step.RESTART] == [

@@ -72,7 +72,9 @@ def test_no_way_to_drain(mistakes: Mistakes, compose: Compose) -> None:
     )
 
 
-@pytest.mark.parametrize("restart", ["{docker: {container: a, image: 'a:1'}}", "{supervisor: 'shop:*'}"])
+@pytest.mark.parametrize(
+    "restart", ["{docker: {container: a, image: 'a:1'}}", "{runit: a b}", "{supervisor: 'shop:*'}"]
+)
 def test_what_stops_the_old_one_first_needs_a_way_to_drain(
     loads: Loads, mistakes: Mistakes, compose: Compose, restart: str
 ) -> None:

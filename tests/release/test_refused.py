@@ -82,7 +82,7 @@ def test_a_place_that_is_taken(shop: SentFolder) -> None:
     (shop.node / "current").mkdir(parents=True)
     for ran in (shop.deploy("1"), shop.run("check")):
         assert ran.code == REFUSED
-        assert "node/current is no symbolic link: move it away" in ran.told
+        assert "node/current is not a symbolic link: move it away" in ran.told
     assert os.listdir(shop.node) == ["current"]
 
 

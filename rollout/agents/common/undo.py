@@ -1,4 +1,4 @@
-"""Puts back what an agent changed for a while, even where the agent itself is killed."""
+"""Undoing what an agent began, even if the agent itself is killed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from types import TracebackType
 from typing import Any, Callable, Optional, Type
 
 
-class Guard:
-    """A process of its own that undoes what was noted last when the block ends, however it ends, unless it is
-    `done()`. It outlives its agent by as long as `undo` takes.
+class Undo:
+    """A process of its own that calls `undo` with the last note when the block ends, however it ends.
+
+    It calls nothing if there is no note, or if the agent said that it is `finished()`. The process outlives
+    its agent by as long as `undo` takes.
     """
 
     def __init__(self, undo: Callable[[Any], None]) -> None:
@@ -22,18 +24,18 @@ class Guard:
                 _stand_by(reading, undo)
             finally:
                 os._exit(0)
-        os.setpgid(self._pid, self._pid)  # what is sent to the agent's group is not meant for the guard
+        os.setpgid(self._pid, self._pid)  # a signal to the agent's group is not meant for this process
         os.close(reading)
 
     def note(self, state: Any) -> None:
-        """What `undo` must know from now on; anything that JSON can carry."""
+        """Keep what `undo` must know from now on: anything that JSON can carry."""
         os.write(self._writing, json.dumps(state).encode() + b"\n")
 
-    def done(self) -> None:
-        """There is nothing to undo."""
+    def finished(self) -> None:
+        """Nothing needs to be undone any more."""
         self.note(None)
 
-    def __enter__(self) -> Guard:
+    def __enter__(self) -> Undo:
         return self
 
     def __exit__(

@@ -16,7 +16,11 @@ from typing import Any
 
 import pytest
 
-from rollout.agents.release.releases import Releases
+from rollout.agents.release import keep as keeping
+from rollout.agents.release import look as looking
+from rollout.agents.release import receive as receiving
+from rollout.agents.release import switch as switching
+from rollout.agents.release.store import Store
 from rollout.remote.agent import on_node, on_node_with_input
 from tests.support.until import wait
 
@@ -42,19 +46,19 @@ def receive(
 ) -> subprocess.CompletedProcess[bytes]:
     """`sent` arrives in place of `content`."""
     digest = hashlib.sha256(content).hexdigest()
-    told = {"directory": str(node), "release": release, "keep": keep, "warm": True}
-    line, program = on_node_with_input("release.receive", **told, size=len(content), digest=digest)
+    options = receiving.Options(str(node), release, keep=keep, warm=True, size=len(content), digest=digest)
+    line, program = on_node_with_input(receiving.main, options)
     whole = program + (content if sent is None else sent)
     return subprocess.run(["sh", "-c", line], input=whole, capture_output=True, timeout=60)
 
 
 def switch(node: Path, release: str, *, keep: int = 5) -> subprocess.CompletedProcess[bytes]:
-    line = on_node("release.switch", directory=str(node), release=release, keep=keep)
+    line = on_node(switching.main, switching.Options(str(node), release, keep=keep))
     return subprocess.run(["sh", "-c", line], capture_output=True, timeout=60)
 
 
 def look(node: Path, release: str = "1") -> subprocess.CompletedProcess[bytes]:
-    line = on_node("release.look", directory=str(node), release=release)
+    line = on_node(looking.main, looking.Options(str(node), release))
     return subprocess.run(["sh", "-c", line], capture_output=True, timeout=60)
 
 
@@ -113,7 +117,7 @@ def test_archives_of_every_kind(tmp_path: Path, packed: Callable[[bytes], bytes]
         ),
         ([file("x", type=tarfile.CHRTYPE)], ("neither a file, a folder nor a link",)),
         ([file("x", type=tarfile.DIRTYPE), file("x")], ("both as a folder",)),
-        ([file(".")], ("no name of a file",)),
+        ([file(".")], ("not a file name",)),
     ],
 )
 def test_members_that_leave_the_folder(
@@ -163,8 +167,8 @@ def test_an_upload_that_breaks_off(tmp_path: Path) -> None:
 def test_an_upload_that_is_ended(tmp_path: Path) -> None:
     """On SIGTERM, as when it takes too long, what has come is removed; the next upload has its place."""
     content = tar(file("x", 100_000), content=b"x" * 100_000)
-    told = {"directory": str(tmp_path), "release": "1", "keep": 5, "warm": False}
-    line, program = on_node_with_input("release.receive", **told, size=len(content), digest="-")
+    options = receiving.Options(str(tmp_path), "1", keep=5, warm=False, size=len(content), digest="-")
+    line, program = on_node_with_input(receiving.main, options)
     process = subprocess.Popen(
         ["sh", "-c", f"exec {line.partition(chr(10))[2].replace('$as ', '')}"], stdin=-1
     )
@@ -174,7 +178,7 @@ def test_an_upload_that_is_ended(tmp_path: Path) -> None:
     incoming = tmp_path / "releases/.incoming"
     try:
         wait(lambda: (incoming / "x").exists(), "the upload")
-        assert b"something else is being put into" in receive(tmp_path, content).stdout
+        assert b"another upload to" in receive(tmp_path, content).stdout
     finally:
         process.terminate()
         process.communicate(timeout=20)
@@ -221,9 +225,9 @@ def test_old_releases_go_but_never_those_in_use(tmp_path: Path) -> None:
 def test_where_nothing_could_be_put(tmp_path: Path) -> None:
     """It is told before anything is touched."""
     (tmp_path / "file").touch()
-    assert b"file is no folder" in look(tmp_path / "file").stdout
+    assert b"file is not a folder" in look(tmp_path / "file").stdout
     (tmp_path / "node/current").mkdir(parents=True)
-    assert b"node/current is no symbolic link: move it away" in look(tmp_path / "node").stdout
+    assert b"node/current is not a symbolic link: move it away" in look(tmp_path / "node").stdout
     (tmp_path / "other/releases/1").mkdir(parents=True)
     assert b"releases/1 was not put there by rollout" in look(tmp_path / "other").stdout
     found, free = look(tmp_path / "new/folder").stdout.split()
@@ -240,8 +244,8 @@ def test_what_is_there_is_read_into_memory(tmp_path: Path) -> None:
         os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     if resident(data) == size:
         pytest.skip("this file system forgets nothing")
-    told = {"directory": str(tmp_path), "release": "1", "keep": 5, "warm": True, "pace": 100e6}
-    line = on_node("release.keep", **told)
+    options = keeping.Options(str(tmp_path), "1", keep=5, warm=True, pace=100e6)
+    line = on_node(keeping.main, options)
     assert subprocess.run(["sh", "-c", line], timeout=60).returncode == 0
     assert resident(data) == size
 
@@ -254,16 +258,16 @@ def resident(path: Path) -> int:
 
 def test_who_may_not_write_there() -> None:
     """It is told which folder it is, where that of the inventory would have to be made."""
-    line = on_node("release.look", directory="/no/such", release="1")
+    line = on_node(looking.main, looking.Options("/no/such", "1"))
     user = 65534 if os.geteuid() == 0 else None
     told = subprocess.run(["sh", "-c", line], capture_output=True, user=user, timeout=60).stdout
-    assert told == b"we may not write into /, in which /no/such would be made\n"
+    assert told == b"we may not write to /, in which /no/such would be made\n"
 
 
 def test_a_link_made_by_hand(tmp_path: Path) -> None:
     """An absolute one counts, too: what it leads to is never removed."""
     receive(tmp_path, tar(file("x")), "1")
     (tmp_path / "current").symlink_to(tmp_path / "releases/1")
-    assert Releases(str(tmp_path)).linked(tmp_path / "current") == "1"
+    assert Store(str(tmp_path)).linked(tmp_path / "current") == "1"
     receive(tmp_path, tar(file("x")), "2", keep=1)
     assert sorted(os.listdir(tmp_path / "releases")) == ["1", "2"]

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.drivers.zeromq.service import EXAMPLE, WORKERS, Service
+from tests.drivers.processes.service import EXAMPLE, WORKERS, Service
 
 
 def test_a_worker_that_is_killed_is_replaced(service: Service) -> None:

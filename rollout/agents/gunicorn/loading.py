@@ -1,4 +1,4 @@
-"""Whether gunicorn's configuration and the application load now, in the application's own interpreter.
+"""Loads gunicorn's configuration and the application on trial, in the application's own interpreter.
 
 Nothing is signalled before they do: HUP with a configuration that does not load ends a gunicorn master, and
 so does a worker that cannot load its application.
@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import subprocess
-from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 from rollout.agents.common import proc
@@ -21,24 +20,24 @@ _LINES = 20
 _FACTS = "gunicorn as rollout found it: "
 _PROGRAM = """
 import json, os, signal, sys
-told = json.loads({told!r})
-signal.alarm(told["seconds"])  # it ends, whatever becomes of who started it
-sys.argv, sys.path[0] = told["argv"], told["path"]
+trial = json.loads({trial!r})
+signal.alarm(trial["seconds"])  # it ends, whatever becomes of who started it
+sys.argv, sys.path[0] = trial["argv"], trial["path"]
 from gunicorn import util
 from gunicorn.app.wsgiapp import WSGIApplication
 from gunicorn.arbiter import Arbiter
 application = WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]")
 cfg = application.cfg
 hook = cfg.settings["post_worker_init"]
-if told["load"]:
+if trial["load"]:
     sys.path[:0] = [os.path.abspath(path) for path in (cfg.pythonpath or "").split(",") if path]
     os.environ.update(cfg.env)
     util.set_owner_process(cfg.uid, cfg.gid, initgroups=cfg.initgroups)
     app = application.wsgi()
     ask = getattr(cfg.post_worker_init, "why_not_ready", None)
-    wrong = ask(app) if ask else ""
-    if wrong:
-        sys.exit(wrong)
+    reason = ask(app) if ask else ""
+    if reason:
+        sys.exit(reason)
 print({facts!r} + json.dumps({{
     "daemon": cfg.daemon,
     "dirty": bool(getattr(cfg, "dirty_workers", 0)),
@@ -55,19 +54,19 @@ _WITH_A_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 
 
 class Unreadable(Failed):
-    """How gunicorn was started cannot be told any more."""
+    """Nothing shows any more how gunicorn was started."""
 
 
 def facts(master: Process, seconds: float, *, load: bool) -> Dict[str, Any]:
     """Load the configuration of `master` anew, and with `load` the application, within so many seconds.
 
-    Returns what it says: `daemon`, `dirty` (whether it has dirty workers), `log` (gunicorn's errorlog),
-    `pidfile`, `preload`, `queues` (whether its master takes the end of a worker in turn with the signals it
-    was sent), `reports` (whether workers report anything), `workers`. Raises Failed, after the last lines of
-    what was printed.
+    Returns what the configuration says: `daemon`, `dirty` (whether it has dirty workers), `log` (gunicorn's
+    errorlog), `pidfile`, `preload`, `queues` (whether its master takes the end of a worker in turn with the
+    signals it was sent), `reports` (whether workers report anything), `workers`. Raises Failed, after
+    printing the last lines of the trial.
     """
     python, argv, path = _how_it_was_started(master)
-    told = json.dumps({"argv": argv, "path": path, "load": load, "seconds": int(seconds) + 1})
+    trial = json.dumps({"argv": argv, "path": path, "load": load, "seconds": int(seconds) + 1})
     started = subprocess.Popen(
         [*python, "-"],
         cwd=_folder(master),
@@ -80,7 +79,7 @@ def facts(master: Process, seconds: float, *, load: bool) -> Dict[str, Any]:
         preexec_fn=_as_owner_of(master),
     )
     try:
-        printed, _ = started.communicate(_PROGRAM.format(told=told, facts=_FACTS), timeout=seconds)
+        printed, _ = started.communicate(_PROGRAM.format(trial=trial, facts=_FACTS), timeout=seconds)
     except subprocess.TimeoutExpired:
         raise Failed(
             f"BROKEN: the new code does not load within {seconds:.0f} s; nothing was signalled"
@@ -92,16 +91,17 @@ def facts(master: Process, seconds: float, *, load: bool) -> Dict[str, Any]:
     lines = printed.splitlines()
     for line in lines:
         if line.startswith(_FACTS) and started.returncode == 0:
-            found: Dict[str, Any] = json.loads(line[len(_FACTS) :])
-            return found
+            said: Dict[str, Any] = json.loads(line[len(_FACTS) :])
+            return said
     for line in lines[-_LINES:]:
         say(line)
-    why = next((line for line in reversed(lines) if line.strip()), f"it ended with {started.returncode}")
-    raise Failed(f"BROKEN: the new code does not load, so nothing was signalled: {why.strip()}")
+    last = next((line for line in reversed(lines) if line.strip()), f"it ended with {started.returncode}")
+    raise Failed(f"BROKEN: the new code does not load, so nothing was signalled: {last.strip()}")
 
 
 def _how_it_was_started(master: Process) -> Tuple[List[str], List[str], str]:
-    """The interpreter with its options, what `sys.argv` was, and the first folder of its `sys.path`."""
+    """How the master was started: its interpreter with options, its `sys.argv`, the first folder of
+    `sys.path`."""
     words = proc.command_line(master)
     if len(words) < 2 or " " in words[0]:
         raise Unreadable(
@@ -117,41 +117,40 @@ def _how_it_was_started(master: Process) -> Tuple[List[str], List[str], str]:
     if at < len(words) and os.path.basename(words[at]).startswith("gunicorn"):
         return python, words[at:], os.path.dirname(os.path.join(_folder(master), words[at]))
     raise Failed(
-        f"process {master.pid} is no gunicorn that was started as `gunicorn` or `python -m gunicorn`: "
+        f"process {master.pid} is not a gunicorn that was started as `gunicorn` or `python -m gunicorn`: "
         f"its command line is {' '.join(words)}"
     )
 
 
 def _interpreter(master: Process, name: str) -> str:
-    """As it was called: the file itself would not know of its virtual environment."""
+    """The interpreter by the name it was called: the file itself would not know of its virtual
+    environment."""
     path = _environment(master).get("PATH", os.defpath)
-    found = shutil.which(os.path.join(_folder(master), name) if "/" in name else name, path=path)
-    return found or os.readlink(f"/proc/{master.pid}/exe")
+    called = os.path.join(_folder(master), name) if "/" in name else name
+    return shutil.which(called, path=path) or proc.executable(master)
 
 
 def _environment(master: Process) -> Dict[str, str]:
-    """What it was started with, but for what is meant for that process alone."""
-    raw = Path(f"/proc/{master.pid}/environ").read_bytes().split(b"\0")
-    pairs = (os.fsdecode(entry).partition("=") for entry in raw if b"=" in entry)
+    """The master's environment, without what is meant for that process alone."""
     own = ("GUNICORN_FD", "GUNICORN_PID", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET")
-    return {name: value for name, _, value in pairs if name not in own}
+    return {name: value for name, value in proc.environment(master).items() if name not in own}
 
 
 def _folder(master: Process) -> str:
-    """Where it was started; like gunicorn, by the name through a symlink, which may have been switched."""
+    """The folder that the master was started in. As in gunicorn, a symlink keeps its name: it may have been
+    switched since."""
     named = _environment(master).get("PWD", "")
     if os.path.isdir(named) and os.path.realpath(named) != named:
         return named
-    return os.readlink(f"/proc/{master.pid}/cwd")
+    return proc.folder(master)
 
 
 def _as_owner_of(master: Process) -> Any:
-    """Before the program begins: nothing of the application runs with more rights than its master has."""
+    """What to call before the trial begins, so that the application gets no more rights than its master
+    has."""
     if os.geteuid() != 0:
         return None
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{master.pid}/status").read_text().splitlines())
-    groups = [int(number) for number in status["Groups"].split()]
-    group, user = int(status["Gid"].split()[1]), int(status["Uid"].split()[1])
+    user, group, groups = proc.identity(master)
 
     def become() -> None:
         os.setgroups(groups)

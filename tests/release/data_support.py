@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from rollout.agents.common.proc import Process, children, find
 from tests.support.until import wait
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 HOST = "127.0.0.61"
 
 

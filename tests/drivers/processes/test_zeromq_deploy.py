@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from tests.drivers.zeromq.service import WORKERS, Service
+from tests.drivers.processes.service import WORKERS, Service
 
 
 def test_reload_after_reload_loses_no_job(service: Service) -> None:
@@ -71,7 +71,7 @@ def test_a_worker_that_does_not_finish_in_time_is_ended(service: Service) -> Non
 
 BROKEN = {
     "it does not load": ("raise SystemExit('no dictionary')", "ended before all of them were ready"),
-    "it never gets ready": ("time.sleep(60)", "new workers that came did not all beat within 1 s"),
+    "it never gets ready": ("time.sleep(60)", "new workers did not all beat within 1 s"),
     "one of its workers ends": (
         "if once('{file}'): time.sleep(0.2); raise SystemExit('no dictionary')",
         "ended before all of them were ready",

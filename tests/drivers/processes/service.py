@@ -18,7 +18,7 @@ import zmq
 from rollout.agents.common.proc import children, find
 from rollout.inventory.restart import Processes
 from rollout.restart import processes
-from tests.drivers.zeromq.jobs import Jobs
+from tests.drivers.processes.jobs import Jobs
 from tests.support.command import rollout, write_inventory
 from tests.support.until import wait
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.drivers.zeromq.service import Service
+from tests.drivers.processes.service import Service
 
 
 def stale(service: Service) -> dict[str, str]:

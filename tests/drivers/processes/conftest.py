@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.zeromq.service import Service
+from tests.drivers.processes.service import Service
 
 
 @pytest.fixture

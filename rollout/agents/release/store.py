@@ -20,7 +20,9 @@ _INCOMING = ".incoming"
 _LEAVING = ".leaving"
 
 
-class Releases:
+class Store:
+    """The releases in one directory of the node, and the links `current` and `previous` to two of them."""
+
     def __init__(self, directory: str) -> None:
         self.directory = Path(directory)
         self.folder = self.directory / "releases"
@@ -31,7 +33,7 @@ class Releases:
         return self.folder / release
 
     def digest(self, release: str) -> Optional[str]:
-        """The SHA-256 of what a release was unpacked from; None where it is not there.
+        """The SHA-256 of the archive that a release was unpacked from; None if the release is not there.
 
         Raises Failed if something else has its name.
         """
@@ -43,29 +45,27 @@ class Releases:
             raise Failed(f"{self.path(release)} was not put there by rollout: move it away") from None
 
     def linked(self, link: Path) -> Optional[str]:
-        """The release that a link leads to."""
+        """The release that a link leads to; None if it leads elsewhere, or is no link."""
         target = Path(os.path.realpath(link))
         inside = os.path.islink(link) and target.parent == Path(os.path.realpath(self.folder))
         return target.name if inside else None
 
     def require_link(self) -> None:
-        """Raises Failed where `current` is something else, which could not be replaced."""
+        """Raises Failed if `current` or `previous` is no link, and so could not be replaced."""
         for link in (self.current, self.previous):
             if os.path.lexists(link) and not link.is_symlink():
-                raise Failed(f"{link} is no symbolic link: move it away, with all that it holds")
+                raise Failed(f"{link} is not a symbolic link: move it away, with all that it holds")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """The folders are there, and nobody else changes what is in them. Raises Failed."""
+        """Make the folders if they are missing, and keep others from changing them. Raises Failed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
         except BlockingIOError:
-            raise Failed(
-                f"something else is being put into {self.folder}: wait until that has ended"
-            ) from None
+            raise Failed(f"another upload to {self.folder} is in progress: wait until it has ended") from None
         finally:
             os.close(descriptor)
 
@@ -81,7 +81,7 @@ class Releases:
             remove(path)
 
     def finish(self, path: Path, release: str, digest: str) -> None:
-        """Give what has come its name, once all of it is on the disk."""
+        """Give a release that has arrived in the folder `path` its name, once all of it is on the disk."""
         mark = path / _MARK
         remove(mark)
         mark.write_text(f"{digest}\n")
@@ -91,7 +91,7 @@ class Releases:
         flush_folder(self.folder)
 
     def switch(self, release: str) -> None:
-        """Make it the current one, in one step. What was current is the previous one."""
+        """Make a release the current one, in one step. The one that was current becomes the previous one."""
         if self.linked(self.current) == release:
             return
         if os.path.lexists(self.current):
@@ -100,7 +100,8 @@ class Releases:
         flush_folder(self.directory)
 
     def prune(self, keep: int, needed: str) -> List[str]:
-        """Remove the oldest until `keep` are left; never the current, the previous or the `needed` one."""
+        """Remove the oldest releases until `keep` are left, and return their names; never remove the current,
+        the previous or the `needed` one."""
         remove(self.folder / _LEAVING)
         ours = [entry for entry in self.folder.iterdir() if (entry / _MARK).is_file()]
         newest = sorted(ours, key=lambda entry: entry.stat().st_mtime, reverse=True)
@@ -118,14 +119,14 @@ class Releases:
         return removed
 
     def _remove(self, entry: Path) -> None:
-        """Nobody takes what is half removed for a release."""
+        """Rename a release before it is removed, so that nobody takes half of it for a release."""
         leaving = self.folder / _LEAVING
         os.rename(entry, leaving)
         remove(leaving)
 
 
 def remove(path: Path) -> None:
-    """Whatever it is, if it is there."""
+    """Remove a file, a link or a folder, if it is there."""
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
@@ -137,7 +138,7 @@ def remove(path: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """All that is in a folder is on the disk when this returns."""
+    """Put everything in a folder on the disk before this returns."""
     for folder, _, names in os.walk(path):
         for name in names:
             file = os.path.join(folder, name)
