@@ -30,11 +30,11 @@ class LocalSources:
         self._looking = asyncio.Lock()
 
     async def archive(self, path: Path) -> Content:
-        """As `Sources.archive`."""
+        """The bytes of a file, as `Sources.archive` says."""
         return await self._content(path, packed=False)
 
     async def packed(self, path: Path) -> Content:
-        """As `Sources.packed`."""
+        """A tar archive of a file or folder, as `Sources.packed` says."""
         return await self._content(path, packed=True)
 
     async def _content(self, path: Path, *, packed: bool) -> Content:

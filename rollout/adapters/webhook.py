@@ -1,4 +1,4 @@
-"""Messages to others: JSON, posted over HTTP."""
+"""Messages to chat and webhooks: JSON, posted over HTTP."""
 
 from __future__ import annotations
 

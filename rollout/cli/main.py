@@ -22,8 +22,8 @@ VERBS = {
     "status": "show every node and server as it is now, and the last deployment",
     "plan": "show what a deploy would do; touches nothing",
     "check": "find out whether a deploy has everything it needs; touches nothing",
-    "drain": "take nodes out of rotation by hand, and wait until they are drained",
-    "ready": "put healthy nodes back into rotation by hand",
+    "drain": "take nodes out of rotation, and wait until they are drained",
+    "ready": "put healthy nodes back into rotation",
     "resume": "continue a deployment that was interrupted or halted",
     "restore": "put nodes that deployments left out back, if they are healthy",
     "rollback": "give nodes back the release they had before the last deployment",
@@ -51,7 +51,7 @@ anything was touched; 130 interrupted
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line `argv`, by default that of the process; the exit code."""
+    """Run the command line `argv`, by default that of the process; return the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -48,7 +48,7 @@ class NodeProgress:
     step_seconds: Mapping[Step, float] = field(default_factory=dict)
     """How long each finished step took, in the order in which they finished."""
     detail: str = ""
-    """The latest about the step: what it waits for, or the last line that it printed."""
+    """The latest news of the step: what it waits for, or the last line that it printed."""
     sessions: int | None = None
     """Sessions left over all load balancers, while the step waits for them."""
     failure: StepFailed | None = None
@@ -87,7 +87,7 @@ class Progress:
     release: str | None = None
     """`None` is a rolling restart."""
     releases: Mapping[str, str] = field(default_factory=dict)
-    """The release of each node that gets another one than `release`."""
+    """The release of each node that gets a release other than `release`."""
     rollback_of: int | None = None
     """The deployment that this one takes back."""
     on_failure: str = "halt"

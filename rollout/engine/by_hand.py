@@ -38,7 +38,7 @@ async def drain_node(site: Site, name: str, seen: Survey, record: Recorder, *, a
 async def restore_node(site: Site, node: NodeProgress, seen: Survey, record: Recorder) -> None:
     """Leave a node as a deployment found it: back in rotation, or out where somebody else kept it out.
 
-    Its weights are set again, but for a weight that somebody has changed since. A node that is not healthy
+    Its weights are set again, except one that somebody has changed since. A node that is not healthy
     stays out. Raises StepFailure, LoadBalancerError, HostError.
     """
     await _put_back(site, node.name, seen, record, before=_before(site, node, seen))

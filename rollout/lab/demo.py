@@ -79,7 +79,7 @@ async def _gone(process: asyncio.subprocess.Process) -> None:
 
 @contextlib.contextmanager
 def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
-    """Let signals do what Ctrl-C does, so that the block cleans up. One that is ignored stays ignored."""
+    """Make signals act like Ctrl-C, so the block cleans up. An ignored signal stays ignored."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         # asyncio has its own handler, which ends a task where it waits and not in the midst of anything.

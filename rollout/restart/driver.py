@@ -25,7 +25,7 @@ class ProofStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProofResult:
-    """What a proof shows now; `detail` says it in words."""
+    """The present result of a proof; `detail` says it in words."""
 
     verdict: ProofStatus
     detail: str
@@ -54,7 +54,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class RestartPlan:
-    """One way to restart an application, ready to be carried out. `timeout` is in seconds, for all of it."""
+    """The plan for restarting an application on a node. `timeout` is in seconds, for all of it."""
 
     timeout: float
     command: str | None = None

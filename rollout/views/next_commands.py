@@ -20,7 +20,7 @@ class NextCommand:
 
 
 def next_commands(progress: Progress, inventory: str) -> Iterator[NextCommand]:
-    """The commands that put things right, the best one first; `inventory` is the path that they name."""
+    """The commands to run next, the best one first; `inventory` is the path that they name."""
     if progress.unfinished:
         yield NextCommand(_line("resume", inventory), "go on", "where it stopped")
     if out := progress.maybe_out:
@@ -32,7 +32,7 @@ def next_commands(progress: Progress, inventory: str) -> Iterator[NextCommand]:
 
 
 def status_command(inventory: str) -> NextCommand:
-    """The command that changes nothing: it shows how things are."""
+    """The command that shows the state of every node, and changes nothing."""
     return NextCommand(_line("status", inventory), "see", "where every node stands")
 
 

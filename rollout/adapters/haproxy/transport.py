@@ -20,7 +20,7 @@ _BACKLOG_PAUSE = 0.01
 
 
 class Transport(Protocol):
-    """A way to a runtime socket."""
+    """A way to reach a runtime socket."""
 
     async def ask(self, request: bytes) -> bytes:
         """The whole answer to `request`, until the other side closes. Raises LoadBalancerUnreachable."""
@@ -115,7 +115,7 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
 
 
 def unreachable(load_balancer: str, address: str, error: Exception) -> LoadBalancerUnreachable:
-    """The error of a connection that failed, in words."""
+    """The error to raise for a connection that failed."""
     hint = None
     match error:
         case FileNotFoundError():

@@ -37,12 +37,12 @@ class SshHost(ShellHost):
         return self._name
 
     async def connect(self) -> None:
-        """As `Host.connect`."""
+        """Open the connection, as `Host.connect` says."""
         with self._named():
             await self._link.open()
 
     def expect(self, lines: int) -> None:
-        """As `Host.expect`."""
+        """Start shells ahead of their use, as `Host.expect` says."""
         self._link.sessions.expect(_login_command(WRAPPER), lines)
 
     async def _run(

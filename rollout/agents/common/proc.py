@@ -38,18 +38,18 @@ class Stat(NamedTuple):
 
     @property
     def ended(self) -> bool:
-        """A zombie: the process has ended, and its parent has not noticed yet."""
+        """Whether the process is a zombie: it has ended, and its parent has not noticed yet."""
         return self.state in "ZX"
 
 
 def find(pid: int) -> Optional[Process]:
-    """The living process of that id; a zombie is gone."""
+    """The living process of that id; None if there is none, or only a zombie."""
     shown = read_stat(pid)
     return None if shown is None or shown.ended else shown.process
 
 
 def lives(process: Process) -> bool:
-    """Whether the process is still the same one."""
+    """Whether the process still lives, and its id was not recycled."""
     return find(process.pid) == process
 
 
@@ -101,8 +101,8 @@ def of_pidfile(path: str) -> Process:
         raise Failed(f"the pidfile {path} is stale: no process {text[0]} runs")
     if _begun(process) > os.stat(path).st_mtime + _WRITING:
         raise Failed(
-            f"the pidfile {path} is older than {described(process)}: its number went to another program; "
-            "if that is the right one, touch the file"
+            f"the pidfile {path} is older than {described(process)}: another program may have its process "
+            "id by now; if it is the right one, touch the file"
         )
     return process
 

@@ -1,4 +1,4 @@
-"""Running programs of the node to their end, as we are or by sudo."""
+"""Running programs of the node to their end, as the current user or with sudo."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Ended(NamedTuple):
 
 
 def ways(program: str) -> List[List[str]]:
-    """The words that may begin a command: the program as it is, and for others than root by `sudo -n`."""
+    """The words that may begin a command: the program itself, and for users other than root also
+    `sudo -n`."""
     return [[program]] if os.geteuid() == 0 else [[program], ["sudo", "-n", program]]
 
 

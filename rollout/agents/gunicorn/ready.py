@@ -34,7 +34,7 @@ class Listener:
             ) from None
 
     def listen(self, seconds: float) -> None:
-        """Wait for a report, so many seconds at most."""
+        """Wait for a report, at most that many seconds."""
         if not select.select([self._socket], [], [], seconds)[0]:
             return
         data, ancillary, _, _ = self._socket.recvmsg(2000, socket.CMSG_SPACE(_CREDENTIALS.size))

@@ -1,4 +1,4 @@
-"""Worker by worker: one more is started, and only when it is ready is an old one asked to finish.
+"""Worker by worker: gunicorn starts an extra one, and only when it is ready is an old one asked to finish.
 
 TTIN has gunicorn keep one worker more. Each old one that is then sent TERM finishes its requests and is
 replaced by a new one; the last old one is left to TTOU, by which gunicorn ends its oldest worker and keeps
@@ -20,10 +20,10 @@ from rollout.agents.common.undo import Undo
 from rollout.agents.gunicorn.workers import Restart, workers
 
 _FINISH = 2.0
-"""Seconds that a worker which never became ready has for requests that it serves all the same."""
+"""Seconds for a worker that never became ready to finish the requests that it got anyway."""
 _PATIENCE = 10.0
 _MOMENT = 0.001
-"""Seconds in which a gunicorn that does not sleep would have noted what happened."""
+"""Seconds within which a gunicorn that is not asleep notices an event."""
 
 
 def roll(restart: Restart) -> None:
@@ -40,7 +40,7 @@ def roll(restart: Restart) -> None:
     if why:
         left = sum(map(proc.lives, old))
         raise Failed(f"{why}; {left} old and {len(workers(master)) - left} new workers keep serving")
-    say(f"{len(old)} of {len(old)} workers are new and ready; there were never fewer")
+    say(f"{len(old)} of {len(old)} workers are new and ready; there were never fewer workers")
 
 
 def _replace_one_by_one(restart: Restart, old: List[Process], undo: Undo) -> None:

@@ -22,8 +22,8 @@ _PATIENCE = 10.0
 
 
 def upgrade(restart: Restart) -> None:
-    """Replace the master with all its workers. Raises Failed; then the old master serves on, unless it had
-    been told to end."""
+    """Replace the master with all its workers. Raises Failed; then the old master keeps serving, unless it
+    had been told to end."""
     old, children = restart.master, workers(restart.master)
     count = restart.wanted
     with Undo(lambda ready: _end_second(restart, children, ready)) as undo:

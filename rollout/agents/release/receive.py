@@ -17,7 +17,7 @@ from rollout.agents.release.unpack import unpack
 
 class Options(NamedTuple):
     """`size` is in bytes, and `digest` a SHA-256 in hexadecimal, of what is sent. Once it is there, `keep`
-    and `warm` are heeded as by the agent `keep`."""
+    and `warm` mean what they mean to the agent `keep`."""
 
     directory: str
     release: str
@@ -71,7 +71,8 @@ class Arriving(io.RawIOBase):
         return len(data)
 
     def require_all(self, digest: str) -> None:
-        """Raises Failed if fewer bytes have arrived than were announced, or other ones than were sent."""
+        """Raises Failed if fewer bytes have arrived than were announced, or if they are not those that were
+        sent."""
         while self.read(1 << 16):
             pass
         if self._left:

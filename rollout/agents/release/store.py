@@ -54,7 +54,7 @@ class Store:
         """Raises Failed if `current` or `previous` is no link, and so could not be replaced."""
         for link in (self.current, self.previous):
             if os.path.lexists(link) and not link.is_symlink():
-                raise Failed(f"{link} is not a symbolic link: move it away, with all that it holds")
+                raise Failed(f"{link} is not a symbolic link: move it away with its contents")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -138,7 +138,7 @@ def remove(path: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """Put everything in a folder on the disk before this returns."""
+    """Flush everything in a folder to disk before returning."""
     for folder, _, names in os.walk(path):
         for name in names:
             file = os.path.join(folder, name)

@@ -17,7 +17,7 @@ from rollout.agents.common.talk import Failed
 
 _OPENERS: Dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _OFTEN = 8 << 20
-"""Bytes after which written data is put on the disk: all at once, it would hold up the reads of others."""
+"""Bytes after which written data is flushed to disk: flushing it all at once would delay other reads."""
 _PIECE = 1 << 16
 _BROKEN = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, ValueError)
 

@@ -50,7 +50,7 @@ def no_fifo(path: str) -> Failed:
 
 def nobody_reads(path: str) -> Failed:
     """The error to raise if nobody reads the FIFO."""
-    return Failed(f"nobody reads the FIFO {path}: does uWSGI run, with `master-fifo = {path}`?")
+    return Failed(f"no process reads the FIFO {path}: does uWSGI run, with `master-fifo = {path}`?")
 
 
 def reader(path: str) -> Optional[Process]:
@@ -61,12 +61,13 @@ def reader(path: str) -> Optional[Process]:
     except FileNotFoundError:
         raise no_fifo(path) from None
     except OSError as error:
-        raise Failed(f"the FIFO {path} cannot be seen: {error.strerror}") from None
+        raise Failed(f"the FIFO {path} cannot be examined: {error.strerror}") from None
     if not stat.S_ISFIFO(status.st_mode):
-        raise Failed(f"{path} is not a FIFO: name here what `master-fifo` names in uWSGI's settings")
+        raise Failed(f"{path} is not a FIFO: set it to the path that `master-fifo` has in uWSGI's settings")
     if not os.access(path, os.W_OK):
         raise Failed(
-            f"the FIFO {path} may not be written to: log in as its owner, or let yourself sudo to them"
+            f"no permission to write to the FIFO {path}: log in as its owner, or allow yourself to "
+            "sudo to that user"
         )
     hidden: List[Process] = []
     for process in _living():
@@ -81,7 +82,7 @@ def reader(path: str) -> Optional[Process]:
             return process
     for process in filter(_is_uwsgi, hidden):
         raise Failed(
-            f"nobody who can be seen reads the FIFO {path}, and what process {process.pid} (uWSGI) has open "
+            f"no visible process reads the FIFO {path}, and what process {process.pid} (uWSGI) has open "
             "is hidden from this user: log in as root, or as its owner if it was not started as root"
         )
     return None

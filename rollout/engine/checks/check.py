@@ -24,7 +24,8 @@ _LEVELS = {Severity.WARNING: Level.WARNING, Severity.NOTE: Level.NOTE}
 
 
 async def check(site: Site, nodes: Sequence[str]) -> list[Finding]:
-    """All findings about `nodes` and all load balancers. A part that cannot be looked at hides no other."""
+    """All findings about `nodes` and all load balancers. A part that cannot be checked does not hide the
+    others."""
     parts = (_sockets(site), _nodes(site, nodes), _health_pages(site, nodes), _servers(site, nodes))
     return [*chain(*await run_all(parts))]
 

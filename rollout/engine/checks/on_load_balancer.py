@@ -29,7 +29,7 @@ async def socket_finding(site: Site, name: str) -> Finding:
 
 
 def rotation_finding(name: str, seen: Survey) -> Finding:
-    """Which servers a node is, and whether they take traffic."""
+    """The servers of a node, and whether they take traffic."""
     states = seen.states(name)
     if reason := out_of_rotation(states):
         return Finding(

@@ -87,7 +87,7 @@ class Leaving:
         return reading
 
     async def _close(self, log: StepLog) -> None:
-        """Move pinned clients away, give what runs a last moment, then end it."""
+        """Move pinned clients away, give running sessions a last moment, then end them."""
         await self.maintain(log)
         left = await self._busy_after(_GRACE)
         if left:
@@ -101,7 +101,7 @@ class Leaving:
             raise await self._too_slow(left)
 
     async def _busy_after(self, seconds: float) -> list[ServerState]:
-        """The servers that are still busy after so long; returns early once none is."""
+        """The servers that are still busy after `seconds`; returns early once none is."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + seconds
         while busy := [state for state in (await self._servers.read()).servers if not state.idle]:

@@ -31,11 +31,10 @@ class Stage(Enum):
 class NodeServers:
     """The servers that one node is on one load balancer.
 
-    `patience` is in seconds: for so long a load balancer that does not answer is asked again, because it may
-    be reloading. Methods that read or send raise LoadBalancerUnreachable after that; those that read raise
-    StepFailure where HAProxy no longer has one of the servers. All but `read` are called under the
-    lock of `BalancerRotation` while the guard may send: they compare with the ledger, or change it.
-    """
+    `patience` is in seconds: a load balancer that does not answer is asked again for that long, because it
+    may be reloading. Methods that read or send raise LoadBalancerUnreachable after that; those that read
+    raise StepFailure where HAProxy no longer has one of the servers. All but `read` are called under the lock
+    of `BalancerRotation` while the guard may send: they compare with the ledger, or change it."""
 
     def __init__(
         self,
@@ -103,7 +102,8 @@ class NodeServers:
         *,
         insistent: bool = True,
     ) -> None:
-        """Send commands that leave `servers` in the state `admin`; only once, where not `insistent`."""
+        """Send commands that leave `servers` in the state `admin`; unless `insistent`, send them only
+        once."""
         self.ledger.about_to_set_state(servers, admin)
         await self.send(commands, log, insistent=insistent)
         self.ledger.state_set(servers, admin)

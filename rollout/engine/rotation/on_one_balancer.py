@@ -1,7 +1,7 @@
 """One node's rotation on one load balancer: the steps and the guard, one at a time.
 
-`leaving.py` and `returning.py` have what is sent. This file has when: in which stage, under the lock, and
-again to a HAProxy process that was started meanwhile (`_tell_again`).
+`leaving.py` and `returning.py` decide what is sent. This file decides when: in which stage, under the
+lock, and again to a HAProxy process that was started meanwhile (`_tell_again`).
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ class BalancerRotation:
         return sum(state.idle_connections for state in states if state.port in ports)
 
     async def still_out(self) -> bool:
-        """Whether all servers are in maintenance and idle. Raises ChangedByOthers if a person is why not."""
+        """Whether all servers are in maintenance and idle. Raises ChangedByOthers if a person is the
+        reason."""
         states = (await self.read_unchanged()).servers
         return all(in_forced_maintenance(state) and state.idle for state in states)
 
@@ -97,7 +98,8 @@ class BalancerRotation:
             await asyncio.sleep(WATCH)
 
     async def _tell_again(self, reading: Reading, log: StepLog) -> bool:
-        """Tell a process that was started meanwhile what it must know in this stage. False if it knows."""
+        """Tell a process that was started meanwhile what it must know in this stage. False if it already
+        knows."""
         async with self._lock:
             if self._servers.was_told(reading):
                 return False
@@ -149,7 +151,7 @@ class BalancerRotation:
     async def enter(self, log: StepLog) -> None:
         """Put back what was in rotation before, and leave the rest as it was.
 
-        Raises ChangedByOthers; StepFailure if HAProxy shows it otherwise than it was told.
+        Raises ChangedByOthers; StepFailure if HAProxy does not show what it was told.
         """
         while True:
             while not await self._entered(log):
@@ -162,12 +164,13 @@ class BalancerRotation:
                 raise StepFailure(f"{wrong[0].server} is not back in rotation: it shows {wrong[0].status}")
         for state in reading.servers:
             if self._ledger.is_kept_out(state.server):
-                log.add(f"{state.server} stays out as it was: {state.status}")
+                log.add(f"{state.server} stays out, as before: {state.status}")
         for server in sorted(self._ledger.changed):
             log.add(f"someone else changed {server} as it came back")
 
     async def _entered(self, log: StepLog) -> bool:
-        """Put it back. False if HAProxy was reloaded since `prove`: then all must be proven again."""
+        """Put the node back. False if HAProxy was reloaded since `prove`: then everything must be proven
+        again."""
         async with self._lock:
             reading = await self._servers.read_unchanged()
             if self._returning.unproven(reading):

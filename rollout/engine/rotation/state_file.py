@@ -33,7 +33,8 @@ class StateFile:
         self._warned = False
 
     async def look(self) -> str:
-        """Find the file. Says why drains will not survive a reload although HAProxy loads it; else empty."""
+        """Find the file. Returns why drains will not survive a reload although HAProxy loads the file; empty
+        if they will."""
         async with self._lock:
             self._looked = True
             if self._host is None:

@@ -1,6 +1,6 @@
-"""One node's roll, straight down the page: drain, release, restart, verify, ready, bake.
+"""The roll of one node, straight down the page: drain, release, restart, verify, ready, bake.
 
-`stage.py` says what is done where a roll ends early.
+`stage.py` says what happens when a roll ends early.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class NodeRoll:
                 await Bake(context, self._jury, self._pauses, log).run()
 
     def _reach(self, stage: Stage) -> None:
-        """Go on to `stage`, if the node is not further already: after an earlier try it may be."""
+        """Advance to `stage`, unless an earlier try has brought the node further already."""
         self._stage = max(self._stage, stage)
 
     def _step(self, which: Step) -> AbstractAsyncContextManager[StepLog]:
@@ -132,7 +132,7 @@ class NodeRoll:
 
     @asynccontextmanager
     async def _guarded(self) -> AsyncIterator[None]:
-        """While the node is worked on, no load balancer may forget that it is out."""
+        """Run the guard during the block: no load balancer may forget that the node is out."""
         guard = asyncio.create_task(self._rotation.guard(self._log(Step.RESTART)))
         try:
             yield
@@ -143,7 +143,8 @@ class NodeRoll:
 
     @asynccontextmanager
     async def _ending_safely(self, log: StepLog | None = None) -> AsyncIterator[None]:
-        """Whatever ends the roll early, leave the node where no request is lost. Raises it again."""
+        """If anything ends the roll early, leave the node in a state in which no request is lost, and raise
+        the error again."""
         try:
             yield
         except BaseException as error:

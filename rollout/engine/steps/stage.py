@@ -1,4 +1,4 @@
-"""How far a node is on its roll, and what its roll does if it ends early there."""
+"""The stages of a node's roll, and what the roll does if it ends early in each."""
 
 from __future__ import annotations
 

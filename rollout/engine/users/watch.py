@@ -49,7 +49,7 @@ class Watch:
 
     @property
     def before(self) -> Totals:
-        """What each server had answered before the first look."""
+        """The answers of each server before the first look."""
         return self._counters.before
 
     async def run(self) -> None:

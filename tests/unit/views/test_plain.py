@@ -114,4 +114,4 @@ def test_a_node_put_back_by_hand(records: list[Record]) -> None:
     """A node that was left out and returns has its line."""
     stream = io.StringIO()
     PlainView(stream).show(Record(17, 1, records[0].time, NodeReturned("web1")))
-    assert stream.getvalue() == "12:00:00 web1  ready    takes traffic again, by hand\n"
+    assert stream.getvalue() == "12:00:00 web1  ready    was put back by hand and takes traffic again\n"

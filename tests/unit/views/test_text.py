@@ -173,7 +173,7 @@ def test_what_others_changed_is_not_told_as_ours(records: list[Record], left_out
     ("step", "told"),
     [
         (Step.PREPARE, "untouched"),
-        (Step.RESTART, "no load balancer could take it out: it runs as it is now"),
+        (Step.RESTART, "no load balancer could take it out: it keeps running in its present state"),
     ],
 )
 def test_without_load_balancers_nothing_is_left_out(records: list[Record], step: Step, told: str) -> None:
