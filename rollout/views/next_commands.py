@@ -22,7 +22,7 @@ class NextCommand:
 def next_commands(progress: Progress, inventory: str) -> Iterator[NextCommand]:
     """The commands to run next, the best one first; `inventory` is the path that they name."""
     if progress.unfinished:
-        yield NextCommand(_line("resume", inventory), "go on", "where it stopped")
+        yield NextCommand(_line("resume", inventory), "continue", "where it stopped")
     if out := progress.maybe_out:
         yield NextCommand(_line("restore", inventory), f"put {few(out)} back", "as it was, if it is healthy")
     if progress.touched and progress.release is not None and progress.rollback_of is None:

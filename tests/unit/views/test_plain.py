@@ -45,7 +45,7 @@ web2 failed at restart after 1.2 s: exit status 1
 
 what to run next, or deploy again once the cause is fixed:
   rollout status -i 'my prod.yml'    # see where every node stands
-  rollout resume -i 'my prod.yml'    # go on where it stopped
+  rollout resume -i 'my prod.yml'    # continue where it stopped
   rollout restore -i 'my prod.yml'   # put web2 back as it was, if it is healthy
   rollout rollback -i 'my prod.yml'  # put the old release back on web2 web1
 """

@@ -124,7 +124,7 @@ def test_an_interruption_names_the_nodes_in_doubt(records: list[Record]) -> None
         "",
         "what to run next, or deploy again once the cause is fixed:",
         "  rollout status -i 'my prod.yml'    # see where every node stands",
-        "  rollout resume -i 'my prod.yml'    # go on where it stopped",
+        "  rollout resume -i 'my prod.yml'    # continue where it stopped",
         "  rollout restore -i 'my prod.yml'   # put web1 back as it was, if it is healthy",
         "  rollout rollback -i 'my prod.yml'  # put the old release back on web1",
     ]
@@ -148,7 +148,7 @@ def test_a_node_that_was_put_back_needs_no_command(records: list[Record]) -> Non
         "",
         "what to run next, or deploy again once the cause is fixed:",
         "  rollout status -i 'my prod.yml'    # see where every node stands",
-        "  rollout resume -i 'my prod.yml'    # go on where it stopped",
+        "  rollout resume -i 'my prod.yml'    # continue where it stopped",
         "  rollout rollback -i 'my prod.yml'  # put the old release back on web1",
     ]
 
