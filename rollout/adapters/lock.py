@@ -27,7 +27,7 @@ rm -rf "$new"
 if [ -d "$ROLLOUT_LOCK" ] || [ ! -e "$ROLLOUT_LOCK" ]; then exit 17; fi
 echo "$ROLLOUT_LOCK cannot be created"; exit 1
 """
-"""A folder is never renamed over one that holds something, so the lock is there at once, with its holder.
+"""A folder is never renamed over one that is not empty, so the lock is there at once, with its holder.
 Where nothing is there after all, another one's lock was released in this moment."""
 _HELD = """
 [ -d "$ROLLOUT_LOCK" ] || exit 18
