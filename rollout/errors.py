@@ -120,7 +120,7 @@ class NobodyListens(RequestFailed):
 
 
 class LockLost(RolloutError):
-    """Somebody else took the lock away from this deployment."""
+    """Somebody broke the lock of this deployment, or took it over."""
 
 
 class JournalError(RolloutError):

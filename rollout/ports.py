@@ -93,7 +93,7 @@ class Host(Protocol):
         """Run a line of `sh` with nothing on its standard input, and wait for its end.
 
         `output` gets each printed line, of both streams, as it comes. Neither `line` nor `environment` shows
-        in a process list. An exit status other than 0 is no error here. Raises CommandTimedOut, AnswerLost,
+        in a process list. An exit status other than 0 is not an error. Raises CommandTimedOut, AnswerLost,
         UsageError for a name that no variable can have, and the errors of `connect`.
         """
         ...

@@ -1,4 +1,4 @@
-"""A shell line on a host, here or over SSH: what `sh` is sent, and how its output becomes lines."""
+"""A shell line on a host, here or over SSH: the script for `sh`, and how its output becomes lines."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class Workers:
         return [child for child in proc.children(self._supervisor) if child not in self._first]
 
     def old(self) -> List[Process]:
-        """The old workers that are left. A child that never beats is no worker."""
+        """The old workers that are left. A child that never beats is not a worker."""
         self._old |= {child for child in self._first if self._last_beat(child)}
         return sorted(filter(proc.lives, self._old))
 

@@ -183,7 +183,7 @@ def _late(old: Service, now: Service, its_log: Log) -> Failed:
 
 
 def _log_of(service: Service) -> Log:
-    """What the service's own logger writes, or else the service itself."""
+    """The log that the service's own logger writes, or else the service itself."""
     process = service.logger or service.process
     return Log([]) if process is None else log.of_process(process)
 

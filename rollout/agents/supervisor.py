@@ -96,7 +96,7 @@ def _may_restart(control: List[str], process: Process) -> None:
 
 def _restart(control: List[str], process: Process, end: Deadline) -> str:
     """Stop and start a process; supervisor waits for `startsecs`. Returns the last line that supervisorctl
-    prints, which is no proof. Raises Failed."""
+    prints, which proves nothing. Raises Failed."""
     if end.passed:
         raise Failed(f"no time is left to restart {process.name}: it runs as before")
     return programs.run([*control, "restart", process.name], end.left).last

@@ -55,7 +55,7 @@ async def run_deployment(
 async def _until_stopped(deployment: Deployment, record: JournalRecorder) -> Outcome:
     """Run the deployment. The first Ctrl-C or SIGTERM lets the nodes in flight finish, the second ends them.
 
-    Any more of them change nothing: a node that is on its way to a safe end must get there.
+    Further ones change nothing: a node that is on its way to a safe end must get there.
     """
     loop = asyncio.get_running_loop()
     stops = (signal.SIGINT, signal.SIGTERM)

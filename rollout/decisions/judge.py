@@ -121,7 +121,7 @@ def judge(new: Seen, others: Seen, rules: Rules, false_alarms: float = FALSE_ALA
 
 
 def outage(new: Seen, others: Seen) -> str:
-    """The problem that the others have of their own, as a sentence; empty if they have none."""
+    """The problem that the other nodes have themselves, as a sentence; empty if they have none."""
     bad, of = _failing(others.all)
     was, among = _failing(others.before)
     usual = was / among if among >= _FEW else 0.0

@@ -17,7 +17,7 @@ _LASTING = frozenset({Step.PREPARE, *TOUCHING})
 
 
 class Phase(StrEnum):
-    """How far a node is."""
+    """The progress of a node."""
 
     WAITING = "waiting"
     """Its turn has not come; it may have been prepared."""
@@ -94,7 +94,7 @@ class Progress:
     on_judged: str = "halt"
     load_balancers: tuple[str, ...] = ()
     balanced: bool = True
-    """Whether a load balancer sends requests to the nodes, be it one that is not listed."""
+    """Whether a load balancer sends requests to the nodes, even one that is not listed."""
     window: int = 1
     canary: int = 0
     waves: tuple[int, ...] = ()

@@ -16,7 +16,8 @@ class Halt:
         self.reason = ""
         """Why no further node starts; empty while they do."""
         self.gave_up = False
-        """Whether the deployment gave up, be it after another reason halted it: it ends as failed."""
+        """Whether the deployment gave up, perhaps after it was halted for another reason: it ends as
+        failed."""
 
     def ask(self, reason: str) -> None:
         """Halt because somebody asked, or because continuing makes no sense now. The release is not

@@ -1,4 +1,4 @@
-"""The lock of a service: taken before the service is touched, kept by signs of life, given up at the end."""
+"""The lock of a service: taken before the service is touched, kept by signs of life, released at the end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def locked(
     halt: Callable[[str], None],
     promote: Callable[[str], None],
 ) -> AsyncIterator[None]:
-    """The lock, taken by `holder`. While somebody else holds it, it is waited for up to `wait` seconds.
+    """The lock, taken by `holder`. While somebody else holds it, the context waits for up to `wait` seconds.
 
     `halt` is called with the reason when somebody asks the holder to halt or when the lock is lost, `promote`
     with the name of whoever asks the holder to continue. Raises Refused if somebody else holds the lock,

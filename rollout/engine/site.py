@@ -57,7 +57,8 @@ class Site:
 
     @asynccontextmanager
     async def connecting(self, nodes: Sequence[str]) -> AsyncIterator[None]:
-        """Open the connections to nodes in the background. Whoever needs one that failed gets its error."""
+        """Open the connections to nodes in the background. A caller that needs one that failed gets its
+        error."""
         tasks = [asyncio.create_task(self.hosts[name].connect()) for name in nodes]
         try:
             yield

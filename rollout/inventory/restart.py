@@ -172,7 +172,7 @@ class Restart(Section):
     docker: Docker | None = Field(default=None, description="A container, which gets another image")
     gunicorn: Gunicorn | None = Field(default=None, description="A gunicorn, in one of three modes")
     http: Request | None = Field(
-        default=None, description="A request on which the application loads its data or code anew"
+        default=None, description="A request on which the application loads its data or code again"
     )
     processes: Processes | None = Field(
         default=None, description="Workers that a supervisor replaces on a signal"

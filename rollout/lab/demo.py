@@ -24,7 +24,7 @@ _PATIENCE = 5.0
 def demo(directory: Path, nodes: int, load_balancers: int, rate: float) -> int:
     """The exit code of the demo: 0 if no request was lost and the second release answers.
 
-    `rate` is in requests a second. The lab is gone afterwards, whatever happens. Raises RolloutError if it
+    `rate` is in requests a second. The lab is removed afterwards, whatever happens. Raises RolloutError if it
     does not start.
     """
     with _interrupted_by(signal.SIGTERM, signal.SIGHUP):

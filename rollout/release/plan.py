@@ -41,6 +41,6 @@ class ReleasePlan:
     command: str
     """A shell line on the node."""
     shown: str = ""
-    """What people are shown in place of a command that is a whole program. The last line that such a
-    program prints before it fails says why."""
+    """The line to show people in place of a command that is a whole program. The last line that such
+    a program prints before it fails says why."""
     upload: Upload | None = None

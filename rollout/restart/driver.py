@@ -61,8 +61,8 @@ class RestartPlan:
     """A shell line on the node."""
     ask: Ask | None = None
     shown: str = ""
-    """What people are shown in place of a command that is a whole program. The last line that such a
-    program prints before it fails says why."""
+    """The line to show people in place of a command that is a whole program. The last line that such
+    a program prints before it fails says why."""
     proof: Proof | None = None
     precheck: str | None = None
     """A shell line that touches nothing, and fails where the restart could not be carried out."""
@@ -73,7 +73,7 @@ class RestartOptions(Protocol):
 
     @property
     def timeout(self) -> float:
-        """Seconds after which nobody waits for the agent any more."""
+        """Seconds after which nobody waits for the agent."""
 
     @property
     def check(self) -> bool:

@@ -1,8 +1,8 @@
 """The states of a unit before and after, as `systemctl show` prints them, and whether they prove a restart or
 reload.
 
-systemd gives every start of a unit an `InvocationID`. A restart is done when the unit is active under another
-one than before, whatever the restart command said. A reload is done when it is active under the same one, has
+systemd gives every start of a unit an `InvocationID`. A restart is done when the unit is active under a
+different one, whatever the restart command said. A reload is done when it is active under the same one, has
 been in another state since, and systemd reports no failure of the reload (`ReloadResult`).
 """
 

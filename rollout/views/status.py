@@ -174,7 +174,7 @@ def _release(health: HealthSeen | None) -> str:
 
 
 def _health(health: HealthSeen | None) -> str:
-    """The health page's status and what is wrong with its answer, or why there is no answer."""
+    """The health page's status and the fault of its answer, or why there is no answer."""
     if health is None:
         return "–"
     if health.status is None:

@@ -72,7 +72,7 @@ def _log_of(worker: Life) -> Log:
 
 @contextmanager
 def _away_from(worker: Worker, queues: List[str]) -> Iterator[None]:
-    """Have the worker leave these queues. If the block ends early for any reason, the worker is told to
+    """Make the worker leave these queues. If the block ends early for any reason, the worker is told to
     consume them again."""
     for number in _ENDINGS:
         signal.signal(number, _end)

@@ -74,14 +74,14 @@ class Worker:
         return [queue["name"] for queue in self.queues(_SOON) or ()]
 
     def leave(self, names: List[str]) -> None:
-        """Have the worker consume none of these queues. Raises Failed if it does not confirm that."""
+        """Make the worker consume none of these queues. Raises Failed if it does not confirm that."""
         for name in names:
             self.ask("cancel_consumer", queue=name)
         if not wait_for(lambda: self.queues() == [], deadline.after(_ANSWER)):
             raise Failed(f"{self.node} does not stop consuming {', '.join(names)}")
 
     def come_back(self, names: List[str]) -> bool:
-        """Have the worker consume these queues again; return whether it does. It asks for all of them
+        """Make the worker consume these queues again; return whether it does. It asks for all of them
         before it waits for the first answer, since its caller may be short of time."""
         for name in names:
             self._app.control.add_consumer(name, destination=[self.node])

@@ -1,7 +1,7 @@
-"""The log of an application while it restarts: what people read when the restart has failed.
+"""The log of an application while it restarts, which people read when the restart has failed.
 
-Files and systemd's journal are here. What only another program can show is asked of that program: a
-container's output of Docker, a program's of supervisor.
+This module reads files and systemd's journal. Other output comes from the program that has it: a
+container's from Docker, a program's from supervisor.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ANSWER = 5.0
 
 
 class Log:
-    """What is appended to these files from now on, or what the journal gets from now on if that is nothing.
+    """The lines appended to these files from now on, or if there are none, the journal's lines from now on.
 
     `journal` is called for the matches of `journalctl` that select an application's lines, such as `-u` and a
     unit; no matches select nothing. A file that cannot be read has no lines.

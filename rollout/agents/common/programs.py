@@ -31,7 +31,7 @@ def ways(program: str) -> List[List[str]]:
 
 def run(words: List[str], timeout: Optional[float] = None) -> Ended:
     """Run a program to its end. Raises Failed if there is no such program, or if it is still running after
-    `timeout` seconds. Neither that nor our own end stops it: it finishes what it has begun.
+    `timeout` seconds. Neither the time-out nor the agent's own end stops it: it finishes what it has begun.
     """
     with tempfile.TemporaryFile() as output:
         try:

@@ -58,7 +58,7 @@ class Unreadable(Failed):
 
 
 def facts(master: Process, seconds: float, *, load: bool) -> Dict[str, Any]:
-    """Load the configuration of `master` anew, and with `load` the application, within that many seconds.
+    """Load the configuration of `master` again, and with `load` the application, within that many seconds.
 
     Returns what the configuration says: `daemon`, `dirty` (whether it has dirty workers), `log` (gunicorn's
     errorlog), `pidfile`, `preload`, `queues` (whether its master takes the end of a worker in turn with the
@@ -146,8 +146,8 @@ def _folder(master: Process) -> str:
 
 
 def _as_owner_of(master: Process) -> Any:
-    """What to call before the trial begins, so that the application gets no more rights than its master
-    has."""
+    """The function to call before the trial begins, so that the application gets no more rights than
+    its master has."""
     if os.geteuid() != 0:
         return None
     user, group, groups = proc.identity(master)

@@ -67,7 +67,7 @@ def main(options: Options) -> None:
 
 
 def _require_alone(master: Process, pidfile: str) -> None:
-    """Raises Failed if the process is no gunicorn master, or if another one runs beside it."""
+    """Raises Failed if the process is not a gunicorn master, or if another one runs beside it."""
     if "gunicorn" not in " ".join(proc.command_line(master)):
         line = " ".join(proc.command_line(master))
         raise Failed(f"process {master.pid} of {pidfile} is not gunicorn: its command line is {line}")

@@ -85,9 +85,9 @@ def _second(old: Process, pidfile: str, children: List[Process]) -> Optional[Pro
 
 
 def _retire(restart: Restart, new: Process) -> None:
-    """Have the old master's workers finish, and then itself; its pidfile becomes the new one's.
+    """Make the old master's workers finish, and then the master; its pidfile becomes the new one's.
 
-    Only a daemon heeds WINCH, by which workers may take as long as they need. TERM, unlike QUIT, lets them
+    Only a daemon obeys WINCH, with which workers may take as long as they need. TERM, unlike QUIT, lets them
     finish, too, for as long as gunicorn's graceful_timeout.
     """
     old, pidfile = restart.master, restart.pidfile

@@ -45,13 +45,13 @@ class Store:
             raise Failed(f"{self.path(release)} was not put there by rollout: move it away") from None
 
     def linked(self, link: Path) -> Optional[str]:
-        """The release that a link leads to; None if it leads elsewhere, or is no link."""
+        """The release that a link leads to; None if it leads elsewhere, or is not a link."""
         target = Path(os.path.realpath(link))
         inside = os.path.islink(link) and target.parent == Path(os.path.realpath(self.folder))
         return target.name if inside else None
 
     def require_link(self) -> None:
-        """Raises Failed if `current` or `previous` is no link, and so could not be replaced."""
+        """Raises Failed if `current` or `previous` is not a link, and so could not be replaced."""
         for link in (self.current, self.previous):
             if os.path.lexists(link) and not link.is_symlink():
                 raise Failed(f"{link} is not a symbolic link: move it away with its contents")

@@ -23,7 +23,7 @@ _BROKEN = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipF
 
 
 def unpack(arriving: io.BufferedReader, into: Path) -> None:
-    """Unpack an archive into a folder. Raises Failed if it is no archive, is broken, or leads out of the
+    """Unpack an archive into a folder. Raises Failed if it is not an archive, is broken, or leads out of the
     folder."""
     begin = arriving.peek(6)[:6]
     opener = next((opener for magic, opener in _OPENERS.items() if begin.startswith(magic)), None)

@@ -16,7 +16,7 @@ from rollout.agents.common.talk import Failed
 
 _TRY_AGAIN = 0.02
 _MADE_ANEW = 2.0
-"""Seconds: uWSGI makes its FIFO anew after each writer."""
+"""Seconds: uWSGI recreates its FIFO after each writer."""
 _LISTENING = "0A"
 _ACCEPTS_CONNECTIONS = 0x10000
 _USR2 = 1 << 11
@@ -54,8 +54,8 @@ def nobody_reads(path: str) -> Failed:
 
 
 def reader(path: str) -> Optional[Process]:
-    """The uWSGI master that reads a FIFO; None if nobody does. Raises Failed if it is no FIFO, if we may not
-    write to it, if another program reads it, or if its reader is hidden from us."""
+    """The uWSGI master that reads a FIFO; None if nobody does. Raises Failed if it is not a FIFO, if the
+    agent may not write to it, if another program reads it, or if its reader is hidden from us."""
     try:
         status = os.stat(path)
     except FileNotFoundError:

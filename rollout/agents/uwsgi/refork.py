@@ -16,7 +16,7 @@ from rollout.agents.uwsgi.settings import Settings, settings_of
 
 _LOOK_AGAIN = 0.05
 _SOON = 10.0
-"""Seconds for what takes a moment, such as taking over a FIFO, or ending a master that has no work."""
+"""Seconds for things that take a moment, such as taking over a FIFO, or ending a master that has no work."""
 
 
 def whoever_reads(fifo: str) -> Optional[Process]:

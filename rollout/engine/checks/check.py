@@ -43,7 +43,7 @@ async def _health_pages(site: Site, nodes: Sequence[str]) -> list[Finding]:
 
 
 async def _servers(site: Site, nodes: Sequence[str]) -> list[Finding]:
-    """What the load balancers show of the nodes, and what their configurations say."""
+    """Findings about the nodes' servers, and about the load balancers' configurations."""
     if not site.load_balancers:
         window = site.inventory.strategy.window.of(len(nodes))
         return outage_findings(site, nodes, window, Survey((), dict.fromkeys(nodes, ())))
@@ -66,7 +66,7 @@ async def _servers(site: Site, nodes: Sequence[str]) -> list[Finding]:
 
 
 async def _configuration(site: Site, name: str, nodes: Sequence[str], seen: Survey) -> list[Finding]:
-    """What is wrong with HAProxy's configuration files, if they can be read on its machine."""
+    """Findings about HAProxy's configuration files, if they can be read on its machine."""
     host = site.balancer_hosts.get(name)
     reading = next(reading for reading in seen.readings if reading.load_balancer == name)
     backends = {server.backend for node in nodes for server in seen.placement[node]}

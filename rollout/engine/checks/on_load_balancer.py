@@ -45,7 +45,7 @@ def rotation_finding(name: str, seen: Survey) -> Finding:
 
 
 def server_findings(site: Site, nodes: Sequence[str], seen: Survey) -> list[Finding]:
-    """What in HAProxy's settings of the nodes' servers would hurt a deployment."""
+    """Findings about HAProxy's settings of the nodes' servers that would hurt a deployment."""
     findings: list[Finding] = []
     for name in nodes:
         for state in seen.states(name):

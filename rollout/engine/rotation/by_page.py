@@ -161,7 +161,7 @@ class PageRotation:
     async def _wait_until_back(
         self, balancer: LoadBalancer, servers: tuple[Server, ...], deadline: float, log: StepLog
     ) -> None:
-        """Wait until HAProxy shows all `servers` up, but for those that somebody keeps in maintenance.
+        """Wait until HAProxy shows all `servers` up, except those that somebody keeps in maintenance.
 
         Raises StepFailure.
         """

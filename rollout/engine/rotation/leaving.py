@@ -31,7 +31,7 @@ class Leaving:
         self._drain = drain
 
     async def drain(self, log: StepLog) -> None:
-        """Send the node no new requests, but for those of clients that are pinned to it."""
+        """Send the node no new requests, except those of clients that are pinned to it."""
         reading = await self._servers.read()
         self._servers.ledger.open(reading)
         # A drain would end a maintenance, and pinned clients would reach a node that may not be up.

@@ -44,7 +44,7 @@ class Ledger:
 
     @property
     def given_up(self) -> frozenset[Server]:
-        """The servers whose state others have changed: rollout sends them nothing any more."""
+        """The servers whose state others have changed: rollout no longer sends them anything."""
         return frozenset(self._given_up)
 
     def open(self, reading: Reading) -> None:
@@ -172,7 +172,7 @@ class Ledger:
 
 
 def _decision(server: ServerBefore) -> tuple[AdminState, bool]:
-    """What a person has decided about a server: its state, and whether its weight is 0. Any other weight
+    """A person's decision about a server: its state, and whether its weight is 0. Any other weight
     keeps it in rotation."""
     return server.admin.forced, server.weight == 0
 

@@ -1,4 +1,4 @@
-"""One node's servers on one load balancer: what HAProxy shows of them, and what it is sent."""
+"""One node's servers on one load balancer: reading their states, and sending their commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rollout.ports import LoadBalancer
 
 
 class Stage(Enum):
-    """How far a node is on its way out and back. It decides what a new HAProxy process must be told."""
+    """The stage of a node on its way out and back. It decides which commands a new HAProxy process gets."""
 
     DRAINING = auto()
     """The application is up: requests that a new process sent there may finish."""

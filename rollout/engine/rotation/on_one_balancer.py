@@ -55,7 +55,7 @@ class BalancerRotation:
         return self._servers.last_reading
 
     async def leave(self, log: StepLog) -> None:
-        """Drain: no new requests from now on, but for those of pinned clients."""
+        """Drain: no new requests from now on, except those of pinned clients."""
         async with self._lock:
             await self._leaving.drain(log)
 
@@ -81,7 +81,7 @@ class BalancerRotation:
             return await self._servers.read_unchanged()
 
     def application_may_be_down(self) -> None:
-        """Note that the application is touched from now on: a new process is told maintenance at once."""
+        """Note that the application is touched from now on: a new process is sent maintenance at once."""
         self._servers.stage = Stage.OUT
 
     async def guard(self, log: StepLog) -> None:
@@ -117,14 +117,14 @@ class BalancerRotation:
             return True
 
     async def give_back(self, log: StepLog) -> None:
-        """Put the servers back as they were before, but for those that others have changed."""
+        """Put the servers back as they were before, except those that others have changed."""
         async with self._lock:
             self._servers.stage = Stage.BACK
             reading = await self._servers.read_ours()
             await self._servers.send(self._ledger.as_before(reading.servers), log)
 
     async def stay_out(self, log: StepLog) -> None:
-        """Set the servers to maintenance, whatever they are doing, but for those that others have changed."""
+        """Set the servers to maintenance, whatever they are doing, except those that others have changed."""
         async with self._lock:
             self._servers.stage = Stage.OUT
             await self._leaving.maintain(log)
@@ -132,9 +132,9 @@ class BalancerRotation:
             await self._servers.send(self._ledger.lost_weights(reading.servers), log)
 
     async def prove(self, log: StepLog) -> None:
-        """Wait until HAProxy's own check of every server that has one has passed anew; no traffic yet.
+        """Wait until HAProxy's own check of every server that has one has passed again; no traffic yet.
 
-        Raises ChangedByOthers; StepFailure after `rejoin_timeout`, which begins anew with each reload.
+        Raises ChangedByOthers; StepFailure after `rejoin_timeout`, which starts over with each reload.
         """
         async with self._lock:
             await self._returning.begin(await self._servers.read_unchanged(), log)

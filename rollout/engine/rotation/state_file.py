@@ -25,9 +25,9 @@ class StateFile:
         self._host = host
         self._path: str | None = None
         self._kept = False
-        """Whether something was in the file before: then whoever wrote that keeps it up to date."""
+        """Whether the file had content before: then somebody else keeps it up to date."""
         self._out: set[Server] = set()
-        """The servers that rollout has taken out, of whatever node."""
+        """The servers of all nodes that rollout has taken out."""
         self._lock = asyncio.Lock()
         self._looked = False
         self._warned = False

@@ -23,7 +23,7 @@ _PATIENCE = 900.0
 
 
 class Bake:
-    """The bake of one node. It begins anew after a problem that other nodes had as well."""
+    """The bake of one node. It starts over after a problem that other nodes had as well."""
 
     def __init__(self, context: NodeContext, jury: Jury, pauses: Pauses, log: StepLog) -> None:
         self._context = context
@@ -71,7 +71,7 @@ class Bake:
         return ""
 
     async def _fault(self) -> str:
-        """What is wrong with the node by HAProxy's check or its own health page; empty if nothing."""
+        """The node's fault by HAProxy's check or its own health page; empty if there is none."""
         if down := self._jury.down(self._name):
             return f"HAProxy finds {', '.join(map(str, down))} down"
         health = self._context.inventory.health

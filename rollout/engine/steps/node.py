@@ -26,8 +26,8 @@ from rollout.errors import JudgedBad, RolloutError, StepFailure
 from rollout.restart import plan_restart
 
 TurnToLeave = Callable[[StepLog], AbstractAsyncContextManager[None]]
-"""A node's turn to leave rotation, waited for on entry. One node has it at a time, and only while the other
-nodes can carry the traffic."""
+"""A context for a node's turn to leave rotation; entering it waits for the turn. One node has the turn at a
+time, and only while the other nodes can carry the traffic."""
 
 _PROOF_TIMEOUT = 10.0
 """Seconds in which an interrupted node must prove that its application is as healthy as before."""
@@ -189,7 +189,7 @@ class NodeRoll:
             await self._stay_out(log)
 
     async def _is_unchanged(self, log: StepLog) -> bool:
-        """Whether the application proves in time that it is healthy with the release of before."""
+        """Whether the application proves in time that it is healthy with the old release."""
         previous = self._context.environment.get("ROLLOUT_PREVIOUS_RELEASE")
         before = dataclasses.replace(self._context, release=previous)
         try:

@@ -32,7 +32,7 @@ class Look:
 
 
 class Watch:
-    """Looks at all load balancers again and again. One that does not answer is no error here."""
+    """Looks at all load balancers again and again. It is not an error if one does not answer."""
 
     def __init__(self, load_balancers: Collection[LoadBalancer]) -> None:
         self._load_balancers = load_balancers
