@@ -67,7 +67,7 @@ def main(options: Options) -> None:
     if options.check:
         return
     proven: Dict[str, Process] = {}
-    # Services that do not run go first: without them nothing is lost if the release is broken.
+    # Services that are not running go first: if the release is broken, they cost nothing.
     for old in sorted(before, key=lambda service: service.process is not None):
         try:
             new = proven[old.name] = _restart(control, old, end)
@@ -141,7 +141,7 @@ def _restart(control: List[str], old: Service, end: Deadline) -> Process:
     if end.passed:
         raise Failed(f"no time is left to restart {old.name}: it was not touched")
     its_log = _log_of(old)
-    with suppress(Failed):  # what it says is no proof, and it waits for 7 s at most
+    with suppress(Failed):  # its word proves nothing, and it waits for 7 s at most
         programs.run([*control, "restart", old.name], end.left)
     came: Dict[Process, float] = {}
     down = 0.0

@@ -48,7 +48,7 @@ def main(options: Options) -> None:
         _may_restart(control, before[0])
         return
     pids: Dict[str, int] = {}
-    # Those that do not run go first: without them nothing is lost if the release is broken.
+    # Those that are not running go first: if the release is broken, they cost nothing.
     for old in sorted(before, key=lambda process: process.state == "RUNNING"):
         said = _restart(control, old, end)
         new = _status(control, old.name)[0]

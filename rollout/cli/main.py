@@ -75,9 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
     except OSError as error:
-        # Adapters translate all other ones: this is about our own output, the rest of which is dropped.
+        # Adapters translate all others: this one concerns our own output, the rest of which is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # nobody reads on, as in `rollout status | head`
+        if not isinstance(error, BrokenPipeError):  # the reader is gone, as in `rollout status | head`
             sys.stderr.write(f"rollout: {printable(str(error))}\n")
         return FAILED
 

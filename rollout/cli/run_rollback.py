@@ -29,7 +29,7 @@ async def run_rollback(
     """
     releases = dict.fromkeys(nodes, to) if to else releases_before(last, nodes)
     common, _ = Counter(releases.values()).most_common(1)[0]
-    # A node that others took out was touched all the same: it is rolled back, and left as it is found.
+    # A node that others took out was touched too: it is rolled back, and stays as they set it.
     plan, seen = await session.plan(nodes, common, include_out_of_rotation=True, in_waves=False)
     others = {name: release for name, release in releases.items() if release != common}
     plan = dataclasses.replace(plan, releases=others, back=True)

@@ -70,7 +70,7 @@ class _Wiring:
 
     @functools.cached_property
     def _ssh(self) -> SshPool:
-        # Imported only where a host is reached by it: fabric takes a tenth of a second.
+        # Imported only where a host is reached over SSH: fabric takes a tenth of a second.
         from rollout.adapters.ssh import SshPool
 
         self._opened = SshPool()

@@ -104,5 +104,5 @@ class Hooks:
 
     def _in_folder(self, line: str) -> str:
         """`line`, run in the folder of the inventory, so that its relative paths begin there."""
-        folder = os.path.join(".", self._site.inventory.path.parent)  # never looked for in CDPATH
+        folder = os.path.join(".", self._site.inventory.path.parent)  # so `cd` never searches CDPATH
         return f"cd {shlex.quote(folder)} || exit\n{line}"

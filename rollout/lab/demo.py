@@ -82,7 +82,7 @@ def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
     """Make signals act like Ctrl-C, so the block cleans up. An ignored signal stays ignored."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        # asyncio has its own handler, which ends a task where it waits and not in the midst of anything.
+        # asyncio has its own handler, which ends a task only where it waits, not in the middle of something.
         as_ctrl_c = signal.getsignal(signal.SIGINT)
         if not callable(as_ctrl_c):  # it was ignored from the start, as in a background job
             raise KeyboardInterrupt

@@ -148,7 +148,7 @@ def _server_states(
         backend, name = row["pxname"], row["svname"]
         state = states.get((backend, name))
         if state is None or row["type"] == _BACKEND:
-            # A listener of a `listen` section, or a server that went between the two commands.
+            # A listener of a `listen` section, or a server that vanished between the two commands.
             continue
         if not (_NAME.fullmatch(backend) and _NAME.fullmatch(name)):
             raise ValueError(f"HAProxy does not allow the name {backend}/{name}")

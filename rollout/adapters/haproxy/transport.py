@@ -98,7 +98,7 @@ class SshTransport:
         try:
             return await self._host.stream_query(self._path, request, TIMEOUT)
         except HostError as error:
-            # The host is called what the load balancer is called: once is enough.
+            # The host has the name of the load balancer: once is enough.
             message = str(error).removeprefix(f"{self._load_balancer}: ")
             raise LoadBalancerUnreachable(self._load_balancer, message, hint=error.hint) from error
 

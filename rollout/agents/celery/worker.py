@@ -62,7 +62,7 @@ class Worker:
 
     def tasks(self) -> Optional[List[Dict[str, Any]]]:
         """The tasks that the worker runs, and those that it has fetched and will run."""
-        reserved, active = self.ask("reserved"), self.ask("active")  # in this order none escapes
+        reserved, active = self.ask("reserved"), self.ask("active")  # in this order, none is missed
         return None if reserved is None or active is None else active + reserved
 
     def queues(self, within: float = _ANSWER) -> Optional[List[Dict[str, Any]]]:

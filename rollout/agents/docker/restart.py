@@ -42,8 +42,7 @@ def main(options: Options) -> None:
     if options.check:
         _find(reach(), name)
         return
-    # A signal to our group could end us half way. If nobody waits for us any more, nobody listens: we look
-    # for that.
+    # A signal to our group could end us half way. We look for ourselves whether anybody still listens.
     if os.getsid(0) != os.getpid():
         os.setpgrp()
     end = deadline.before(options.timeout, _PUT_BACK)
@@ -172,7 +171,7 @@ def _restore(docker: Docker, old: Any, new: str) -> None:
     name = old["Name"].lstrip("/")
     with suppress(Failed):
         _remove(docker, new)
-    with suppress(Failed):  # it may not have got another name yet
+    with suppress(Failed):  # it may not have been renamed yet
         _rename(docker, old["Id"], name)
     if old["State"]["Running"]:
         try:

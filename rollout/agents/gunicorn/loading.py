@@ -21,7 +21,7 @@ _FACTS = "gunicorn as rollout found it: "
 _PROGRAM = """
 import json, os, signal, sys
 trial = json.loads({trial!r})
-signal.alarm(trial["seconds"])  # it ends, whatever becomes of who started it
+signal.alarm(trial["seconds"])  # it ends, even if its parent is gone
 sys.argv, sys.path[0] = trial["argv"], trial["path"]
 from gunicorn import util
 from gunicorn.app.wsgiapp import WSGIApplication

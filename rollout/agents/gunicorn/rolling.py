@@ -86,7 +86,7 @@ def put_back(restart: Restart, old: List[Process], ready: List[Process]) -> None
     """
     master, good = restart.master, {*old, *ready}
     end = deadline.after(_PATIENCE)
-    # TTIN is heeded in a moment, or a worker that ended is being replaced.
+    # gunicorn will obey TTIN in a moment, or a worker that ended is being replaced.
     end.wait_for(lambda: not proc.lives(master) or len(workers(master)) > len(old), every=_MOMENT)
     unready = [worker for worker in workers(master) if worker not in good]
     good.update(child for child in proc.children(master) if child not in unready)
@@ -97,7 +97,7 @@ def put_back(restart: Restart, old: List[Process], ready: List[Process]) -> None
         if end.passed or not proc.lives(master):
             return
     proc.send(master, signal.SIGTTOU)
-    restart.listener.close()  # where the agent was killed, nobody else does
+    restart.listener.close()  # if the agent was killed, nobody else closes it
 
 
 def _ended_unreplaced(master: Process, good: Set[Process], queues: bool) -> bool:
@@ -109,7 +109,7 @@ def _ended_unreplaced(master: Process, good: Set[Process], queues: bool) -> bool
     time.sleep(_MOMENT)
     strangers = _strangers(master, good)
     if not proc.sleeps(master):
-        return False  # it may be starting one of them, and would not note its end yet
+        return False  # it may be starting one of them, and would not notice its end yet
     living = [stranger for stranger in strangers if proc.lives(stranger)]
     for stranger in living:
         _send(stranger, signal.SIGKILL)

@@ -115,7 +115,7 @@ def _end_second(restart: Restart, children: List[Process], ready: List[int]) -> 
     second = Path(f"{restart.pidfile}.2")
     if second.exists():
         second.unlink()
-    restart.listener.close()  # where the agent was killed, nobody else does
+    restart.listener.close()  # if the agent was killed, nobody else closes it
 
 
 def _end(new: Process, ready: List[int]) -> None:

@@ -36,7 +36,9 @@ def main(options: Options) -> None:
         try:
             unpack(io.BufferedReader(arriving, 1 << 16), incoming)
         except Failed:
-            arriving.require_all(options.digest)  # an archive that was broken on its way here is not at fault
+            arriving.require_all(
+                options.digest
+            )  # first, since damage on the way is not the fault of the archive
             raise
         arriving.require_all(options.digest)
         store.finish(incoming, options.release, options.digest)

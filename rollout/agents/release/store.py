@@ -86,7 +86,7 @@ class Store:
         remove(mark)
         mark.write_text(f"{digest}\n")
         flush(path)
-        os.utime(path)  # by which it is known as the newest
+        os.utime(path)  # this makes it the newest
         os.rename(path, self.path(release))
         flush_folder(self.folder)
 

@@ -33,7 +33,7 @@ def unpack(arriving: io.BufferedReader, into: Path) -> None:
             with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8") as archive:
                 for member in archive:
                     _place(archive, member, into)
-            while stream.read(_PIECE):  # what is left holds the checksum
+            while stream.read(_PIECE):  # the rest holds the checksum
                 pass
     except _BROKEN as error:
         raise Failed(f"the archive is broken: {error}") from None

@@ -40,7 +40,7 @@ def whoever_reads(fifo: str) -> Optional[Process]:
 def _fifos(master: Process) -> List[str]:
     try:
         return settings_of(master).fifos
-    except Failed:  # of some other service
+    except Failed:  # the FIFO of another service
         return []
 
 
@@ -95,7 +95,7 @@ class Reforking:
         """A new master that came, took over, and let the old one go between two looks."""
         try:
             return processes.reader(self._fifo)
-        except Failed:  # the FIFO is made anew in this moment
+        except Failed:  # uWSGI is recreating the FIFO at this moment
             return None
 
     def _broken(self, new: Process) -> Failed:

@@ -101,7 +101,7 @@ class _Replacing:
                 seen, since = children, time.monotonic()
             self._judge(children, new, left, end)
             if self._command == "c" and time.monotonic() - since > _STILL:
-                # A chain that was already running, for another release, did not begin anew for us.
+                # A chain that was already running, for another release, did not start over for this one.
                 processes.tell(self._fifo, self._command)
                 since = time.monotonic()
             time.sleep(_LOOK_AGAIN)

@@ -51,7 +51,7 @@ async def _servers(site: Site, nodes: Sequence[str]) -> list[Finding]:
         seen = await survey(site)
         require_found(site.inventory, nodes, seen.placement)
     except LoadBalancerError:
-        return []  # the finding about the socket of that load balancer says it
+        return []  # the finding about its socket says so
     except Refused as error:
         return [Finding(Level.PROBLEM, "nodes", line, error.hint) for line in str(error).splitlines()]
     configurations = await run_all(_configuration(site, name, nodes, seen) for name in site.load_balancers)

@@ -57,7 +57,7 @@ class Leaving:
                 return
             idle = [state.server for state in states if state.idle and not in_forced_maintenance(state)]
             if idle:
-                # A load balancer that is restarted in this very moment must be looked at again before it is
+                # A load balancer that is restarted at this very moment must be read again before it is
                 # told again: the new process may have sent requests there, and maintenance can cut them.
                 with contextlib.suppress(LoadBalancerUnreachable):
                     await self._servers.set_state(

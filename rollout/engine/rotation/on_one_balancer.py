@@ -88,7 +88,7 @@ class BalancerRotation:
         """Tell each new process what the one before was told, until the node is back or a person puts it
         back. Raises nothing."""
         while self._servers.stage is not Stage.BACK:
-            # What cannot be done now is tried again: while nobody answers, nobody sends requests either.
+            # A failure is tried again: a HAProxy that does not answer sends no requests either.
             with contextlib.suppress(RolloutError):
                 reading = await self._servers.read()
                 told_again = await self._tell_again(reading, log)

@@ -65,7 +65,7 @@ class StateFile:
             else:
                 self._out.difference_update(servers)
             try:
-                # Nobody else keeps it up to date: any later reload would bring back what it says.
+                # Nobody else keeps it up to date: any later reload would bring back its old states.
                 unwanted = not self._out and not self._kept
                 line = (
                     state_file.remove(self._path)

@@ -138,7 +138,7 @@ class NodeRoll:
             yield
         finally:
             guard.cancel()
-            # What the guard could not see, the steps' own looks will tell.
+            # The steps' own looks will find whatever the guard could not see.
             await asyncio.gather(guard, return_exceptions=True)
 
     @asynccontextmanager
@@ -200,7 +200,7 @@ class NodeRoll:
         return True
 
     async def _stay_out(self, log: StepLog) -> None:
-        # A load balancer that cannot be reached now was not asked to let the node in either.
+        # A load balancer that cannot be reached now did not let the node in either.
         with contextlib.suppress(RolloutError):
             await self._rotation.stay_out(log)
         if self._rotation.given_up:

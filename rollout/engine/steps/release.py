@@ -104,7 +104,7 @@ async def _require_same(context: NodeContext, upload: Upload, sources: Sources, 
     """Raises StepFailure if the release on the node, with this SHA-256, is not the one that is here."""
     try:
         content = await _content(upload, sources)
-    except SourceError:  # it is gone here, but whole there
+    except SourceError:  # it is gone here, but complete there
         return
     if content.sha256 != digest:
         raise StepFailure(
