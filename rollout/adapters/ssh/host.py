@@ -92,7 +92,7 @@ class SshHost(ShellHost):
             try:
                 channel = await self._link.stream(path)
             except ChannelException:
-                # sshd answers the same if it may not connect and if it cannot. If a program can, sshd may not.
+                # sshd answers the same if it may not connect or cannot. If a program can, sshd may not.
                 answer = await self._relay(path, request)
                 self._sockets_forbidden = await self._refuses(path)
                 return answer
