@@ -25,7 +25,7 @@ VERBS = {
     "drain": "take nodes out of rotation, and wait until they are drained",
     "ready": "put healthy nodes back into rotation",
     "resume": "continue a deployment that was interrupted or halted",
-    "restore": "put nodes that deployments left out back, if they are healthy",
+    "restore": "return nodes that deployments left out to rotation, if they are healthy",
     "rollback": "give nodes back the release they had before the last deployment",
     "promote": "let a paused deployment continue",
     "halt": "let the nodes in flight finish, and start no other node",
@@ -46,7 +46,7 @@ start here:
 
 `rollout VERB --help` shows the options of a verb.
 exit codes: 0 done; 1 failed; 2 wrong inventory or command line; 3 refused before
-anything was touched; 130 interrupted
+anything was touched; 130 interrupted or halted
 """
 
 
