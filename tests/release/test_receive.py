@@ -154,7 +154,7 @@ def test_what_changes_on_its_way(tmp_path: Path) -> None:
     content = tar(file("x", 5), content=b"hello")
     changed = tar(file("x", 5), content=b"world")
     done = receive(tmp_path, content, sent=changed)
-    assert_refused(done, tmp_path, "not what was sent", hashlib.sha256(changed).hexdigest())
+    assert_refused(done, tmp_path, "the upload arrived damaged", hashlib.sha256(changed).hexdigest())
 
 
 def test_an_upload_that_breaks_off(tmp_path: Path) -> None:

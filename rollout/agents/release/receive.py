@@ -80,7 +80,7 @@ class Arriving(io.RawIOBase):
         if self._left:
             raise Failed(f"the upload broke off after {self._size - self._left} of {self._size} bytes")
         if self._hash.hexdigest() != digest:
-            raise Failed(f"what arrived is not what was sent: its SHA-256 is {self._hash.hexdigest()}")
+            raise Failed(f"the upload arrived damaged: its SHA-256 is {self._hash.hexdigest()}")
 
 
 def _stop(number: int, _: Any) -> None:

@@ -82,8 +82,8 @@ def reader(path: str) -> Optional[Process]:
             return process
     for process in filter(_is_uwsgi, hidden):
         raise Failed(
-            f"no visible process reads the FIFO {path}, and what process {process.pid} (uWSGI) has open "
-            "is hidden from this user: log in as root, or as its owner if it was not started as root"
+            f"no visible process reads the FIFO {path}, and the open files of process {process.pid} "
+            "(uWSGI) are hidden from this user: log in as root, or as its owner if it was not started as root"
         )
     return None
 

@@ -14,7 +14,10 @@ _STATISTICS = ("stats", "stats-server")
 def must_fit(settings: Settings, mode: str, fifo: str) -> None:
     """Raises Failed with what to change in uWSGI's settings."""
     if fifo not in settings.fifos:
-        say(f"uWSGI's settings cannot be seen (no master-fifo = {fifo} in them), so they are not checked")
+        say(
+            f"rollout cannot see uWSGI's settings (no master-fifo = {fifo} in them), so it does not "
+            "check them"
+        )
     elif mode == "chain":
         _chain(settings)
     elif mode == "refork":
