@@ -115,7 +115,7 @@ class _Wiring:
         """The service's lock: on the first load balancer reached by SSH, where all deployers meet; otherwise
         beside the journal.
 
-        A digest of the first socket is part of its name: two HAProxy on one machine may each serve a service
+        A digest of the first socket is part of its name: two HAProxys on one machine may each serve a service
         with the same name.
         """
         sockets = {name: self._inventory.runtime_socket(name) for name in self._inventory.load_balancers}

@@ -1,7 +1,7 @@
 """One node's rotation on one load balancer: the steps and the guard, one at a time.
 
 `leaving.py` and `returning.py` decide what is sent. This file decides when: in which stage, under the
-lock, and again to a HAProxy process that was started meanwhile (`_tell_again`).
+lock, and again to an HAProxy process that was started meanwhile (`_tell_again`).
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class BalancerRotation:
         """Tell each new process what the one before was told, until the node is back or a person puts it
         back. Raises nothing."""
         while self._servers.stage is not Stage.BACK:
-            # A failure is tried again: a HAProxy that does not answer sends no requests either.
+            # A failure is tried again: an HAProxy that does not answer sends no requests either.
             with contextlib.suppress(RolloutError):
                 reading = await self._servers.read()
                 told_again = await self._tell_again(reading, log)
