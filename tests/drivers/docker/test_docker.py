@@ -132,7 +132,7 @@ def test_a_broken_image_ends_with_the_old_container_serving(
         done = deploy(tmp_path, release)
         load.until(lambda answer: answer.body == "1.4\n", "the old release")
     assert done.returncode == 1
-    assert f"BROKEN: shop of shop:{release} {why}" in done.stdout
+    assert f"BROKEN: shop from shop:{release} {why}" in done.stdout
     assert "the one from shop:1.4 runs again" in done.stdout
     assert f"| {last}" in done.stdout
     assert docker.containers() == {"shop": "shop:1.4"}
