@@ -41,11 +41,11 @@ class LoadBalancerError(RolloutError):
 
 
 class LoadBalancerUnreachable(LoadBalancerError):
-    """The runtime socket did not answer. HAProxy may be reloading: trying again is sensible."""
+    """The runtime socket did not answer. HAProxy may be reloading: it makes sense to try again."""
 
 
 class NotHAProxy(LoadBalancerError):
-    """Something else than HAProxy's runtime API answered on the socket."""
+    """Something other than HAProxy's runtime API answered on the socket."""
 
 
 class CommandRejected(LoadBalancerError):
@@ -120,7 +120,7 @@ class NobodyListens(RequestFailed):
 
 
 class LockLost(RolloutError):
-    """Somebody else took the lock away from this deployment."""
+    """Somebody broke the lock of this deployment, or took it over."""
 
 
 class JournalError(RolloutError):

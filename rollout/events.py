@@ -45,13 +45,13 @@ class DeploymentStarted(Event):
     """Name of the machine that deploys."""
     pid: int
     releases: dict[str, str] = field(default_factory=dict)
-    """Release by node, where a node gets another one than `release`."""
+    """Release by node, for each node that gets a release other than `release`."""
     rollback_of: int | None = None
     """Number of the deployment whose nodes go back to what they ran before it."""
     on_failure: str = "halt"
-    """What a failure leads to: `halt` or `rollback`."""
+    """The consequence of a failure: `halt` or `rollback`."""
     on_judged: str = "halt"
-    """What a release that is judged bad leads to: `halt` or `rollback`."""
+    """The consequence of a release that is judged bad: `halt` or `rollback`."""
     waves: tuple[int, ...] = ()
     """Number of nodes in each wave, in order."""
     balanced: bool = True
@@ -60,7 +60,8 @@ class DeploymentStarted(Event):
 
 @dataclass(frozen=True)
 class DeploymentResumed(Event):
-    """An interrupted or halted deployment went on with `nodes`. Its other nodes are finished, and stay so."""
+    """An interrupted or halted deployment continued with `nodes`. Its other nodes are finished, and stay
+    so."""
 
     nodes: tuple[str, ...]
     """In the order in which they will be rolled."""
@@ -139,7 +140,7 @@ class Progressed(Event):
     node: str
     step: Step
     detail: str
-    """What it waits for."""
+    """What the step waits for."""
     sessions: int | None = None
     """Sessions that are left on the node, over all load balancers."""
 
@@ -166,7 +167,7 @@ class StepFailed(Event):
     tail: tuple[str, ...] = ()
     """The last lines that the node printed, oldest first."""
     unknown: bool = False
-    """Whether the answer to a command was lost: if it worked must then be observed."""
+    """Whether the answer to a command was lost: only a look at the node can tell if it worked."""
     changed_by_others: bool = False
     """Whether somebody else changed a server. What they set stays."""
 
@@ -231,7 +232,7 @@ class NodeReturned(Event):
 
 @dataclass(frozen=True)
 class Warned(Event):
-    """Something is wrong, but the deployment goes on."""
+    """Something is wrong, but the deployment continues."""
 
     message: str
     node: str | None = None

@@ -1,4 +1,4 @@
-"""The texts that stand in the place of a value that must not be shown."""
+"""The texts that replace a value that must not be shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Ports: what the engine asks of the world, as Protocols. Adapters implement them, and so do simulations.
+"""Ports: the engine's requirements of the outside world, as Protocols. Adapters implement them, and so do
+simulations.
 
 All times are in seconds. Errors that any method of a Protocol raises are named at its class.
 """
@@ -92,7 +93,7 @@ class Host(Protocol):
         """Run a line of `sh` with nothing on its standard input, and wait for its end.
 
         `output` gets each printed line, of both streams, as it comes. Neither `line` nor `environment` shows
-        in a process list. An exit status other than 0 is no error here. Raises CommandTimedOut, AnswerLost,
+        in a process list. An exit status other than 0 is not an error. Raises CommandTimedOut, AnswerLost,
         UsageError for a name that no variable can have, and the errors of `connect`.
         """
         ...
@@ -154,18 +155,18 @@ class Lock(Protocol):
         ...
 
     async def beat(self, holder: LockHolder) -> LockRequests:
-        """Give a sign of life and get what `holder` is asked to do. Raises LockLost.
+        """Give a sign of life, and return the requests to `holder`. Raises LockLost.
 
         A request to halt is given again each time, one to promote once.
         """
         ...
 
     async def ask(self, request: Literal["halt", "promote"], who: str) -> bool:
-        """Ask the holder to halt, or to go on after a pause; False if nobody holds the lock."""
+        """Ask the holder to halt, or to continue after a pause; False if nobody holds the lock."""
         ...
 
     async def drop(self, holder: LockHolder) -> None:
-        """Release the lock that `holder` took. Does nothing if another one holds it by now."""
+        """Release the lock that `holder` took. Does nothing if somebody else holds it by now."""
         ...
 
 

@@ -8,7 +8,7 @@ usage: supervisor.py PIDFILE BEATS CURRENT BROKER WORKERS SILENCE
 
 A worker that ends is replaced by one of the same release. On SIGHUP, as many workers of the release that
 CURRENT leads to by then are started. When all of them beat, the old ones are asked to finish. If one of
-them ends before that, the other new ones are asked to finish, and the old ones go on. SIGTERM ends the
+them ends before that, the other new ones are asked to finish, and the old ones keep running. SIGTERM ends the
 supervisor when the last worker has finished.
 """
 

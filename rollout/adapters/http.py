@@ -1,6 +1,6 @@
-"""HTTP, as health pages are asked: each time on a connection of its own.
+"""HTTP for health pages: each request on its own connection.
 
-A kept connection would go on to the old process after a restart.
+A kept connection would still lead to the old process after a restart.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from rollout.errors import NobodyListens, RequestFailed
 _LARGEST_BODY = 1_000_000
 """Bytes: a health page has fewer."""
 FAILURES = (httpx.HTTPError, httpx.InvalidURL, LookupError, ValueError, ExceptionGroup)
-"""The last three come from below httpx: charsets that are none, names that cannot be, ports beyond 65535."""
+"""The last three come from below httpx: unknown charsets, impossible host names, ports above 65535."""
 
 
 class HttpxClient:
-    """Implements `HttpClient`. Proxies of the environment are not used: a node is asked directly."""
+    """Implements `HttpClient`. It ignores proxies set in the environment: a node is asked directly."""
 
     def __init__(self, socket: Path | None = None) -> None:
         """`socket` is the path of a UNIX socket to which all requests go, whatever their URL."""
@@ -58,7 +58,7 @@ class HttpxClient:
             await client.aclose()
 
     def _client(self, url: str) -> httpx.AsyncClient:
-        """Redirects are not followed, so what is asked without TLS stays so."""
+        """A client that follows no redirects: a request without TLS stays without TLS."""
         secure = url.lower().startswith("https:")
         if secure not in self._clients:
             transport = httpx.AsyncHTTPTransport(
@@ -79,7 +79,7 @@ def _trusted() -> ssl.SSLContext:
 
 
 def translated(error: Exception) -> RequestFailed:
-    """The error that one of `FAILURES` means."""
+    """The port's error for one of `FAILURES`."""
     causes = list(_causes(error))
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return NobodyListens("connection refused")
@@ -90,7 +90,7 @@ def translated(error: Exception) -> RequestFailed:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that led to it; if a name has several addresses, the errors of each."""
+    """The error and all of its causes; if a name has several addresses, the errors of each."""
     yield error
     for cause in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
         yield from _causes(cause)

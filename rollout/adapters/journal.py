@@ -1,9 +1,9 @@
 """The journal in SQLite: all deployments of all services by this user, as events.
 
 WAL mode lets `status` read while a deployment writes, and a process that is killed in mid-write leaves a
-database that loads. Each fact is synced to disk before `append` returns; printed lines and what is waited for
-go along with the next fact, or after a quarter of a second: a sync for each would slow a chatty command down.
-"""
+database that loads. Each fact is synced to disk before `append` returns; printed lines and progress are
+written along with the next fact, or after a quarter of a second: a sync for each would slow a chatty command
+down."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def journal_path() -> Path:
         try:
             state = Path.home() / ".local" / "state"
         except RuntimeError as error:
-            raise JournalError(f"there is no folder for the journal: {error}", hint=_ELSEWHERE) from error
+            raise JournalError(
+                f"no folder could be found for the journal: {error}", hint=_ELSEWHERE
+            ) from error
     return state / "rollout" / "journal.db"
 
 
@@ -119,7 +121,7 @@ class SqliteJournal:
             self._database.close()
 
     def _private(self) -> None:
-        """Let no other user read the journal: it has the names of machines and what they printed."""
+        """Let no other user read the journal: it holds machines' names and their output."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
         if self._path.stat().st_mode & 0o077:  # SQLite gives its other files the same mode
@@ -140,7 +142,8 @@ class SqliteJournal:
             )
 
     def _use_wal(self) -> None:
-        """Switch to WAL mode, for good. It needs the file for itself and, unlike all else, does not wait."""
+        """Switch to WAL mode for good. The switch needs exclusive access to the file and, unlike all else,
+        does not wait."""
         deadline = time.monotonic() + _BUSY
         while True:
             try:

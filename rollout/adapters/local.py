@@ -26,10 +26,10 @@ class LocalHost(ShellHost):
         return self._name
 
     async def connect(self) -> None:
-        """There is nothing to connect to."""
+        """Do nothing: there is nothing to connect to."""
 
     def expect(self, lines: int) -> None:
-        """A shell starts at once here."""
+        """Do nothing: a shell starts at once here."""
 
     async def _run(
         self,
@@ -50,7 +50,7 @@ class LocalHost(ShellHost):
                 writing.cancel()
                 await _end(process)
                 if isinstance(error, TimeoutError):
-                    message = f"the command did not end within {timeout:g} s and was ended"
+                    message = f"the command did not end within {timeout:g} s, so rollout ended it"
                     raise CommandTimedOut(self._name, message) from None
                 raise
         return Completed(status if status >= 0 else 128 - status, printed.end())

@@ -27,7 +27,7 @@ rm -rf "$new"
 if [ -d "$ROLLOUT_LOCK" ] || [ ! -e "$ROLLOUT_LOCK" ]; then exit 17; fi
 echo "$ROLLOUT_LOCK cannot be created"; exit 1
 """
-"""A folder is never renamed over one that holds something, so the lock is there at once, with its holder.
+"""A folder is never renamed over one that is not empty, so the lock is there at once, with its holder.
 Where nothing is there after all, another one's lock was released in this moment."""
 _HELD = """
 [ -d "$ROLLOUT_LOCK" ] || exit 18
@@ -73,12 +73,12 @@ class FolderLock:
             return LockState(LockHolder(**json.loads(holder)), float(silent))
         except (ValueError, TypeError) as error:
             message = f"{self._folder} exists but is not a lock of rollout: {error}"
-            raise HostError(self._host.name, message, hint="remove it by hand") from error
+            raise HostError(self._host.name, message, hint="look inside, then remove it yourself") from error
 
     async def beat(self, holder: LockHolder) -> LockRequests:
         completed = await self._run(_BEAT, _NOT_OURS, ROLLOUT_TOKEN=holder.token)
         if completed.status != 0:
-            raise LockLost(f"somebody took the lock {self.where} away")
+            raise LockLost(f"somebody broke the lock {self.where}")
         who_asked = dict(line.split(" ", 1) for line in completed.tail if " " in line)
         return LockRequests(who_asked.get("halt", ""), who_asked.get("promote", ""))
 

@@ -1,4 +1,4 @@
-"""A shell line on a host, here or over SSH: what `sh` is sent, and how its output becomes lines."""
+"""A shell line on a host, here or over SSH: the script for `sh`, and how its output becomes lines."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ FEEDING = f"""read -r size; {WRAPPER.replace("cat", 'head -c "$size"')}"""
 script, then what it reads."""
 
 QUIET = 0.2
-"""Seconds of silence after the exit status: what still holds the streams then is a background process."""
+"""Seconds of silence after the exit status, after which a background process must be holding the streams."""
 
 PATIENCE = 1.0
 """Seconds that a background process which keeps printing may delay the end, in all."""
 
 GRACE = 1.0
-"""Seconds between SIGTERM and SIGKILL for a command that was given up."""
+"""Seconds between SIGTERM and SIGKILL for a command that is to end."""
 
 CHUNK = 32_768
 
@@ -41,7 +41,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class ShellHost(ABC):
-    """The half of a `Host` that is the same here and over SSH: what a shell is sent to run a line."""
+    """The half of a `Host` that is the same here and over SSH: the script that runs a line."""
 
     async def run(
         self,
@@ -51,7 +51,8 @@ class ShellHost(ABC):
         timeout: float,
         output: Callable[[str], None] | None = None,
     ) -> Completed:
-        """As `Host.run`. A command that times out or is cancelled is ended with its process group."""
+        """Run a line as `Host.run` says. A command that times out or is cancelled is ended with its process
+        group."""
         return await self._run(WRAPPER, whole(script(line, environment)), timeout, output)
 
     async def send(
@@ -63,7 +64,7 @@ class ShellHost(ABC):
         timeout: float,
         output: Callable[[str], None] | None = None,
     ) -> Completed:
-        """As `Host.send`."""
+        """Run a line with `content` on its standard input, as `Host.send` says."""
         written = whole(feeding_script(line, environment), content)
         return await self._run(FEEDING, written, timeout, output)
 
@@ -99,7 +100,7 @@ def _script(begin: str, line: str, environment: Mapping[str, str]) -> bytes:
 
 
 async def whole(script: bytes, content: AsyncIterator[bytes] | None = None) -> AsyncIterator[bytes]:
-    """A script, then the content that its line reads, in pieces."""
+    """The pieces of a script, then those of the content that its line reads."""
     yield script
     if content is not None:
         async for data in content:

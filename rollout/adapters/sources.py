@@ -30,11 +30,11 @@ class LocalSources:
         self._looking = asyncio.Lock()
 
     async def archive(self, path: Path) -> Content:
-        """As `Sources.archive`."""
+        """The bytes of a file, as `Sources.archive` says."""
         return await self._content(path, packed=False)
 
     async def packed(self, path: Path) -> Content:
-        """As `Sources.packed`."""
+        """A tar archive of a file or folder, as `Sources.packed` says."""
         return await self._content(path, packed=True)
 
     async def _content(self, path: Path, *, packed: bool) -> Content:
@@ -91,7 +91,7 @@ def _packed(path: Path) -> Iterator[bytes]:
     if not path.is_dir():
         yield from _member(path, path.name, path.stat())
     else:
-        os.listdir(path)  # which says why, where `rglob` passes over what it may not read
+        os.listdir(path)  # this says why, while `rglob` skips whatever it may not read
         for file in sorted(path.rglob("*")):
             yield from _member(file, str(file.relative_to(path)), file.lstat())
     yield tarfile.NUL * (2 * tarfile.BLOCKSIZE)

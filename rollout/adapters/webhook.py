@@ -1,4 +1,4 @@
-"""Messages to others: JSON, posted over HTTP."""
+"""Messages to chat and webhooks: JSON, posted over HTTP."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _client(timeout: float) -> httpx.AsyncClient:
         return httpx.AsyncClient(timeout=timeout, headers={"User-Agent": "rollout"})
     except (ImportError, ValueError, httpx.InvalidURL):  # its text would show the proxy's password
         raise RequestFailed("the proxy set in the environment cannot be used") from None
-    except OSError as error:  # SSL_CERT_FILE names none
+    except OSError as error:  # SSL_CERT_FILE names no certificates
         raise RequestFailed(f"TLS: {error}") from None
 
 

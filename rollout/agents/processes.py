@@ -1,8 +1,8 @@
-"""Has a supervisor replace its workers, new ones first, and makes sure that this ends: well, or as it was.
+"""Has a supervisor replace its workers, new ones first, and makes sure that either all or none are replaced.
 
 A worker is a child of the supervisor that touches the file of its pid in a folder: it beats. The supervisor
-does all that matters by itself, so nothing depends on this program, or on the connection that it came by. The
-agent only sets limits. It ends a new worker that does not beat in time, and the supervisor then gives up the
+does all that matters by itself, so nothing depends on this program or on its connection. The
+agent only sets limits. It ends a new worker that does not beat in time, and the supervisor then abandons the
 new ones. It also ends an old worker that does not finish in time.
 """
 
@@ -21,7 +21,7 @@ from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed, say
 
 _GIVING_UP = 10.0
-"""Seconds that a supervisor may take to give up new workers of which we ended some."""
+"""Seconds that a supervisor may take to abandon the new workers once the agent has ended some of them."""
 _LAST_WORDS = 0.5
 """Seconds for the supervisor to write the reason into its log."""
 
@@ -37,7 +37,7 @@ class Options(NamedTuple):
     log: Optional[str]
     timeout: float
     check: bool = False
-    """Only look whether the restart could be carried out, and touch nothing."""
+    """Only check that the restart can be carried out, and touch nothing."""
 
 
 def main(options: Options) -> None:
@@ -75,7 +75,7 @@ class Workers:
         self._old: Set[Process] = set()
         self.asked = time.time_ns()
         if not self._beats.is_dir():
-            raise Failed(f"there is no folder {beats}, in which workers beat")
+            raise Failed(f"there is no folder {beats} for the workers' heartbeats")
         if not self.old():
             raise Failed(
                 f"no child of {proc.described(supervisor)} beats in {beats}: is it the supervisor, "
@@ -90,7 +90,7 @@ class Workers:
         return [child for child in proc.children(self._supervisor) if child not in self._first]
 
     def old(self) -> List[Process]:
-        """The workers of before that are left. A child that never beats is no worker."""
+        """The old workers that are left. A child that never beats is not a worker."""
         self._old |= {child for child in self._first if self._last_beat(child)}
         return sorted(filter(proc.lives, self._old))
 
@@ -101,11 +101,11 @@ class Workers:
     def state(self) -> str:
         """Which workers are left, in words."""
         if not proc.lives(self._supervisor):
-            return "its workers are on their own"
+            return "its workers run without it"
         old, new = self.old(), self.new()
         if old and not new:
-            return f"the {len(old)} old ones go on"
-        return f"left are the old ones ({_pids(old)}) and new ones ({_pids(new)})"
+            return f"the {len(old)} old ones keep running"
+        return f"there are old ones ({_pids(old)}) and new ones ({_pids(new)})"
 
     def _last_beat(self, worker: Process) -> int:
         """The time of the last beat in nanoseconds; 0 if there was none."""
@@ -158,7 +158,7 @@ def _old_ones_leave(workers: Workers, limit: float, ready: float, end: Deadline)
         raise Failed("the new workers started, and then ended")
     _new_ones_stay(workers, ready, end)
     for worker in workers.old():
-        say(f"worker {worker.pid} has not finished within {limit:g} s: ended")
+        say(f"worker {worker.pid} did not finish within {limit:g} s, so it was killed")
         _end(worker)
     if not end.wait_for(lambda: not workers.old()):
         raise Failed("old workers cannot be ended")

@@ -23,9 +23,10 @@ _LOOK_AGAIN = 0.2
 _STEADY = 3.0
 """Seconds for which a new process must run."""
 _DEATHS = 3
-"""The new release is broken once so many of its processes have ended."""
+"""How many processes of the new release may end before it counts as broken."""
 _DOWN = 3.0
-"""Seconds for which the service may be down in all: it has then ended several times, too fast to be seen."""
+"""Seconds for which the service may be down in total: by then it has ended several times, too fast to be
+seen."""
 _STATUS = re.compile(r"(run|down|finish): (.+): (?:\(pid (\d+)\) )?\d+s(.*)")
 
 
@@ -35,7 +36,7 @@ class Options(NamedTuple):
     services: List[str]
     timeout: float
     check: bool = False
-    """Only look whether the restart could be carried out, and touch nothing."""
+    """Only check that the restart can be carried out, and touch nothing."""
 
 
 class Unanswered(Failed):
@@ -66,7 +67,7 @@ def main(options: Options) -> None:
     if options.check:
         return
     proven: Dict[str, Process] = {}
-    # Services that do not run go first: without them nothing is lost if the release is broken.
+    # Services that are not running go first: if the release is broken, they cost nothing.
     for old in sorted(before, key=lambda service: service.process is not None):
         try:
             new = proven[old.name] = _restart(control, old, end)
@@ -124,7 +125,7 @@ def _require_restartable(control: List[str], service: Service) -> None:
     name = service.name
     if service.is_down_by_design:
         raise Failed(
-            f"{name} is down, and has a file `down` in its folder, so that it stays down: start it once with "
+            f"{name} is down, and a file `down` in its folder keeps it down: start it once with "
             f"`sv up {name}`, or leave it out of `restart.runit`"
         )
     if control[0] == "sudo":
@@ -138,9 +139,9 @@ def _require_restartable(control: List[str], service: Service) -> None:
 def _restart(control: List[str], old: Service, end: Deadline) -> Process:
     """Stop and start a service; return its new process once that is proven to run. Raises Failed."""
     if end.passed:
-        raise Failed(f"no time is left to restart {old.name}: it is as before")
+        raise Failed(f"no time is left to restart {old.name}: it was not touched")
     its_log = _log_of(old)
-    with suppress(Failed):  # what it says is no proof, and it waits for 7 s at most
+    with suppress(Failed):  # its word proves nothing, and it waits for 7 s at most
         programs.run([*control, "restart", old.name], end.left)
     came: Dict[Process, float] = {}
     down = 0.0
@@ -155,7 +156,7 @@ def _restart(control: List[str], old: Service, end: Deadline) -> Process:
         down += _LOOK_AGAIN if now.state == "down" else 0.0
         if ended >= _DEATHS or down >= _DOWN:
             _show(its_log)
-            raise Failed(f"BROKEN: {old.name} was restarted, and ends again as soon as it has started")
+            raise Failed(f"BROKEN: {old.name} was restarted, but ends as soon as it has started")
         if end.passed:
             raise _late(old, now, its_log)
         time.sleep(_LOOK_AGAIN)
@@ -169,7 +170,7 @@ def _is_up(control: List[str], name: str) -> bool:
 def _late(old: Service, now: Service, its_log: Log) -> Failed:
     if old.process is not None and proc.lives(old.process):
         return Failed(
-            f"{old.name} has not stopped in time: process {old.process.pid} was sent TERM and goes on; "
+            f"{old.name} has not stopped in time: process {old.process.pid} got TERM and still runs; "
             "runit starts the new one when it ends"
         )
     _show(its_log)
@@ -182,7 +183,7 @@ def _late(old: Service, now: Service, its_log: Log) -> Failed:
 
 
 def _log_of(service: Service) -> Log:
-    """What the service's own logger writes, or else the service itself."""
+    """The log that the service's own logger writes, or else the service itself."""
     process = service.logger or service.process
     return Log([]) if process is None else log.of_process(process)
 

@@ -1,4 +1,4 @@
-"""Signals the process that a pidfile names, and waits for what proves that it was heeded."""
+"""Signals the process that a pidfile names, and waits for proof that the signal had its effect."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Options(NamedTuple):
     proof: str
     timeout: float
     check: bool = False
-    """Only look whether the restart could be carried out, and touch nothing."""
+    """Only check that the restart can be carried out, and touch nothing."""
 
 
 def main(options: Options) -> None:

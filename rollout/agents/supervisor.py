@@ -38,7 +38,7 @@ class Options(NamedTuple):
     program: str
     timeout: float
     check: bool = False
-    """Only look whether the restart could be carried out, and touch nothing."""
+    """Only check that the restart can be carried out, and touch nothing."""
 
 
 def main(options: Options) -> None:
@@ -48,7 +48,7 @@ def main(options: Options) -> None:
         _may_restart(control, before[0])
         return
     pids: Dict[str, int] = {}
-    # Those that do not run go first: without them nothing is lost if the release is broken.
+    # Those that are not running go first: if the release is broken, they cost nothing.
     for old in sorted(before, key=lambda process: process.state == "RUNNING"):
         said = _restart(control, old, end)
         new = _status(control, old.name)[0]
@@ -96,7 +96,7 @@ def _may_restart(control: List[str], process: Process) -> None:
 
 def _restart(control: List[str], process: Process, end: Deadline) -> str:
     """Stop and start a process; supervisor waits for `startsecs`. Returns the last line that supervisorctl
-    prints, which is no proof. Raises Failed."""
+    prints, which proves nothing. Raises Failed."""
     if end.passed:
         raise Failed(f"no time is left to restart {process.name}: it runs as before")
     return programs.run([*control, "restart", process.name], end.left).last

@@ -41,7 +41,8 @@ class HealthPage:
 def health_page(
     path: str = "/_status", file: str | None = None, release: str | None = None
 ) -> WSGIApplication:
-    """An application that is the health page and nothing else, to run beside one that is not WSGI."""
+    """An application that is the health page and nothing else, to run beside an application that is not
+    WSGI."""
     return HealthPage(_not_found, path, file, release)
 
 

@@ -16,10 +16,11 @@ DEFAULT_INVENTORY = "rollout.yml"
 def add_shared(
     parser: argparse.ArgumentParser, *, limit: bool = False, output: bool = False, yes: bool = False
 ) -> None:
-    """`--inventory`, and `--limit`, `--output` and `--yes`, which a verb shows in its help if it heeds them.
+    """Add `--inventory`, and `--limit`, `--output` and `--yes`, which a verb shows in its help if it uses
+    them.
 
-    Every verb accepts all four, since scripts pass the same ones to each. One that a verb does not heed has
-    no effect there, and its help does not show it.
+    Every verb accepts all four, since scripts pass the same ones to each. An option that a verb does not
+    use has no effect there, and its help does not show it.
     """
     parser.add_argument(
         "-i",
@@ -80,7 +81,7 @@ def _names(text: str) -> list[str]:
 
 
 def limit(arguments: argparse.Namespace) -> list[str]:
-    """The names that `--limit` gave; empty without it."""
+    """The names given with `--limit`; empty without it."""
     return [name for names in arguments.limit for name in names]
 
 

@@ -1,4 +1,4 @@
-"""The service's lock: taking it for a verb, and asking the deployment that holds it to halt or to go on."""
+"""The service's lock: taking it for a verb, and asking the deployment that holds it to halt or continue."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _duration(text: str) -> float:
 
 
 def ask_deployment(arguments: argparse.Namespace, wish: Literal["halt", "promote"], effect: str) -> int:
-    """Ask the running deployment to halt or to go on; the exit code. `effect` is what it will do.
+    """Ask the running deployment to halt or continue; return the exit code. `effect` is what it will do.
 
     Raises Refused if no deployment of the service is running.
     """

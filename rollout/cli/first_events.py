@@ -58,7 +58,7 @@ def deployment_started(
 
 
 def deployment_resumed(plan: Plan) -> Iterator[Event]:
-    """The events of a deployment that goes on where it was interrupted or halted."""
+    """The events of a deployment that continues where it was interrupted or halted."""
     yield DeploymentResumed(
         nodes=plan.nodes,
         skipped=tuple(plan.skipped),

@@ -27,7 +27,7 @@ def journal_of_user(redaction: Redaction) -> Iterator[SqliteJournal]:
     try:
         yield journal
     finally:
-        with suppress(JournalError):  # whoever appended an event that was not written has seen the error
+        with suppress(JournalError):  # the caller that appended an unwritten event has seen the error
             journal.close()
 
 

@@ -22,10 +22,10 @@ VERBS = {
     "status": "show every node and server as it is now, and the last deployment",
     "plan": "show what a deploy would do; touches nothing",
     "check": "find out whether a deploy has everything it needs; touches nothing",
-    "drain": "take nodes out of rotation by hand, and wait until they are drained",
-    "ready": "put healthy nodes back into rotation by hand",
+    "drain": "take nodes out of rotation, and wait until they are drained",
+    "ready": "put healthy nodes back into rotation",
     "resume": "continue a deployment that was interrupted or halted",
-    "restore": "put nodes that deployments left out back, if they are healthy",
+    "restore": "return nodes that deployments left out to rotation, if they are healthy",
     "rollback": "give nodes back the release they had before the last deployment",
     "promote": "let a paused deployment continue",
     "halt": "let the nodes in flight finish, and start no other node",
@@ -46,12 +46,12 @@ start here:
 
 `rollout VERB --help` shows the options of a verb.
 exit codes: 0 done; 1 failed; 2 wrong inventory or command line; 3 refused before
-anything was touched; 130 interrupted
+anything was touched; 130 interrupted or halted
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line `argv`, by default that of the process; the exit code."""
+    """Run the command line `argv`, by default that of the process; return the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -75,9 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
     except OSError as error:
-        # Adapters translate all other ones: this is about our own output, the rest of which is dropped.
+        # Adapters translate all others: this one concerns our own output, the rest of which is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # nobody reads on, as in `rollout status | head`
+        if not isinstance(error, BrokenPipeError):  # the reader is gone, as in `rollout status | head`
             sys.stderr.write(f"rollout: {printable(str(error))}\n")
         return FAILED
 

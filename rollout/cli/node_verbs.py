@@ -30,7 +30,8 @@ def add_node_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def for_each_node(arguments: argparse.Namespace, do: OneNode) -> int:
-    """Do each node that is named, in the inventory's order, up to the first that fails; the exit code."""
+    """Do each node that is named, in the inventory's order, up to the first that fails; return the exit
+    code."""
     inventory = load_inventory(arguments)
     named = [*arguments.nodes, *limit(arguments)]
     if not named:

@@ -1,4 +1,4 @@
-"""Messages to others when a deployment starts and when it ends: a fold over its events, as a view is."""
+"""Messages to chat and webhooks when a deployment starts and ends: a fold over its events, like a view."""
 
 from __future__ import annotations
 

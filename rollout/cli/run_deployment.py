@@ -32,7 +32,8 @@ async def run_deployment(
     allow_outage: bool,
     control: RemoteControl,
 ) -> int:
-    """Roll the nodes of the plan; the exit code. The first events of the deployment are recorded already."""
+    """Roll the nodes of the plan; return the exit code. The first events of the deployment are recorded
+    already."""
     deployment = Deployment(
         site,
         plan,
@@ -54,7 +55,7 @@ async def run_deployment(
 async def _until_stopped(deployment: Deployment, record: JournalRecorder) -> Outcome:
     """Run the deployment. The first Ctrl-C or SIGTERM lets the nodes in flight finish, the second ends them.
 
-    Any more of them change nothing: a node that is on its way to a safe end must get there.
+    Further ones change nothing: a node that is on its way to a safe end must get there.
     """
     loop = asyncio.get_running_loop()
     stops = (signal.SIGINT, signal.SIGTERM)
@@ -97,9 +98,9 @@ def _stopper(
 ) -> Callable[[], None]:
     def stop() -> None:
         asked.append(name)
-        gently = f"{name}: the nodes in flight finish; again to end them at once"
+        gently = f"{name}: the nodes in flight finish; once more ends them at once"
         if len(asked) > 1:
-            deployment.interrupt(f"{name} again: the nodes in flight are brought to a safe end at once")
+            deployment.interrupt(f"{name} again: bringing the nodes in flight to a safe end at once")
         elif deployment.halted:
             record(Halted(gently))
         else:

@@ -21,14 +21,15 @@ from rollout.inventory import Inventory
 async def run_rollback(
     session: Session, last: Progress, nodes: Sequence[str], *, to: str | None = None
 ) -> int:
-    """Roll `nodes`, which `last` touched, back to `to`, or to what each of them ran before; the exit code.
+    """Roll `nodes`, which `last` touched, back to `to`, or to what each of them ran before; return the exit
+    code.
 
     A rollback that fails is not rolled back itself. Raises LoadBalancerError, and Refused where a rollback is
     not safe or an old release is not known.
     """
     releases = dict.fromkeys(nodes, to) if to else releases_before(last, nodes)
     common, _ = Counter(releases.values()).most_common(1)[0]
-    # A node that others took out was touched all the same: it is rolled back, and left as it is found.
+    # A node that others took out was touched too: it is rolled back, and stays as they set it.
     plan, seen = await session.plan(nodes, common, include_out_of_rotation=True, in_waves=False)
     others = {name: release for name, release in releases.items() if release != common}
     plan = dataclasses.replace(plan, releases=others, back=True)
@@ -59,4 +60,4 @@ def no_way_back(plan: Plan, inventory: Inventory, previous: Mapping[str, str]) -
         return
     for name in plan.nodes:
         if name not in previous:
-            yield Warned("its current release is not known, so it could not be rolled back", node=name)
+            yield Warned("its current release is unknown, so it could not be rolled back", node=name)

@@ -1,4 +1,4 @@
-"""A session: what every verb that changes nodes needs open, and how such a verb carries out a deployment."""
+"""A session: everything that a verb needs open to change nodes, and how it carries out a deployment."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Session:
         settled: Mapping[str, Collection[Step]] | None = None,
         resumed: Progress | None = None,
     ) -> int:
-        """Carry out the plan as deployment `number`, from its first events to its end; the exit code.
+        """Carry out the plan as deployment `number`, from its first events to its end; return the exit code.
 
         `previous` are the releases that nodes run now, `settled` the steps that nodes of a `resumed`
         deployment need not repeat.
@@ -111,10 +111,9 @@ async def open_session(
 ) -> AsyncIterator[Session]:
     """Load the inventory, open the journal and the site, and take the service's lock; all close at the end.
 
-    `purpose` is what others read of the lock. `connect` opens the SSH connections to the selected nodes in
-    the background, while the lock is taken. Raises UsageError, JournalError, HostError, and Refused if
-    somebody else has the lock.
-    """
+    `purpose` is shown to others who ask about the lock. `connect` opens the SSH connections to the selected
+    nodes in the background, while the lock is taken. Raises UsageError, JournalError, HostError, and Refused
+    if somebody else has the lock."""
     inventory = load_inventory(arguments)
     nodes = select(inventory, limit(arguments))
     control = RemoteControl()

@@ -70,7 +70,7 @@ class _Wiring:
 
     @functools.cached_property
     def _ssh(self) -> SshPool:
-        # Imported only where a host is reached by it: fabric takes a tenth of a second.
+        # Imported only where a host is reached over SSH: fabric takes a tenth of a second.
         from rollout.adapters.ssh import SshPool
 
         self._opened = SshPool()
@@ -115,7 +115,7 @@ class _Wiring:
         """The service's lock: on the first load balancer reached by SSH, where all deployers meet; otherwise
         beside the journal.
 
-        A digest of the first socket is part of its name: two HAProxy on one machine may each serve a service
+        A digest of the first socket is part of its name: two HAProxys on one machine may each serve a service
         with the same name.
         """
         sockets = {name: self._inventory.runtime_socket(name) for name in self._inventory.load_balancers}

@@ -1,1 +1,1 @@
-"""Decisions: values in, a decision out. Nothing here asks, waits or writes."""
+"""Decisions: values in, a decision out. Nothing here does any input or output."""

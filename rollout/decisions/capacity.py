@@ -42,8 +42,8 @@ def shortages(
 ) -> dict[Backend, str]:
     """The shortage of each backend that would have too few servers without `own`, as a sentence.
 
-    Whatever HAProxy shows, servers in `out` count as not ready, and those in `back` as ready. Servers in
-    `own` that carry no traffic take nothing away, however few others there are.
+    Servers in `out` count as not ready, and those in `back` as ready, whatever HAProxy shows. Servers in
+    `own` that carry no traffic cost nothing when they leave, however few others there are.
     """
     shortages = {}
     states = list(states)

@@ -30,9 +30,9 @@ def reported_release(answer: Answer, health: Health) -> str | None:
 
 
 def fault(answer: Answer, health: Health, release: str | None, *, draining: bool = False) -> str:
-    """The fault of an answer, in words that follow the page's name; empty if the answer is right.
+    """The fault of an answer, as words to put after the page's name; empty if the answer is right.
 
-    `release` is the one that the page must report, `None` if any will do. While the page is made to answer
+    `release` is the one that the page must report; with `None` any will do. While the page is made to answer
     404 (`draining`), a 404 is right as well, and needs to report no release.
     """
     drained = draining and answer.status == DRAINING

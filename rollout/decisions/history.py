@@ -58,7 +58,7 @@ def nodes_to_resume(last: Progress, inventory: Inventory) -> tuple[str, ...]:
     if any(map(is_masked, (last.release, *last.releases.values()))):
         raise Refused(
             f"deployment {last.deployment} cannot be resumed: its release is also the value of a variable, "
-            "and the journal keeps no such value",
+            "and the journal never stores those",
             hint="rollout deploy --release RELEASE",
         )
     _require_in_inventory(last, last.unfinished, inventory, "did not finish")
@@ -82,7 +82,7 @@ def nodes_to_roll_back(last: Progress, inventory: Inventory) -> tuple[str, ...]:
 
 
 def releases_before(last: Progress, nodes: Sequence[str]) -> Mapping[str, str]:
-    """The release that each of `nodes` ran before `last`. Raises Refused if one of them is not known."""
+    """The release that each of `nodes` ran before `last`. Raises Refused if one of them is unknown."""
     known = {
         name: release
         for name in nodes
@@ -90,7 +90,8 @@ def releases_before(last: Progress, nodes: Sequence[str]) -> Mapping[str, str]:
     }
     if unknown := [name for name in nodes if name not in known]:
         raise Refused(
-            f"the release that {', '.join(unknown)} ran before deployment {last.deployment} is not known",
+            f"rollout does not know which release {', '.join(unknown)} ran before deployment "
+            f"{last.deployment}",
             hint="rollout rollback --to RELEASE",
         )
     return known

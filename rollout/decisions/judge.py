@@ -1,10 +1,9 @@
 """The judgement on a release: whether it answers users as well as the old one. Counters in, a verdict out.
 
 Fractions are compared by Fisher's exact test, which works for any number of requests. Errors also come in
-bursts, on good releases: if the others differ among each other by more than chance, every error counts the
-less, and a release must be worse most of the time. A difference must matter, too: half a percent, and twice
-as many.
-"""
+bursts, on good releases: if the others differ among themselves by more than chance, each error counts for
+less, and a release must be worse most of the time. A difference must also matter: at least half a percent,
+and twice as many."""
 
 from __future__ import annotations
 
@@ -116,13 +115,13 @@ def judge(new: Seen, others: Seen, rules: Rules, false_alarms: float = FALSE_ALA
         return Judgement(Verdict.FAIL, slower)
     asked = _unconnected(new.all)[1]
     if asked < rules.min_requests:
-        reason = f"{new.name} got {asked} of the {rules.min_requests} requests that it takes to judge it"
+        reason = f"{new.name} got {asked} of the {rules.min_requests} requests needed to judge it"
         return Judgement(Verdict.UNDECIDED, reason)
     return Judgement(Verdict.PASS, f"{_counted('errors', _failing(new.all))}")
 
 
 def outage(new: Seen, others: Seen) -> str:
-    """The problem that the others have of their own, as a sentence; empty if they have none."""
+    """The problem that the other nodes have themselves, as a sentence; empty if they have none."""
     bad, of = _failing(others.all)
     was, among = _failing(others.before)
     usual = was / among if among >= _FEW else 0.0
@@ -222,7 +221,7 @@ def _unevenness(ratios: Iterable[tuple[int, int]]) -> float:
 
 
 def _chance(bad: int, of: int, their_bad: int, their_of: int) -> float:
-    """Probability that so many of ours are bad, or more, if both answer alike: Fisher's exact test."""
+    """Probability that at least so many of ours are bad if both groups are alike: Fisher's exact test."""
     total, all_bad = of + their_of, bad + their_bad
     most = min(of, all_bad)
 

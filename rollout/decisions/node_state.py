@@ -18,7 +18,7 @@ class HealthSeen:
     release: str | None
     """The release that the page reports; `None` if it reports none."""
     detail: str
-    """What is wrong; empty if nothing is."""
+    """The fault; empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)

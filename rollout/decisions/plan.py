@@ -40,7 +40,7 @@ class Plan:
     taken_up: frozenset[str] = frozenset()
     """Nodes that an earlier deployment left out: they may be in any state."""
     releases: Mapping[str, str] = field(default_factory=dict)
-    """The release of each node that gets another one than `release`."""
+    """The release of each node that gets a release other than `release`."""
     back: bool = False
     """Whether the nodes go back to what they ran before."""
 
@@ -88,7 +88,7 @@ def place(
             if namesake and here and namesake not in here and namesake not in by_name_only:
                 problems.append(
                     f"{state.server} is named like {namesake}, but is at the address of {', '.join(here)}: "
-                    "set `server:` on the node that it is"
+                    "set `server:` on the node that it belongs to"
                 )
                 continue
             if namesake:

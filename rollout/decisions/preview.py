@@ -31,7 +31,8 @@ class PlannedLine:
 
 
 def upload_line(inventory: Inventory, release: str | None, node: str) -> str | None:
-    """The upload to `node` before anything is drained: what goes where. `None` if nothing is uploaded."""
+    """The upload to `node` before anything is drained, with source and target. `None` if nothing is
+    uploaded."""
     if release is None:
         return None
     plan = plan_release(inventory, release, partial(_fill, inventory, node, release))

@@ -17,7 +17,7 @@ _LASTING = frozenset({Step.PREPARE, *TOUCHING})
 
 
 class Phase(StrEnum):
-    """How far a node is."""
+    """The progress of a node."""
 
     WAITING = "waiting"
     """Its turn has not come; it may have been prepared."""
@@ -48,7 +48,7 @@ class NodeProgress:
     step_seconds: Mapping[Step, float] = field(default_factory=dict)
     """How long each finished step took, in the order in which they finished."""
     detail: str = ""
-    """The latest about the step: what it waits for, or the last line that it printed."""
+    """The latest news of the step: what it waits for, or the last line that it printed."""
     sessions: int | None = None
     """Sessions left over all load balancers, while the step waits for them."""
     failure: StepFailed | None = None
@@ -87,14 +87,14 @@ class Progress:
     release: str | None = None
     """`None` is a rolling restart."""
     releases: Mapping[str, str] = field(default_factory=dict)
-    """The release of each node that gets another one than `release`."""
+    """The release of each node that gets a release other than `release`."""
     rollback_of: int | None = None
     """The deployment that this one takes back."""
     on_failure: str = "halt"
     on_judged: str = "halt"
     load_balancers: tuple[str, ...] = ()
     balanced: bool = True
-    """Whether a load balancer sends requests to the nodes, be it one that is not listed."""
+    """Whether a load balancer sends requests to the nodes, even one that is not listed."""
     window: int = 1
     canary: int = 0
     waves: tuple[int, ...] = ()

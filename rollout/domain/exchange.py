@@ -1,4 +1,4 @@
-"""What is sent to other machines, and what comes back: content, the end of a command, an HTTP answer."""
+"""Exchanges with other machines: the content sent, the end of a command, an HTTP answer."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class AdminState(IntFlag):
 
 
 class OperationalState(IntEnum):
-    """Operational state of a server, HAProxy's `srv_op_state`: what its checks say."""
+    """Operational state of a server, HAProxy's `srv_op_state`: the word of its checks."""
 
     STOPPED = 0
     STARTING = 1

@@ -1,4 +1,4 @@
-"""The lock of a service: who holds it, and what the holder is asked to do."""
+"""The lock of a service: its holder, and requests to the holder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LockHolder:
     since: float
     """Unix time at which the lock was taken, by the holder's clock."""
     purpose: str
-    """What it is held for, such as `deploy 1.4.2`."""
+    """The purpose of the lock, such as `deploy 1.4.2`."""
 
     def __str__(self) -> str:
         """`alice on laptop (deploy 1.4.2, process 4711)`."""
@@ -36,9 +36,10 @@ class LockState:
 
 @dataclass(frozen=True, slots=True)
 class LockRequests:
-    """Requests of other people to the holder of a lock: each is who asked, and empty if nobody did."""
+    """Requests of other people to the holder of a lock. Each field names who asked; it is empty if nobody
+    did."""
 
     halt: str = ""
     """Who asked it to halt."""
     promote: str = ""
-    """Who asked it to go on after a pause."""
+    """Who asked it to continue after a pause."""

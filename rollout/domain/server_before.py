@@ -1,4 +1,4 @@
-"""A server as it was before its node was touched: how it is left by a deployment."""
+"""A server as it was before its node was touched, and as a deployment leaves it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ServerBefore:
     def weight_is_lost(self, state: ServerState) -> bool:
         """Whether the server must be given its weight again.
 
-        It has the configured weight, which was another one before, as after a reload; or its warm-up did not
-        end.
+        Either it has the configured weight although it had another one before, as after a reload; or its
+        warm-up did not end.
         """
         return self.weight != state.weight == state.configured_weight or self.is_warming(state)

@@ -38,7 +38,7 @@ async def drain_node(site: Site, name: str, seen: Survey, record: Recorder, *, a
 async def restore_node(site: Site, node: NodeProgress, seen: Survey, record: Recorder) -> None:
     """Leave a node as a deployment found it: back in rotation, or out where somebody else kept it out.
 
-    Its weights are set again, but for a weight that somebody has changed since. A node that is not healthy
+    Its weights are set again, except one that somebody has changed since. A node that is not healthy
     stays out. Raises StepFailure, LoadBalancerError, HostError.
     """
     await _put_back(site, node.name, seen, record, before=_before(site, node, seen))
@@ -47,9 +47,9 @@ async def restore_node(site: Site, node: NodeProgress, seen: Survey, record: Rec
 async def make_ready(
     site: Site, name: str, noted: NodeProgress | None, seen: Survey, record: Recorder
 ) -> None:
-    """Put all servers of a node into rotation, whoever took them out. Otherwise as `restore_node`.
+    """Put all servers of a node into rotation, whoever took them out. Otherwise like `restore_node`.
 
-    `noted` is what a deployment that left the node out has noted about it.
+    `noted` is the record of the deployment that left the node out.
     """
     before = _before(site, noted or NodeProgress(name), seen)
     ready = {server: dataclasses.replace(known, admin=AdminState.READY) for server, known in before.items()}
@@ -115,7 +115,7 @@ async def _set_lost_weights(
 
 
 def _before(site: Site, node: NodeProgress, seen: Survey) -> dict[Server, ServerBefore]:
-    """How each server of a node is to be left: as it was noted, or ready where nothing was noted."""
+    """The target state of each server of a node: as it was noted, or ready where nothing was noted."""
     before = {}
     for state in seen.states(node.name):
         now = dataclasses.replace(server_before(state, site.inventory.warmup), admin=AdminState.READY)

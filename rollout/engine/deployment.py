@@ -63,7 +63,7 @@ class Deployment:
         self._failed: list[str] = []
         self._left_out: set[str] = set()
         self._guards: dict[str, asyncio.Task[None]] = {}
-        """Keep those nodes out that were left out, as long as this deployment goes on."""
+        """Keep the nodes that were left out from returning for as long as this deployment runs."""
         self._running: asyncio.Task[Any] | None = None
 
     @property
@@ -81,18 +81,18 @@ class Deployment:
         self._halt.ask(reason)
 
     def promote(self, who: str) -> None:
-        """Go on after a pause, because `who` says so."""
+        """End the pause, because `who` asked for it."""
         self._pauses.promote(who)
 
     def interrupt(self, reason: str) -> None:
-        """Bring the nodes in flight to a safe end at once; `run` raises CancelledError then."""
+        """Bring the nodes in flight to a safe end at once; `run` then raises CancelledError."""
         if self._running is not None:
             self._halt.interrupt(reason)
             self._running.cancel()
             self._running = None
 
     async def run(self) -> Outcome:
-        """Roll all nodes, or as many as nothing prevents. Raises CancelledError if it is interrupted."""
+        """Roll all nodes, or as many as possible. Raises CancelledError if it is interrupted."""
         clock = asyncio.get_running_loop().time
         begun = clock()
         self._running = asyncio.current_task()
@@ -204,7 +204,7 @@ class Deployment:
         self._guards[name] = asyncio.create_task(rotation.guard(log))
 
     def _halt_after(self, name: str, error: RolloutError) -> None:
-        """Halt if the failure of a node is a reason to."""
+        """Halt if the failure of a node gives a reason to."""
         if isinstance(error, NoCapacity):
             self._halt.ask(f"{name} was not taken out: {error}")
         elif isinstance(error, JudgedBad):
@@ -215,7 +215,7 @@ class Deployment:
             self._halt.give_up(f"{name} failed")
 
     async def _judge_wave(self, names: Sequence[str]) -> None:
-        """Judge the nodes of a wave together: what is too rare to show on one node may show on several."""
+        """Judge the nodes of a wave together: errors too rare to show on one node may show on several."""
         if len(names) < 2 or not self._jury.sits:
             return  # a single node was judged while it baked
         judged = await self._jury.verdict(names)

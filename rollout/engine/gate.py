@@ -34,7 +34,7 @@ class Gate:
 
     @asynccontextmanager
     async def leaving(self, name: str, log: StepLog) -> AsyncIterator[None]:
-        """The turn of a node to leave rotation. It begins when the other nodes can carry the traffic.
+        """A node's turn to leave rotation. It begins when the other nodes can carry the traffic.
 
         Waits for nodes that are on their way back, then for at most `strategy.patience`. Raises NoCapacity,
         StepFailure if the deployment is halted meanwhile, LoadBalancerError.

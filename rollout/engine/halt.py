@@ -16,10 +16,12 @@ class Halt:
         self.reason = ""
         """Why no further node starts; empty while they do."""
         self.gave_up = False
-        """Whether the deployment gave up, be it after another reason halted it: it ends as failed."""
+        """Whether the deployment gave up, perhaps after it was halted for another reason: it ends as
+        failed."""
 
     def ask(self, reason: str) -> None:
-        """Halt because somebody asked, or because going on makes no sense now. The release is not blamed."""
+        """Halt because somebody asked, or because continuing makes no sense now. The release is not
+        blamed."""
         self._begin(Halted(reason))
 
     def give_up(self, reason: str, *, judged: bool = False) -> None:

@@ -29,7 +29,7 @@ class Hooks:
         previous = releases.pop() if len(releases) == 1 else None
         self._environment = environment(self._site.inventory, None, plan.release, deployment.number, previous)
         self.refused = False
-        """Whether `before_deploy` failed, so that the deployment may not begin."""
+        """Whether `before_deploy` failed: then the deployment may not begin."""
 
     async def before_deploy(self) -> None:
         """Run `before_deploy`. Raises StepFailure if it fails: no node may be touched then."""
@@ -104,5 +104,5 @@ class Hooks:
 
     def _in_folder(self, line: str) -> str:
         """`line`, run in the folder of the inventory, so that its relative paths begin there."""
-        folder = os.path.join(".", self._site.inventory.path.parent)  # never looked for in CDPATH
+        folder = os.path.join(".", self._site.inventory.path.parent)  # so `cd` never searches CDPATH
         return f"cd {shlex.quote(folder)} || exit\n{line}"

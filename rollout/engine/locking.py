@@ -1,4 +1,4 @@
-"""The lock of a service: taken before the service is touched, kept by signs of life, given up at the end."""
+"""The lock of a service: taken before the service is touched, kept by signs of life, released at the end."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ async def locked(
     halt: Callable[[str], None],
     promote: Callable[[str], None],
 ) -> AsyncIterator[None]:
-    """The lock, taken by `holder`. While somebody else holds it, it is waited for up to `wait` seconds.
+    """The lock, taken by `holder`. While somebody else holds it, the context waits for up to `wait` seconds.
 
     `halt` is called with the reason when somebody asks the holder to halt or when the lock is lost, `promote`
-    with the name of whoever asks the holder to go on. Raises Refused if somebody else holds the lock,
+    with the name of whoever asks the holder to continue. Raises Refused if somebody else holds the lock,
     HostError.
     """
     await _take(lock, holder, wait, is_dead)
@@ -72,7 +72,7 @@ async def _take(lock: Lock, holder: LockHolder, wait: float, is_dead: IsDead) ->
 async def _beat(
     lock: Lock, holder: LockHolder, halt: Callable[[str], None], promote: Callable[[str], None]
 ) -> None:
-    """Give signs of life, and pass on what the holder is asked to do."""
+    """Give signs of life, and pass on requests to the holder."""
     while True:
         await asyncio.sleep(_BEAT)
         try:

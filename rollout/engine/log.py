@@ -71,7 +71,8 @@ class StepLog:
 
 @asynccontextmanager
 async def step(record: Recorder, node: str, which: Step) -> AsyncIterator[StepLog]:
-    """A step, from its start in the journal to its outcome there. Errors are recorded and raised again."""
+    """A context for one step, from its start in the journal to its outcome there. Errors are recorded and
+    raised again."""
     clock = asyncio.get_running_loop().time
     log = StepLog(record, node, which)
     begun = clock()

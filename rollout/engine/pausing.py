@@ -45,11 +45,11 @@ class Pauses:
         return True
 
     def promote(self, who: str) -> None:
-        """Go on, because `who` says so."""
+        """End all pauses, because `who` asked for it."""
         if not self._waiting:
-            self._record(Warned(f"{who} asked to go on, but the deployment is not paused"))
+            self._record(Warned(f"{who} asked to continue, but the deployment is not paused"))
             return
-        self._record(WentOn(f"{who} asked to go on"))
+        self._record(WentOn(f"{who} asked to continue"))
         self._end()
 
     def halt(self) -> None:

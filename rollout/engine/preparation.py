@@ -31,7 +31,7 @@ class Preparation:
         self._places = asyncio.Semaphore(self._prepare.parallel if self._prepare else PARALLEL)
 
     async def run(self) -> list[str]:
-        """Prepare the nodes that are not prepared yet. Returns those on which that failed."""
+        """Prepare the nodes that are not prepared yet. Returns those that could not be prepared."""
         if not self._is_needed():
             return []
         prepared = await run_all(self._is_prepared(name) for name in self._unprepared)

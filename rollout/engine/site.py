@@ -57,7 +57,8 @@ class Site:
 
     @asynccontextmanager
     async def connecting(self, nodes: Sequence[str]) -> AsyncIterator[None]:
-        """Open the connections to nodes in the background. Whoever needs one that failed gets its error."""
+        """Open the connections to nodes in the background. A caller that needs one that failed gets its
+        error."""
         tasks = [asyncio.create_task(self.hosts[name].connect()) for name in nodes]
         try:
             yield
@@ -89,10 +90,10 @@ class Site:
         *,
         taken_up: bool = False,
     ) -> Rotation:
-        """How the node leaves rotation and returns: by its health page where the inventory says so, else by
-        HAProxy's socket; not at all where no load balancer sends it requests.
+        """The way the node leaves rotation and returns: by its health page where the inventory says so, else
+        by HAProxy's socket; not at all where no load balancer sends it requests.
 
-        `before` is how to leave each server: without it, as it is found now. `taken_up` says that an earlier
+        `before` is how to leave each server: without it, as it is now. `taken_up` says that an earlier
         try left the node out.
         """
         if not self.inventory.behind_load_balancers:

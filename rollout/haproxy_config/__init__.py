@@ -1,4 +1,5 @@
-"""Findings in an HAProxy configuration: what makes a rolling deployment lose requests, or take longer."""
+"""Findings in an HAProxy configuration: settings that make a rolling deployment lose requests, or take
+longer."""
 
 from __future__ import annotations
 
@@ -23,9 +24,9 @@ class Finding:
     backend: str
     """Name of the backend; empty for a finding that concerns all of them."""
     message: str
-    """What is wrong, and what it leads to."""
+    """The problem, and its effect."""
     advice: str
-    """What to do about it."""
+    """The remedy."""
 
 
 def analyse(

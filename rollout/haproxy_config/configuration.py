@@ -123,7 +123,7 @@ def _words(line: str) -> tuple[str, ...]:
     """The words of a line, without quotes, escapes and comment."""
     try:
         return tuple(shlex.split(line, comments=True))
-    except ValueError:  # a quote that never ends: HAProxy takes no such line either
+    except ValueError:  # a quote that never ends: HAProxy rejects such a line too
         return ()
 
 

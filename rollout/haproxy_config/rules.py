@@ -27,7 +27,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What a rule says about a line, which counts from 1."""
+    """A rule's remark about a line; lines count from 1."""
 
     severity: Severity
     line: int
@@ -57,7 +57,7 @@ def of_socket(sections: Sequence[Section]) -> Iterator[Remark]:
 
 
 def of_backend(section: Section, *, health_page: bool) -> Iterator[Remark]:
-    """Remarks on a backend: what it does to a node that leaves and comes back."""
+    """Remarks on a backend: its effect on a node that leaves and comes back."""
     servers = list(section.servers())
     if not servers:
         return

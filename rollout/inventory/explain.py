@@ -21,7 +21,7 @@ _MISSING = "missing"
 
 
 def explain(document: Document, error: ValidationError) -> tuple[list[Mistake], set[KeyPath]]:
-    """The mistakes behind `error`, and the keys that mistyped ones were probably meant to be.
+    """The mistakes behind `error`, and for each mistyped key the key that was probably meant.
 
     Mistakes that follow from others are left out: a value that the document itself found wrong, and a missing
     key that was probably mistyped.

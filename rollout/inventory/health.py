@@ -28,7 +28,7 @@ class Health(Section):
     )
     interval: Timeout = Field(default=0.25, description="Time from one request to the next")
     timeout: Timeout = Field(default=60.0, description="How long a node may take to become healthy")
-    successes: int = Field(default=2, ge=1, description="How many right answers in a row it takes")
+    successes: int = Field(default=2, ge=1, description="How many right answers in a row are needed")
     status: int = Field(default=200, ge=100, le=599, description="The HTTP status of a right answer")
     body: Text | None = Field(default=None, description="A text that the answer must contain")
     release: ReportedRelease | None = Field(

@@ -1,4 +1,4 @@
-"""Mistakes in an inventory: what is wrong, and where, as a person reads it."""
+"""Mistakes in an inventory, each with its place, in words for people."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Celery(Section):
     start: Text = Field(description="A shell line that restarts the worker")
     python: Word = Field(default="python3", description="The application's own interpreter, on the node")
     directory: AbsolutePath | None = Field(
-        default=None, description="The folder to import the app in; by default the home directory"
+        default=None, description="The folder to import the app from; by default the home directory"
     )
 
 
@@ -75,8 +75,9 @@ class Gunicorn(Section):
 
     pidfile: AbsolutePath = Field(description="gunicorn's own pidfile, as in its setting `pidfile`")
     mode: Literal["reload", "rolling", "upgrade"] = Field(
-        description="reload: HUP, for what starts at once; rolling: worker by worker, each new one ready "
-        "before an old one is asked to finish; upgrade: a new master beside the old one, by USR2"
+        description="reload: HUP, for applications that start at once; rolling: worker by worker, each "
+        "new one ready before an old one is asked to finish; upgrade: a new master beside the old one, "
+        "by USR2"
     )
     ready: Timeout = Field(default=60.0, description="How long a worker may take to become ready")
     notify: UdpUrl | None = Field(
@@ -108,7 +109,7 @@ _SERVICES = r"^[^\s-]\S*( +[^\s-]\S*)*$"
 
 def _services(value: str) -> str:
     if not re.fullmatch(_SERVICES, value):
-        raise ValueError("expected a service or several, such as shop or shop-1 shop-2")
+        raise ValueError("expected one or more services, such as shop or shop-1 shop-2")
     return value
 
 
@@ -128,7 +129,7 @@ class Signal(Section):
     )
     proof: Literal["new-pid", "new-children", "health"] = Field(
         description="new-pid: the pidfile names another process, and the old one is gone; new-children: as "
-        "many other children have come as it had, and none of those is left; health: the health page"
+        "many new children have come as it had old ones, and no old one is left; health: the health page"
     )
 
 
@@ -138,8 +139,8 @@ class Systemd(Section):
     unit: Word = Field(description="The unit, such as shop.service")
     action: Literal["restart", "reload"] = Field(
         default="restart",
-        description="restart stops and starts the unit; reload has it load its code anew, which the unit "
-        "must support: by Type=notify-reload, or an ExecReload= that ends when the reload is done",
+        description="restart stops and starts the unit; reload makes it load its code again, which the "
+        "unit must support: by Type=notify-reload, or an ExecReload= that ends when the reload is done",
     )
 
 
@@ -171,17 +172,17 @@ class Restart(Section):
     docker: Docker | None = Field(default=None, description="A container, which gets another image")
     gunicorn: Gunicorn | None = Field(default=None, description="A gunicorn, in one of three modes")
     http: Request | None = Field(
-        default=None, description="A request on which the application loads its data or code anew"
+        default=None, description="A request on which the application loads its data or code again"
     )
     processes: Processes | None = Field(
         default=None, description="Workers that a supervisor replaces on a signal"
     )
     runit: ServiceNames | None = Field(
-        default=None, description="A service of runit, or several with spaces between, such as shop-1 shop-2"
+        default=None, description="One or more runit services, separated by spaces, such as shop-1 shop-2"
     )
     signal: Signal | None = Field(default=None, description="A signal to the process that a pidfile names")
     supervisor: Word | None = Field(
-        default=None, description="A program or a group of supervisor, such as shop or shop:*"
+        default=None, description="A program or group in supervisor, such as shop or shop:*"
     )
     systemd: UnitSetting | None = Field(
         default=None, description="A unit to restart, such as shop.service; or settings"

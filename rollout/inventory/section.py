@@ -1,4 +1,4 @@
-"""Sections: what all mappings of an inventory have in common."""
+"""Sections: the common base of all mappings of an inventory."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _PATIENCE = 5.0
 def demo(directory: Path, nodes: int, load_balancers: int, rate: float) -> int:
     """The exit code of the demo: 0 if no request was lost and the second release answers.
 
-    `rate` is in requests a second. The lab is gone afterwards, whatever happens. Raises RolloutError if it
+    `rate` is in requests a second. The lab is removed afterwards, whatever happens. Raises RolloutError if it
     does not start.
     """
     with _interrupted_by(signal.SIGTERM, signal.SIGHUP):
@@ -79,10 +79,10 @@ async def _gone(process: asyncio.subprocess.Process) -> None:
 
 @contextlib.contextmanager
 def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
-    """Let signals do what Ctrl-C does, so that the block cleans up. One that is ignored stays ignored."""
+    """Make signals act like Ctrl-C, so the block cleans up. An ignored signal stays ignored."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        # asyncio has its own handler, which ends a task where it waits and not in the midst of anything.
+        # asyncio has its own handler, which ends a task only where it waits, not in the middle of something.
         as_ctrl_c = signal.getsignal(signal.SIGINT)
         if not callable(as_ctrl_c):  # it was ignored from the start, as in a background job
             raise KeyboardInterrupt

@@ -56,7 +56,7 @@ def start(
             env=environment,
         )
     if ended.returncode:
-        raise RolloutError(f"{load_balancer.name}: HAProxy does not start:\n{log.read_text().strip()}")
+        raise RolloutError(f"{load_balancer.name}: HAProxy did not start:\n{log.read_text().strip()}")
 
 
 def all_up(load_balancer: LoadBalancer) -> bool:

@@ -13,7 +13,7 @@ drain:
 
 
 def text(layout: Layout, user: str) -> str:
-    """The inventory in YAML. `user` is who logs in by SSH."""
+    """The inventory in YAML. `user` logs in by SSH."""
     health_page = layout.settings.drain == "health-page"
     by_ssh = {one.name: f"ssh://{user}@{one.host}:{layout.addresses.ssh}" for one in layout.load_balancers}
     return fill(

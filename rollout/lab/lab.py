@@ -37,7 +37,7 @@ class Lab(Layout):
             start(lab, installed)
         except (subprocess.SubprocessError, OSError) as error:
             down(directory)
-            raise RolloutError(f"The lab does not start: {error}") from None
+            raise RolloutError(f"The lab did not start: {error}") from None
         except BaseException:
             down(directory)
             raise

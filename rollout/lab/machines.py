@@ -31,7 +31,7 @@ class Node(Machine):
 
     @property
     def draining(self) -> Path:
-        """The file while which exists the health page answers 404."""
+        """The file that makes the health page answer 404 while it exists."""
         return self.folder / "draining"
 
 

@@ -36,7 +36,7 @@ class Process:
 
 
 def marked(mark: str) -> list[Process]:
-    """All living processes that carry the mark, and those that these have started."""
+    """All living processes that carry the mark, and the processes that these have started."""
     text = f"{MARK}={mark}".encode()
     living = [process for entry in os.listdir("/proc") if entry.isdigit() if (process := _look(int(entry)))]
     ours = {process.pid for process in living if _carries(process.pid, text)}
@@ -56,7 +56,7 @@ def end(mark: str, patience: float = 3.0) -> bool:
     while left := {*marked(mark), *(process for process in asked if _lives(process))}:
         waited = time.monotonic() - begin
         if waited > 2 * patience:
-            raise RolloutError(f"The lab's processes do not end: {', '.join(str(one.pid) for one in left)}")
+            raise RolloutError(f"The lab's processes did not end: {', '.join(str(one.pid) for one in left)}")
         for process in left:
             if waited > patience:
                 _signal(process, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The application that the lab deploys: it says its release, and takes its time where it is asked to.
+"""The application that the lab deploys: it reports its release, and can be asked to answer slowly.
 
 A release called `errors-…` answers an error to every twentieth request, one called `slow-…` takes a tenth of
 a second more; both are healthy by their own page.

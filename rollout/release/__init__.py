@@ -9,7 +9,7 @@ from rollout.release.plan import Fill, ReleasePlan
 
 def plan_release(inventory: Inventory, release: str | None, fill: Fill) -> ReleasePlan | None:
     """The plan by which a node gets `release`; None if the inventory has no `release:`. Without a release,
-    the plan is only good for looking at it. Raises UsageError."""
+    the plan is only good for a look at the node. Raises UsageError."""
     settings = inventory.release
     if settings is None:
         return None

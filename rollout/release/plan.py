@@ -1,4 +1,4 @@
-"""The parts of a release: what is sent while a node serves, and what is done once it is drained."""
+"""The parts of a release: the upload while a node serves, and the work once it is drained."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class ReleasePlan:
-    """One way to get a release, ready to be carried out. `timeout` is in seconds, for each part of it."""
+    """The plan for putting a release on a node. `timeout` is in seconds, for each part of it."""
 
     timeout: float
     command: str
     """A shell line on the node."""
     shown: str = ""
-    """What people are shown in place of a command that is a whole program. The last line that such a
-    program prints before it fails says why."""
+    """The line to show people in place of a command that is a whole program. The last line that such
+    a program prints before it fails says why."""
     upload: Upload | None = None

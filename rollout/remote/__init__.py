@@ -1,1 +1,1 @@
-"""What is sent to other machines, as text: runtime commands, shell lines, programs. Nothing is sent here."""
+"""Text for other machines: runtime commands, shell lines, programs. Nothing is sent here."""

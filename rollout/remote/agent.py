@@ -1,7 +1,7 @@
-"""Programs of ours that run on a node: sent over the connection, they leave nothing behind.
+"""Agents, rollout's own programs that run on a node: sent over the connection, they leave nothing behind.
 
-An agent is a module of `rollout.agents` with a class of options, a NamedTuple, and `main(options)`. Whoever
-wants a shell line that runs it passes `main` and such options, so types are checked on both sides. The
+An agent is a module of `rollout.agents` with a class of options, a NamedTuple, and `main(options)`. To get
+a shell line that runs it, pass `main` and such options: types are then checked on both sides. The
 modules go as text on the standard input of a Python on the node, where they find each other under their own
 names. The options go with them, so no process list shows them. What an agent prints goes to the journal; if
 it fails, its last line says why.
@@ -40,8 +40,8 @@ fi
 
 
 class Options(Protocol):
-    """What every NamedTuple can do. The values are literals of Python: text, numbers, None, and lists of
-    these."""
+    """The methods that every NamedTuple has. Its values are Python literals: text, numbers, None, and
+    lists of these."""
 
     def _asdict(self) -> dict[str, Any]: ...
 
@@ -60,8 +60,8 @@ def process_owner(pidfile: str) -> str:
 
 
 class AgentInput(NamedTuple):
-    """A shell line that runs an agent, and the program that must come first on its standard input. Whatever
-    comes after the program is for the agent to read."""
+    """A shell line that runs an agent, and the program that must come first on its standard input. The
+    agent reads whatever comes after the program."""
 
     line: str
     program: bytes
@@ -70,10 +70,9 @@ class AgentInput(NamedTuple):
 def on_node(main: Callable[[AgentOptions], None], options: AgentOptions, *, acting_for: str = "") -> str:
     """A shell line that runs an agent in the node's own python3, shut off from its environment.
 
-    Whoever logs in need not be who runs the application: the agent acts for the owner `acting_for` if `sudo
-    -n` allows that. Otherwise it runs as who logged in, and says what it is not permitted to do. root stays
-    root.
-    """
+    The user who logs in need not be the one who runs the application: the agent acts for the owner
+    `acting_for` if `sudo -n` allows that. Otherwise it runs as the login user, and says what it is not
+    permitted to do. root stays root."""
     return _acting(acting_for) + _here("$as python3 -I", _program(main, options))
 
 
@@ -89,7 +88,7 @@ def in_application(python: str, main: Callable[[AgentOptions], None], options: A
 def on_node_with_input(
     main: Callable[[AgentOptions], None], options: AgentOptions, *, acting_for: str = ""
 ) -> AgentInput:
-    """As `on_node`, for an agent that reads its standard input."""
+    """A shell line as from `on_node`, for an agent that reads its standard input."""
     program = _program(main, options).encode()
     start = f"import sys; exec(sys.stdin.buffer.read({len(program)}))"
     return AgentInput(f"{_acting(acting_for)}$as python3 -I -c {shlex.quote(start)}\n", program)

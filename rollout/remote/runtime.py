@@ -8,7 +8,7 @@ from rollout.domain import AdminState, Server
 
 
 def drain(server: Server) -> str:
-    """Send the server no new requests, but for those of clients that are pinned to it. Ends a maintenance."""
+    """Send the server no new requests, except those of clients that are pinned to it. Ends a maintenance."""
     return f"set server {server.path} state drain"
 
 
@@ -63,7 +63,7 @@ def maintenance(servers: Iterable[Server]) -> list[str]:
 
 
 def check(servers: Iterable[Server], checked: Collection[Server]) -> list[str]:
-    """Have HAProxy check servers in maintenance anew before they may take traffic.
+    """Make HAProxy check servers in maintenance again before they may take traffic.
 
     Leaving maintenance would make them UP unchecked; drained and DOWN, only fresh checks make them UP.
     `checked` are the servers that have a check of their own.

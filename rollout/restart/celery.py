@@ -16,7 +16,7 @@ _REPORT = 30.0
 
 
 def plan_restart(settings: Celery, timeout: float, fill: Fill) -> RestartPlan:
-    """`timeout` counts from the end of the drain, which has a time-out of its own."""
+    """The plan of the restart. `timeout` counts from the end of the drain, which has its own time-out."""
     options = Options(
         app=settings.app,
         directory=settings.directory and fill(settings.directory),

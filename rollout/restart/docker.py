@@ -13,8 +13,8 @@ _RELEASE = re.compile(r"\$ROLLOUT_RELEASE(?![A-Za-z0-9_])|\{release\}")
 
 
 def plan_restart(settings: Docker, timeout: float, fill: Fill) -> RestartPlan:
-    """Without a release, the container keeps its image if the image is named by the release. Raises
-    UsageError."""
+    """The plan of the restart. Without a release, an image that is named by the release stays.
+    Raises UsageError."""
     options = Options(container=fill(settings.container), image=_image(settings.image, fill), timeout=timeout)
     restarted = f"docker restart {options.container}"
     replaced = f"container {options.container} from {options.image}"

@@ -25,7 +25,7 @@ class ProofStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProofResult:
-    """What a proof shows now; `detail` says it in words."""
+    """The present result of a proof; `detail` says it in words."""
 
     verdict: ProofStatus
     detail: str
@@ -54,15 +54,15 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class RestartPlan:
-    """One way to restart an application, ready to be carried out. `timeout` is in seconds, for all of it."""
+    """The plan for restarting an application on a node. `timeout` is in seconds, for all of it."""
 
     timeout: float
     command: str | None = None
     """A shell line on the node."""
     ask: Ask | None = None
     shown: str = ""
-    """What people are shown in place of a command that is a whole program. The last line that such a
-    program prints before it fails says why."""
+    """The line to show people in place of a command that is a whole program. The last line that such
+    a program prints before it fails says why."""
     proof: Proof | None = None
     precheck: str | None = None
     """A shell line that touches nothing, and fails where the restart could not be carried out."""
@@ -73,7 +73,7 @@ class RestartOptions(Protocol):
 
     @property
     def timeout(self) -> float:
-        """Seconds after which nobody waits for the agent any more."""
+        """Seconds after which nobody waits for the agent."""
 
     @property
     def check(self) -> bool:

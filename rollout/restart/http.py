@@ -1,4 +1,4 @@
-"""`restart.http`: a request that has the application load anew what it serves; its health page proves it."""
+"""`restart.http`: a request that makes the application load its data or code again. Its page is the proof."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _RELOADS = """\
 version=$(systemctl --version | sed -n '1s/^systemd \\([0-9]*\\).*/\\1/p')
 show CanReload | grep -qx yes || refuse {name}" cannot be reloaded: it has neither ExecReload= nor \
 Type=notify-reload, which systemd has from 253 on (here runs $version)"
-show ActiveState | grep -qx active || refuse {name}" is not active: only what runs can be reloaded"
+show ActiveState | grep -qx active || refuse {name}" is not active: only a running unit can be reloaded"
 show Type | grep -qx notify-reload || show ExecReload | grep -v 'path=\\([^ ]*/\\)\\?kill ;' |
     grep -q ignore_errors=no || refuse {name}"'s ExecReload= only sends a signal, or its failure is ignored: \
 it would prove nothing; use Type=notify-reload, an ExecReload= that ends when the reload is done, or \
@@ -33,7 +33,8 @@ _ALLOWED = '[ "$(id -u)" = 0 ] || sudo -n -l systemctl {action} {name} >/dev/nul
 
 
 def plan_restart(settings: Systemd | str, timeout: float, _: Fill) -> RestartPlan:
-    """systemctl runs as root or with `sudo -n`. Raises UsageError for a name that no unit can have."""
+    """The plan of the restart. systemctl runs as root or with `sudo -n`. Raises UsageError for a name that no
+    unit can have."""
     if isinstance(settings, str):
         settings = Systemd.model_construct(unit=settings)
     unit, action = settings.unit, settings.action

@@ -1,8 +1,9 @@
-"""The state of a unit before and after, as `systemctl show` prints it: does it prove a restart or a reload?
+"""The states of a unit before and after, as `systemctl show` prints them, and whether they prove a restart or
+reload.
 
-systemd gives every start of a unit an `InvocationID`. A restart is done when the unit is active under another
-one than before, whatever the restart command said. A reload is done when it is active under the same one, has
-been in another state since, and systemd has no complaint of the reload (`ReloadResult`).
+systemd gives every start of a unit an `InvocationID`. A restart is done when the unit is active under a
+different one, whatever the restart command said. A reload is done when it is active under the same one, has
+been in another state since, and systemd reports no failure of the reload (`ReloadResult`).
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def compare_reload(unit: str, before: str, after: str) -> ProofResult:
         return ProofResult(ProofStatus.FAILED, f"{unit} was not reloaded: nothing has happened to it since")
     if now.get("ReloadResult") != "success":
         failed = f"the reload of {unit} failed (ReloadResult={now.get('ReloadResult', 'unknown')})"
-        return ProofResult(ProofStatus.FAILED, f"{failed}: it goes on as it was")
+        return ProofResult(ProofStatus.FAILED, f"{failed}: it keeps running as before")
     return ProofResult(ProofStatus.DONE, f"{unit} is reloaded, and {_state(now)}{_stale(now)}")
 
 
@@ -78,7 +79,7 @@ def _properties(shown: str) -> Mapping[str, str]:
 
 
 def _unanswered(unit: str, before: str, after: str) -> ProofResult:
-    """The result if systemd has no such unit, if there is no systemd, or if it did not answer."""
+    """The result if systemd has no such unit, if there is no systemd, or if systemd did not answer."""
     unusable = _UNUSABLE.get(_properties(after).get("LoadState", ""))
     if unusable:
         return ProofResult(ProofStatus.FAILED, f"{unit}: {unusable}")

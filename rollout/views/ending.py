@@ -1,4 +1,4 @@
-"""The last lines of a deployment: how it went, what failed and why, and what to run next."""
+"""The last lines of a deployment: its result, what failed and why, and what to run next."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COMMANDS = (Step.PREPARE, Step.RELEASE, Step.RESTART)
 
 
 def ending(progress: Progress) -> list[str]:
-    """The last lines, for people: how it went, what failed and why, and what to run next."""
+    """The last lines, for people: the result, what failed and why, and what to run next."""
     return [printable(line) for line in (*_summary(progress), *_failures(progress), *_next(progress))]
 
 
@@ -82,7 +82,8 @@ def _failures(progress: Progress) -> Iterator[str]:
 def fate(node: NodeProgress, *, balanced: bool) -> str:
     """Where a node that failed stands now. `balanced` says whether load balancers send it requests."""
     if not balanced:
-        return "no load balancer could take it out: it runs as it is now" if node.touched else "untouched"
+        running = "no load balancer could take it out: it keeps running in its present state"
+        return running if node.touched else "untouched"
     others = node.failure is not None and node.failure.changed_by_others
     if node.left_out is None:
         return "it may take no traffic"
@@ -92,7 +93,7 @@ def fate(node: NodeProgress, *, balanced: bool) -> str:
         return "its servers are as somebody else set them"
     match node.step:
         case Step.BAKE:
-            return "it takes traffic, as it is now"
+            return "it takes traffic in its present state"
         case Step.RELEASE | Step.RESTART:
             return "it takes traffic as before, not restarted"
     return "it takes traffic as before, untouched"

@@ -156,7 +156,8 @@ class LiveView:
         return table
 
     def _cells(self, node: NodeProgress) -> tuple[str, str, float | None]:
-        """The cells of a node after its name: what it does or did, details, and the seconds that took."""
+        """The cells of a node after its name: its present or last step, details, and the seconds that it
+        took."""
         if node.phase is Phase.DONE:
             steps = " · ".join(f"{PAST[step]} {duration(took)}" for step, took in node.step_seconds.items())
             return change(node, self._progress.release_of(node.name)), steps, node.seconds

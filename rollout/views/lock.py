@@ -7,7 +7,7 @@ from rollout.views.text import duration
 
 
 def line(service: str, state: LockState | None, where: str, now: float, *, left_by_crash: bool) -> str:
-    """For people: who holds the lock, since when, and where it lies. `now` is Unix time."""
+    """For people: who holds the lock, since when, and where it is. `now` is Unix time."""
     return f"{service}: {_held(state, now, left_by_crash=left_by_crash)} ({where})"
 
 

@@ -20,9 +20,9 @@ class NextCommand:
 
 
 def next_commands(progress: Progress, inventory: str) -> Iterator[NextCommand]:
-    """The commands that put things right, the best one first; `inventory` is the path that they name."""
+    """The commands to run next, the best one first; `inventory` is the path that they name."""
     if progress.unfinished:
-        yield NextCommand(_line("resume", inventory), "go on", "where it stopped")
+        yield NextCommand(_line("resume", inventory), "continue", "where it stopped")
     if out := progress.maybe_out:
         yield NextCommand(_line("restore", inventory), f"put {few(out)} back", "as it was, if it is healthy")
     if progress.touched and progress.release is not None and progress.rollback_of is None:
@@ -32,7 +32,7 @@ def next_commands(progress: Progress, inventory: str) -> Iterator[NextCommand]:
 
 
 def status_command(inventory: str) -> NextCommand:
-    """The command that changes nothing: it shows how things are."""
+    """The command that shows the state of every node, and changes nothing."""
     return NextCommand(_line("status", inventory), "see", "where every node stands")
 
 

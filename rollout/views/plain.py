@@ -114,7 +114,7 @@ class PlainView:
                     node, "FAILED", fate(self._progress.nodes[node], balanced=self._progress.balanced)
                 )
             case NodeReturned(node=node):
-                yield self._of(node, "ready", "takes traffic again, by hand")
+                yield self._of(node, "ready", "was put back by hand and takes traffic again")
             case Warned(node=None, message=message):
                 yield f"warning: {message}"
             case Warned(node=str(node), message=message):

@@ -21,7 +21,7 @@ _SPREAD = {"zones": ", spread over zones", "within": ", zone by zone"}
 
 @dataclass(frozen=True, slots=True)
 class PlanView:
-    """A plan with the lines that will be sent for each node, by its name, and what may stand in the way."""
+    """A plan, the lines that will be sent for each node, by its name, and the findings."""
 
     inventory: Inventory
     plan: Plan

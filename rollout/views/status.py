@@ -62,7 +62,7 @@ def advice(deployment: Progress | None, state: str, inventory: str) -> Iterator[
 
 def document(service: str, status: SiteStatus, deployment: Progress | None, state: str) -> dict[str, Any]:
     """For programs. Of a server, `sessions` are running, `queued` are waiting, and `old_sessions` belong to
-    HAProxy processes of before a reload."""
+    HAProxy processes from before a reload."""
     return {
         "service": service,
         "nodes": [_node_document(node, status) for node in status.nodes],
@@ -174,7 +174,7 @@ def _release(health: HealthSeen | None) -> str:
 
 
 def _health(health: HealthSeen | None) -> str:
-    """The health page's status and what is wrong with its answer, or why there is no answer."""
+    """The health page's status and the fault of its answer, or why there is no answer."""
     if health is None:
         return "–"
     if health.status is None:

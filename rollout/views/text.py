@@ -48,7 +48,7 @@ def few(names: Sequence[str]) -> str:
 
 
 def change(node: NodeProgress, release: str | None) -> str:
-    """The change of a node that is done: `1.4.1 → 1.4.2`, or as much of it as is known."""
+    """The change of a finished node: `1.4.1 → 1.4.2`, or as much of it as is known."""
     if release is None:
         return "restarted"
     return f"{node.previous_release} → {release}" if node.previous_release else release

@@ -103,7 +103,7 @@ async def test_the_canary_waits_to_be_promoted(haproxy_binary: Path) -> None:
         assert it.deployment.paused
         it.deployment.promote("bob on desk")
         assert await running is Outcome.DONE
-        assert [event.reason for event in it.here.told(WentOn)] == ["bob on desk asked to go on"]
+        assert [event.reason for event in it.here.told(WentOn)] == ["bob on desk asked to continue"]
         assert it.finished() == ["web1", "web2", "web3"]
 
 

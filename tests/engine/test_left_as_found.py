@@ -89,7 +89,7 @@ async def test_included_it_is_left_as_it_was(haproxy_binary: Path, how: str, whe
         assert (it.here.apps["web1"].cut, it.here.apps["web1"].early) == (0, [])
         if how != "weight":
             told = [e.detail for e in it.here.told(StepFinished) if e.step is Step.READY]
-            assert f"shop/web1 on {where[-1]} stays out as it was" in told[0]
+            assert f"shop/web1 on {where[-1]} stays out, as before" in told[0]
 
 
 async def test_one_that_was_drained_is_drained_all_the_same(haproxy_binary: Path) -> None:

@@ -1,4 +1,5 @@
-"""Requests that a process of before a reload still runs, where no master tells: the node's connections do."""
+"""Requests that a process from before a reload still runs, where no master tells: the node's connections
+do."""
 
 from __future__ import annotations
 

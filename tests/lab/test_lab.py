@@ -165,7 +165,7 @@ def test_a_second_lab_in_the_folder_is_refused(start_lab: StartLab) -> None:
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ({"haproxy": "/bin/false"}, "lb1: HAProxy does not start"),
+        ({"haproxy": "/bin/false"}, "lb1: HAProxy did not start"),
         ({"backend_lines": ("balance nonsense",)}, "balance only supports"),
         ({"inter": "soon"}, "unexpected character 's'"),
     ],

@@ -42,7 +42,7 @@ def test_a_node_that_is_out_is_skipped_and_included_on_request(start_lab: StartL
     code, output, result = deploy_under_traffic(lab, "--release", "3", "--include-out-of-rotation")
     assert (code, result.losses) == (0, {}), output
     assert {release for _, release in states(lab).values()} == {"3"}
-    assert "shop/web2 on lb2 stays out as it was: MAINT" in output
+    assert "shop/web2 on lb2 stays out, as before: MAINT" in output
     shown = statuses(lab.load_balancers[1])
     assert shown["shop/web2"] == as_set
     assert shown["api/web2"] == "UP"

@@ -116,7 +116,7 @@ def test_what_was_not_known_is_not_guessed(lab: Lab) -> None:
     refused = rollout(lab, "rollback")
 
     assert refused.returncode == 3
-    assert "the release that web1 ran before deployment 1 is not known" in refused.stderr
+    assert "rollout does not know which release web1 ran before deployment 1" in refused.stderr
     assert "--to RELEASE" in refused.stderr
     assert rollout(lab, "deploy", "--release", "3", "--limit", "web1").returncode == 0
     assert rollout(lab, "rollback").returncode == 0, "by now the journal tells"
@@ -136,7 +136,7 @@ def test_a_release_that_is_a_secret_is_not_gone_back_to(lab: Lab, monkeypatch: p
     stuck = rollout(lab, "resume")
 
     assert (refused.returncode, failed.returncode, stuck.returncode) == (3, 1, 3)
-    assert "is not known" in refused.stderr
+    assert "rollout does not know which release" in refused.stderr
     assert "also the value of a variable" in stuck.stderr
 
 

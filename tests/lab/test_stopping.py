@@ -70,7 +70,7 @@ async def test_twice_ends_at_once_and_safely(start_lab: StartLab, step: str) -> 
 
     assert code == 130, output
     assert "halted, no further node starts: SIGINT: the nodes in flight finish" in output
-    assert "SIGINT again: the nodes in flight are brought to a safe end at once" in output
+    assert "SIGINT again: bringing the nodes in flight to a safe end at once" in output
     assert result.losses == {}, output
     out = step in LEFT_OUT
     assert states(lab)["web1"][0] == ("maint" if out else "ready")

@@ -70,7 +70,7 @@ def test_releases_come_and_go(tmp_path: Path, write: Write) -> None:
         left.unlink()
     back = rollout("rollback", inventory=path)
     assert back.returncode == 0, back.stdout + back.stderr
-    assert "release 2 was there already" in back.stdout
+    assert "release 2 was already there" in back.stdout
     assert (node / "current/app/version").read_text() == "2"
     assert sorted(os.listdir(node / "releases")) == ["2", "3"]
     assert sorted(os.listdir(node)) == ["current", "previous", "releases"]

@@ -154,7 +154,7 @@ def test_what_changes_on_its_way(tmp_path: Path) -> None:
     content = tar(file("x", 5), content=b"hello")
     changed = tar(file("x", 5), content=b"world")
     done = receive(tmp_path, content, sent=changed)
-    assert_refused(done, tmp_path, "not what was sent", hashlib.sha256(changed).hexdigest())
+    assert_refused(done, tmp_path, "the upload arrived damaged", hashlib.sha256(changed).hexdigest())
 
 
 def test_an_upload_that_breaks_off(tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_who_may_not_write_there() -> None:
     line = on_node(looking.main, looking.Options("/no/such", "1"))
     user = 65534 if os.geteuid() == 0 else None
     told = subprocess.run(["sh", "-c", line], capture_output=True, user=user, timeout=60).stdout
-    assert told == b"we may not write to /, in which /no/such would be made\n"
+    assert told == b"no permission to write to /, where /no/such would be created\n"
 
 
 def test_a_link_made_by_hand(tmp_path: Path) -> None:

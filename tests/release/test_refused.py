@@ -89,7 +89,7 @@ def test_a_place_that_is_taken(shop: SentFolder) -> None:
 def test_another_release_of_the_same_name(shop: SentFolder) -> None:
     """A node that has it is not taken for one that has what is meant; the same contents are."""
     assert shop.deploy("1").code == 0
-    assert "release 1 was there already" in shop.deploy("1").told
+    assert "release 1 was already there" in shop.deploy("1").told
     shop.source.write_text("good morning")
     ran = shop.deploy("1")
     assert ran.code == REFUSED
@@ -137,7 +137,7 @@ def test_a_folder_is_sent_with_all_that_is_in_it(shop: SentFolder, tmp_path: Pat
     assert (current / "link").read_text() == "#!/bin/sh\n"
     assert (current / "deep" / "run").stat().st_mode & 0o777 == 0o750
     os.utime(source / "deep" / "run", (1, 1))
-    assert "release 1 was there already" in shop.deploy("1").told
+    assert "release 1 was already there" in shop.deploy("1").told
     os.mkfifo(source / "pipe")
     ran = shop.deploy("2")
     assert ran.code == REFUSED

@@ -61,7 +61,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def haproxy_binary(request: pytest.FixtureRequest) -> Path:
-    """The program of a HAProxy version; the test is skipped where it cannot be had, and fails in CI."""
+    """The program of an HAProxy version; the test is skipped where it cannot be had, and fails in CI."""
     return find(request.param)
 
 

@@ -14,7 +14,7 @@ __all__ = ["Unavailable", "binary"]
 
 
 def binary() -> Path:
-    """The path of a HAProxy 3.0, fetched at the first call. Raises Unavailable."""
+    """The path of an HAProxy 3.0, fetched at the first call. Raises Unavailable."""
     root = unpacked("haproxy")
     wrapper = root.with_name("haproxy")
     if not wrapper.exists():

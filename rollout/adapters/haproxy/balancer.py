@@ -54,7 +54,7 @@ class HAProxy:
         try:
             reply = await asyncio.shield(answer)
         except asyncio.CancelledError:
-            # Until HAProxy has answered it may still carry this out, after what is sent next.
+            # Until HAProxy has answered, it may still carry this out, after the next command.
             await asyncio.gather(answer, return_exceptions=True)
             raise
         require_success(self._name, line, reply)

@@ -54,7 +54,7 @@ class Master:
                 if processes := await self._ask("show proc"):
                     return processes
                 raise LoadBalancerUnreachable(
-                    self._load_balancer, "its master process hung up without an answer"
+                    self._load_balancer, "its master process closed the connection without answering"
                 )
             except LoadBalancerUnreachable:
                 if clock() >= deadline:

@@ -1,4 +1,4 @@
-"""The observer of a load balancer: however many wait, one task reads, and all share its readings."""
+"""The observer of a load balancer: one task reads, and everyone who waits shares its readings."""
 
 from __future__ import annotations
 
@@ -58,5 +58,5 @@ class Observer:
 
 
 def _still(waiting: list[asyncio.Future[Reading]]) -> list[asyncio.Future[Reading]]:
-    """The futures whose waiter was not cancelled meanwhile."""
+    """The futures whose waiter has not been cancelled."""
     return [future for future in waiting if not future.done()]

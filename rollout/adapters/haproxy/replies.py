@@ -21,9 +21,9 @@ _BACKEND = "1"
 
 
 def require_success(load_balancer: str, command: str, reply: str) -> None:
-    """Raise CommandRejected unless the reply is that of success: an empty line for each command.
+    """Raise CommandRejected unless the reply means success: an empty line for each command.
 
-    Raises LoadBalancerUnreachable for the answer of a process that is being stopped.
+    Raises LoadBalancerUnreachable if the process that answered is being stopped.
     """
     if not reply.strip("\n"):
         if reply.count("\n") < command.count(";") + 2:  # `SEVERITY` has one, too
@@ -40,7 +40,7 @@ def require_success(load_balancer: str, command: str, reply: str) -> None:
 
 
 def is_message(reply: str) -> bool:
-    """Whether HAProxy answered with a message instead of the values it was asked for."""
+    """Whether HAProxy answered with a message instead of values."""
     return _MESSAGE.match(reply.strip("\n")) is not None
 
 
@@ -148,10 +148,10 @@ def _server_states(
         backend, name = row["pxname"], row["svname"]
         state = states.get((backend, name))
         if state is None or row["type"] == _BACKEND:
-            # A listener of a `listen` section, or a server that went between the two commands.
+            # A listener of a `listen` section, or a server that vanished between the two commands.
             continue
         if not (_NAME.fullmatch(backend) and _NAME.fullmatch(name)):
-            raise ValueError(f"{backend}/{name} is no name that HAProxy allows")
+            raise ValueError(f"HAProxy does not allow the name {backend}/{name}")
         yield ServerState(
             server=Server(load_balancer, backend, name),
             address=state["srv_addr"],

@@ -27,7 +27,7 @@ def parse_sessions(reply: str, servers: Collection[Server]) -> Iterator[tuple[st
 
 
 def what_it_does(reply: str) -> str:
-    """What a session does, by its details in `reply`; empty if they do not say."""
+    """The activity of a session, by its details in `reply`; empty if they do not say."""
     if "mode=tcp" in reply:
         return "TCP"
     status = _STATUS.search(reply)

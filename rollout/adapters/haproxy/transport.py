@@ -20,7 +20,7 @@ _BACKLOG_PAUSE = 0.01
 
 
 class Transport(Protocol):
-    """A way to a runtime socket."""
+    """A way to reach a runtime socket."""
 
     async def ask(self, request: bytes) -> bytes:
         """The whole answer to `request`, until the other side closes. Raises LoadBalancerUnreachable."""
@@ -98,7 +98,7 @@ class SshTransport:
         try:
             return await self._host.stream_query(self._path, request, TIMEOUT)
         except HostError as error:
-            # The host is called what the load balancer is called: once is enough.
+            # The host has the name of the load balancer: once is enough.
             message = str(error).removeprefix(f"{self._load_balancer}: ")
             raise LoadBalancerUnreachable(self._load_balancer, message, hint=error.hint) from error
 
@@ -115,7 +115,7 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
 
 
 def unreachable(load_balancer: str, address: str, error: Exception) -> LoadBalancerUnreachable:
-    """The error of a connection that failed, in words."""
+    """The error to raise for a connection that failed."""
     hint = None
     match error:
         case FileNotFoundError():

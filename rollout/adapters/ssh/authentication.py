@@ -1,4 +1,4 @@
-"""Authentication by public key, as OpenSSH does it, and in words why it failed."""
+"""Authentication by public key, in OpenSSH's way, with a plain reason where it fails."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def resolve(target: SshTarget) -> Settings:
     passed, hop = [target], settings.jump
     while hop is not None:
         if hop in passed:
-            raise NoConnection(HostUnreachable, f"its jump hosts form a circle ({hop})", _CONFIG_HINT)
+            raise NoConnection(HostUnreachable, f"its jump hosts form a loop ({hop})", _CONFIG_HINT)
         passed.append(hop)
         hop = _resolve(hop).jump
     return settings
@@ -158,8 +158,8 @@ def _jump(target: SshTarget, hops: str | None) -> SshTarget | None:
     """The last hop before `target`, itself reached by those before it.
 
     The inventory's identity file and known hosts serve the hops too: there is no other place to give them.
-    The user does not, as with OpenSSH. A host is not its own jump host, which `Host *` would make it.
-    """
+    The user of `target` does not, as in OpenSSH. A host is not its own jump host, which `Host *` would make
+    it."""
     if hops is None or hops.lower() == "none":
         return None
     jump: SshTarget | None = None

@@ -19,7 +19,7 @@ from rollout.errors import HostUnreachable
 Stream = socket.socket | Channel
 
 _GIVE_UP = 30_000
-"""Milliseconds without an acknowledgement after which a silent peer is given up."""
+"""Milliseconds without an acknowledgement after which the peer counts as dead."""
 
 _GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL for a proxy command."""

@@ -37,12 +37,12 @@ class SshHost(ShellHost):
         return self._name
 
     async def connect(self) -> None:
-        """As `Host.connect`."""
+        """Open the connection, as `Host.connect` says."""
         with self._named():
             await self._link.open()
 
     def expect(self, lines: int) -> None:
-        """As `Host.expect`."""
+        """Start shells ahead of their use, as `Host.expect` says."""
         self._link.sessions.expect(_login_command(WRAPPER), lines)
 
     async def _run(
@@ -92,7 +92,7 @@ class SshHost(ShellHost):
             try:
                 channel = await self._link.stream(path)
             except ChannelException:
-                # sshd says the same whether it must not connect or cannot. If a program can, sshd must not.
+                # sshd answers the same if it may not connect or cannot. If a program can, sshd may not.
                 answer = await self._relay(path, request)
                 self._sockets_forbidden = await self._refuses(path)
                 return answer

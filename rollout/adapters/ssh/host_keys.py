@@ -85,9 +85,9 @@ class HostKeyCheck(MissingHostKeyPolicy):
             raise self._changed(shown, expected)
         if any(not known.marker and known.blob == blob for known in bare):
             return
-        message = f"its host key is not known: {shown}"
+        message = f"its host key is unknown: {shown}"
         if any(known.marker == "@cert-authority" for known in mine):
-            message += " (rollout cannot check certificates of hosts; the key itself must be in known_hosts)"
+            message += " (rollout cannot check host certificates; the key itself must be in known_hosts)"
         raise NoConnection(HostKeyUnknown, message, _how_to_add(self._settings))
 
     def _changed(self, shown: str, expected: list[KnownKey]) -> NoConnection:
@@ -96,11 +96,11 @@ class HostKeyCheck(MissingHostKeyPolicy):
         message = (
             f"its host key has changed: it shows {shown}, but {where} has {known.type} "
             f"{fingerprint(known.blob)}. "
-            "Somebody may be intercepting the connection, or the host was set up anew"
+            "Somebody may be intercepting the connection, or the host was reinstalled"
         )
         forget = f"ssh-keygen -R {shlex.quote(self._name)} -f {_shell_path(known.file)}"
         return NoConnection(
-            HostKeyChanged, message, f"if the host was set up anew: {forget} && {_how_to_add(self._settings)}"
+            HostKeyChanged, message, f"if the host was reinstalled: {forget} && {_how_to_add(self._settings)}"
         )
 
 

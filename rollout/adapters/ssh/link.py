@@ -28,7 +28,7 @@ _RETRIES = (0.1, 0.3, 1.0)
 
 
 class Links(Protocol):
-    """What a link needs of its pool: the links to its jump hosts, and threads."""
+    """The part of the pool that a link needs: the links to its jump hosts, and threads."""
 
     threads: Threads
     connect_timeout: float

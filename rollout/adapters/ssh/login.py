@@ -69,7 +69,7 @@ def log_in(settings: Settings, stream: Stream, timeout: float) -> Transport:
 
 
 def _warm_up(transport: Transport, timeout: float) -> None:
-    """sshd turns no-delay on with the first command; until then each answer may take 44 ms.
+    """Run a first command: sshd turns no-delay on with it, and until then each answer may take 44 ms.
 
     The command's end is not waited for: a login shell's start-up files may take long.
     """

@@ -6,7 +6,7 @@ from rollout.errors import HostError
 
 
 class NoConnection(Exception):
-    """Why there is no connection; `of` makes it the error of the host that needed it.
+    """The reason why there is no connection; `of` makes it the error of the host that needed it.
 
     Several hosts may share one connection, so the name is added last. `kind` is the class of that error.
     """

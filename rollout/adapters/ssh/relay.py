@@ -60,7 +60,8 @@ def explained(path: str, printed: Sequence[str]) -> tuple[str, str | None]:
             message = f"no permission for {path} ({listing}; logged in as {who})"
             return (
                 message,
-                "the `stats socket` line sets user, group and mode; a new group counts from the next login",
+                "the `stats socket` line sets user, group and mode; a new group takes effect at the "
+                "next login",
             )
         case "closed":
             message = f"sshd does not forward to {path}, and socat, nc and python3 are missing"

@@ -52,7 +52,7 @@ class Sessions:
             await self._close(channel)
 
     def expect(self, command: str, times: int) -> None:
-        """Start `command` so many times ahead of its use: a login shell may take long to start."""
+        """Start `command` several times ahead of its use: a login shell may take long to start."""
         while len(self._ahead) < times and not self._slots.locked():
             self._ahead.append(_Ahead(command, asyncio.create_task(self._admitted(command))))
 
@@ -125,7 +125,7 @@ class _Ahead:
         return not self.starting.cancelled() and self.starting.exception() is None
 
     def lives(self) -> bool:
-        """Whether it has not ended, and its connection neither. Blocks for a round trip."""
+        """Whether the session and its connection are still alive. Blocks for a round trip."""
         channel = self.starting.result()
         transport = cast(Transport, channel.get_transport())
         return not channel.closed and transport.answers(_ANSWER) and not channel.closed

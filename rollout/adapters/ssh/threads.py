@@ -1,4 +1,4 @@
-"""Threads for paramiko, which blocks. No other file knows of threads: everybody else awaits."""
+"""Threads for paramiko, which blocks. No other file knows about threads: all other code awaits."""
 
 from __future__ import annotations
 

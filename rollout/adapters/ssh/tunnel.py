@@ -1,4 +1,4 @@
-"""HTTP to a node behind a jump host, over the SSH connection: the network may let nothing else through.
+"""HTTP to a node behind a jump host, over the SSH connection, since the network may let nothing else through.
 
 As with `ssh -L`, a local socket stands for the far end; it is a UNIX socket in a folder of our own, so no
 other user can reach it. The node itself connects to the URL's address.

@@ -13,7 +13,7 @@ from rollout.agents.common.talk import Failed, say
 _FRAMES = 4
 """Of a traceback, only the end is shown: the application's own lines are there."""
 _CONNECT = 5
-"""Seconds for reaching the broker."""
+"""Seconds to reach the broker."""
 
 
 def load(name: str, directory: Optional[str]) -> Any:

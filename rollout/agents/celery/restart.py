@@ -23,7 +23,7 @@ _UNDER_WAY = 2.0
 """Seconds in which a task may still reach a worker that has left its queues: it waits at Redis a second at a
 time, and puts back for the others what it gets then, but only while it runs."""
 _NAMED = 5
-"""Of the tasks that do not finish, so many are named."""
+"""How many unfinished tasks are named."""
 
 
 class Options(NamedTuple):
@@ -37,11 +37,12 @@ class Options(NamedTuple):
     start: str
     timeout: float
     check: bool = False
-    """Only look whether the restart could be carried out, and touch nothing."""
+    """Only check that the restart can be carried out, and touch nothing."""
 
 
 def main(options: Options) -> None:
-    """The new code must load before anything is touched: if it does not, the old worker goes on."""
+    """Restart the worker. The new code must load before anything is touched; otherwise the old worker keeps
+    running."""
     app = load(options.app, options.directory)
     with broker_of(app) as url:
         worker = Worker(app, options.node)
@@ -71,7 +72,8 @@ def _log_of(worker: Life) -> Log:
 
 @contextmanager
 def _away_from(worker: Worker, queues: List[str]) -> Iterator[None]:
-    """Have the worker leave these queues. Whatever ends the block early, it is told to consume them again."""
+    """Make the worker leave these queues. If the block ends early for any reason, the worker is told to
+    consume them again."""
     for number in _ENDINGS:
         signal.signal(number, _end)
     try:
@@ -87,7 +89,7 @@ def _away_from(worker: Worker, queues: List[str]) -> Iterator[None]:
         then = (
             f"{worker.node} consumes {listed} again"
             if back
-            else f"{worker.node} may not consume {listed}: restart it by hand"
+            else f"{worker.node} may no longer be consuming {listed}: restart it yourself"
         )
         if isinstance(error, Failed):
             raise Failed(f"{error}; {then}") from None
@@ -122,7 +124,7 @@ def _finish_tasks(worker: Worker, old: Life, seconds: float) -> None:
             return
         if tasks != [] and end.passed:
             if tasks is None:
-                raise Failed(f"{worker.node} does not answer any more")
+                raise Failed(f"{worker.node} no longer answers")
             named = ", ".join(f"{task['name']} {task['id']}" for task in tasks[:_NAMED])
             raise Failed(f"{worker.node} has {len(tasks)} tasks left after {seconds:g} s: {named}")
         if tasks and len(tasks) != shown:
@@ -152,7 +154,7 @@ def _come_anew(worker: Worker, old: Life, end: Deadline, seconds: float) -> None
 
     if not wait_for(came, end):
         state = "is still the old process" if seen else "does not answer"
-        raise Failed(f"{worker.node} {state} {seconds:g} s after it was to restart")
+        raise Failed(f"{worker.node} {state} {seconds:g} s after it was told to restart")
     say(f"{worker.node} is process {seen[0].pid} now")
 
 
@@ -164,18 +166,18 @@ def require_queues(worker: Worker, queues: List[str], end: Deadline) -> None:
     missing = [queue for queue in queues if queue not in consumed]
     if missing or not consumed:
         raise Failed(
-            f"{worker.node} does not consume {', '.join(missing) or 'any queue'} as before: "
-            "if that is intended, run `celery control cancel_consumer` first"
+            f"{worker.node} no longer consumes {', '.join(missing) or 'any queue'}: if that "
+            "is intended, run `celery control cancel_consumer` first"
         )
     say(f"{worker.node} consumes {', '.join(consumed)}")
 
 
 def require_execution(app: Any, worker: Worker, end: Deadline, seconds: float) -> None:
-    """Raises Failed if the worker executes no task of ours, and is not busy with tasks of its queues
-    either."""
+    """Raises Failed if the worker does not execute our test task, unless it is busy with tasks of
+    its queues."""
     if executed(app, worker, end):
-        say(f"{worker.node} has executed a task of ours")
+        say(f"{worker.node} has executed rollout's test task")
     elif worker.busy():
-        say(f"{worker.node} executes tasks, all that it can at once: ours had to wait behind them")
+        say(f"{worker.node} is as busy as it can be: rollout's test task had to wait behind other tasks")
     else:
-        raise Failed(f"{worker.node} has not executed a task within {seconds:g} s")
+        raise Failed(f"{worker.node} did not execute rollout's test task within {seconds:g} s")

@@ -1,4 +1,4 @@
-"""A task of ours, for one worker alone: a queue that only it is told to consume carries it there.
+"""A test task for one worker alone: it travels through a queue that only this worker is told to consume.
 
 It is `celery.accumulate`, which every app has and which touches nothing. Its callback, sent by the process of
 the pool that has executed it, comes back through a second queue, so that no result backend is needed.

@@ -1,4 +1,4 @@
-"""A Celery worker, asked and told through its broker by its node name."""
+"""A Celery worker, controlled through its broker by its node name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rollout.agents.common.talk import Failed, still_heard
 _ANSWER = 3.0
 """Seconds for a worker to answer."""
 _SOON = 1.0
-"""Seconds for a worker that is asked again and again: one that is yet to start has not heard the question."""
+"""Seconds for a worker that is asked repeatedly: one that has yet to start never hears the question."""
 _OTHERS = 1.0
 """Seconds for the other workers: nobody knows how many there are, so they are given all of it."""
 _LOOK_AGAIN = 0.2
@@ -42,7 +42,7 @@ class Worker:
         if life is not None:
             return life
         others = sorted(self._app.control.inspect(timeout=_OTHERS).ping() or {})
-        there = f"those that do: {', '.join(others)}" if others else "nobody else does either"
+        there = f"these do: {', '.join(others)}" if others else "no other worker does either"
         raise Failed(f"no worker {self.node} answers at {url}; {there}")
 
     def ask(self, command: str, within: float = _ANSWER, **arguments: Any) -> Any:
@@ -62,7 +62,7 @@ class Worker:
 
     def tasks(self) -> Optional[List[Dict[str, Any]]]:
         """The tasks that the worker runs, and those that it has fetched and will run."""
-        reserved, active = self.ask("reserved"), self.ask("active")  # in this order none escapes
+        reserved, active = self.ask("reserved"), self.ask("active")  # in this order, none is missed
         return None if reserved is None or active is None else active + reserved
 
     def queues(self, within: float = _ANSWER) -> Optional[List[Dict[str, Any]]]:
@@ -74,20 +74,20 @@ class Worker:
         return [queue["name"] for queue in self.queues(_SOON) or ()]
 
     def leave(self, names: List[str]) -> None:
-        """Have the worker consume none of these queues. Raises Failed if it does not confirm that."""
+        """Make the worker consume none of these queues. Raises Failed if it does not confirm that."""
         for name in names:
             self.ask("cancel_consumer", queue=name)
         if not wait_for(lambda: self.queues() == [], deadline.after(_ANSWER)):
             raise Failed(f"{self.node} does not stop consuming {', '.join(names)}")
 
     def come_back(self, names: List[str]) -> bool:
-        """Have the worker consume these queues again; return whether it does. All are asked for before the
-        first answer is waited for, since whoever calls this may be short of time."""
+        """Make the worker consume these queues again; return whether it does. It asks for all of them
+        before it waits for the first answer, since its caller may be short of time."""
         for name in names:
             self._app.control.add_consumer(name, destination=[self.node])
         return wait_for(lambda: set(names) <= set(self.consumed()), deadline.after(_ANSWER))
 
 
 def wait_for(condition: Callable[[], bool], end: Deadline) -> bool:
-    """As `end.wait_for`. Raises BrokenPipeError if nobody listens to the agent any more."""
+    """Wait as `end.wait_for` does. Raises BrokenPipeError once nobody listens to the agent."""
     return end.wait_for(condition, every=_LOOK_AGAIN, between=still_heard)

@@ -7,7 +7,7 @@ from typing import Callable, NamedTuple
 
 
 def after(seconds: float) -> Deadline:
-    """The deadline that many seconds from now."""
+    """The deadline in that many seconds."""
     return Deadline(time.monotonic() + seconds)
 
 
@@ -35,13 +35,13 @@ class Deadline(NamedTuple):
         return self.left <= 0
 
     def or_after(self, seconds: float) -> Deadline:
-        """This deadline, or the one in so many seconds if that is sooner."""
+        """This deadline, or the one in that many seconds if that is sooner."""
         return min(self, after(seconds))
 
     def wait_for(
         self, condition: Callable[[], bool], every: float = 0.05, between: Callable[[], None] = lambda: None
     ) -> bool:
-        """Wait until `condition` is true, and look at it `every` so many seconds; return whether it came
+        """Check `condition` `every` so many seconds until it is true; return whether it became
         true.
 
         The condition is looked at once even if the deadline has passed. `between` is called before each

@@ -1,7 +1,7 @@
-"""The log of an application while it restarts: what people read when the restart has failed.
+"""The log of an application while it restarts, which people read when the restart has failed.
 
-Files and systemd's journal are here. What only another program can show is asked of that program: a
-container's output of Docker, a program's of supervisor.
+This module reads files and systemd's journal. Other output comes from the program that has it: a
+container's from Docker, a program's from supervisor.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ANSWER = 5.0
 
 
 class Log:
-    """What is appended to these files from now on, or what the journal gets from now on if that is nothing.
+    """The lines appended to these files from now on, or if there are none, the journal's lines from now on.
 
     `journal` is called for the matches of `journalctl` that select an application's lines, such as `-u` and a
     unit; no matches select nothing. A file that cannot be read has no lines.
@@ -48,7 +48,7 @@ class Log:
                     yield line.decode(errors="replace").rstrip("\r\n")
 
     def last_lines(self, tells: Callable[[str], bool] = bool) -> List[str]:
-        """The last 20 lines of those that say something: of which `tells` is true."""
+        """The last 20 lines for which `tells` is true."""
         lines: List[str] = []
         for path, begin in sorted(self._begins.items()):
             lines += [line for line in _appended(path, begin) if tells(line)][-_LINES:]
@@ -67,7 +67,7 @@ def of_process(process: Process) -> Log:
 
 
 def first_file(candidates: Iterable[str]) -> List[str]:
-    """The first of these paths that leads to a file, by its real name; none if none does."""
+    """The first of these paths that leads to a file, by its real name; an empty list if none does."""
     return [path for path in map(os.path.realpath, candidates) if os.path.isfile(path)][:1]
 
 
@@ -89,7 +89,7 @@ def _size(path: str) -> int:
 
 
 def _appended(path: str, begin: int) -> List[str]:
-    """The end of what a file holds after its first `begin` bytes, in lines."""
+    """The last lines of a file after its first `begin` bytes."""
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size

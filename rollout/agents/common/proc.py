@@ -28,7 +28,8 @@ class Process(NamedTuple):
 
 
 class Stat(NamedTuple):
-    """What /proc/PID/stat says. `state` is one letter; `program` is the name of what the process executes."""
+    """The content of /proc/PID/stat. `state` is one letter; `program` is the name of what the process
+    executes."""
 
     process: Process
     program: str
@@ -38,18 +39,18 @@ class Stat(NamedTuple):
 
     @property
     def ended(self) -> bool:
-        """A zombie: the process has ended, and its parent has not noticed yet."""
+        """Whether the process is a zombie: it has ended, and its parent has not noticed yet."""
         return self.state in "ZX"
 
 
 def find(pid: int) -> Optional[Process]:
-    """The living process of that id; a zombie is gone."""
+    """The living process of that id; None if there is none, or only a zombie."""
     shown = read_stat(pid)
     return None if shown is None or shown.ended else shown.process
 
 
 def lives(process: Process) -> bool:
-    """Whether the process is still the same one."""
+    """Whether the process still lives, and its id was not recycled."""
     return find(process.pid) == process
 
 
@@ -74,7 +75,7 @@ def sleeps(process: Process) -> bool:
 
 
 def read_stat(pid: int) -> Optional[Stat]:
-    """What /proc/PID/stat says now; None if there is no such process."""
+    """The present content of /proc/PID/stat; None if there is no such process."""
     try:
         before, _, after = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")
     except OSError:
@@ -101,8 +102,8 @@ def of_pidfile(path: str) -> Process:
         raise Failed(f"the pidfile {path} is stale: no process {text[0]} runs")
     if _begun(process) > os.stat(path).st_mtime + _WRITING:
         raise Failed(
-            f"the pidfile {path} is older than {described(process)}: its number went to another program; "
-            "if that is the right one, touch the file"
+            f"the pidfile {path} is older than {described(process)}: another program may have its process "
+            "id by now; if it is the right one, touch the file"
         )
     return process
 
@@ -137,7 +138,7 @@ def status(process: Process) -> Dict[str, str]:
 def identity(process: Process) -> Tuple[int, int, List[int]]:
     """The user, the group and the further groups by whose rights the process acts. Raises OSError.
 
-    The owner of /proc/PID is no answer: it is root for a process that was once root.
+    The owner of /proc/PID does not tell: it is root for a process that was once root.
     """
     shown = status(process)
     groups = [int(number) for number in shown["Groups"].split()]
@@ -170,7 +171,8 @@ def descriptors(process: Process) -> List[str]:
 
 
 def descriptor_lines(descriptor: str) -> List[Tuple[str, str]]:
-    """What the kernel says of an open descriptor: names and values, such as `flags`. Raises OSError."""
+    """The kernel's information about an open descriptor: names and values, such as `flags`. Raises
+    OSError."""
     text = Path(descriptor.replace("/fd/", "/fdinfo/")).read_text()
     return [(name, value.strip()) for name, _, value in (line.partition(":") for line in text.splitlines())]
 

@@ -1,4 +1,4 @@
-"""Running programs of the node to their end, as we are or by sudo."""
+"""Running programs of the node to their end, as the current user or with sudo."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ class Ended(NamedTuple):
 
 
 def ways(program: str) -> List[List[str]]:
-    """The words that may begin a command: the program as it is, and for others than root by `sudo -n`."""
+    """The words that may begin a command: the program itself, and for users other than root also
+    `sudo -n`."""
     return [[program]] if os.geteuid() == 0 else [[program], ["sudo", "-n", program]]
 
 
 def run(words: List[str], timeout: Optional[float] = None) -> Ended:
     """Run a program to its end. Raises Failed if there is no such program, or if it is still running after
-    `timeout` seconds. Neither that nor our own end stops it: it finishes what it has begun.
+    `timeout` seconds. Neither the time-out nor the agent's own end stops it: it finishes what it has begun.
     """
     with tempfile.TemporaryFile() as output:
         try:

@@ -20,7 +20,7 @@ def say(text: str) -> None:
 
 
 def still_heard() -> None:
-    """Raises BrokenPipeError if nobody reads our output any more; prints nothing to find that out."""
+    """Raises BrokenPipeError once nobody reads the agent's output; it finds that out without printing."""
     output = select.poll()
     output.register(sys.stdout.fileno(), 0)
     if any(event & (select.POLLERR | select.POLLHUP) for _, event in output.poll(0)):

@@ -32,7 +32,7 @@ class Undo:
         os.write(self._writing, json.dumps(state).encode() + b"\n")
 
     def finished(self) -> None:
-        """Nothing needs to be undone any more."""
+        """Note that nothing needs to be undone any more."""
         self.note(None)
 
     def __enter__(self) -> Undo:

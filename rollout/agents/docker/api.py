@@ -1,4 +1,5 @@
-"""Docker's Engine API, reached by way of `docker system dial-stdio`: by whoever may run docker."""
+"""Docker's Engine API, reached through `docker system dial-stdio`, so any user who may run docker can use
+it."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def _config(container: Shown, given: Shown, host_name: str) -> Shown:
         theirs = given.get(key) or {}
         entries = (config.get(key) or {}).items()
         config[key] = {name: value for name, value in entries if theirs.get(name, ...) != value}
-    # With an entrypoint of its own a container takes no command from its image.
+    # A container with its own entrypoint takes no command from its image.
     if config.get("Entrypoint") == given.get("Entrypoint"):
         config.pop("Entrypoint", None)
         if config.get("Cmd") == given.get("Cmd"):

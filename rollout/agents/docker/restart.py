@@ -34,7 +34,7 @@ class Options(NamedTuple):
     image: Optional[str]
     timeout: float
     check: bool = False
-    """Only look whether the restart could be carried out, and touch nothing."""
+    """Only check that the restart can be carried out, and touch nothing."""
 
 
 def main(options: Options) -> None:
@@ -42,8 +42,7 @@ def main(options: Options) -> None:
     if options.check:
         _find(reach(), name)
         return
-    # A signal to our group could end us half way. If nobody waits for us any more, nobody listens: we look
-    # for that.
+    # A signal to our group could end us half way. We look for ourselves whether anybody still listens.
     if os.getsid(0) != os.getpid():
         os.setpgrp()
     end = deadline.before(options.timeout, _PUT_BACK)
@@ -60,9 +59,9 @@ def _find(docker: Docker, name: str) -> Any:
     """The container as Docker shows it. Raises Failed if there is none, or none that could be replaced."""
     container = _shown(docker, name) or _shown(docker, _kept(name))
     if not container:
-        raise Failed(f"there is no container {name}: make it once by `docker run` or `docker create`")
+        raise Failed(f"there is no container {name}: create it once with `docker run` or `docker create`")
     if container["HostConfig"]["AutoRemove"]:
-        raise Failed(f"container {name} was made with --rm: it would be gone once it is stopped")
+        raise Failed(f"container {name} was created with --rm: Docker would remove it as soon as it stops")
     if container["State"]["Paused"]:
         raise Failed(f"container {name} is paused: run `docker unpause {name}` first")
     if "com.docker.swarm.service.name" in (container["Config"]["Labels"] or {}):
@@ -71,14 +70,14 @@ def _find(docker: Docker, name: str) -> Any:
 
 
 def _settle(docker: Docker, name: str) -> None:
-    """Clear up after a replacement that was cut off: of the two containers, the one that serves stays."""
+    """Clean up after a replacement that was interrupted: of the two containers, the one that serves stays."""
     _remove(docker, _coming(name))
     if _shown(docker, _kept(name)):
         new = _shown(docker, name)
         if new and new["State"]["Running"] and _health(new) in ("none", "healthy"):
             _remove(docker, _kept(name))
             return
-        say(f"a replacement of {name} was cut off: its old container comes back first")
+        say(f"an earlier replacement of {name} was interrupted: its old container comes back first")
         _remove(docker, name)
         _rename(docker, _kept(name), name)
         _start(docker, name)
@@ -96,7 +95,7 @@ def _restart(docker: Docker, container: Any, end: Deadline) -> None:
 
 
 def _replace(docker: Docker, old: Any, image: str, end: Deadline) -> None:
-    """Make the new container while the old one runs, so that what is wrong beforehand is found then."""
+    """Make the new container while the old one runs, to find early whatever is wrong with it."""
     name, before = old["Name"].lstrip("/"), old["Config"]["Image"]
     _pull(docker, image, end)
     new = _make(docker, old, image)
@@ -109,8 +108,8 @@ def _replace(docker: Docker, old: Any, image: str, end: Deadline) -> None:
     except Failed as failed:
         _say_last_lines(docker, new)
         _restore(docker, old, new)
-        again = "runs again" if old["State"]["Running"] else "is back, stopped as it was"
-        raise Failed(f"BROKEN: {name} of {image} {failed}; the one of {before} {again}") from None
+        again = "runs again" if old["State"]["Running"] else "is back, and still stopped"
+        raise Failed(f"BROKEN: {name} from {image} {failed}; the one from {before} {again}") from None
     except BaseException:
         _restore(docker, old, new)
         raise
@@ -125,14 +124,14 @@ def _pull(docker: Docker, image: str, end: Deadline) -> None:
     except Refused as refused:
         if refused.status != _NOT_FOUND:
             raise
-        say(f"{image} is not on this machine yet, so it is pulled")
+        say(f"{image} is not on this machine yet: pulling it")
         pull = programs.run([*docker.words, "pull", "--quiet", image], end.left)
         if pull.status != 0:
             raise Failed(f"{image} cannot be pulled, and nothing was stopped: {pull.last}") from None
 
 
 def _make(docker: Docker, old: Any, image: str) -> str:
-    """Make a container like the old one of another image, not started yet; return its id."""
+    """Make a container of another image like the old one, but do not start it; return its id."""
     name = old["Name"].lstrip("/")
     body = copy.copy_of(old, docker.image(old["Image"]), image, socket.gethostname())
     new: str = docker.ask("POST", f"/containers/create?name={quote(_coming(name))}", body)["Id"]
@@ -162,7 +161,7 @@ def _prove(docker: Docker, container: str, end: Deadline) -> str:
         if health == "none" and now - begin >= _STEADY:
             return f"for {_STEADY:g} s, without a health check"
         if end.passed:
-            raise Failed(f"is not healthy in time: its health is {health}")
+            raise Failed(f"did not become healthy in time: its health is {health}")
         still_heard()
         time.sleep(_LOOK_AGAIN)
 
@@ -172,7 +171,7 @@ def _restore(docker: Docker, old: Any, new: str) -> None:
     name = old["Name"].lstrip("/")
     with suppress(Failed):
         _remove(docker, new)
-    with suppress(Failed):  # it may not have got another name yet
+    with suppress(Failed):  # it may not have been renamed yet
         _rename(docker, old["Id"], name)
     if old["State"]["Running"]:
         try:

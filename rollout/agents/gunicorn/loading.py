@@ -21,7 +21,7 @@ _FACTS = "gunicorn as rollout found it: "
 _PROGRAM = """
 import json, os, signal, sys
 trial = json.loads({trial!r})
-signal.alarm(trial["seconds"])  # it ends, whatever becomes of who started it
+signal.alarm(trial["seconds"])  # it ends, even if its parent is gone
 sys.argv, sys.path[0] = trial["argv"], trial["path"]
 from gunicorn import util
 from gunicorn.app.wsgiapp import WSGIApplication
@@ -54,11 +54,11 @@ _WITH_A_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 
 
 class Unreadable(Failed):
-    """Nothing shows any more how gunicorn was started."""
+    """Nothing shows how gunicorn was started."""
 
 
 def facts(master: Process, seconds: float, *, load: bool) -> Dict[str, Any]:
-    """Load the configuration of `master` anew, and with `load` the application, within so many seconds.
+    """Load the configuration of `master` again, and with `load` the application, within that many seconds.
 
     Returns what the configuration says: `daemon`, `dirty` (whether it has dirty workers), `log` (gunicorn's
     errorlog), `pidfile`, `preload`, `queues` (whether its master takes the end of a worker in turn with the
@@ -82,7 +82,7 @@ def facts(master: Process, seconds: float, *, load: bool) -> Dict[str, Any]:
         printed, _ = started.communicate(_PROGRAM.format(trial=trial, facts=_FACTS), timeout=seconds)
     except subprocess.TimeoutExpired:
         raise Failed(
-            f"BROKEN: the new code does not load within {seconds:.0f} s; nothing was signalled"
+            f"BROKEN: the new code did not load within {seconds:.0f} s; nothing was signalled"
         ) from None
     finally:
         if started.poll() is None:
@@ -105,8 +105,8 @@ def _how_it_was_started(master: Process) -> Tuple[List[str], List[str], str]:
     words = proc.command_line(master)
     if len(words) < 2 or " " in words[0]:
         raise Unreadable(
-            f"how process {master.pid} was started cannot be read: its command line shows as "
-            f"{' '.join(words)!r}, which setproctitle does; use mode: upgrade, or do without setproctitle"
+            f"rollout cannot tell how process {master.pid} was started: its command line shows as "
+            f"{' '.join(words)!r}, because of setproctitle; use mode: upgrade, or remove setproctitle"
         )
     at = 1
     while at < len(words) and words[at].startswith("-") and words[at] != "-m":
@@ -146,8 +146,8 @@ def _folder(master: Process) -> str:
 
 
 def _as_owner_of(master: Process) -> Any:
-    """What to call before the trial begins, so that the application gets no more rights than its master
-    has."""
+    """The function to call before the trial begins, so that the application gets no more rights than
+    its master has."""
     if os.geteuid() != 0:
         return None
     user, group, groups = proc.identity(master)

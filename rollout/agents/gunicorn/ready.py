@@ -34,12 +34,12 @@ class Listener:
             ) from None
 
     def listen(self, seconds: float) -> None:
-        """Wait for a report, so many seconds at most."""
+        """Wait for a report, at most that many seconds."""
         if not select.select([self._socket], [], [], seconds)[0]:
             return
         data, ancillary, _, _ = self._socket.recvmsg(2000, socket.CMSG_SPACE(_CREDENTIALS.size))
         said, _, rest = data.decode(errors="replace").strip().partition(" ")
-        # Who sent it the kernel knows best, but not over UDP: there, the worker says its process id first.
+        # The kernel knows the sender, but not over UDP: there, the worker sends its process id first.
         sender = [
             _CREDENTIALS.unpack(given)[0] for _, kind, given in ancillary if kind == socket.SCM_CREDENTIALS
         ]
@@ -60,7 +60,7 @@ def _unix(path: str) -> socket.socket:
     if os.path.exists(path):
         _remove_stale(path)
     listener.bind(path)
-    # Workers may run as another user than their master; whoever sends, the kernel tells who it was.
+    # Workers may run as a user other than their master; the kernel names every sender.
     os.chmod(path, 0o666)  # noqa: S103
     return listener
 

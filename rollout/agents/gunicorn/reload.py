@@ -1,4 +1,4 @@
-"""HUP: gunicorn starts as many new workers as its configuration now says, and has the old ones finish."""
+"""HUP: gunicorn starts as many new workers as its configuration now says, and lets the old ones finish."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rollout.agents.gunicorn.workers import Restart, workers
 
 def reload(restart: Restart) -> None:
     """Replace all workers at once. gunicorn asks the old ones to finish before the new ones are ready, so
-    this is only for what starts at once. Raises Failed."""
+    this is only for applications that start at once. Raises Failed."""
     master, count = restart.master, restart.wanted
     old = workers(master)
     proc.send(master, signal.SIGHUP)

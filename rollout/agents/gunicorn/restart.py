@@ -37,7 +37,7 @@ class Options(NamedTuple):
     ready: float
     timeout: float
     check: bool = False
-    """Only look whether the restart could be carried out: load nothing but the configuration."""
+    """Only check that the restart can be carried out: load nothing but the configuration."""
 
 
 def main(options: Options) -> None:
@@ -56,7 +56,7 @@ def main(options: Options) -> None:
         except Unreadable as unreadable:
             if mode != "upgrade":
                 raise
-            say(f"the new code is not tried beforehand: {unreadable}")
+            say(f"the new code is not loaded on trial: {unreadable}")
             configuration = {"daemon": False, "log": None, "workers": len(workers(master))}
         if not options.check:
             say(f"process {master.pid} has {len(workers(master))} workers")
@@ -67,7 +67,7 @@ def main(options: Options) -> None:
 
 
 def _require_alone(master: Process, pidfile: str) -> None:
-    """Raises Failed if the process is no gunicorn master, or if another one runs beside it."""
+    """Raises Failed if the process is not a gunicorn master, or if another one runs beside it."""
     if "gunicorn" not in " ".join(proc.command_line(master)):
         line = " ".join(proc.command_line(master))
         raise Failed(f"process {master.pid} of {pidfile} is not gunicorn: its command line is {line}")
@@ -87,13 +87,13 @@ def _require_fit(mode: str, configuration: Dict[str, Any], pidfile: str) -> None
     """Raises Failed if such a restart could not be carried out, or not be proved."""
     if configuration["preload"] and mode != "upgrade":
         raise Failed(
-            "gunicorn has preload_app: new workers of a master that runs would run the old code; "
-            "use mode: upgrade, or do without preload_app"
+            "gunicorn has preload_app: new workers of the running master would run the old code; "
+            "use mode: upgrade, or turn preload_app off"
         )
     if not configuration["reports"]:
         raise Failed(
-            "gunicorn's workers would not report that they are ready: have its configuration file say "
-            "`from rollout.app.gunicorn import post_worker_init`"
+            "gunicorn's workers would not report that they are ready: add this line to its "
+            "configuration file: `from rollout.app.gunicorn import post_worker_init`"
         )
     if configuration["dirty"]:
         raise Failed("gunicorn has dirty workers, which this driver does not know how to restart")
@@ -105,4 +105,4 @@ def _require_fit(mode: str, configuration: Dict[str, Any], pidfile: str) -> None
 
 
 def _ended(number: int, _: Any) -> None:
-    raise Failed(f"ended by {signal.Signals(number).name}: what was not finished is undone")
+    raise Failed(f"ended by {signal.Signals(number).name}: undoing what was not finished")

@@ -1,4 +1,4 @@
-"""Worker by worker: one more is started, and only when it is ready is an old one asked to finish.
+"""Worker by worker: gunicorn starts an extra one, and only when it is ready is an old one asked to finish.
 
 TTIN has gunicorn keep one worker more. Each old one that is then sent TERM finishes its requests and is
 replaced by a new one; the last old one is left to TTOU, by which gunicorn ends its oldest worker and keeps
@@ -20,10 +20,10 @@ from rollout.agents.common.undo import Undo
 from rollout.agents.gunicorn.workers import Restart, workers
 
 _FINISH = 2.0
-"""Seconds that a worker which never became ready has for requests that it serves all the same."""
+"""Seconds for a worker that never became ready to finish the requests that it got anyway."""
 _PATIENCE = 10.0
 _MOMENT = 0.001
-"""Seconds in which a gunicorn that does not sleep would have noted what happened."""
+"""Seconds within which a gunicorn that is not asleep notices an event."""
 
 
 def roll(restart: Restart) -> None:
@@ -40,7 +40,7 @@ def roll(restart: Restart) -> None:
     if why:
         left = sum(map(proc.lives, old))
         raise Failed(f"{why}; {left} old and {len(workers(master)) - left} new workers keep serving")
-    say(f"{len(old)} of {len(old)} workers are new and ready; there were never fewer")
+    say(f"{len(old)} of {len(old)} workers are new and ready; there were never fewer workers")
 
 
 def _replace_one_by_one(restart: Restart, old: List[Process], undo: Undo) -> None:
@@ -86,7 +86,7 @@ def put_back(restart: Restart, old: List[Process], ready: List[Process]) -> None
     """
     master, good = restart.master, {*old, *ready}
     end = deadline.after(_PATIENCE)
-    # TTIN is heeded in a moment, or a worker that ended is being replaced.
+    # gunicorn will obey TTIN in a moment, or a worker that ended is being replaced.
     end.wait_for(lambda: not proc.lives(master) or len(workers(master)) > len(old), every=_MOMENT)
     unready = [worker for worker in workers(master) if worker not in good]
     good.update(child for child in proc.children(master) if child not in unready)
@@ -97,7 +97,7 @@ def put_back(restart: Restart, old: List[Process], ready: List[Process]) -> None
         if end.passed or not proc.lives(master):
             return
     proc.send(master, signal.SIGTTOU)
-    restart.listener.close()  # where the agent was killed, nobody else does
+    restart.listener.close()  # if the agent was killed, nobody else closes it
 
 
 def _ended_unreplaced(master: Process, good: Set[Process], queues: bool) -> bool:
@@ -109,7 +109,7 @@ def _ended_unreplaced(master: Process, good: Set[Process], queues: bool) -> bool
     time.sleep(_MOMENT)
     strangers = _strangers(master, good)
     if not proc.sleeps(master):
-        return False  # it may be starting one of them, and would not note its end yet
+        return False  # it may be starting one of them, and would not notice its end yet
     living = [stranger for stranger in strangers if proc.lives(stranger)]
     for stranger in living:
         _send(stranger, signal.SIGKILL)

@@ -22,8 +22,8 @@ _PATIENCE = 10.0
 
 
 def upgrade(restart: Restart) -> None:
-    """Replace the master with all its workers. Raises Failed; then the old master serves on, unless it had
-    been told to end."""
+    """Replace the master with all its workers. Raises Failed; then the old master keeps serving, unless it
+    had been told to end."""
     old, children = restart.master, workers(restart.master)
     count = restart.wanted
     with Undo(lambda ready: _end_second(restart, children, ready)) as undo:
@@ -85,9 +85,9 @@ def _second(old: Process, pidfile: str, children: List[Process]) -> Optional[Pro
 
 
 def _retire(restart: Restart, new: Process) -> None:
-    """Have the old master's workers finish, and then itself; its pidfile becomes the new one's.
+    """Make the old master's workers finish, and then the master; its pidfile becomes the new one's.
 
-    Only a daemon heeds WINCH, by which workers may take as long as they need. TERM, unlike QUIT, lets them
+    Only a daemon obeys WINCH, with which workers may take as long as they need. TERM, unlike QUIT, lets them
     finish, too, for as long as gunicorn's graceful_timeout.
     """
     old, pidfile = restart.master, restart.pidfile
@@ -115,7 +115,7 @@ def _end_second(restart: Restart, children: List[Process], ready: List[int]) -> 
     second = Path(f"{restart.pidfile}.2")
     if second.exists():
         second.unlink()
-    restart.listener.close()  # where the agent was killed, nobody else does
+    restart.listener.close()  # if the agent was killed, nobody else closes it
 
 
 def _end(new: Process, ready: List[int]) -> None:

@@ -40,8 +40,8 @@ def _require_writable(path: Path) -> None:
     if not nearest.is_dir():
         raise Failed(f"{nearest} is not a folder")
     if not os.access(str(nearest), os.W_OK | os.X_OK):
-        made = "" if nearest == path else f", in which {path} would be made"
-        raise Failed(f"we may not write to {nearest}{made}")
+        made = "" if nearest == path else f", where {path} would be created"
+        raise Failed(f"no permission to write to {nearest}{made}")
 
 
 def _nearest(path: Path) -> Path:

@@ -17,7 +17,7 @@ from rollout.agents.release.unpack import unpack
 
 class Options(NamedTuple):
     """`size` is in bytes, and `digest` a SHA-256 in hexadecimal, of what is sent. Once it is there, `keep`
-    and `warm` are heeded as by the agent `keep`."""
+    and `warm` mean what they mean to the agent `keep`."""
 
     directory: str
     release: str
@@ -36,7 +36,9 @@ def main(options: Options) -> None:
         try:
             unpack(io.BufferedReader(arriving, 1 << 16), incoming)
         except Failed:
-            arriving.require_all(options.digest)  # an archive that was broken on its way here is not at fault
+            arriving.require_all(
+                options.digest
+            )  # first, since damage on the way is not the fault of the archive
             raise
         arriving.require_all(options.digest)
         store.finish(incoming, options.release, options.digest)
@@ -71,13 +73,14 @@ class Arriving(io.RawIOBase):
         return len(data)
 
     def require_all(self, digest: str) -> None:
-        """Raises Failed if fewer bytes have arrived than were announced, or other ones than were sent."""
+        """Raises Failed if fewer bytes have arrived than were announced, or if they are not those that were
+        sent."""
         while self.read(1 << 16):
             pass
         if self._left:
             raise Failed(f"the upload broke off after {self._size - self._left} of {self._size} bytes")
         if self._hash.hexdigest() != digest:
-            raise Failed(f"what arrived is not what was sent: its SHA-256 is {self._hash.hexdigest()}")
+            raise Failed(f"the upload arrived damaged: its SHA-256 is {self._hash.hexdigest()}")
 
 
 def _stop(number: int, _: Any) -> None:

@@ -45,16 +45,16 @@ class Store:
             raise Failed(f"{self.path(release)} was not put there by rollout: move it away") from None
 
     def linked(self, link: Path) -> Optional[str]:
-        """The release that a link leads to; None if it leads elsewhere, or is no link."""
+        """The release that a link leads to; None if it leads elsewhere, or is not a link."""
         target = Path(os.path.realpath(link))
         inside = os.path.islink(link) and target.parent == Path(os.path.realpath(self.folder))
         return target.name if inside else None
 
     def require_link(self) -> None:
-        """Raises Failed if `current` or `previous` is no link, and so could not be replaced."""
+        """Raises Failed if `current` or `previous` is not a link, and so could not be replaced."""
         for link in (self.current, self.previous):
             if os.path.lexists(link) and not link.is_symlink():
-                raise Failed(f"{link} is not a symbolic link: move it away, with all that it holds")
+                raise Failed(f"{link} is not a symbolic link: move it away with its contents")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -86,7 +86,7 @@ class Store:
         remove(mark)
         mark.write_text(f"{digest}\n")
         flush(path)
-        os.utime(path)  # by which it is known as the newest
+        os.utime(path)  # this makes it the newest
         os.rename(path, self.path(release))
         flush_folder(self.folder)
 
@@ -138,7 +138,7 @@ def remove(path: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """Put everything in a folder on the disk before this returns."""
+    """Flush everything in a folder to disk before returning."""
     for folder, _, names in os.walk(path):
         for name in names:
             file = os.path.join(folder, name)

@@ -24,6 +24,6 @@ def main(options: Options) -> None:
             raise Failed(f"{store.path(options.release)} is not there: deploy it again")
         before = store.linked(store.current)
         store.switch(options.release)
-        store.prune(options.keep, options.release)  # what was the previous one until now
+        store.prune(options.keep, options.release)  # removes the release that was the previous one until now
     was = f", it was {before}" if before not in (None, options.release) else ""
     say(f"{store.current} is {options.release}{was}")

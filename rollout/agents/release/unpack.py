@@ -17,13 +17,13 @@ from rollout.agents.common.talk import Failed
 
 _OPENERS: Dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _OFTEN = 8 << 20
-"""Bytes after which written data is put on the disk: all at once, it would hold up the reads of others."""
+"""Bytes after which written data is flushed to disk: flushing it all at once would delay other reads."""
 _PIECE = 1 << 16
 _BROKEN = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, ValueError)
 
 
 def unpack(arriving: io.BufferedReader, into: Path) -> None:
-    """Unpack an archive into a folder. Raises Failed if it is no archive, is broken, or leads out of the
+    """Unpack an archive into a folder. Raises Failed if it is not an archive, is broken, or leads out of the
     folder."""
     begin = arriving.peek(6)[:6]
     opener = next((opener for magic, opener in _OPENERS.items() if begin.startswith(magic)), None)
@@ -33,7 +33,7 @@ def unpack(arriving: io.BufferedReader, into: Path) -> None:
             with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8") as archive:
                 for member in archive:
                     _place(archive, member, into)
-            while stream.read(_PIECE):  # what is left holds the checksum
+            while stream.read(_PIECE):  # the rest holds the checksum
                 pass
     except _BROKEN as error:
         raise Failed(f"the archive is broken: {error}") from None

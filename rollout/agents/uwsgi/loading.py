@@ -53,11 +53,11 @@ def names_one(settings: Settings) -> bool:
 def must_load(master: Process, settings: Settings, end: Deadline) -> None:
     """Raises Failed if the application cannot be loaded, after printing the last lines of the trial."""
     if not names_one(settings):
-        say("uWSGI's settings do not show which application it loads, so it is not loaded on trial")
+        say("uWSGI's settings do not show which application it loads, so rollout does not load it on trial")
         return
     ended = _tried(_command(master, settings), settings, end)
     if ended is None:
-        raise Failed("BROKEN: the application was not loaded on trial in time; the old one keeps serving")
+        raise Failed("BROKEN: the application did not load on trial in time; the old one keeps serving")
     if ended.returncode == 0 and not any(text in ended.stdout for text in _NOT_LOADED):
         return
     for line in ended.stdout.splitlines()[-_LAST:]:

@@ -16,7 +16,7 @@ from rollout.agents.common.talk import Failed
 
 _TRY_AGAIN = 0.02
 _MADE_ANEW = 2.0
-"""Seconds: uWSGI makes its FIFO anew after each writer."""
+"""Seconds: uWSGI recreates its FIFO after each writer."""
 _LISTENING = "0A"
 _ACCEPTS_CONNECTIONS = 0x10000
 _USR2 = 1 << 11
@@ -50,23 +50,24 @@ def no_fifo(path: str) -> Failed:
 
 def nobody_reads(path: str) -> Failed:
     """The error to raise if nobody reads the FIFO."""
-    return Failed(f"nobody reads the FIFO {path}: does uWSGI run, with `master-fifo = {path}`?")
+    return Failed(f"no process reads the FIFO {path}: does uWSGI run, with `master-fifo = {path}`?")
 
 
 def reader(path: str) -> Optional[Process]:
-    """The uWSGI master that reads a FIFO; None if nobody does. Raises Failed if it is no FIFO, if we may not
-    write to it, if another program reads it, or if its reader is hidden from us."""
+    """The uWSGI master that reads a FIFO; None if nobody does. Raises Failed if it is not a FIFO, if the
+    agent may not write to it, if another program reads it, or if its reader is hidden from us."""
     try:
         status = os.stat(path)
     except FileNotFoundError:
         raise no_fifo(path) from None
     except OSError as error:
-        raise Failed(f"the FIFO {path} cannot be seen: {error.strerror}") from None
+        raise Failed(f"the FIFO {path} cannot be examined: {error.strerror}") from None
     if not stat.S_ISFIFO(status.st_mode):
-        raise Failed(f"{path} is not a FIFO: name here what `master-fifo` names in uWSGI's settings")
+        raise Failed(f"{path} is not a FIFO: set it to the path that `master-fifo` has in uWSGI's settings")
     if not os.access(path, os.W_OK):
         raise Failed(
-            f"the FIFO {path} may not be written to: log in as its owner, or let yourself sudo to them"
+            f"no permission to write to the FIFO {path}: log in as its owner, or allow yourself to "
+            "sudo to that user"
         )
     hidden: List[Process] = []
     for process in _living():
@@ -81,8 +82,8 @@ def reader(path: str) -> Optional[Process]:
             return process
     for process in filter(_is_uwsgi, hidden):
         raise Failed(
-            f"nobody who can be seen reads the FIFO {path}, and what process {process.pid} (uWSGI) has open "
-            "is hidden from this user: log in as root, or as its owner if it was not started as root"
+            f"no visible process reads the FIFO {path}, and the open files of process {process.pid} "
+            "(uWSGI) are hidden from this user: log in as root, or as its owner if it was not started as root"
         )
     return None
 

@@ -16,11 +16,11 @@ from rollout.agents.uwsgi.settings import Settings, settings_of
 
 _LOOK_AGAIN = 0.05
 _SOON = 10.0
-"""Seconds for what takes a moment, such as taking over a FIFO, or ending a master that has no work."""
+"""Seconds for things that take a moment, such as taking over a FIFO, or ending a master that has no work."""
 
 
 def whoever_reads(fifo: str) -> Optional[Process]:
-    """The master that reads a FIFO. After a refork that was broken off, that is the master that should read
+    """The master that reads a FIFO. After a refork that was interrupted, that is the master that should read
     it and reads its other FIFO. None if there is neither. Raises Failed."""
     missing = None if os.path.exists(fifo) else processes.no_fifo(fifo)
     master = None if missing else processes.reader(fifo)
@@ -29,7 +29,9 @@ def whoever_reads(fifo: str) -> Optional[Process]:
     adrift = [one for one in processes.masters() if fifo in _fifos(one)[1:]]
     if len(adrift) > 1:
         pids = ", ".join(str(one.pid) for one in adrift)
-        raise Failed(f"nobody reads the FIFO {fifo}, and several masters have it in their settings: {pids}")
+        raise Failed(
+            f"no process reads the FIFO {fifo}, and several masters have it in their settings: {pids}"
+        )
     if missing and not adrift:
         raise missing
     return adrift[0] if adrift else None
@@ -38,17 +40,17 @@ def whoever_reads(fifo: str) -> Optional[Process]:
 def _fifos(master: Process) -> List[str]:
     try:
         return settings_of(master).fifos
-    except Failed:  # of some other service
+    except Failed:  # the FIFO of another service
         return []
 
 
 def clear_up(master: Process, fifo: str, settings: Settings) -> None:
-    """Clear up after a refork that was broken off: a second master, or a FIFO that nobody reads."""
+    """Clean up after a refork that was interrupted: a second master, or a FIFO that nobody reads."""
     for other in processes.reforked(master):
-        say(f"process {other.pid} is the new master of an earlier refork, and never took over: it is ended")
+        say(f"process {other.pid} is the new master of an earlier refork, and never took over: ending it")
         _end(other)
     if not _reads(master, fifo):
-        say(f"process {master.pid} reads its other FIFO, so it is switched to {fifo}")
+        say(f"process {master.pid} reads its other FIFO: switching it to {fifo}")
         _take_over(master, fifo, settings)
 
 
@@ -93,7 +95,7 @@ class Reforking:
         """A new master that came, took over, and let the old one go between two looks."""
         try:
             return processes.reader(self._fifo)
-        except Failed:  # the FIFO is made anew in this moment
+        except Failed:  # uWSGI is recreating the FIFO at this moment
             return None
 
     def _broken(self, new: Process) -> Failed:

@@ -22,9 +22,9 @@ from rollout.agents.uwsgi.settings import settings_of
 
 _LOOK_AGAIN = 0.1
 _TRIES = 3
-"""The new release is broken once so many workers have died before they accepted anything."""
+"""How many workers may die before they accept anything, until the new release counts as broken."""
 _STILL = 3.0
-"""Seconds without any change after which a chain that an earlier run began must be over."""
+"""Seconds without a change after which a chain begun by an earlier run counts as over."""
 _EMPTY = "no app loaded. going in full dynamic mode"
 
 
@@ -35,7 +35,7 @@ class Options(NamedTuple):
     mode: str
     timeout: float
     check: bool = False
-    """Only look whether the restart could be carried out, and touch nothing."""
+    """Only check that the restart can be carried out, and touch nothing."""
 
 
 def main(options: Options) -> None:
@@ -68,7 +68,7 @@ def main(options: Options) -> None:
 
 def _show(log: Log) -> None:
     if not log.has_files:
-        say("uWSGI does not log to a file: look into its log for the reason")
+        say("uWSGI does not log to a file: look for the reason wherever it logs")
     for line in log.last_lines(processes.may_tell_why):
         say(line)
 
@@ -101,7 +101,7 @@ class _Replacing:
                 seen, since = children, time.monotonic()
             self._judge(children, new, left, end)
             if self._command == "c" and time.monotonic() - since > _STILL:
-                # A chain that was already running, for another release, did not begin anew for us.
+                # A chain that was already running, for another release, did not start over for this one.
                 processes.tell(self._fifo, self._command)
                 since = time.monotonic()
             time.sleep(_LOOK_AGAIN)
@@ -119,7 +119,7 @@ class _Replacing:
         if len(died) >= _TRIES:
             raise Failed(
                 f"BROKEN: {len(died)} new workers died before they accepted a request; {serve}, and uWSGI "
-                "tries again until the release on the disk is one that it can load"
+                "keeps trying until it can load the release on the disk"
             )
         if end.passed:
             raise self._late(new, serve)
@@ -129,4 +129,4 @@ class _Replacing:
         known = {*self._old, *self._good}
         if any(one not in known for one in processes.workers(self._master)):
             return Failed(f"BROKEN: a new worker did not accept in time: {ready}")
-        return Failed(f"an old worker has not ended, it may still be answering a request: {ready}")
+        return Failed(f"an old worker has not ended; it may still be answering a request: {ready}")

@@ -14,7 +14,10 @@ _STATISTICS = ("stats", "stats-server")
 def must_fit(settings: Settings, mode: str, fifo: str) -> None:
     """Raises Failed with what to change in uWSGI's settings."""
     if fifo not in settings.fifos:
-        say(f"uWSGI's settings cannot be seen (no master-fifo = {fifo} in them), so they are not checked")
+        say(
+            f"rollout cannot see uWSGI's settings (no master-fifo = {fifo} in them), so it does not "
+            "check them"
+        )
     elif mode == "chain":
         _chain(settings)
     elif mode == "refork":
@@ -60,10 +63,12 @@ def _refork(settings: Settings, fifo: str) -> None:
             "takes over all the same, and answers 500"
         )
     if settings.on("vacuum"):
-        raise Failed("refork: with `vacuum` the old master removes what the new one uses: take it out")
+        raise Failed(
+            "refork: with `vacuum` the old master removes files that the new one uses: remove `vacuum`"
+        )
     for key in (*_ROUTERS, *_STATISTICS):
         if any(key in _ROUTERS or not address.startswith("/") for address in settings.all(key)):
             raise Failed(
                 f"refork: the address of `{key}` is not handed on, so the new master cannot have it while "
-                "the old one does: take it out (`http-socket` needs no router; `stats` may be a UNIX socket)"
+                "the old one does: remove it (`http-socket` needs no router; `stats` may be a UNIX socket)"
             )

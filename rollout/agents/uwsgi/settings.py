@@ -19,7 +19,7 @@ Pairs = List[Tuple[str, str]]
 _SHORT = {"w": "module", "H": "home", "s": "socket", "p": "workers", "d": "daemonize", "M": "master"}
 _OFF = ("false", "no", "off", "0")
 _DEEPEST = 5
-"""So many files within files are read."""
+"""How many levels of included files are read."""
 
 
 class Settings(NamedTuple):

@@ -1,4 +1,4 @@
-"""`rollout check`: find out beforehand whether a deploy has everything that it needs."""
+"""`rollout check`: find out whether a deploy has everything that it needs, before you start one."""
 
 from __future__ import annotations
 

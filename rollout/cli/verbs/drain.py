@@ -1,4 +1,4 @@
-"""`rollout drain NODE`: take nodes out of rotation by hand."""
+"""`rollout drain NODE`: take nodes out of rotation."""
 
 from __future__ import annotations
 

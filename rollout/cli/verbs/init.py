@@ -30,7 +30,9 @@ def run(arguments: argparse.Namespace) -> int:
         with path.open("x", encoding="utf-8") as file:
             file.write(starter)
     except FileExistsError:
-        raise UsageError(f"{name} exists and was left as it is", hint="rollout init ANOTHER.yml") from None
+        raise UsageError(
+            f"{name} already exists; rollout did not change it", hint="rollout init ANOTHER.yml"
+        ) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"{name} cannot be written: {reason}") from None

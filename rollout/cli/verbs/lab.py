@@ -24,19 +24,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=default_directory(),
         metavar="DIR",
-        help="the lab's folder (%(default)s)",
+        help="the lab's folder (default: %(default)s)",
     )
     size = argparse.ArgumentParser(add_help=False)
-    size.add_argument("--nodes", type=_nodes, default=3, metavar="N", help="how many nodes (%(default)s)")
+    size.add_argument(
+        "--nodes", type=_nodes, default=3, metavar="N", help="how many nodes (default: %(default)s)"
+    )
     size.add_argument(
         "--load-balancers",
         type=_load_balancers,
         default=1,
         metavar="N",
-        help="how many load balancers (%(default)s)",
+        help="how many load balancers (default: %(default)s)",
     )
     pace = argparse.ArgumentParser(add_help=False)
-    pace.add_argument("--rate", type=_rate, default=300.0, help="requests per second (%(default)g)")
+    pace.add_argument("--rate", type=_rate, default=300.0, help="requests per second (default: %(default)g)")
 
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     up = actions.add_parser("up", parents=[size, where], help="start a lab, and write an inventory for it")
@@ -44,19 +46,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start",
         type=_seconds,
         default=1.0,
-        help="how long the application takes to start (1s)",
+        help="how long the application takes to start (default: 1s)",
         metavar="TIME",
     )
     up.add_argument(
         "--drain",
         choices=["runtime", "health-page"],
         default="runtime",
-        help="how nodes are drained: by HAProxy's runtime socket or by the health page (%(default)s)",
+        help="drain nodes by HAProxy's runtime socket or by the health page (default: %(default)s)",
     )
     traffic = actions.add_parser(
         "traffic", parents=[pace, where], help="send steady requests to a lab, and count those that are lost"
     )
-    traffic.add_argument("--duration", type=_seconds, default=30.0, help="how long (30s)", metavar="TIME")
+    traffic.add_argument(
+        "--duration", type=_seconds, default=30.0, help="how long to send them (default: 30s)", metavar="TIME"
+    )
     actions.add_parser("down", parents=[where], help="stop a lab, and remove its folder")
     actions.add_parser(
         "demo", parents=[size, pace, where], help="all in one: a lab, traffic, a deployment, and the figures"

@@ -17,8 +17,8 @@ from rollout.views.lock import document, line
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
-        "The next deployment takes over a lock that a crash left behind, once it gave no sign\n"
-        "of life for 30 seconds. Break a lock only if the deployment that holds it hangs."
+        "The next deployment takes over a lock that a crash left behind, after 30 seconds without\n"
+        "a sign of life. Break a lock only if the deployment that holds it hangs."
     )
     add_shared(parser, output=True, yes=True)
     parser.add_argument(
@@ -54,11 +54,11 @@ async def _lock(arguments: argparse.Namespace) -> int:
             sys.stdout.write("the lock stays\n")
             return REFUSED
         await site.lock.drop(state.holder)
-        sys.stdout.write("the lock is broken; a deployment that still runs halts\n")
+        sys.stdout.write("the lock is broken; a deployment that is still running will halt\n")
     return 0
 
 
 def _confirmed() -> bool:
-    sys.stdout.write("break it? A deployment that still runs will halt [y/N] ")
+    sys.stdout.write("break it? A deployment that is still running will halt [y/N] ")
     sys.stdout.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

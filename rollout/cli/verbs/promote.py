@@ -1,4 +1,4 @@
-"""`rollout promote`: let a paused deployment go on."""
+"""`rollout promote`: let a paused deployment continue."""
 
 from __future__ import annotations
 

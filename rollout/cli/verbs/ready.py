@@ -1,4 +1,4 @@
-"""`rollout ready NODE`: put healthy nodes back into rotation by hand."""
+"""`rollout ready NODE`: put healthy nodes back into rotation."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ async def _resume(arguments: argparse.Namespace) -> int:
         )
         plan = dataclasses.replace(plan, releases=last.releases, back=is_rollback)
         if plan.nodes or not last.done:
-            # Otherwise every node that is left is skipped, and with that the deployment is done.
+            # Otherwise every node that is left is skipped, so the deployment is done.
             await session.require_safe(plan, seen)
         before = {name: node.previous_release for name, node in last.nodes.items()}
         code = await session.deploy(

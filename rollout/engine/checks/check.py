@@ -24,7 +24,8 @@ _LEVELS = {Severity.WARNING: Level.WARNING, Severity.NOTE: Level.NOTE}
 
 
 async def check(site: Site, nodes: Sequence[str]) -> list[Finding]:
-    """All findings about `nodes` and all load balancers. A part that cannot be looked at hides no other."""
+    """All findings about `nodes` and all load balancers. A part that cannot be checked does not hide the
+    others."""
     parts = (_sockets(site), _nodes(site, nodes), _health_pages(site, nodes), _servers(site, nodes))
     return [*chain(*await run_all(parts))]
 
@@ -42,7 +43,7 @@ async def _health_pages(site: Site, nodes: Sequence[str]) -> list[Finding]:
 
 
 async def _servers(site: Site, nodes: Sequence[str]) -> list[Finding]:
-    """What the load balancers show of the nodes, and what their configurations say."""
+    """Findings about the nodes' servers, and about the load balancers' configurations."""
     if not site.load_balancers:
         window = site.inventory.strategy.window.of(len(nodes))
         return outage_findings(site, nodes, window, Survey((), dict.fromkeys(nodes, ())))
@@ -50,7 +51,7 @@ async def _servers(site: Site, nodes: Sequence[str]) -> list[Finding]:
         seen = await survey(site)
         require_found(site.inventory, nodes, seen.placement)
     except LoadBalancerError:
-        return []  # the finding about the socket of that load balancer says it
+        return []  # the finding about its socket says so
     except Refused as error:
         return [Finding(Level.PROBLEM, "nodes", line, error.hint) for line in str(error).splitlines()]
     configurations = await run_all(_configuration(site, name, nodes, seen) for name in site.load_balancers)
@@ -65,7 +66,7 @@ async def _servers(site: Site, nodes: Sequence[str]) -> list[Finding]:
 
 
 async def _configuration(site: Site, name: str, nodes: Sequence[str], seen: Survey) -> list[Finding]:
-    """What is wrong with HAProxy's configuration files, if they can be read on its machine."""
+    """Findings about HAProxy's configuration files, if they can be read on its machine."""
     host = site.balancer_hosts.get(name)
     reading = next(reading for reading in seen.readings if reading.load_balancer == name)
     backends = {server.backend for node in nodes for server in seen.placement[node]}

@@ -29,7 +29,7 @@ async def socket_finding(site: Site, name: str) -> Finding:
 
 
 def rotation_finding(name: str, seen: Survey) -> Finding:
-    """Which servers a node is, and whether they take traffic."""
+    """The servers of a node, and whether they take traffic."""
     states = seen.states(name)
     if reason := out_of_rotation(states):
         return Finding(
@@ -45,7 +45,7 @@ def rotation_finding(name: str, seen: Survey) -> Finding:
 
 
 def server_findings(site: Site, nodes: Sequence[str], seen: Survey) -> list[Finding]:
-    """What in HAProxy's settings of the nodes' servers would hurt a deployment."""
+    """Findings about HAProxy's settings of the nodes' servers that would hurt a deployment."""
     findings: list[Finding] = []
     for name in nodes:
         for state in seen.states(name):

@@ -82,7 +82,7 @@ async def health_finding(site: Site, name: str) -> Finding:
 
 
 def _requirements(site: Site, context: NodeContext) -> Iterator[_Requirement]:
-    """What the restart and the drain need on the node."""
+    """The requirements of the restart and the drain on the node."""
     precheck = plan_restart(site.inventory.restart, context.fill).precheck
     if precheck is not None:
         yield _Requirement(

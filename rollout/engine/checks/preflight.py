@@ -35,7 +35,7 @@ async def make_plan(
     """Read the load balancers, and decide which nodes are rolled, and how. Returns the plan and the survey.
 
     `ours` are nodes that an earlier deployment left out, with what it noted of them: they are brought back.
-    Nodes that somebody else took out are skipped, unless they are included; then they are left as they are
+    Nodes that somebody else took out are skipped, unless they are included; then they stay as they were
     found. `done` is how many nodes of the deployment were finished before and are not among `nodes`. Raises
     LoadBalancerError, Refused.
     """
@@ -123,7 +123,8 @@ def _kept_out(nodes: Sequence[str], seen: Survey, ours: Collection[str]) -> dict
 
 
 def _before(site: Site, state: ServerState, noted: NodeProgress | None, *, taken_up: bool) -> ServerBefore:
-    """How to leave a server: as an earlier try noted it, if it is as that try left it; else as it is."""
+    """How to leave a server: as an earlier try noted it, if the server still is as that try left it; else as
+    it is now."""
     known = None if noted is None else noted.server_before(state.server)
     if known is not None and (taken_up or known.is_warming(state)):
         return known
@@ -137,7 +138,7 @@ def _all_in_rotation(seen: Survey, name: str) -> bool:
 
 
 def _warnings(site: Site, nodes: Sequence[str], seen: Survey) -> list[str]:
-    """What people should know, although it is no reason to refuse."""
+    """Warnings: things that people should know, but that are no reason to refuse."""
     warnings = []
     for name in nodes:
         present = {server.load_balancer for server in seen.placement[name]}

@@ -87,7 +87,7 @@ class PageRotation:
                 raise StepFailure(f"`{drain_file.exists(file)}` exited with {look.status}", tail=look.tail)
 
     async def guard(self, log: StepLog) -> None:
-        """Nothing can be forgotten: the page itself keeps the node out."""
+        """Do nothing: the page itself keeps the node out, whatever HAProxy forgets."""
 
     async def give_back(self, log: StepLog) -> None:
         if self._page.file is not None:
@@ -96,7 +96,7 @@ class PageRotation:
             await self._request(self._page.request.up, log)
 
     async def prove(self, log: StepLog) -> None:
-        """Nothing can be proven yet: the load balancer's check asks a page that still answers 404."""
+        """Do nothing: the load balancer's check asks a page that still answers 404."""
 
     async def enter(self, log: StepLog) -> None:
         await self.give_back(log)
@@ -111,7 +111,7 @@ class PageRotation:
         )
 
     async def warm_up(self, log: StepLog) -> None:
-        """A page cannot warm up: the inventory's rules ask for the socket."""
+        """Do nothing: the inventory's rules allow a warm-up only by the socket."""
 
     async def stay_out(self, log: StepLog) -> None:
         if not self._removed_by_others:
@@ -161,7 +161,7 @@ class PageRotation:
     async def _wait_until_back(
         self, balancer: LoadBalancer, servers: tuple[Server, ...], deadline: float, log: StepLog
     ) -> None:
-        """Wait until HAProxy shows all `servers` up, but for those that somebody keeps in maintenance.
+        """Wait until HAProxy shows all `servers` up, except those that somebody keeps in maintenance.
 
         Raises StepFailure.
         """

@@ -75,7 +75,7 @@ class SocketRotation:
     async def still_out(self, log: StepLog) -> None:
         out = await run_all(rotation.still_out() for rotation in self._rotations)
         if not all(out) or await self._hidden_connections(log):
-            # HAProxy was reloaded: it forgets what was set by the socket. Or something came after all.
+            # HAProxy was reloaded: it forgets what was set by the socket. Or a request came after all.
             await self.leave(log)
             await self.drained(log)
         for rotation in self._rotations:

@@ -1,6 +1,6 @@
 """The clients that keep a draining node busy.
 
-They are asked for rarely: HAProxy lists all of its sessions, or none.
+rollout asks for them rarely: HAProxy lists all of its sessions, or none.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class BusyClients:
         self._description = ""
 
     async def describe(self, busy: Sequence[ServerState]) -> str:
-        """The clients and the seconds left, in parentheses; empty at first. Renewed when it is time to."""
+        """The clients and the seconds left, in parentheses; empty at first. Asks HAProxy again when it is
+        time."""
         now = asyncio.get_running_loop().time()
         if busy and self._next <= now < self._deadline:
             self._next = now + _AGAIN

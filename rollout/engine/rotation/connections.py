@@ -1,4 +1,4 @@
-"""The established connections that the node itself shows: some of them no load balancer knows."""
+"""The established connections that the node itself shows: load balancers may not know all of them."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Leaving:
         self._drain = drain
 
     async def drain(self, log: StepLog) -> None:
-        """Send the node no new requests, but for those of clients that are pinned to it."""
+        """Send the node no new requests, except those of clients that are pinned to it."""
         reading = await self._servers.read()
         self._servers.ledger.open(reading)
         # A drain would end a maintenance, and pinned clients would reach a node that may not be up.
@@ -57,7 +57,7 @@ class Leaving:
                 return
             idle = [state.server for state in states if state.idle and not in_forced_maintenance(state)]
             if idle:
-                # A load balancer that is restarted in this very moment must be looked at again before it is
+                # A load balancer that is restarted at this very moment must be read again before it is
                 # told again: the new process may have sent requests there, and maintenance can cut them.
                 with contextlib.suppress(LoadBalancerUnreachable):
                     await self._servers.set_state(
@@ -87,7 +87,7 @@ class Leaving:
         return reading
 
     async def _close(self, log: StepLog) -> None:
-        """Move pinned clients away, give what runs a last moment, then end it."""
+        """Move pinned clients away, give running sessions a last moment, then end them."""
         await self.maintain(log)
         left = await self._busy_after(_GRACE)
         if left:
@@ -101,7 +101,7 @@ class Leaving:
             raise await self._too_slow(left)
 
     async def _busy_after(self, seconds: float) -> list[ServerState]:
-        """The servers that are still busy after so long; returns early once none is."""
+        """The servers that are still busy after `seconds`; returns early once none is."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + seconds
         while busy := [state for state in (await self._servers.read()).servers if not state.idle]:

@@ -1,9 +1,8 @@
 """The record of a node's servers on one load balancer: how they were before, and what rollout set since.
 
-Whatever else HAProxy shows, somebody else did. Two such changes cannot be detected: one that is identical to
-what rollout set (`maint` on a server that is in maintenance already), and one that was made around a reload
-of HAProxy, since the reload itself changes what is shown.
-"""
+Anything else that HAProxy shows was done by somebody else. Two such changes cannot be detected: one that is
+identical to what rollout set (`maint` on a server that is in maintenance already), and one that was made
+around a reload of HAProxy, since the reload itself changes what is shown."""
 
 from __future__ import annotations
 
@@ -45,7 +44,7 @@ class Ledger:
 
     @property
     def given_up(self) -> frozenset[Server]:
-        """The servers whose state others have changed: rollout sends them nothing any more."""
+        """The servers whose state others have changed: rollout no longer sends them anything."""
         return frozenset(self._given_up)
 
     def open(self, reading: Reading) -> None:
@@ -89,7 +88,7 @@ class Ledger:
     def still_ours(self, reading: Reading, *, reloaded: bool) -> tuple[ServerState, ...]:
         """Compare a reading with the record. Gives the servers whose state nobody else has changed.
 
-        A weight that somebody else set is adopted: it is the one to end at. `reloaded` says that another
+        A weight that somebody else set is adopted: the server ends with it. `reloaded` says that another
         process answered, which may have lost what was set: then no state counts as changed.
         """
         for state in reading.servers:
@@ -135,7 +134,7 @@ class Ledger:
         return server in self._before and self._before[server].weight == 1
 
     def as_before(self, states: Iterable[ServerState]) -> list[str]:
-        """The commands that put servers back as they were, of those that rollout has set anything of."""
+        """The commands that put back, as they were, the servers that rollout has changed."""
         touched = [state for state in states if state.server in self._states]
         differing = [s for s in touched if s.admin.forced != self._before[s.server].admin.forced]
         return [
@@ -173,7 +172,7 @@ class Ledger:
 
 
 def _decision(server: ServerBefore) -> tuple[AdminState, bool]:
-    """What a person has decided about a server: its state, and whether its weight is 0. Any other weight
+    """A person's decision about a server: its state, and whether its weight is 0. Any other weight
     keeps it in rotation."""
     return server.admin.forced, server.weight == 0
 

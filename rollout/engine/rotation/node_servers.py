@@ -1,4 +1,4 @@
-"""One node's servers on one load balancer: what HAProxy shows of them, and what it is sent."""
+"""One node's servers on one load balancer: reading their states, and sending their commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rollout.ports import LoadBalancer
 
 
 class Stage(Enum):
-    """How far a node is on its way out and back. It decides what a new HAProxy process must be told."""
+    """The stage of a node on its way out and back. It decides which commands a new HAProxy process gets."""
 
     DRAINING = auto()
     """The application is up: requests that a new process sent there may finish."""
@@ -31,11 +31,10 @@ class Stage(Enum):
 class NodeServers:
     """The servers that one node is on one load balancer.
 
-    `patience` is in seconds: for so long a load balancer that does not answer is asked again, because it may
-    be reloading. Methods that read or send raise LoadBalancerUnreachable after that; those that read raise
-    StepFailure where HAProxy no longer has one of the servers. All but `read` are called under the
-    lock of `BalancerRotation` while the guard may send: they compare with the ledger, or change it.
-    """
+    `patience` is in seconds: a load balancer that does not answer is asked again for that long, because it
+    may be reloading. Methods that read or send raise LoadBalancerUnreachable after that; those that read
+    raise StepFailure where HAProxy no longer has one of the servers. All but `read` are called under the lock
+    of `BalancerRotation` while the guard may send: they compare with the ledger, or change it."""
 
     def __init__(
         self,
@@ -103,7 +102,8 @@ class NodeServers:
         *,
         insistent: bool = True,
     ) -> None:
-        """Send commands that leave `servers` in the state `admin`; only once, where not `insistent`."""
+        """Send commands that leave `servers` in the state `admin`; unless `insistent`, send them only
+        once."""
         self.ledger.about_to_set_state(servers, admin)
         await self.send(commands, log, insistent=insistent)
         self.ledger.state_set(servers, admin)

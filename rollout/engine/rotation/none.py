@@ -1,4 +1,5 @@
-"""The rotation of a node that no load balancer sends requests to: it has nothing to leave or come back to."""
+"""The rotation of a node that gets no requests from any load balancer: there is nothing to leave or return
+to."""
 
 from __future__ import annotations
 
@@ -14,25 +15,25 @@ class NoRotation:
         log.detail = "no load balancer sends it requests"
 
     async def drained(self, log: StepLog) -> None:
-        """Nothing is sent."""
+        """Return at once: no load balancer sends requests to the node."""
 
     async def still_out(self, log: StepLog) -> None:
-        """Nothing could have come back."""
+        """Do nothing: no load balancer could have brought the node back."""
 
     async def guard(self, log: StepLog) -> None:
-        """Nothing can be forgotten."""
+        """Do nothing: no load balancer can forget anything."""
 
     async def give_back(self, log: StepLog) -> None:
-        """It never left."""
+        """Do nothing: the node never left."""
 
     async def prove(self, log: StepLog) -> None:
-        """Its own health page is all the proof."""
+        """Do nothing: the node's own health page is the only proof."""
 
     async def enter(self, log: StepLog) -> None:
-        """It never left."""
+        """Do nothing: the node never left."""
 
     async def warm_up(self, log: StepLog) -> None:
-        """There is no share of traffic to raise."""
+        """Do nothing: no load balancer gives the node traffic."""
 
     async def stay_out(self, log: StepLog) -> None:
-        """Nothing is sent to it anyway."""
+        """Do nothing: no load balancer sends the node requests."""

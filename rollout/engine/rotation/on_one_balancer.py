@@ -1,7 +1,7 @@
 """One node's rotation on one load balancer: the steps and the guard, one at a time.
 
-`leaving.py` and `returning.py` have what is sent. This file has when: in which stage, under the lock, and
-again to a HAProxy process that was started meanwhile (`_tell_again`).
+`leaving.py` and `returning.py` decide what is sent. This file decides when: in which stage, under the
+lock, and again to an HAProxy process that was started meanwhile (`_tell_again`).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class BalancerRotation:
         return self._servers.last_reading
 
     async def leave(self, log: StepLog) -> None:
-        """Drain: no new requests from now on, but for those of pinned clients."""
+        """Drain: no new requests from now on, except those of pinned clients."""
         async with self._lock:
             await self._leaving.drain(log)
 
@@ -70,7 +70,8 @@ class BalancerRotation:
         return sum(state.idle_connections for state in states if state.port in ports)
 
     async def still_out(self) -> bool:
-        """Whether all servers are in maintenance and idle. Raises ChangedByOthers if a person is why not."""
+        """Whether all servers are in maintenance and idle. Raises ChangedByOthers if a person is the
+        reason."""
         states = (await self.read_unchanged()).servers
         return all(in_forced_maintenance(state) and state.idle for state in states)
 
@@ -80,14 +81,14 @@ class BalancerRotation:
             return await self._servers.read_unchanged()
 
     def application_may_be_down(self) -> None:
-        """Note that the application is touched from now on: a new process is told maintenance at once."""
+        """Note that the application is touched from now on: a new process is sent maintenance at once."""
         self._servers.stage = Stage.OUT
 
     async def guard(self, log: StepLog) -> None:
         """Tell each new process what the one before was told, until the node is back or a person puts it
         back. Raises nothing."""
         while self._servers.stage is not Stage.BACK:
-            # What cannot be done now is tried again: while nobody answers, nobody sends requests either.
+            # A failure is tried again: an HAProxy that does not answer sends no requests either.
             with contextlib.suppress(RolloutError):
                 reading = await self._servers.read()
                 told_again = await self._tell_again(reading, log)
@@ -97,7 +98,8 @@ class BalancerRotation:
             await asyncio.sleep(WATCH)
 
     async def _tell_again(self, reading: Reading, log: StepLog) -> bool:
-        """Tell a process that was started meanwhile what it must know in this stage. False if it knows."""
+        """Tell a process that was started meanwhile what it must know in this stage. False if it already
+        knows."""
         async with self._lock:
             if self._servers.was_told(reading):
                 return False
@@ -115,14 +117,14 @@ class BalancerRotation:
             return True
 
     async def give_back(self, log: StepLog) -> None:
-        """Put the servers back as they were before, but for those that others have changed."""
+        """Put the servers back as they were before, except those that others have changed."""
         async with self._lock:
             self._servers.stage = Stage.BACK
             reading = await self._servers.read_ours()
             await self._servers.send(self._ledger.as_before(reading.servers), log)
 
     async def stay_out(self, log: StepLog) -> None:
-        """Set the servers to maintenance, whatever they are doing, but for those that others have changed."""
+        """Set the servers to maintenance, whatever they are doing, except those that others have changed."""
         async with self._lock:
             self._servers.stage = Stage.OUT
             await self._leaving.maintain(log)
@@ -130,9 +132,9 @@ class BalancerRotation:
             await self._servers.send(self._ledger.lost_weights(reading.servers), log)
 
     async def prove(self, log: StepLog) -> None:
-        """Wait until HAProxy's own check of every server that has one has passed anew; no traffic yet.
+        """Wait until HAProxy's own check of every server that has one has passed again; no traffic yet.
 
-        Raises ChangedByOthers; StepFailure after `rejoin_timeout`, which begins anew with each reload.
+        Raises ChangedByOthers; StepFailure after `rejoin_timeout`, which starts over with each reload.
         """
         async with self._lock:
             await self._returning.begin(await self._servers.read_unchanged(), log)
@@ -149,7 +151,7 @@ class BalancerRotation:
     async def enter(self, log: StepLog) -> None:
         """Put back what was in rotation before, and leave the rest as it was.
 
-        Raises ChangedByOthers; StepFailure if HAProxy shows it otherwise than it was told.
+        Raises ChangedByOthers; StepFailure if HAProxy does not show what it was told.
         """
         while True:
             while not await self._entered(log):
@@ -162,12 +164,13 @@ class BalancerRotation:
                 raise StepFailure(f"{wrong[0].server} is not back in rotation: it shows {wrong[0].status}")
         for state in reading.servers:
             if self._ledger.is_kept_out(state.server):
-                log.add(f"{state.server} stays out as it was: {state.status}")
+                log.add(f"{state.server} stays out, as before: {state.status}")
         for server in sorted(self._ledger.changed):
             log.add(f"someone else changed {server} as it came back")
 
     async def _entered(self, log: StepLog) -> bool:
-        """Put it back. False if HAProxy was reloaded since `prove`: then all must be proven again."""
+        """Put the node back. False if HAProxy was reloaded since `prove`: then everything must be proven
+        again."""
         async with self._lock:
             reading = await self._servers.read_unchanged()
             if self._returning.unproven(reading):

@@ -1,4 +1,4 @@
-"""What every kind of rotation must do."""
+"""The protocol that every kind of rotation follows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Rotation(Protocol):
         ...
 
     async def leave(self, log: StepLog) -> None:
-        """Have the node get no new requests. Those that run go on."""
+        """Send the node no new requests. Those that are running continue."""
         ...
 
     async def drained(self, log: StepLog) -> None:
@@ -39,7 +39,7 @@ class Rotation(Protocol):
         ...
 
     async def give_back(self, log: StepLog) -> None:
-        """Put the node back as it was before. Its application must be as right as it was then."""
+        """Put the node back as it was before. Its application must be as healthy as it was then."""
         ...
 
     async def prove(self, log: StepLog) -> None:

@@ -1,4 +1,5 @@
-"""How one node comes back into one load balancer's rotation: HAProxy's own check anew, then traffic."""
+"""How one node comes back into one load balancer's rotation: first a fresh check by HAProxy itself, then
+traffic."""
 
 from __future__ import annotations
 
@@ -23,14 +24,15 @@ class Returning:
         """The servers that HAProxy checks itself; one that tracks another has that one's health."""
 
     async def begin(self, reading: Reading, log: StepLog) -> None:
-        """Have HAProxy check anew all servers that it checks itself; they take no traffic yet."""
+        """Make HAProxy check all servers again that it checks itself; they take no traffic yet."""
         self._checked = frozenset(s.server for s in reading.servers if s.checked and not s.tracks)
         self._servers.stage = Stage.PROVING
         await self.check_again(log)
         self._servers.note_told(reading)
 
     async def check_again(self, log: StepLog) -> None:
-        """Send what begins HAProxy's checks anew. A server that was in maintenance before stays there."""
+        """Send the commands that restart HAProxy's checks. A server that was in maintenance before stays
+        there."""
         staying = [s for s in self._servers.all if self._ledger.stays_in_maintenance(s)]
         back = [s for s in self._servers.all if s not in staying]
         await self._servers.set_state(AdminState.FORCED_MAINT, staying, runtime.maintenance(staying), log)

@@ -25,15 +25,16 @@ class StateFile:
         self._host = host
         self._path: str | None = None
         self._kept = False
-        """Whether something was in the file before: then whoever wrote that keeps it up to date."""
+        """Whether the file had content before: then somebody else keeps it up to date."""
         self._out: set[Server] = set()
-        """The servers that rollout has taken out, of whatever node."""
+        """The servers of all nodes that rollout has taken out."""
         self._lock = asyncio.Lock()
         self._looked = False
         self._warned = False
 
     async def look(self) -> str:
-        """Find the file. Says why drains will not survive a reload although HAProxy loads it; else empty."""
+        """Find the file. Returns why drains will not survive a reload although HAProxy loads the file; empty
+        if they will."""
         async with self._lock:
             self._looked = True
             if self._host is None:
@@ -64,7 +65,7 @@ class StateFile:
             else:
                 self._out.difference_update(servers)
             try:
-                # Nobody else keeps it up to date: any later reload would bring back what it says.
+                # Nobody else keeps it up to date: any later reload would bring back its old states.
                 unwanted = not self._out and not self._kept
                 line = (
                     state_file.remove(self._path)

@@ -19,11 +19,11 @@ from rollout.errors import JudgedBad, Outage, RequestFailed, StepFailure
 from rollout.inventory.judge import Judge
 
 _PATIENCE = 900.0
-"""Seconds for which a problem of all nodes is waited out."""
+"""Seconds to wait for a problem of all nodes to end."""
 
 
 class Bake:
-    """The bake of one node. It begins anew after a problem that other nodes had as well."""
+    """The bake of one node. It starts over after a problem that other nodes had as well."""
 
     def __init__(self, context: NodeContext, jury: Jury, pauses: Pauses, log: StepLog) -> None:
         self._context = context
@@ -71,7 +71,7 @@ class Bake:
         return ""
 
     async def _fault(self) -> str:
-        """What is wrong with the node by HAProxy's check or its own health page; empty if nothing."""
+        """The node's fault by HAProxy's check or its own health page; empty if there is none."""
         if down := self._jury.down(self._name):
             return f"HAProxy finds {', '.join(map(str, down))} down"
         health = self._context.inventory.health
@@ -84,7 +84,7 @@ class Bake:
         return f"{self._context.fill(health.http)} did not stay healthy: {wrong}" if wrong else ""
 
     async def _early_judgement(self, *, now: bool) -> Judgement:
-        """The jury's judgement so far. It is asked at its pace, or `now`."""
+        """The jury's judgement so far. The jury decides when, unless `now` is set."""
         if self._clock() < self._next_look and not now:
             return Judgement(Verdict.UNDECIDED)
         self._next_look = self._clock() + self._pace
@@ -122,7 +122,7 @@ class Bake:
         return ""
 
     async def _waited_out(self, trouble: str) -> bool:
-        """Wait for the end of a problem of all nodes. False if somebody goes on before it ends."""
+        """Wait for the end of a problem of all nodes. False if somebody promotes the deployment first."""
         over = asyncio.Event()
         async with self._watching_for_the_end(over):
             try:

@@ -1,6 +1,6 @@
-"""One node's roll, straight down the page: drain, release, restart, verify, ready, bake.
+"""The roll of one node, straight down the page: drain, release, restart, verify, ready, bake.
 
-`stage.py` says what is done where a roll ends early.
+`stage.py` says what happens when a roll ends early.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from rollout.errors import JudgedBad, RolloutError, StepFailure
 from rollout.restart import plan_restart
 
 TurnToLeave = Callable[[StepLog], AbstractAsyncContextManager[None]]
-"""A node's turn to leave rotation, waited for on entry. One node has it at a time, and only while the other
-nodes can carry the traffic."""
+"""A context for a node's turn to leave rotation; entering it waits for the turn. One node has the turn at a
+time, and only while the other nodes can carry the traffic."""
 
 _PROOF_TIMEOUT = 10.0
 """Seconds in which an interrupted node must prove that its application is as healthy as before."""
@@ -110,7 +110,7 @@ class NodeRoll:
                 await Bake(context, self._jury, self._pauses, log).run()
 
     def _reach(self, stage: Stage) -> None:
-        """Go on to `stage`, if the node is not further already: after an earlier try it may be."""
+        """Advance to `stage`, unless an earlier try has brought the node further already."""
         self._stage = max(self._stage, stage)
 
     def _step(self, which: Step) -> AbstractAsyncContextManager[StepLog]:
@@ -132,18 +132,19 @@ class NodeRoll:
 
     @asynccontextmanager
     async def _guarded(self) -> AsyncIterator[None]:
-        """While the node is worked on, no load balancer may forget that it is out."""
+        """Run the guard during the block: no load balancer may forget that the node is out."""
         guard = asyncio.create_task(self._rotation.guard(self._log(Step.RESTART)))
         try:
             yield
         finally:
             guard.cancel()
-            # What the guard could not see, the steps' own looks will tell.
+            # The steps' own looks will find whatever the guard could not see.
             await asyncio.gather(guard, return_exceptions=True)
 
     @asynccontextmanager
     async def _ending_safely(self, log: StepLog | None = None) -> AsyncIterator[None]:
-        """Whatever ends the roll early, leave the node where no request is lost. Raises it again."""
+        """If anything ends the roll early, leave the node in a state in which no request is lost, and raise
+        the error again."""
         try:
             yield
         except BaseException as error:
@@ -188,7 +189,7 @@ class NodeRoll:
             await self._stay_out(log)
 
     async def _is_unchanged(self, log: StepLog) -> bool:
-        """Whether the application proves in time that it is healthy with the release of before."""
+        """Whether the application proves in time that it is healthy with the old release."""
         previous = self._context.environment.get("ROLLOUT_PREVIOUS_RELEASE")
         before = dataclasses.replace(self._context, release=previous)
         try:
@@ -199,7 +200,7 @@ class NodeRoll:
         return True
 
     async def _stay_out(self, log: StepLog) -> None:
-        # A load balancer that cannot be reached now was not asked to let the node in either.
+        # A load balancer that cannot be reached now did not let the node in either.
         with contextlib.suppress(RolloutError):
             await self._rotation.stay_out(log)
         if self._rotation.given_up:

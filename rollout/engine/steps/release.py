@@ -27,7 +27,7 @@ def release_plan(context: NodeContext) -> ReleasePlan | None:
 
 
 async def look_at_place(context: NodeContext, upload: Upload) -> str:
-    """What the node has in the place of the release: `there SHA256`, or `missing FREE` with the free bytes.
+    """The state of the release's place on the node: `there SHA256`, or `missing FREE` with the free bytes.
 
     Raises StepFailure if nothing can be put there, HostError.
     """
@@ -83,7 +83,7 @@ async def send(
     content = await to_be_sent(context, upload, timeout, sources, back=back)
     if content is None:
         await context.run(upload.keep, timeout=timeout, log=log, shown=f"keep release {context.release}")
-        log.detail = f"release {context.release} was there already"
+        log.detail = f"release {context.release} was already there"
         return
     receiving = upload.receive(content)
     paced = _paced(receiving, content, upload.bandwidth, log)
@@ -104,7 +104,7 @@ async def _require_same(context: NodeContext, upload: Upload, sources: Sources, 
     """Raises StepFailure if the release on the node, with this SHA-256, is not the one that is here."""
     try:
         content = await _content(upload, sources)
-    except SourceError:  # it is gone here, but whole there
+    except SourceError:  # it is gone here, but complete there
         return
     if content.sha256 != digest:
         raise StepFailure(

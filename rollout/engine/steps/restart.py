@@ -39,7 +39,7 @@ async def restart(context: NodeContext, plan: RestartPlan, log: StepLog) -> None
         tail = await explanation(context, plan)
         raise StepFailure(str(failure), hint=failure.hint, tail=tail) from None
     except (AnswerLost, CommandTimedOut) as error:
-        # The restart may have worked: what is observed decides.
+        # The restart may have worked: the observation decides.
         log.progress(str(error))
     while True:
         judgement = proof.judge(before, await _output(context, proof.observe))

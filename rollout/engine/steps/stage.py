@@ -1,4 +1,4 @@
-"""How far a node is on its roll, and what its roll does if it ends early there."""
+"""The stages of a node's roll, and what the roll does if it ends early in each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum, IntEnum, auto
 
 
 class Stage(IntEnum):
-    """How far a node is, in the order of the roll.
+    """The stages of a node, in the order of the roll.
 
     `LEAVING`, `RELEASED` and `RESTARTED` are reached before their first command is sent: if its answer gets
     lost, it may have worked. `DRAINED`, `ENTERED` and `RETURNED` are reached once they are proven.
@@ -39,7 +39,7 @@ class Stage(IntEnum):
 
 
 class Ending(Enum):
-    """What is done to a node whose roll ends early, by a failure or an interruption."""
+    """The handling of a node whose roll ends early, by a failure or an interruption."""
 
     LEAVE_AS_IT_IS = auto()
     """Send nothing."""
@@ -67,5 +67,5 @@ ENDINGS: Mapping[Stage, Ending] = {
     Stage.RETURNED: Ending.TAKE_OUT_IF_BAD,
     Stage.REJECTED: Ending.LEAVE_AS_IT_IS,
 }
-"""What is done where a roll ends early, by the stage that the node has reached. A node goes back only if its
-application is known to work: because nothing touched it, or because it was proven."""
+"""The handling of a roll that ends early, by the stage that the node has reached. A node goes back only if
+its application is known to work: because nothing touched it, or because it was proven."""

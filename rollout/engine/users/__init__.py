@@ -1,1 +1,1 @@
-"""The users of a service while nodes are rolled: what they get, and how it is judged."""
+"""The users of a service while nodes are rolled: the answers they get, and how these are judged."""

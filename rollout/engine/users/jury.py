@@ -40,7 +40,7 @@ class Jury:
         self._entered: dict[str, Look] = {}
         """The look right before each node took traffic again, with the new release."""
         self._away: set[str] = set()
-        """Nodes that left rotation and have not passed yet: no measure for others."""
+        """Nodes that left rotation and have not passed yet: others are not compared with them."""
         self._bake_began: dict[str, Look] = {}
         self._early_judgements: dict[str, int] = {}
         """How often each node was judged while it bakes."""
@@ -51,20 +51,20 @@ class Jury:
         return self._settings is not None
 
     def left(self, name: str) -> None:
-        """A node leaves rotation: from now on it is no measure for others."""
+        """Note that a node leaves rotation: from now on no other is compared with it."""
         self._away.add(name)
 
     async def entered(self, name: str) -> None:
-        """A node is about to take traffic again."""
+        """Note that a node is about to take traffic again."""
         self._entered[name] = await self._watch.look()
 
     async def bake_begins(self, name: str) -> None:
-        """The bake of a node begins, or begins anew: what was before is not judged."""
+        """Note that the bake of a node begins or begins again: nothing from before is judged."""
         self._bake_began[name] = await self._watch.look()
         self._early_judgements[name] = 0
 
     def passed(self, name: str) -> None:
-        """A node ended its roll in rotation: others may be compared with it."""
+        """Note that a node ended its roll in rotation: others may be compared with it."""
         self._away.discard(name)
 
     async def look(self, name: str) -> Judgement:
@@ -109,7 +109,7 @@ class Jury:
         return self._outage(names)
 
     def answers_by_release(self) -> dict[str, Counters]:
-        """What users got from each release during the deployment, by the name of the release."""
+        """The answers that users got from each release during the deployment, by the name of the release."""
         end, served = self._watch.looks[-1].totals, dict[str, Counters]()
         for name, servers in self._plan.placement.items():
             entered = self._entered.get(name)
@@ -130,7 +130,8 @@ class Jury:
         return outage(*self._evidence(names, now - _RECENT, parts=1))
 
     def _evidence(self, names: Collection[str], since: float, *, parts: int = _PARTS) -> tuple[Seen, Seen]:
-        """What users got from the named nodes since a time, and from those that they are compared with.
+        """The answers that users got from the named nodes since a time, and from the nodes to compare them
+        with.
 
         These are the nodes that still run the old release, if they are enough; else all others.
         """

@@ -1,4 +1,4 @@
-"""The users of a service during a deployment: what they get is watched, judged, and reported at the end."""
+"""The users of a service during a deployment: their answers are watched, judged, and reported at the end."""
 
 from __future__ import annotations
 

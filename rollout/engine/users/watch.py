@@ -32,7 +32,7 @@ class Look:
 
 
 class Watch:
-    """Looks at all load balancers again and again. One that does not answer is no error here."""
+    """Looks at all load balancers again and again. It is not an error if one does not answer."""
 
     def __init__(self, load_balancers: Collection[LoadBalancer]) -> None:
         self._load_balancers = load_balancers
@@ -49,7 +49,7 @@ class Watch:
 
     @property
     def before(self) -> Totals:
-        """What each server had answered before the first look."""
+        """The answers of each server before the first look."""
         return self._counters.before
 
     async def run(self) -> None:

@@ -94,7 +94,7 @@ async def test_nothing_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_a_paused_haproxy_is_given_up(haproxy_binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A HAProxy that hangs is given up after the timeout, and read again once it goes on."""
+    """An HAProxy that hangs is given up after the timeout, and read again once it goes on."""
     monkeypatch.setattr(transport, "TIMEOUT", 0.1)
 
     async with balancer(haproxy_binary, {"shop": ["server web1 127.0.0.1:1"]}) as lb:

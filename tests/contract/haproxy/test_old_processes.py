@@ -1,4 +1,4 @@
-"""Requests that a process of before a reload still runs: no new process shows them, its master does."""
+"""Requests that a process from before a reload still runs: no new process shows them, its master does."""
 
 from __future__ import annotations
 

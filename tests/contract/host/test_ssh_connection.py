@@ -222,6 +222,6 @@ asyncio.run(main())
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
     )
-    assert "its host key is not known" in done.stdout
+    assert "its host key is unknown" in done.stdout
     assert "does not speak SSH" in done.stdout
     assert done.stderr == ""

@@ -30,7 +30,7 @@ def connect(target: SshTarget) -> None:
 def follow(hint: str | None) -> None:
     """Do what a person would do with a hint."""
     assert hint is not None
-    command = hint.removeprefix("if the host was set up anew: ")
+    command = hint.removeprefix("if the host was reinstalled: ")
     subprocess.run(["sh", "-c", command], check=True, capture_output=True, timeout=20)
 
 
@@ -150,7 +150,7 @@ def test_authority_for_hosts_is_explained(start_sshd: StartSshd, tmp_path: Path)
     sshd.stop()
     sshd.start()
     sshd.known_hosts.write_text(f"@cert-authority * {public(authority)}\n")
-    with pytest.raises(HostKeyUnknown, match="rollout cannot check certificates of hosts"):
+    with pytest.raises(HostKeyUnknown, match="rollout cannot check host certificates"):
         connect(sshd.target())
     sshd.trust()
     connect(sshd.target())

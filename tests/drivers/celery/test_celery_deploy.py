@@ -31,7 +31,7 @@ def test_no_task_is_lost_and_the_queues_are_always_consumed(shop: CeleryShop, tm
     assert shop.least_consuming() == 1
     assert not set(before.values()) & set(shop.pids().values())
     assert shop.store.lrange("done", -1, -1)[0].endswith(" 2")
-    assert done.stdout.count("has executed a task of ours") == len(NODES)
+    assert done.stdout.count("has executed rollout's test task") == len(NODES)
     assert shop.nothing_of_ours()
     assert PASSWORD not in done.stdout + done.stderr
 
@@ -58,7 +58,7 @@ def test_a_worker_that_does_not_come_back_stops_the_deployment(shop: CeleryShop,
     )
     assert done.returncode == 1
     assert "Error: No such option: --nope" in done.stdout
-    assert "BROKEN: celery@web1 does not answer 5 s after it was to restart" in done.stdout
+    assert "BROKEN: celery@web1 does not answer 5 s after it was told to restart" in done.stdout
     assert (shop.pids()["web2"], shop.consuming()) == (before["web2"], {"web2"})
     for number in range(10):
         shop.app.send_task("shop.work", (number, 0))

@@ -16,7 +16,7 @@ from tests.support.command import rollout, write_inventory
     [
         (
             {"node": "celery@{node}x"},
-            "no worker celery@web1x answers at {broker}; those that do: celery@web1, celery@web2",
+            "no worker celery@web1x answers at {broker}; these do: celery@web1, celery@web2",
         ),
         (
             {"app": "shop.elsewhere"},

@@ -132,8 +132,8 @@ def test_a_broken_image_ends_with_the_old_container_serving(
         done = deploy(tmp_path, release)
         load.until(lambda answer: answer.body == "1.4\n", "the old release")
     assert done.returncode == 1
-    assert f"BROKEN: shop of shop:{release} {why}" in done.stdout
-    assert "the one of shop:1.4 runs again" in done.stdout
+    assert f"BROKEN: shop from shop:{release} {why}" in done.stdout
+    assert "the one from shop:1.4 runs again" in done.stdout
     assert f"| {last}" in done.stdout
     assert docker.containers() == {"shop": "shop:1.4"}
     assert docker.show("shop", ".Id") == before
@@ -144,7 +144,9 @@ def test_one_that_does_not_become_healthy_in_time(docker: Docker, tmp_path: Path
     """The old one is back before the time is up, so that the reason can be told."""
     run(docker, "--health-cmd", "[ $RELEASE = 1.4 ] || sleep 60", "--health-interval", "50ms")
     done = deploy(tmp_path, "1.5", timeout="7s")
-    assert "is not healthy in time: its health is starting; the one of shop:1.4 runs again" in done.stdout
+    assert (
+        "did not become healthy in time: its health is starting; the one from shop:1.4 runs again"
+    ) in done.stdout
     assert docker.containers() == {"shop": "shop:1.4"}
 
 
@@ -175,8 +177,11 @@ def test_an_image_that_cannot_be_had(docker: Docker) -> None:
 @pytest.mark.parametrize(
     ("made", "why"),
     [
-        (None, "there is no container shop: make it once by `docker run` or `docker create`"),
-        (("create", "--rm"), "container shop was made with --rm: it would be gone once it is stopped"),
+        (None, "there is no container shop: create it once with `docker run` or `docker create`"),
+        (
+            ("create", "--rm"),
+            "container shop was created with --rm: Docker would remove it as soon as it stops",
+        ),
         (
             ("create", "--label", "com.docker.swarm.service.name=shop"),
             "container shop belongs to Swarm: use `docker service update` as a command",
@@ -248,8 +253,8 @@ def test_a_replacement_that_was_cut_off_is_settled_first(docker: Docker) -> None
     assert agent("1.5", check=True) == (0, [])
     status, said = agent("dies")
     assert status == 1
-    assert said[0] == "a replacement of shop was cut off: its old container comes back first"
-    assert said[-1].endswith("the one of shop:1.4 runs again")
+    assert said[0] == "an earlier replacement of shop was interrupted: its old container comes back first"
+    assert said[-1].endswith("the one from shop:1.4 runs again")
     assert docker.containers() == {"shop": "shop:1.4"}
 
 

@@ -89,7 +89,7 @@ def test_a_preloaded_application_is_replaced_with_its_master(newest: GunicornSho
     for mode in ("reload", "rolling"):
         status, printed = newest.restart(mode, check=True)
         assert (status, newest.workers()) == (1, old)
-        assert "new workers of a master that runs would run the old code; use mode: upgrade" in printed
+        assert "new workers of the running master would run the old code; use mode: upgrade" in printed
     status, printed = newest.restart("upgrade")
     assert status == 0, printed
     assert not newest.workers() & old

@@ -64,7 +64,7 @@ def test_a_worker_that_does_not_finish_in_time_is_ended(service: Service) -> Non
         done = service.deploy("1.1", drain="500ms")
         jobs.answer(number)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"worker {victim} has not finished within 0.5 s: ended" in done.stdout
+    assert f"worker {victim} did not finish within 0.5 s, so it was killed" in done.stdout
     assert jobs.lost == []
     assert victim not in service.workers()
 
@@ -81,7 +81,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("how", BROKEN)
 def test_a_broken_release_changes_nothing(service: Service, how: str) -> None:
-    """Its workers are ended, the old ones go on, and what they printed is told; one that dies comes back."""
+    """Its workers are ended, the old ones keep running, their output is shown; one that dies comes back."""
     code, message = BROKEN[how]
     service.add("1.1", code.format(file=service.folder / "once"))
     old = service.workers()
@@ -92,7 +92,7 @@ def test_a_broken_release_changes_nothing(service: Service, how: str) -> None:
         assert done.returncode == 1, told
         assert "BROKEN: the " in told
         assert message in told, told + service.log.read_text()
-        assert f"; the {WORKERS} old ones go on" in told
+        assert f"; the {WORKERS} old ones keep running" in told
         assert "/releases/1.1 ended before all were ready: given up" in told, service.log.read_text()
         assert "'no dictionary'" not in code or "no dictionary" in told
         assert service.workers() == old

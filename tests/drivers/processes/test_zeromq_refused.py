@@ -39,13 +39,13 @@ REFUSED: dict[str, tuple[Callable[[Service], dict[str, str]], str]] = {
     "no pidfile": (lambda _: {"pidfile": "/no/such.pid"}, "there is no pidfile /no/such.pid"),
     "a stale one": (stale, "is stale: no process"),
     "no number": (lambda service: {"pidfile": written(service, "shop")}, "holds no process id"),
-    "another program's": (of_another_program, "its number went to another program"),
+    "another program's": (of_another_program, "another program may have its process id by now"),
     "a program that would die of it": (
         lambda service: {"pidfile": written(service, str(min(service.workers())))},
         ") does not handle SIGHUP: is it the supervisor?",
     ),
     "a signal that it would die of": (lambda _: {"signal": "USR1"}, "does not handle SIGUSR1"),
-    "no folder": (lambda _: {"beats": "/no/such"}, "there is no folder /no/such, in which workers beat"),
+    "no folder": (lambda _: {"beats": "/no/such"}, "there is no folder /no/such for the workers' heartbeats"),
     "nobody beats": (lambda service: {"beats": empty(service)}, "beats in"),
     "no log": (lambda _: {"log": "/no/such.log"}, "the log /no/such.log cannot be read: No such file"),
 }

@@ -83,7 +83,7 @@ def test_a_broken_release_stops_at_the_first_service(runit: Runit, start: Start)
     with Load(runit.address, 8001, rate=50) as load:
         done = deploy(runit, "broken", "shop-1 shop-2")
     assert done.returncode == 1
-    assert "BROKEN: shop-1 was restarted, and ends again as soon as it has started; 1 of the other 1 run" in (
+    assert "BROKEN: shop-1 was restarted, but ends as soon as it has started; 1 of the other 1 run" in (
         done.stdout
     )
     assert "| no such table: orders" in done.stdout
@@ -97,7 +97,7 @@ def test_a_process_that_ends_after_a_moment_proves_nothing(runit: Runit, start: 
     start()
     status, said = agent()
     assert (status, len(said)) == (1, 1), said
-    assert said[0] == "BROKEN: shop was restarted, and ends again as soon as it has started"
+    assert said[0] == "BROKEN: shop was restarted, but ends as soon as it has started"
 
 
 def test_what_is_down_goes_first_and_comes_up(runit: Runit, start: Start) -> None:
@@ -139,7 +139,7 @@ def test_a_process_that_does_not_stop_in_time(runit: Runit, start: Start) -> Non
     assert (status, said) == (
         1,
         [
-            f"shop has not stopped in time: process {before} was sent TERM and goes on; "
+            f"shop has not stopped in time: process {before} got TERM and still runs; "
             "runit starts the new one when it ends"
         ],
     )
@@ -161,8 +161,8 @@ def test_what_is_down_by_design_is_refused_beforehand(runit: Runit, start: Start
         assert (status, said) == (
             1,
             [
-                "spare is down, and has a file `down` in its folder, so that it stays down: "
-                "start it once with `sv up spare`, or leave it out of `restart.runit`"
+                "spare is down, and a file `down` in its folder keeps it down: start it "
+                "once with `sv up spare`, or leave it out of `restart.runit`"
             ],
         )
     assert runit.pids() == before

@@ -116,7 +116,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "no pidfile": (lambda pidfile: None, "there is no pidfile"),
     "a stale one": (stale, "is stale: no process"),
     "no number": (lambda pidfile: pidfile.write_text("shop\n"), "holds no process id"),
-    "another program's": (of_another_program, "its number went to another program"),
+    "another program's": (of_another_program, "another program may have its process id by now"),
 }
 
 

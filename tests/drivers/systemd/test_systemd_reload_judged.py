@@ -105,7 +105,7 @@ def test_a_unit_that_does_not_run_is_refused(host: SystemdHost) -> None:
     """There is nothing that could load anew."""
     host.add_unit(UNIT, f"{RUNS}\nExecReload=/bin/true")
     refused = precheck(host)
-    assert refused == Completed(1, (f"{UNIT} is not active: only what runs can be reloaded",))
+    assert refused == Completed(1, (f"{UNIT} is not active: only a running unit can be reloaded",))
 
 
 def test_who_may_reload_is_told_beforehand(host: SystemdHost) -> None:
@@ -143,7 +143,7 @@ def test_a_reload_is_judged_by_what_systemd_shows(host: SystemdHost) -> None:
     )
     start(host, f"{RUNS}\nExecReload=/bin/false")
     _, judgement = reload(host, command=f"systemctl reload --no-block {UNIT}")
-    failed = f"the reload of {UNIT} failed (ReloadResult=exit-code): it goes on as it was"
+    failed = f"the reload of {UNIT} failed (ReloadResult=exit-code): it keeps running as before"
     assert judgement == ProofResult(ProofStatus.FAILED, failed)
 
 

@@ -20,7 +20,7 @@ from rollout.restart.uwsgi import plan_restart
 NOT_A_FIFO: dict[str, tuple[Callable[[Path], object], str]] = {
     "none": (lambda fifo: None, "there is no FIFO"),
     "a file": (lambda fifo: fifo.touch(), "is not a FIFO"),
-    "nobody reads": (os.mkfifo, "nobody reads the FIFO"),
+    "nobody reads": (os.mkfifo, "no process reads the FIFO"),
 }
 
 
@@ -70,7 +70,7 @@ def test_a_fifo_of_somebody_else(server: Server) -> None:
     become = ["setpriv", "--reuid=nobody", "--clear-groups", "sh", "-c", line]
     done = subprocess.run(become, capture_output=True, text=True)
     assert done.returncode == 1
-    assert f"the FIFO {server.fifo} may not be written to" in done.stdout
+    assert f"no permission to write to the FIFO {server.fifo}" in done.stdout
 
 
 def test_a_check_touches_nothing(server: Server) -> None:

@@ -137,7 +137,7 @@ def test_an_unknown_host_key(shell: Shell, sshd: Sshd) -> None:
     """It is refused with the line that would add it; nothing is added by itself."""
     sshd.known_hosts.write_text("")
     by_ssh(shell, sshd)
-    refused(shell.run("deploy"), 3, "web1: its host key is not known", "ssh-keyscan")
+    refused(shell.run("deploy"), 3, "web1: its host key is unknown", "ssh-keyscan")
     assert shell.restarted == []
     assert sshd.known_hosts.read_text() == ""
 

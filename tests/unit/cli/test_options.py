@@ -50,11 +50,13 @@ def test_a_lock_is_broken_once_that_is_confirmed(shell: Shell) -> None:
         wait(lambda: paused(shell), "the pause", within=30)
         kept = shell.run("lock", "--break")
         assert (kept.code, kept.error) == (3, "")
-        assert kept.out.endswith("break it? A deployment that still runs will halt [y/N] the lock stays\n")
+        assert kept.out.endswith(
+            "break it? A deployment that is still running will halt [y/N] the lock stays\n"
+        )
         broken = shell.run("lock", "--release", "--yes")
         assert (broken.code, broken.out.splitlines()[1:]) == (
             0,
-            ["the lock is broken; a deployment that still runs halts"],
+            ["the lock is broken; a deployment that is still running will halt"],
         )
         assert broken.error == "rollout: `rollout lock --release` is now `rollout lock --break`\n"
         assert process.wait(timeout=60) == 130

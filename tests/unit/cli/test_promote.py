@@ -40,7 +40,7 @@ def test_promote_lets_it_go_on_from_another_terminal(shell: Shell) -> None:
     assert (process.returncode, error) == (0, "")
     assert PAUSED in out
     assert "continues: " in out
-    assert "asked to go on" in out
+    assert "asked to continue" in out
     assert shell.restarted == ["web1", "web2"]
 
 

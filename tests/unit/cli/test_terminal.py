@@ -86,7 +86,7 @@ def test_the_table_says_what_becomes_of_an_interrupted_deployment(shell: Shell) 
         screen.process.send_signal(signal.SIGINT)
         screen.shows("halted, no further node starts: SIGINT", "halted, 1 in flight")
         screen.process.send_signal(signal.SIGTERM)
-        screen.shows("SIGTERM again: the nodes in flight are brought to a safe end at once")
+        screen.shows("SIGTERM again: bringing the nodes in flight to a safe end at once")
         assert screen.code() == 130
         screen.shows("web1 failed at restart", "left out: it takes no traffic", "1 untouched: web2")
         screen.shows("rollout resume -i rollout.yml", "rollout restore -i rollout.yml")

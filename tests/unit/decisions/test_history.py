@@ -136,6 +136,8 @@ def test_the_releases_before() -> None:
     noted = (ReleaseNoted("web1", "1"), ReleaseNoted("web2", MASK))
     half = deployment(*noted, *GOOD, FAILED)
     assert releases_before(half, ["web1"]) == {"web1": "1"}
-    with pytest.raises(Refused, match="the release that web2 ran before deployment 1 is not known") as raised:
+    with pytest.raises(
+        Refused, match="rollout does not know which release web2 ran before deployment 1"
+    ) as raised:
         releases_before(half, ["web1", "web2"])
     assert raised.value.hint == "rollout rollback --to RELEASE"

@@ -48,7 +48,7 @@ def test_it_never_overwrites(tmp_path: Path) -> None:
     """A file that exists stays as it is, whatever is in it."""
     path = tmp_path / "prod.yml"
     path.write_text("mine")
-    with pytest.raises(UsageError, match="exists and was left as it is"):
+    with pytest.raises(UsageError, match="already exists; rollout did not change it"):
         _run(str(path))
     assert path.read_text() == "mine"
 
@@ -57,7 +57,7 @@ def test_it_does_not_follow_a_link(tmp_path: Path) -> None:
     """A dangling link is something that exists."""
     link = tmp_path / "prod.yml"
     link.symlink_to(tmp_path / "elsewhere.yml")
-    with pytest.raises(UsageError, match="exists and was left as it is"):
+    with pytest.raises(UsageError, match="already exists; rollout did not change it"):
         _run(str(link))
     assert not (tmp_path / "elsewhere.yml").exists()
 

@@ -20,5 +20,5 @@ def test_it_is_shown_in_a_line() -> None:
 @pytest.mark.parametrize("services", ["", " ", "-v", "shop -v", "shop\nother", " shop"])
 def test_what_cannot_be_services_is_a_mistake_of_the_inventory(services: str) -> None:
     """An option of `sv` is no service, either."""
-    with pytest.raises(ValidationError, match="expected a service or several"):
+    with pytest.raises(ValidationError, match="expected one or more services"):
         Restart(runit=services)

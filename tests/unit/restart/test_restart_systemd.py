@@ -206,7 +206,7 @@ def test_a_reload_is_what_a_person_would_type() -> None:
         (
             {"ReloadResult": "timeout"},
             ProofStatus.FAILED,
-            "failed (ReloadResult=timeout): it goes on as it was",
+            "failed (ReloadResult=timeout): it keeps running as before",
         ),
         (
             {"ActiveState": "reloading", "SubState": "reload-notify"},

@@ -100,7 +100,7 @@ def test_a_halt_is_told_at_once_and_stays_in_sight(records: list[Record]) -> Non
     screen.show(StepStarted("web1", Step.DRAIN), Halted("SIGINT: the nodes in flight finish"))
     assert "halted, no further node starts: SIGINT: the nodes in flight finish" in screen.out.getvalue()
     assert screen.lines()[-1].endswith("0 of 3 · halted, 1 in flight")
-    screen.show(Halted("SIGINT again: the nodes in flight are brought to a safe end at once"))
+    screen.show(Halted("SIGINT again: bringing the nodes in flight to a safe end at once"))
     assert "SIGINT again" in screen.out.getvalue()
 
 

@@ -45,7 +45,7 @@ web2 failed at restart after 1.2 s: exit status 1
 
 what to run next, or deploy again once the cause is fixed:
   rollout status -i 'my prod.yml'    # see where every node stands
-  rollout resume -i 'my prod.yml'    # go on where it stopped
+  rollout resume -i 'my prod.yml'    # continue where it stopped
   rollout restore -i 'my prod.yml'   # put web2 back as it was, if it is healthy
   rollout rollback -i 'my prod.yml'  # put the old release back on web2 web1
 """
@@ -114,4 +114,4 @@ def test_a_node_put_back_by_hand(records: list[Record]) -> None:
     """A node that was left out and returns has its line."""
     stream = io.StringIO()
     PlainView(stream).show(Record(17, 1, records[0].time, NodeReturned("web1")))
-    assert stream.getvalue() == "12:00:00 web1  ready    takes traffic again, by hand\n"
+    assert stream.getvalue() == "12:00:00 web1  ready    was put back by hand and takes traffic again\n"

@@ -124,7 +124,7 @@ def test_an_interruption_names_the_nodes_in_doubt(records: list[Record]) -> None
         "",
         "what to run next, or deploy again once the cause is fixed:",
         "  rollout status -i 'my prod.yml'    # see where every node stands",
-        "  rollout resume -i 'my prod.yml'    # go on where it stopped",
+        "  rollout resume -i 'my prod.yml'    # continue where it stopped",
         "  rollout restore -i 'my prod.yml'   # put web1 back as it was, if it is healthy",
         "  rollout rollback -i 'my prod.yml'  # put the old release back on web1",
     ]
@@ -148,7 +148,7 @@ def test_a_node_that_was_put_back_needs_no_command(records: list[Record]) -> Non
         "",
         "what to run next, or deploy again once the cause is fixed:",
         "  rollout status -i 'my prod.yml'    # see where every node stands",
-        "  rollout resume -i 'my prod.yml'    # go on where it stopped",
+        "  rollout resume -i 'my prod.yml'    # continue where it stopped",
         "  rollout rollback -i 'my prod.yml'  # put the old release back on web1",
     ]
 
@@ -173,7 +173,7 @@ def test_what_others_changed_is_not_told_as_ours(records: list[Record], left_out
     ("step", "told"),
     [
         (Step.PREPARE, "untouched"),
-        (Step.RESTART, "no load balancer could take it out: it runs as it is now"),
+        (Step.RESTART, "no load balancer could take it out: it keeps running in its present state"),
     ],
 )
 def test_without_load_balancers_nothing_is_left_out(records: list[Record], step: Step, told: str) -> None:
