@@ -45,7 +45,7 @@ def main(options: Options) -> None:
     supervisor = proc.of_pidfile(options.pidfile)
     number = signal.Signals["SIG" + options.signal]
     proc.may_signal(supervisor)
-    _require_that_it_heeds(supervisor, number)
+    _require_signal_handler(supervisor, number)
     workers = Workers(supervisor, options.beats)
     log = _log(options.log)
     if options.check:
@@ -185,7 +185,7 @@ def _end(worker: Process) -> None:
             raise
 
 
-def _require_that_it_heeds(supervisor: Process, number: int) -> None:
+def _require_signal_handler(supervisor: Process, number: int) -> None:
     """Raises Failed if that signal would end the supervisor, or do nothing."""
     status = proc.status(supervisor)
     masks = [int(status[name], 16) for name in ("SigCgt", "SigBlk")]

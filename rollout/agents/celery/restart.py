@@ -58,7 +58,7 @@ def main(options: Options) -> None:
             end = deadline.after(options.timeout)
             with _explained_by(workers_log):
                 _run_start_line(options.start, end)
-                _come_anew(worker, old, end, options.timeout)
+                _wait_for_new_life(worker, old, end, options.timeout)
         with _explained_by(workers_log):
             require_queues(worker, lasting, end)
             require_execution(app, worker, end, options.timeout)
@@ -144,7 +144,7 @@ def _run_start_line(line: str, end: Deadline) -> None:
         raise Failed(f"`{line}` exited with {process.returncode}")
 
 
-def _come_anew(worker: Worker, old: Life, end: Deadline, seconds: float) -> None:
+def _wait_for_new_life(worker: Worker, old: Life, end: Deadline, seconds: float) -> None:
     seen = [old]
 
     def came() -> bool:

@@ -19,7 +19,7 @@ _SOON = 10.0
 """Seconds for things that take a moment, such as taking over a FIFO, or ending a master that has no work."""
 
 
-def whoever_reads(fifo: str) -> Optional[Process]:
+def find_reader(fifo: str) -> Optional[Process]:
     """The master that reads a FIFO. After a refork that was interrupted, that is the master that should read
     it and reads its other FIFO. None if there is neither. Raises Failed."""
     missing = None if os.path.exists(fifo) else processes.no_fifo(fifo)

@@ -16,7 +16,7 @@ from rollout.agents.common.talk import Failed, say
 from rollout.agents.uwsgi import processes
 from rollout.agents.uwsgi.loading import must_load, names_one
 from rollout.agents.uwsgi.processes import Child
-from rollout.agents.uwsgi.refork import Reforking, clear_up, whoever_reads
+from rollout.agents.uwsgi.refork import Reforking, clear_up, find_reader
 from rollout.agents.uwsgi.rules import must_fit
 from rollout.agents.uwsgi.settings import settings_of
 
@@ -40,7 +40,7 @@ class Options(NamedTuple):
 
 def main(options: Options) -> None:
     fifo, mode = options.fifo, options.mode
-    master = whoever_reads(fifo) if mode == "refork" else processes.reader(fifo)
+    master = find_reader(fifo) if mode == "refork" else processes.reader(fifo)
     if master is None:
         raise processes.nobody_reads(fifo)
     settings = settings_of(master)
