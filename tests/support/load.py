@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Self
 
 from tests.support.background import Background
@@ -92,3 +92,21 @@ class Load(Background):
             return int(head.split()[1]), body
         finally:
             writer.close()
+
+
+def cost_of_one_at_a_time(loads: Sequence[Load], old: str, new: str) -> str:
+    """What it cost the users of several processes that went from `old` to `new`, in words.
+
+    `loads` has one load for each process. Fails if two of the processes were away at the same time.
+    """
+    gaps = []
+    for load in loads:
+        assert load.bodies == [old, new]
+        last = max(answer.at for answer in load.answers if answer.body == old)
+        first = min(answer.at for answer in load.answers if answer.body == new)
+        gaps.append((last, first))
+    assert all(ended < begun for (_, ended), (begun, _) in itertools.pairwise(sorted(gaps)))
+    away = max(ended - begun for begun, ended in gaps)
+    lost = sum(len(load.lost) for load in loads)
+    serving = f"{len(loads) - 1} of {len(loads)} always serve"
+    return f"{serving}; each is away for {away:.2f} s at most, {lost} requests lost"

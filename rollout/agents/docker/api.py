@@ -14,7 +14,7 @@ from rollout.agents.common import programs
 from rollout.agents.common.talk import Failed
 
 
-class Refused(Failed):
+class RequestRejected(Failed):
     """The daemon answered with an error; `status` is that of HTTP."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -43,7 +43,7 @@ class Docker(http.client.HTTPConnection):
         self.sock = ours
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Send a request, and return the daemon's answer; `path` may hold a query. Raises Refused, Failed."""
+        """Send a request, and return the daemon's answer; `path` may hold a query. Raises RequestRejected, Failed."""
         headers = {} if body is None else {"Content-Type": "application/json"}
         try:
             self.request(method, path, None if body is None else json.dumps(body), headers)
@@ -55,15 +55,15 @@ class Docker(http.client.HTTPConnection):
             raise Failed(errors.split("\n")[-1] or f"the Docker daemon hung up: {error!r}") from None
         value = json.loads(text) if text else None
         if answer.status >= http.HTTPStatus.BAD_REQUEST:
-            raise Refused(answer.status, (value or {}).get("message") or answer.reason)
+            raise RequestRejected(answer.status, (value or {}).get("message") or answer.reason)
         return value
 
     def container(self, name: str) -> Any:
-        """A container as `docker inspect` shows it. Raises Refused."""
+        """A container as `docker inspect` shows it. Raises RequestRejected."""
         return self.ask("GET", f"/containers/{quote(name)}/json")
 
     def image(self, name: str) -> Any:
-        """An image as `docker image inspect` shows it. Raises Refused."""
+        """An image as `docker image inspect` shows it. Raises RequestRejected."""
         return self.ask("GET", f"/images/{quote(name)}/json")
 
     def last_lines(self, container: str, count: int) -> List[str]:

@@ -16,7 +16,7 @@ from rollout.agents.common import deadline, programs
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.talk import Failed, say, still_heard
 from rollout.agents.docker import copy
-from rollout.agents.docker.api import Docker, Refused, reach
+from rollout.agents.docker.api import Docker, RequestRejected, reach
 
 _LOOK_AGAIN = 0.1
 _STEADY = 3.0
@@ -121,7 +121,7 @@ def _replace(docker: Docker, old: Any, image: str, end: Deadline) -> None:
 def _pull(docker: Docker, image: str, end: Deadline) -> None:
     try:
         docker.image(image)
-    except Refused as refused:
+    except RequestRejected as refused:
         if refused.status != _NOT_FOUND:
             raise
         say(f"{image} is not on this machine yet: pulling it")
@@ -202,7 +202,7 @@ def _shown(docker: Docker, name: str) -> Any:
     """A container as Docker shows it; None if there is no such container."""
     try:
         return docker.container(name)
-    except Refused as refused:
+    except RequestRejected as refused:
         if refused.status != _NOT_FOUND:
             raise
         return None
@@ -220,6 +220,6 @@ def _remove(docker: Docker, container: str) -> None:
     """End and remove a container, if it is there; its volumes stay."""
     try:
         docker.ask("DELETE", f"/containers/{quote(container)}?force=1")
-    except Refused as refused:
+    except RequestRejected as refused:
         if refused.status != _NOT_FOUND:
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import pytest
 
 from rollout.restart.runit import plan_restart
 from tests.support.command import rollout, write_inventory
-from tests.support.load import Load
+from tests.support.load import Load, cost_of_one_at_a_time
 from tests.support.users import NOBODY, SUDOER, need_root
 
 if TYPE_CHECKING:
@@ -61,16 +60,7 @@ def test_services_are_restarted_one_after_another(runit: Runit, start: Start) ->
     after = runit.pids()
     assert len(after) == 3
     assert not set(before.values()) & set(after.values())
-    gaps = []
-    for load in loads:
-        assert load.bodies == ["1.4", "1.5"]
-        last = max(answer.at for answer in load.answers if answer.body == "1.4")
-        first = min(answer.at for answer in load.answers if answer.body == "1.5")
-        gaps.append((last, first))
-    assert all(ended < begun for (_, ended), (begun, _) in itertools.pairwise(sorted(gaps)))
-    away = max(ended - begun for begun, ended in gaps)
-    lost = sum(len(load.lost) for load in loads)
-    print(f"2 of 3 always serve; each is away for {away:.2f} s at most, {lost} requests lost")  # noqa: T201
+    print(cost_of_one_at_a_time(loads, "1.4", "1.5"))  # noqa: T201
 
 
 def test_a_broken_release_stops_at_the_first_service(runit: Runit, start: Start) -> None:
