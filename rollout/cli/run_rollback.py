@@ -10,7 +10,7 @@ from rollout.cli.first_events import deployment_started
 from rollout.cli.session import Session
 from rollout.cli.tell_error import tell
 from rollout.decisions.fold import fold
-from rollout.decisions.history import releases_before
+from rollout.decisions.history import rollback_releases
 from rollout.decisions.plan import Plan
 from rollout.decisions.progress import Progress
 from rollout.errors import Refused, RolloutError
@@ -27,7 +27,7 @@ async def run_rollback(
     A rollback that fails is not rolled back itself. Raises LoadBalancerError, and Refused where a rollback is
     not safe or an old release is not known.
     """
-    releases = dict.fromkeys(nodes, to) if to else releases_before(last, nodes)
+    releases = rollback_releases(last, nodes, to)
     common, _ = Counter(releases.values()).most_common(1)[0]
     # A node that others took out was touched too: it is rolled back, and stays as they set it.
     plan, seen = await session.plan(nodes, common, include_out_of_rotation=True, in_waves=False)

@@ -81,12 +81,15 @@ def nodes_to_roll_back(last: Progress, inventory: Inventory) -> tuple[str, ...]:
     return last.touched
 
 
-def releases_before(last: Progress, nodes: Sequence[str]) -> Mapping[str, str]:
-    """The release that each of `nodes` ran before `last`. Raises Refused if one of them is unknown."""
+def rollback_releases(last: Progress, nodes: Sequence[str], to: str | None = None) -> Mapping[str, str]:
+    """The release that each of `nodes` goes back to: `to`, or else the one that it ran before `last`.
+
+    Raises Refused if one of them is unknown, or was copied from where it is masked.
+    """
     known = {
         name: release
         for name in nodes
-        if (release := last.nodes[name].previous_release) and not is_masked(release)
+        if (release := to or last.nodes[name].previous_release) and not is_masked(release)
     }
     if unknown := [name for name in nodes if name not in known]:
         raise Refused(

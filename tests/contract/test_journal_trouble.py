@@ -15,6 +15,7 @@ from rollout.events import (
     Warned,
 )
 from tests.support.journals import ended, opened, run_python
+from tests.support.needs import missing
 
 NOBODY = 65534
 
@@ -184,7 +185,7 @@ except JournalError as error:
 def test_a_user_without_a_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a container a user may have neither a name nor a home."""
     if os.geteuid() != 0:
-        pytest.skip("needs root, to become a user without a name")
+        missing("needs root, to become a user without a name")
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.delenv("HOME", raising=False)
     assert ended(run_python(HOMELESS)) == "set XDG_STATE_HOME to choose another folder for it\n"

@@ -6,11 +6,15 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from rollout.domain import Completed, Outcome
 from rollout.events import Halted, Paused, Served, StepFinished, WentOn
 from tests.support.rolling import Rolling, rolling
 from tests.support.until import until
 from tests.support.visitors import crowd
+
+pytestmark = pytest.mark.every_haproxy
 
 BAKED: Any = {"canary": 1, "bake": "3s", "judge": {"min_requests": 50}}
 

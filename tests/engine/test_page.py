@@ -17,6 +17,8 @@ from tests.support.site import inventory, page_rotation, site
 from tests.support.until import until, until_seen
 from tests.support.visitors import Visitor, crowd
 
+pytestmark = pytest.mark.every_haproxy
+
 DOWN = (
     "option httpchk GET /_status",
     "default-server check inter 50ms rise 2 fall 2",

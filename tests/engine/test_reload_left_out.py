@@ -7,9 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from rollout.domain import Outcome
 from tests.support.rolling import Rolling, rolling
 from tests.support.until import until, until_seen
+
+pytestmark = pytest.mark.every_haproxy
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.balancer import CONTAINED
+from tests.support.needs import missing
 from tests.support.shop import CHECKED, Shop, shop
 from tests.support.until import until_seen
 
@@ -21,7 +22,7 @@ NOTICED = 1.0
 @pytest.fixture(autouse=True)
 def contained() -> None:
     if subprocess.run([*CONTAINED, "true"], capture_output=True).returncode != 0:
-        pytest.skip("needs root, for process numbers of its own")
+        missing("needs root, for process numbers of its own")
 
 
 async def out_again(here: Shop) -> float:

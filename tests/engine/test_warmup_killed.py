@@ -17,6 +17,8 @@ from tests.support.balancer import Balancer
 from tests.support.rolling import CHECK
 from tests.support.shop import Shop, shop
 
+pytestmark = pytest.mark.every_haproxy
+
 BACKENDS = {
     "shop": (*CHECK, "default-server weight 100", "server web1 {web1}", "server web2 {web2}"),
 }

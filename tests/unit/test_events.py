@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any, get_type_hints
 
@@ -18,6 +19,36 @@ EVERY_KIND = [
     for kind in vars(events_module).values()
     if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
 ]
+
+FIELDS = {
+    "DeploymentStarted": (
+        "service release nodes skipped load_balancers window canary inventory user host pid "
+        "releases rollback_of on_failure on_judged waves balanced"
+    ),
+    "DeploymentResumed": "nodes skipped user host pid",
+    "ServerNoted": "node load_balancer backend server admin weight status warmup",
+    "ReleaseNoted": "node release",
+    "StepStarted": "node step",
+    "CommandSent": "node step target line",
+    "OutputSeen": "node step text",
+    "Progressed": "node step detail sessions",
+    "StepFinished": "node step seconds detail",
+    "StepFailed": "node step seconds reason hint tail unknown changed_by_others",
+    "HookStarted": "hook node on line",
+    "HookPrinted": "hook node text",
+    "HookEnded": "hook node seconds failure",
+    "NodeFinished": "node seconds",
+    "NodeFailed": "node left_out",
+    "NodeReturned": "node",
+    "Warned": "message node",
+    "Halted": "reason gave_up judged",
+    "Paused": "reason",
+    "WentOn": "reason",
+    "Served": "release requests errors",
+    "Probed": "asked failed median longest",
+    "DeploymentFinished": "outcome seconds reason",
+}
+"""The fields of every kind. Journals on disk hold them, and other programs read them in `--output json`."""
 
 
 def events(kind: type[Event]) -> st.SearchStrategy[Event]:
@@ -43,6 +74,13 @@ def test_kinds_are_all_there_is() -> None:
     """Every class of event can be read back by its name."""
     assert sorted(KINDS) == sorted(kind.__name__ for kind in EVERY_KIND)
     assert set(KINDS.values()) == set(EVERY_KIND)
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+def test_no_kind_and_no_field_is_renamed_or_removed(kind: str) -> None:
+    """A rename would lose what old journals hold, without an error: an unknown name is passed over."""
+    fields = {field.name for field in dataclasses.fields(KINDS[kind])}
+    assert fields >= set(FIELDS[kind].split())
 
 
 def test_a_kind_of_a_newer_version_is_passed_over() -> None:

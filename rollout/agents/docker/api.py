@@ -43,7 +43,10 @@ class Docker(http.client.HTTPConnection):
         self.sock = ours
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Send a request, and return the daemon's answer; `path` may hold a query. Raises RequestRejected, Failed."""
+        """Send a request, and return the daemon's answer; `path` may have a query.
+
+        Raises RequestRejected, Failed.
+        """
         headers = {} if body is None else {"Content-Type": "application/json"}
         try:
             self.request(method, path, None if body is None else json.dumps(body), headers)

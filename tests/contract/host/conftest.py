@@ -11,6 +11,7 @@ from rollout.adapters.local import LocalHost
 from rollout.adapters.ssh import SshPool
 from rollout.domain import SshTarget
 from rollout.ports import Host
+from tests.support.needs import missing
 from tests.support.sshd import PROGRAM, Sshd
 
 StartSshd = Callable[..., Sshd]
@@ -30,7 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def start_sshd(tmp_path: Path) -> Iterator[StartSshd]:
     """Starts any number of sshd; they are stopped when the test ends."""
     if not PROGRAM.exists():
-        pytest.skip("needs the package openssh-server")
+        missing("needs the package openssh-server")
     with ExitStack() as running:
 
         def start(name: str = "sshd", **options: Any) -> Sshd:

@@ -16,6 +16,7 @@ import pytest
 from rollout.adapters.ssh import SshHost, SshPool
 from rollout.adapters.ssh.relay import EXPLAIN, explained, relay
 from rollout.errors import AnswerLost, CommandTimedOut, HostError
+from tests.support.needs import missing
 from tests.support.sshd import Sshd
 
 StartSshd = Callable[..., Sshd]
@@ -188,7 +189,7 @@ def test_programs_that_reach_a_socket(path: str, tmp_path: Path, program: str) -
     """Each of the three ways past sshd works where it is the only one."""
     found = sys.executable if program == "python3" else shutil.which(program)
     if found is None:
-        pytest.skip(f"needs {program}")
+        missing(f"needs {program}")
     only = tmp_path / "bin"
     only.mkdir()
     (only / program).symlink_to(Path(found).resolve())

@@ -7,10 +7,10 @@ import signal
 import subprocess
 from pathlib import Path
 
-import pytest
 from gunicorn_support import GunicornShop, running
 
 from tests.support.until import wait
+from tests.support.users import need_root
 
 
 def test_another_program_is_not_signalled(newest: GunicornShop) -> None:
@@ -74,9 +74,9 @@ def test_two_deployments_do_not_listen_at_once(newest: GunicornShop) -> None:
     assert (len(newest.workers()), newest.left_behind()) == (3, [])
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
 def test_the_new_code_is_tried_with_no_more_rights_than_its_master_has(tmp_path: Path) -> None:
     """Root's agent loads the application as the user whom the master runs as."""
+    need_root()
     with running(tmp_path, "Debian's") as shop:
         for folder in [tmp_path, *list(tmp_path.parents)[:3]]:
             folder.chmod(0o755)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.drivers.processes.service import Service
+from tests.support.users import need_root
 
 
 def stale(service: Service) -> dict[str, str]:
@@ -79,9 +80,9 @@ def test_a_deployment_is_refused(service: Service) -> None:
     assert (service.folder / "current").readlink() == current
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
 def test_a_supervisor_of_somebody_else_may_not_be_signalled(service: Service) -> None:
     """Who may not signal it is told whose it is."""
+    need_root()
     for folder in service.pidfile.parents:
         if folder.owner() == "root" and folder.name.startswith(("pytest-", "popen-", "refused")):
             folder.chmod(0o755)

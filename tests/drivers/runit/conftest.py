@@ -15,6 +15,7 @@ import pytest
 
 from rollout.agents.common.proc import children, find
 from tests.support.loopback import own_address
+from tests.support.needs import missing
 
 PROGRAM = Path("/usr/bin/runsvdir")
 SHOP = Path(__file__).parents[1] / "supervisor" / "shop.py"
@@ -84,8 +85,7 @@ class Runit:
 def runit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runit:
     """One that is not started yet; `sv` knows its services."""
     if not PROGRAM.exists():
-        reason = "needs the package runit"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+        missing("needs the package runit")
     made = Runit(tmp_path)
     monkeypatch.setenv("SVDIR", str(made.services))
     return made

@@ -18,6 +18,7 @@ from rollout.inventory.restart import Signal
 from rollout.restart.signal import plan_restart
 from tests.support.command import rollout, write_inventory
 from tests.support.until import wait
+from tests.support.users import need_root
 
 FORKING = Path(__file__).with_name("forking.py")
 Start = Callable[..., Process]
@@ -143,9 +144,9 @@ def test_a_process_without_children_has_none_to_replace(pidfile: Path) -> None:
         alone.wait()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
 def test_a_process_of_somebody_else_may_not_be_signalled(pidfile: Path) -> None:
     """Who may not signal the process is told whose it is, and nothing is sent."""
+    need_root()
     theirs = subprocess.Popen(["sleep", "60"])
     try:
         pidfile.write_text(str(theirs.pid))

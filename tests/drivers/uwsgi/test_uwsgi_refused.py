@@ -16,6 +16,7 @@ from rollout.agents.uwsgi.rules import must_fit
 from rollout.agents.uwsgi.settings import Settings, settings_of
 from rollout.inventory.restart import Uwsgi
 from rollout.restart.uwsgi import plan_restart
+from tests.support.users import need_root
 
 NOT_A_FIFO: dict[str, tuple[Callable[[Path], object], str]] = {
     "none": (lambda fifo: None, "there is no FIFO"),
@@ -58,9 +59,9 @@ def test_a_fifo_that_another_program_reads(server: Server) -> None:
         os.close(reader)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
 def test_a_fifo_of_somebody_else(server: Server) -> None:
     """Who may not write to it is told so."""
+    need_root()
     os.mkfifo(server.fifo, 0o600)
     for folder in server.fifo.parents:
         if folder.owner() == "root" and folder.name.startswith(("pytest-", "popen-", "test_")):

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from cli_support import Shell, refused, words
 
+from tests.support.needs import missing
 from tests.support.sshd import PROGRAM, Sshd, generate_key
 
 
@@ -100,7 +101,7 @@ def test_a_load_balancer_that_may_not_be_asked(shell: Shell) -> None:
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[Sshd]:
     if not PROGRAM.exists():
-        pytest.skip("needs the package openssh-server")
+        missing("needs the package openssh-server")
     with Sshd(tmp_path / "sshd") as server:
         yield server
 

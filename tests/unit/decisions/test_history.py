@@ -12,8 +12,8 @@ from rollout.decisions.history import (
     left_out,
     nodes_to_resume,
     nodes_to_roll_back,
-    releases_before,
     require_deployed,
+    rollback_releases,
 )
 from rollout.decisions.progress import Progress
 from rollout.domain import Outcome, Step
@@ -131,13 +131,19 @@ def test_a_masked_release_cannot_be_deployed_again() -> None:
         nodes_to_resume(deployment(release=MASK), inventory())
 
 
-def test_the_releases_before() -> None:
+def test_the_releases_of_a_rollback() -> None:
     """Each node's own; where one is not known, or masked, it is named."""
     noted = (ReleaseNoted("web1", "1"), ReleaseNoted("web2", MASK))
     half = deployment(*noted, *GOOD, FAILED)
-    assert releases_before(half, ["web1"]) == {"web1": "1"}
-    with pytest.raises(
-        Refused, match="rollout does not know which release web2 ran before deployment 1"
-    ) as raised:
-        releases_before(half, ["web1", "web2"])
+    assert rollback_releases(half, ["web1"]) == {"web1": "1"}
+    with pytest.raises(Refused, match="does not know which release web2 ran before deployment 1") as raised:
+        rollback_releases(half, ["web1", "web2"])
     assert raised.value.hint == "rollout rollback --to RELEASE"
+
+
+def test_a_rollback_to_a_release_that_is_given() -> None:
+    """It is for all nodes, whatever they ran. One that was copied from masked output is refused."""
+    half = deployment(ReleaseNoted("web1", "1"), *GOOD, FAILED)
+    assert rollback_releases(half, ["web1", "web2"], "0.9") == {"web1": "0.9", "web2": "0.9"}
+    with pytest.raises(Refused, match="does not know which release web1, web2 ran"):
+        rollback_releases(half, ["web1", "web2"], f"1.{MASK}")
