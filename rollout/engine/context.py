@@ -27,7 +27,7 @@ class NodeContext:
     inventory: Inventory
     release: str | None
     host: Host
-    probe: HttpClient
+    http: HttpClient
     """Sends requests to the node's own pages."""
     environment: Mapping[str, str]
     """The environment of the shell lines that are run for the node."""
@@ -71,7 +71,7 @@ class NodeContext:
         """Send the node a request. Raises StepFailure for no answer, or a status of 400 or above."""
         log.sent(self.name, f"{method} {url}")
         try:
-            answer = await self.probe.request(method, url, timeout=timeout)
+            answer = await self.http.request(method, url, timeout=timeout)
         except RequestFailed as error:
             raise StepFailure(f"{method} {url}: {error}") from error
         if answer.status >= HTTPStatus.BAD_REQUEST:

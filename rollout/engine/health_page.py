@@ -19,7 +19,7 @@ _REFUSED_PAUSE = 0.03
 
 async def ask(context: NodeContext, health: Health) -> Answer:
     """Ask the node's health page once. Raises RequestFailed."""
-    return await context.probe.request("GET", context.fill(health.http), timeout=REQUEST_TIMEOUT)
+    return await context.http.request("GET", context.fill(health.http), timeout=REQUEST_TIMEOUT)
 
 
 async def prove_healthy(

@@ -76,7 +76,7 @@ class Site:
             inventory=self.inventory,
             release=release,
             host=self.hosts[node],
-            probe=self.http_clients[node],
+            http=self.http_clients[node],
             here=self.here,
             public=self.public,
             environment=environment(self.inventory, node, release, deployment, previous),

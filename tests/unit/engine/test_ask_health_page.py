@@ -77,22 +77,22 @@ def run(
     events: list[Event] = []
 
     async def go() -> None:
-        probe = HttpxClient()
+        client = HttpxClient()
         context = NodeContext(
             name="web1",
             inventory=inventory(nodes={"web1": {"host": "127.0.0.1"}}),
             release=new,
             host=LocalHost("web1"),
-            probe=probe,
+            http=client,
             environment={},
             here=LocalHost("here"),
-            public=probe,
+            public=client,
         )
         try:
             async with asyncio.timeout(15), node:
                 await work(context, StepLog(events.append, "web1", Step.VERIFY))
         finally:
-            await probe.aclose()
+            await client.aclose()
 
     asyncio.run(go())
     return [event.detail for event in events if isinstance(event, Progressed)]
