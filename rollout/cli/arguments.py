@@ -90,8 +90,6 @@ def load_inventory(arguments: argparse.Namespace) -> Inventory:
     given = arguments.inventory
     if given is None:
         given = os.environ.get("ROLLOUT_INVENTORY") or None
-    if given == "":
-        raise UsageError("--inventory has no value", hint="is the variable set that should give it?")
     if given is None and not os.path.exists(DEFAULT_INVENTORY):
         raise UsageError(
             f"no inventory: give --inventory FILE, set ROLLOUT_INVENTORY, or create {DEFAULT_INVENTORY} here",

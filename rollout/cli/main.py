@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from rollout import __version__
+from rollout.cli.empty_values import require_values
 from rollout.cli.exit_codes import FAILED, INTERRUPTED, USAGE, exit_code_of
 from rollout.cli.redaction import Redaction
 from rollout.cli.tell_error import tell
@@ -60,8 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words:
         parser.print_help(sys.stderr)
         return USAGE
-    arguments = parser.parse_args(words)
+    arguments = argparse.Namespace()
     try:
+        require_values(words)
+        arguments = parser.parse_args(words)
         module = importlib.import_module(f"rollout.cli.verbs.{arguments.verb}")
         code: int = module.run(arguments)
         sys.stdout.flush()

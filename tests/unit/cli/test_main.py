@@ -115,7 +115,7 @@ def test_an_empty_limit_does_not_mean_every_node(shell: Shell) -> None:
 def test_an_empty_inventory_option_does_not_mean_the_one_in_this_folder(shell: Shell) -> None:
     """Neither does it mean the one of the environment."""
     shell.environment["ROLLOUT_INVENTORY"] = str(shell.write())
-    refused(shell.run("deploy", "-i", ""), 2, "--inventory has no value")
+    refused(shell.run("deploy", "-i", ""), 2, "-i has no value")
     assert shell.restarted == []
 
 

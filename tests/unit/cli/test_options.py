@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from cli_support import Shell
+from cli_support import Shell, refused
 from test_promote import deploying, paused
 
 from tests.support.until import wait
@@ -62,3 +62,23 @@ def test_a_lock_is_broken_once_that_is_confirmed(shell: Shell) -> None:
         assert process.wait(timeout=60) == 130
     assert json.loads(shell.run("lock", "--output", "json").out)["held"] is False
     assert shell.restarted == ["web1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("deploy", "--release", ""), "--release"),
+        (("deploy", "--release="), "--release"),
+        (("rollback", "--to", " "), "--to"),
+        (("deploy", "--wait", ""), "--wait"),
+        (("status", "--inventory", ""), "--inventory"),
+        (("status", "-i", ""), "-i"),
+        (("plan", "--limit", ""), "--limit"),
+        (("history", "--last="), "--last"),
+        (("drain", "web1", ""), "an argument"),
+        (("init", ""), "an argument"),
+    ],
+)
+def test_a_value_that_is_empty_is_refused(shell: Shell, words: tuple[str, ...], what: str) -> None:
+    """A variable that is not set is no reason to restart everything, or to take the default."""
+    refused(shell.run(*words), 2, f"{what} has no value", "is the variable set that should give it?")
