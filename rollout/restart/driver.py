@@ -1,7 +1,7 @@
 """The parts of a restart driver: the commands of a restart, and a proof that it happened.
 
 "The command ended well" is no proof: a driver that can look at the application before and after does, and
-judges what it saw. Many drivers have an agent do that on the node: `by_agent` makes their plan.
+compares what it saw. Many drivers have an agent do that on the node: `by_agent` makes their plan.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ class ProofStatus(StrEnum):
 class ProofResult:
     """The present result of a proof; `detail` says it in words."""
 
-    verdict: ProofStatus
+    status: ProofStatus
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A shell line that is run before the restart and again after it, until `judge` is satisfied.
+    """A shell line that is run before the restart and again after it, until `compare` is satisfied.
 
-    `judge` gets what the line printed before and after. `explain` is a shell line whose output tells a
+    `compare` gets what the line printed before and after. `explain` is a shell line whose output tells a
     person why the restart failed.
     """
 
     observe: str
-    judge: Callable[[str, str], ProofResult]
+    compare: Callable[[str, str], ProofResult]
     explain: str
 
 

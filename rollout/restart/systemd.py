@@ -52,7 +52,7 @@ def plan_restart(settings: Systemd | str, timeout: float, _: Fill) -> RestartPla
         precheck=checks.format(name=name, action=action),
         proof=Proof(
             observe=f"systemctl show {name} {' '.join(f'-p {item}' for item in PROPERTIES)}",
-            judge=partial(compare_reload if action == "reload" else compare_restart, unit),
+            compare=partial(compare_reload if action == "reload" else compare_restart, unit),
             explain=f"systemctl status {name} --no-pager -n 0; {_AS_ROOT} {journal} 2>/dev/null || {journal}",
         ),
     )

@@ -26,16 +26,16 @@ class Restart:
     """How a restart went: its command, all judgements until one was final, and the explanation."""
 
     command: Completed
-    judgements: tuple[ProofResult, ...]
+    results: tuple[ProofResult, ...]
     explanation: tuple[str, ...]
 
     @property
-    def verdict(self) -> ProofStatus:
-        return self.judgements[-1].verdict
+    def status(self) -> ProofStatus:
+        return self.results[-1].status
 
     @property
     def detail(self) -> str:
-        return self.judgements[-1].detail
+        return self.results[-1].detail
 
 
 def restart(
@@ -54,13 +54,13 @@ def restart(
 
     before = seen()
     done = host.run(plan.command if command is None else command, user=user)
-    judgements = [proof.judge(before, seen())]
+    results = [proof.compare(before, seen())]
     deadline = time.monotonic() + plan.timeout
-    while judgements[-1].verdict is ProofStatus.WAIT:
-        assert time.monotonic() < deadline, judgements[-1].detail
+    while results[-1].status is ProofStatus.WAIT:
+        assert time.monotonic() < deadline, results[-1].detail
         assert host.run(meanwhile).status == 0
-        judgements.append(proof.judge(before, seen()))
-    return Restart(done, tuple(judgements), host.run(proof.explain, user=user).tail)
+        results.append(proof.compare(before, seen()))
+    return Restart(done, tuple(results), host.run(proof.explain, user=user).tail)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_restart_is_done_under_a_new_invocation(systemd_host: SystemdHost, sta
     """After a real restart the unit is active with another InvocationID, and that is the proof."""
     before = invocation(systemd_host, started)
     went = restart(systemd_host, started)
-    assert (went.command.status, went.verdict) == (0, ProofStatus.DONE)
+    assert (went.command.status, went.status) == (0, ProofStatus.DONE)
     assert went.detail == "shop.service is active (running)"
     assert invocation(systemd_host, started) != before
 
@@ -89,7 +89,7 @@ def test_an_ordinary_user_restarts_with_sudo(systemd_host: SystemdHost, started:
     """Who may `sudo -n` restarts the unit, proves it and reads its log without being root."""
     systemd_host.add_unit("shop.service", "ExecStart=/bin/sh -c 'echo shop is open; exec sleep infinity'")
     went = restart(systemd_host, started, user="www-data")
-    assert (went.command.status, went.verdict) == (0, ProofStatus.DONE)
+    assert (went.command.status, went.status) == (0, ProofStatus.DONE)
     assert "shop is open" in went.explanation
 
 
@@ -97,7 +97,7 @@ def test_an_ordinary_user_without_sudo_is_told(systemd_host: SystemdHost, starte
     """Where sudo would ask for a password nothing waits: sudo says so, and the proof says not done."""
     went = restart(systemd_host, started, user="nobody")
     assert went.command == Completed(1, ("sudo: a password is required",))
-    assert (went.verdict, went.detail) == (
+    assert (went.status, went.detail) == (
         ProofStatus.FAILED,
         "shop.service was not restarted: it is still the same invocation",
     )
@@ -106,14 +106,14 @@ def test_an_ordinary_user_without_sudo_is_told(systemd_host: SystemdHost, starte
 def test_a_restart_that_did_nothing_is_not_done(systemd_host: SystemdHost, started: str) -> None:
     """A command that ends well and leaves the old process running does not pass for a restart."""
     went = restart(systemd_host, started, command="true")
-    assert (went.command.status, went.verdict) == (0, ProofStatus.FAILED)
+    assert (went.command.status, went.status) == (0, ProofStatus.FAILED)
 
 
 def test_the_first_start_of_a_unit_is_a_restart(systemd_host: SystemdHost) -> None:
     """A unit that never ran has no invocation before, and has one after."""
     systemd_host.add_unit("first.service", RUNS)
     went = restart(systemd_host, "first.service")
-    assert went.verdict is ProofStatus.DONE
+    assert went.status is ProofStatus.DONE
     systemd_host.run("systemctl stop first.service")
 
 
@@ -122,7 +122,7 @@ def test_a_unit_that_fails_to_start_shows_its_log(systemd_host: SystemdHost) -> 
     systemd_host.add_unit("broken.service", "Type=notify\nExecStart=/bin/sh -c 'echo no such table; exit 3'")
     went = restart(systemd_host, "broken.service")
     assert went.command.status == 1
-    assert (went.verdict, went.detail) == (ProofStatus.FAILED, "broken.service failed (Result=exit-code)")
+    assert (went.status, went.detail) == (ProofStatus.FAILED, "broken.service failed (Result=exit-code)")
     assert "no such table" in went.explanation
     assert any("status=3" in line for line in went.explanation)
 
@@ -131,7 +131,7 @@ def test_a_program_that_is_not_there_fails(systemd_host: SystemdHost) -> None:
     """An ExecStart that cannot be run is a failed restart although `systemctl restart` itself ends well."""
     systemd_host.add_unit("absent.service", "ExecStart=/nonexistent/shop")
     went = restart(systemd_host, "absent.service")
-    assert (went.verdict, went.detail) == (ProofStatus.FAILED, "absent.service failed (Result=exit-code)")
+    assert (went.status, went.detail) == (ProofStatus.FAILED, "absent.service failed (Result=exit-code)")
 
 
 def test_a_slow_start_is_waited_for(systemd_host: SystemdHost) -> None:
@@ -140,8 +140,8 @@ def test_a_slow_start_is_waited_for(systemd_host: SystemdHost) -> None:
     systemd_host.add_unit("slow.service", f"Type=notify\nNotifyAccess=all\nExecStart=/bin/sh -c '{wait}'")
     no_block = "systemctl restart --no-block slow.service"
     went = restart(systemd_host, "slow.service", command=no_block, meanwhile="touch /run/open")
-    assert went.judgements[0] == ProofResult(ProofStatus.WAIT, "slow.service is activating (start)")
-    assert (went.verdict, went.detail) == (ProofStatus.DONE, "slow.service is active (running)")
+    assert went.results[0] == ProofResult(ProofStatus.WAIT, "slow.service is activating (start)")
+    assert (went.status, went.detail) == (ProofStatus.DONE, "slow.service is active (running)")
     systemd_host.run("systemctl stop slow.service")
 
 
@@ -153,8 +153,8 @@ def test_a_unit_that_is_slow_to_stop_is_waited_for(systemd_host: SystemdHost) ->
     systemd_host.run("systemctl restart busy.service")
     no_block = "systemctl restart --no-block busy.service"
     went = restart(systemd_host, "busy.service", command=no_block, meanwhile="touch /run/finished")
-    assert went.judgements[0].verdict is ProofStatus.WAIT
-    assert went.verdict is ProofStatus.DONE
+    assert went.results[0].status is ProofStatus.WAIT
+    assert went.status is ProofStatus.DONE
     systemd_host.run("systemctl stop busy.service")
 
 
@@ -162,14 +162,14 @@ def test_an_unknown_unit_fails(systemd_host: SystemdHost) -> None:
     """A unit that systemd does not know is named."""
     went = restart(systemd_host, "nobody-home.service")
     assert went.command.status == 5
-    assert (went.verdict, went.detail) == (ProofStatus.FAILED, "nobody-home.service: there is no such unit")
+    assert (went.status, went.detail) == (ProofStatus.FAILED, "nobody-home.service: there is no such unit")
 
 
 def test_a_masked_unit_fails(systemd_host: SystemdHost) -> None:
     """A masked unit cannot be restarted, and that is said."""
     systemd_host.run("systemctl mask hidden.service")
     went = restart(systemd_host, "hidden.service")
-    assert (went.verdict, went.detail) == (ProofStatus.FAILED, "hidden.service: the unit is masked")
+    assert (went.status, went.detail) == (ProofStatus.FAILED, "hidden.service: the unit is masked")
 
 
 @pytest.mark.parametrize("pause", ["10ms", "1min"])
@@ -181,7 +181,7 @@ def test_a_crash_loop_fails(systemd_host: SystemdHost, pause: str) -> None:
     until_it_ended = f"while systemctl is-active --quiet {unit}; do :; done"
     went = restart(systemd_host, unit, command=f"systemctl restart {unit}; {until_it_ended}")
     systemd_host.run(f"systemctl stop {unit}")
-    assert went.verdict is ProofStatus.FAILED
+    assert went.status is ProofStatus.FAILED
     assert "ended as soon as it had started" in went.detail or "keeps restarting" in went.detail
 
 
@@ -193,7 +193,7 @@ def test_a_crash_loop_ends_with_a_release_that_runs(systemd_host: SystemdHost) -
     systemd_host.add_unit("mended.service", f"{RUNS}\nRestart=always")
     went = restart(systemd_host, "mended.service")
     systemd_host.run("systemctl stop mended.service")
-    assert went.verdict is ProofStatus.DONE, went.detail
+    assert went.status is ProofStatus.DONE, went.detail
 
 
 def test_an_outdated_unit_file_is_mentioned(systemd_host: SystemdHost, started: str) -> None:
@@ -201,7 +201,7 @@ def test_an_outdated_unit_file_is_mentioned(systemd_host: SystemdHost, started: 
     later = "touch -d '1 minute' /etc/systemd/system/shop.service && echo >> /etc/systemd/system/shop.service"
     assert systemd_host.run(later).status == 0
     went = restart(systemd_host, started)
-    assert went.verdict is ProofStatus.DONE
+    assert went.status is ProofStatus.DONE
     assert went.detail.endswith("from an outdated unit file: systemctl daemon-reload was not run")
 
 
@@ -210,7 +210,7 @@ def test_a_host_without_systemd_is_told(systemd_host: SystemdHost) -> None:
     proof = systemd.plan_restart("shop.service", 1, str).proof
     assert proof is not None
     said = "\n".join(systemd_host.run(f"PATH=/nonexistent; {proof.observe}").tail)
-    assert proof.judge(said, said) == ProofResult(
+    assert proof.compare(said, said) == ProofResult(
         ProofStatus.FAILED, "systemctl: not found: this host has no systemd"
     )
 

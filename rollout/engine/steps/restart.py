@@ -42,15 +42,15 @@ async def restart(context: NodeContext, plan: RestartPlan, log: StepLog) -> None
         # The restart may have worked: the observation decides.
         log.progress(str(error))
     while True:
-        judgement = proof.judge(before, await _output(context, proof.observe))
-        if judgement.verdict is ProofStatus.DONE:
-            log.detail = judgement.detail
+        result = proof.compare(before, await _output(context, proof.observe))
+        if result.status is ProofStatus.DONE:
+            log.detail = result.detail
             return
-        log.progress(judgement.detail)
-        if judgement.verdict is ProofStatus.FAILED or clock() >= deadline:
-            late = "" if judgement.verdict is ProofStatus.FAILED else f" within {plan.timeout:g} s"
+        log.progress(result.detail)
+        if result.status is ProofStatus.FAILED or clock() >= deadline:
+            late = "" if result.status is ProofStatus.FAILED else f" within {plan.timeout:g} s"
             tail = await explanation(context, plan)
-            raise StepFailure(f"not restarted{late}: {judgement.detail}", tail=tail)
+            raise StepFailure(f"not restarted{late}: {result.detail}", tail=tail)
         await asyncio.sleep(_LOOK_AGAIN)
 
 

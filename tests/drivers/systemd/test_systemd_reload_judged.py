@@ -64,10 +64,10 @@ def reload(host: SystemdHost, command: str | None = None) -> tuple[Completed, Pr
     done = host.run(command or plan_restart.command or "")
     deadline = time.monotonic() + 20
     while True:
-        judgement = proof.judge(before, "\n".join(host.run(proof.observe).tail))
-        if judgement.verdict is not ProofStatus.WAIT:
-            return done, judgement
-        assert time.monotonic() < deadline, judgement.detail
+        result = proof.compare(before, "\n".join(host.run(proof.observe).tail))
+        if result.status is not ProofStatus.WAIT:
+            return done, result
+        assert time.monotonic() < deadline, result.detail
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_a_unit_that_reports_its_reload_is_let_through(newer: SystemdHost) -> No
 def test_a_reload_that_did_nothing_is_none(host: SystemdHost) -> None:
     """A command that ends well although nobody told systemd to reload does not pass."""
     start(host, f"{RUNS}\nExecReload=/bin/true")
-    done, judgement = reload(host, command="true")
+    done, result = reload(host, command="true")
     assert done.status == 0
-    assert judgement == ProofResult(
+    assert result == ProofResult(
         ProofStatus.FAILED, f"{UNIT} was not reloaded: nothing has happened to it since"
     )
 
@@ -142,15 +142,15 @@ def test_a_reload_is_judged_by_what_systemd_shows(host: SystemdHost) -> None:
         ProofResult(ProofStatus.DONE, f"{UNIT} is reloaded, and active (running)"),
     )
     start(host, f"{RUNS}\nExecReload=/bin/false")
-    _, judgement = reload(host, command=f"systemctl reload --no-block {UNIT}")
+    _, result = reload(host, command=f"systemctl reload --no-block {UNIT}")
     failed = f"the reload of {UNIT} failed (ReloadResult=exit-code): it keeps running as before"
-    assert judgement == ProofResult(ProofStatus.FAILED, failed)
+    assert result == ProofResult(ProofStatus.FAILED, failed)
 
 
 @pytest.mark.parametrize("then", ["", "Restart=always\nRestartSec=0", "Restart=always\nRestartSec=1min"])
 def test_a_unit_that_ends_on_the_reload_has_not_reloaded(host: SystemdHost, then: str) -> None:
     """Whether systemd starts it again or not, those who were being served are lost."""
     start(host, f"{FAILS_ON_IT}\n{then}")
-    _, judgement = reload(host)
-    assert judgement.verdict is ProofStatus.FAILED
-    assert judgement.detail.startswith(f"{UNIT} ended on the reload")
+    _, result = reload(host)
+    assert result.status is ProofStatus.FAILED
+    assert result.detail.startswith(f"{UNIT} ended on the reload")

@@ -36,8 +36,8 @@ def shown(properties: dict[str, str]) -> str:
     return "".join(f"{name}={value}\n" for name, value in properties.items())
 
 
-def judge(before: dict[str, str], **after: str) -> ProofResult:
-    return proof().judge(shown(before), shown(RUNNING | after))
+def compare(before: dict[str, str], **after: str) -> ProofResult:
+    return proof().compare(shown(before), shown(RUNNING | after))
 
 
 def test_the_lines_are_what_a_person_would_type() -> None:
@@ -66,21 +66,21 @@ def test_names_that_systemd_would_not_take_are_refused(unit: str) -> None:
 
 def test_a_new_invocation_that_is_active_is_done() -> None:
     """Done means active under another invocation than before."""
-    assert judge(BEFORE) == ProofResult(ProofStatus.DONE, "shop.service is active (running)")
+    assert compare(BEFORE) == ProofResult(ProofStatus.DONE, "shop.service is active (running)")
 
 
 def test_a_unit_that_had_never_run_is_done_once_it_runs() -> None:
     """An empty invocation before is no obstacle."""
-    assert judge(RUNNING | {"ActiveState": "inactive", "InvocationID": ""}).verdict is ProofStatus.DONE
+    assert compare(RUNNING | {"ActiveState": "inactive", "InvocationID": ""}).status is ProofStatus.DONE
 
 
 def test_a_oneshot_that_remains_is_done() -> None:
     """`RemainAfterExit=yes` leaves a unit active after its program has ended: that is a restart."""
-    assert judge(BEFORE, SubState="exited").verdict is ProofStatus.DONE
+    assert compare(BEFORE, SubState="exited").status is ProofStatus.DONE
 
 
 @pytest.mark.parametrize(
-    ("after", "verdict", "detail"),
+    ("after", "status", "detail"),
     [
         ({"InvocationID": BEFORE["InvocationID"]}, ProofStatus.FAILED, "was not restarted"),
         ({"InvocationID": BEFORE["InvocationID"], "Job": "7"}, ProofStatus.WAIT, "active (running)"),
@@ -110,24 +110,24 @@ def test_a_oneshot_that_remains_is_done() -> None:
         ({"NeedDaemonReload": "yes"}, ProofStatus.DONE, "systemctl daemon-reload was not run"),
     ],
 )
-def test_each_state_has_its_verdict(after: dict[str, str], verdict: ProofStatus, detail: str) -> None:
+def test_each_state_has_its_result(after: dict[str, str], status: ProofStatus, detail: str) -> None:
     """Every state that systemd can show is judged, and told with the unit's name."""
-    judged = judge(BEFORE, **after)
-    assert judged.verdict is verdict
+    judged = compare(BEFORE, **after)
+    assert judged.status is status
     assert detail in judged.detail
     assert judged.detail.startswith("shop.service")
 
 
 def test_restarts_of_long_ago_do_not_count() -> None:
     """A count of restarts that did not change since before says nothing about the new invocation."""
-    assert judge(BEFORE | {"NRestarts": "3"}, NRestarts="3").verdict is ProofStatus.DONE
-    assert judge(BEFORE | {"NRestarts": "3"}, NRestarts="0").verdict is ProofStatus.DONE
+    assert compare(BEFORE | {"NRestarts": "3"}, NRestarts="3").status is ProofStatus.DONE
+    assert compare(BEFORE | {"NRestarts": "3"}, NRestarts="0").status is ProofStatus.DONE
 
 
 def test_properties_that_a_unit_does_not_have_are_not_needed() -> None:
     """A target or an old systemd shows fewer properties; the invocation is enough."""
     few = {"ActiveState": "active", "InvocationID": "b"}
-    assert proof().judge(shown(few | {"InvocationID": "a"}), shown(few)).verdict is ProofStatus.DONE
+    assert proof().compare(shown(few | {"InvocationID": "a"}), shown(few)).status is ProofStatus.DONE
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_properties_that_a_unit_does_not_have_are_not_needed() -> None:
 )
 def test_a_host_without_systemctl_is_told(said: str) -> None:
     """No systemctl is not a failed unit: it says that this is the wrong driver for the host."""
-    assert proof().judge(said, said) == ProofResult(
+    assert proof().compare(said, said) == ProofResult(
         ProofStatus.FAILED, "systemctl: not found: this host has no systemd"
     )
 
@@ -143,20 +143,20 @@ def test_a_host_without_systemctl_is_told(said: str) -> None:
 def test_a_systemd_that_does_not_answer_is_quoted() -> None:
     """Where systemd has never answered, its words are the reason; where it has, it may answer again."""
     said = "System has not been booted with systemd as init system (PID 1).\nFailed to connect to bus\n"
-    assert proof().judge(said, said) == ProofResult(
+    assert proof().compare(said, said) == ProofResult(
         ProofStatus.FAILED, "shop.service: Failed to connect to bus"
     )
-    assert proof().judge(shown(BEFORE), said).verdict is ProofStatus.WAIT
-    assert proof().judge("", "").detail == "shop.service: systemctl said nothing"
+    assert proof().compare(shown(BEFORE), said).status is ProofStatus.WAIT
+    assert proof().compare("", "").detail == "shop.service: systemctl said nothing"
 
 
 @given(before=st.text(), after=st.text(), noise=st.text())
 def test_no_output_is_too_odd(before: str, after: str, noise: str) -> None:
     """Whatever is printed there is a judgement, and only the proof itself makes it done."""
-    assert proof().judge(before, after).verdict is not ProofStatus.DONE
+    assert proof().compare(before, after).status is not ProofStatus.DONE
     mixed = f"{shown(RUNNING)}\n{noise.replace('=', ' ')}\n"
-    assert proof().judge(shown(BEFORE), mixed).verdict is ProofStatus.DONE
-    assert proof().judge(mixed, mixed).verdict is ProofStatus.FAILED
+    assert proof().compare(shown(BEFORE), mixed).status is ProofStatus.DONE
+    assert proof().compare(mixed, mixed).status is ProofStatus.FAILED
 
 
 @given(
@@ -173,7 +173,7 @@ def test_no_output_is_too_odd(before: str, after: str, noise: str) -> None:
 )
 def test_done_is_always_active_and_new(after: dict[str, str]) -> None:
     """No mixture of properties but a loaded, active unit with a new invocation passes for a restart."""
-    if proof().judge(shown(BEFORE | {"InvocationID": "a"}), shown(after)).verdict is ProofStatus.DONE:
+    if proof().compare(shown(BEFORE | {"InvocationID": "a"}), shown(after)).status is ProofStatus.DONE:
         assert (after["ActiveState"], after["InvocationID"], after["Job"]) == ("active", "b", "")
         assert (after["NRestarts"], after["LoadState"]) == ("0", "loaded")
 
@@ -198,7 +198,7 @@ def test_a_reload_is_what_a_person_would_type() -> None:
 
 
 @pytest.mark.parametrize(
-    ("after", "verdict", "detail"),
+    ("after", "status", "detail"),
     [
         ({}, ProofStatus.DONE, "shop.service is reloaded, and active (running)"),
         ({"NeedDaemonReload": "yes"}, ProofStatus.DONE, "systemctl daemon-reload was not run"),
@@ -229,16 +229,16 @@ def test_a_reload_is_what_a_person_would_type() -> None:
         ({"LoadState": "not-found"}, ProofStatus.FAILED, "shop.service: there is no such unit"),
     ],
 )
-def test_each_state_after_a_reload_has_its_verdict(
-    after: dict[str, str], verdict: ProofStatus, detail: str
+def test_each_state_after_a_reload_has_its_result(
+    after: dict[str, str], status: ProofStatus, detail: str
 ) -> None:
     """A reload is done when something has happened to the unit since, and systemd does not complain."""
-    judged = reload_proof().judge(shown(NOT_YET), shown(RUNNING | RELOADED | after))
-    assert judged.verdict is verdict
+    judged = reload_proof().compare(shown(NOT_YET), shown(RUNNING | RELOADED | after))
+    assert judged.status is status
     assert detail in judged.detail
 
 
 def test_a_systemctl_that_does_not_answer_is_asked_again() -> None:
     """After a reload as after a restart."""
-    judged = reload_proof().judge(shown(NOT_YET), "Failed to connect to bus: Connection refused")
-    assert judged.verdict is ProofStatus.WAIT
+    judged = reload_proof().compare(shown(NOT_YET), "Failed to connect to bus: Connection refused")
+    assert judged.status is ProofStatus.WAIT
