@@ -101,11 +101,12 @@ def cost_of_one_at_a_time(loads: Sequence[Load], old: str, new: str) -> str:
     """
     gaps = []
     for load in loads:
-        assert load.bodies == [old, new]
+        assert load.bodies == [old, new], f"users got {load.bodies}"
         last = max(answer.at for answer in load.answers if answer.body == old)
         first = min(answer.at for answer in load.answers if answer.body == new)
         gaps.append((last, first))
-    assert all(ended < begun for (_, ended), (begun, _) in itertools.pairwise(sorted(gaps)))
+    alone = all(ended < begun for (_, ended), (begun, _) in itertools.pairwise(sorted(gaps)))
+    assert alone, f"two were away at once: {sorted(gaps)}"
     away = max(ended - begun for begun, ended in gaps)
     lost = sum(len(load.lost) for load in loads)
     serving = f"{len(loads) - 1} of {len(loads)} always serve"
