@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from rollout.cli.arguments import limit, load_inventory
 from rollout.cli.choose_view import event_view
 from rollout.cli.deploy_lock import RemoteControl, hold_lock
-from rollout.cli.journal import JournalRecorder, journal_of_user, past_deployments
+from rollout.cli.journal import JournalRecorder, journal_of_user, last_deployment, past_deployments
 from rollout.cli.redaction import Redaction
 from rollout.cli.run_deployment import run_deployment
 from rollout.cli.wiring import OpenSite, open_site
-from rollout.decisions.history import left_out
+from rollout.decisions.history import left_out, require_deployed
 from rollout.decisions.plan import Plan, select
 from rollout.decisions.progress import NodeProgress, Progress
 from rollout.domain import Step
@@ -45,6 +45,11 @@ class Session:
     def past(self) -> list[Progress]:
         """The latest deployments of the service, oldest first. Raises JournalError."""
         return past_deployments(self.journal, self.inventory.service)
+
+    def last(self) -> Progress:
+        """The last deployment of the service. Raises Refused if there was none, JournalError."""
+        service = self.inventory.service
+        return require_deployed(last_deployment(self.journal, service), service)
 
     def left_out(self) -> dict[str, NodeProgress]:
         """The nodes that earlier deployments left out, by name. Raises JournalError."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+
+Fill = Callable[[str], str]
+"""Fills in the placeholders of a text for one node and its release."""
 
 _PLACEHOLDER = re.compile(r"\{(host|node|release)\}")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from rollout.inventory.model import Inventory
+from rollout.inventory.template import Fill
 from rollout.release import stored
-from rollout.release.plan import Fill, ReleasePlan
+from rollout.release.plan import ReleasePlan
 
 
 def plan_release(inventory: Inventory, release: str | None, fill: Fill) -> ReleasePlan | None:

@@ -9,9 +9,6 @@ from pathlib import Path
 from rollout.domain import Content
 from rollout.remote.agent import AgentInput
 
-Fill = Callable[[str], str]
-"""Fills in `{host}`, `{node}` and `{release}`."""
-
 
 @dataclass(frozen=True, slots=True)
 class Upload:

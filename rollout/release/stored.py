@@ -9,7 +9,8 @@ from rollout.agents.release import keep, look, receive, switch
 from rollout.domain import Content
 from rollout.errors import UsageError
 from rollout.inventory.release import Archive, Files
-from rollout.release.plan import Fill, ReleasePlan, Upload
+from rollout.inventory.template import Fill
+from rollout.release.plan import ReleasePlan, Upload
 from rollout.remote.agent import AgentInput, file_owner, on_node, on_node_with_input
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+~:@=,-]{0,199}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from rollout.inventory.restart import Restart
+from rollout.inventory.template import Fill
 from rollout.restart import (
     celery,
     command,
@@ -19,7 +20,7 @@ from rollout.restart import (
     systemd,
     uwsgi,
 )
-from rollout.restart.driver import Fill, RestartPlan
+from rollout.restart.driver import RestartPlan
 
 _DRIVERS: Mapping[str, Callable[[Any, float, Fill], RestartPlan]] = {
     "celery": celery.plan_restart,

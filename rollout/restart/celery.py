@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from rollout.agents.celery.restart import Options, main
 from rollout.inventory.restart import Celery
+from rollout.inventory.template import Fill
 from rollout.remote.agent import in_application
-from rollout.restart.driver import Fill, RestartPlan
+from rollout.restart.driver import RestartPlan
 
 _REPORT = 30.0
 """Seconds for all that is neither the drain nor the restart: loading the app, asking the broker."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rollout.restart.driver import Fill, RestartPlan
+from rollout.inventory.template import Fill
+from rollout.restart.driver import RestartPlan
 
 
 def plan_restart(line: str, timeout: float, _: Fill) -> RestartPlan:

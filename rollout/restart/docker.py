@@ -7,7 +7,8 @@ import re
 from rollout.agents.docker.restart import Options, main
 from rollout.errors import UsageError
 from rollout.inventory.restart import Docker
-from rollout.restart.driver import Fill, RestartPlan, by_agent
+from rollout.inventory.template import Fill
+from rollout.restart.driver import RestartPlan, by_agent
 
 _RELEASE = re.compile(r"\$ROLLOUT_RELEASE(?![A-Za-z0-9_])|\{release\}")
 

@@ -13,9 +13,6 @@ from typing import Any, Protocol, Self, TypeVar
 
 from rollout.remote.agent import on_node
 
-Fill = Callable[[str], str]
-"""Fills in `{host}`, `{node}` and `{release}`."""
-
 
 class ProofStatus(StrEnum):
     DONE = "done"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rollout.inventory.request import Request
-from rollout.restart.driver import Ask, Fill, RestartPlan
+from rollout.inventory.template import Fill
+from rollout.restart.driver import Ask, RestartPlan
 
 
 def plan_restart(request: Request, timeout: float, fill: Fill) -> RestartPlan:

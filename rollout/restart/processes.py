@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from rollout.agents.processes import Options, main
 from rollout.inventory.restart import Processes
+from rollout.inventory.template import Fill
 from rollout.remote.agent import process_owner
-from rollout.restart.driver import Fill, RestartPlan, by_agent
+from rollout.restart.driver import RestartPlan, by_agent
 
 
 def plan_restart(settings: Processes, timeout: float, fill: Fill) -> RestartPlan:

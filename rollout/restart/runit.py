@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rollout.agents.runit import Options, main
-from rollout.restart.driver import Fill, RestartPlan, by_agent
+from rollout.inventory.template import Fill
+from rollout.restart.driver import RestartPlan, by_agent
 
 
 def plan_restart(services: str, timeout: float, fill: Fill) -> RestartPlan:

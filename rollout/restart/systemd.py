@@ -9,7 +9,8 @@ from functools import partial
 
 from rollout.errors import UsageError
 from rollout.inventory.restart import Systemd
-from rollout.restart.driver import Fill, Proof, RestartPlan
+from rollout.inventory.template import Fill
+from rollout.restart.driver import Proof, RestartPlan
 from rollout.restart.systemd_state import PROPERTIES, compare_reload, compare_restart
 
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,254}")

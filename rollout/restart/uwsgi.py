@@ -6,8 +6,9 @@ import posixpath
 
 from rollout.agents.uwsgi.restart import Options, main
 from rollout.inventory.restart import Uwsgi
+from rollout.inventory.template import Fill
 from rollout.remote.agent import file_owner
-from rollout.restart.driver import Fill, RestartPlan, by_agent
+from rollout.restart.driver import RestartPlan, by_agent
 
 
 def plan_restart(settings: Uwsgi, timeout: float, fill: Fill) -> RestartPlan:

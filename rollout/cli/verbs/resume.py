@@ -10,10 +10,9 @@ import sys
 from rollout.cli.arguments import add_included, add_outage, add_shared
 from rollout.cli.deploy_lock import add_wait
 from rollout.cli.first_events import deployment_resumed
-from rollout.cli.journal import last_deployment
 from rollout.cli.run_rollback import roll_back_if_failed
 from rollout.cli.session import open_session
-from rollout.decisions.history import nodes_to_resume, require_deployed
+from rollout.decisions.history import nodes_to_resume
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _resume(arguments: argparse.Namespace) -> int:
     async with open_session(arguments, "resume") as session:
         inventory = session.inventory
-        last = require_deployed(last_deployment(session.journal, inventory.service), inventory.service)
+        last = session.last()
         unfinished = nodes_to_resume(last, inventory)
         nodes = [name for name in unfinished if name in session.selected]
         if not nodes:

@@ -8,10 +8,9 @@ import sys
 
 from rollout.cli.arguments import add_outage, add_shared
 from rollout.cli.deploy_lock import add_wait
-from rollout.cli.journal import last_deployment
 from rollout.cli.run_rollback import run_rollback
 from rollout.cli.session import open_session
-from rollout.decisions.history import nodes_to_roll_back, require_deployed
+from rollout.decisions.history import nodes_to_roll_back
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _rollback(arguments: argparse.Namespace) -> int:
     async with open_session(arguments, "rollback") as session:
         inventory = session.inventory
-        last = require_deployed(last_deployment(session.journal, inventory.service), inventory.service)
+        last = session.last()
         touched = nodes_to_roll_back(last, inventory)
         nodes = [name for name in touched if name in session.selected]
         if not nodes:
