@@ -1,4 +1,4 @@
-"""The HAProxy versions that tests run against, and which of them this run uses.
+"""Which HAProxy versions this run tests with.
 
 `--haproxy` chooses: a version of `VERSIONS`, several with commas, or `all`. Without that option the
 environment variable ROLLOUT_HAPROXY chooses. Without both, CI (`CI` is set) uses all versions, everybody else
@@ -8,25 +8,12 @@ the first.
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support import haproxy3
+from tests.support.haproxy_versions import VERSIONS, Unavailable
 from tests.support.needs import missing
-
-
-def _system() -> Path:
-    found = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        raise haproxy3.Unavailable("needs the package haproxy")
-    return Path(found)
-
-
-VERSIONS: dict[str, Callable[[], Path]] = {"system": _system, "3.0": haproxy3.binary}
-"""How each version is found. `system` is the machine's own, 2.6 on Debian 12."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -69,5 +56,5 @@ def find(version: str) -> Path:
     """The program of a version of `VERSIONS`, for a test, which is skipped where it cannot be had."""
     try:
         return VERSIONS[version]()
-    except haproxy3.Unavailable as reason:
+    except Unavailable as reason:
         missing(f"HAProxy {version}: {reason}")

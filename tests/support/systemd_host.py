@@ -18,7 +18,7 @@ from uuid import uuid4
 import pytest
 
 from rollout.domain import Completed
-from tests.support import trixie
+from tests.support import debian
 from tests.support.needs import missing
 from tests.support.until import wait
 
@@ -135,8 +135,8 @@ def newer_systemd_host() -> Iterator[SystemdHost]:
     if reason := why_not():
         unavailable(reason)
     try:
-        over = trixie.unpacked("systemd") / "usr"
-    except trixie.Unavailable as reason:
+        over = debian.unpacked("systemd", "trixie") / "usr"
+    except debian.Unavailable as reason:
         unavailable(str(reason))
     with running(str(over)) as host:
         yield host

@@ -1,4 +1,4 @@
-"""Debian trixie's packages beside the machine's own, for programs in a newer version than it has.
+"""Packages of another Debian release beside the machine's own, for programs in a newer version than it has.
 
 Nothing is installed: the packages come from the archive that this machine's apt already uses, by an apt with
 folders of its own.
@@ -13,35 +13,37 @@ import shutil
 import subprocess
 from pathlib import Path
 
-SUITE = "trixie"
-CACHE = Path(__file__).parents[2] / ".cache" / SUITE
+CACHE = Path(__file__).parents[2] / ".cache"
 
 
 class Unavailable(Exception):
     """The program cannot be had on this machine."""
 
 
-def unpacked(package: str) -> Path:
-    """A folder with the package and all that it depends on, fetched at the first call. Raises Unavailable."""
-    folder = CACHE / package
+def unpacked(package: str, suite: str) -> Path:
+    """A folder with the suite's package and all that it depends on, fetched at the first call.
+
+    Raises Unavailable.
+    """
+    folder = CACHE / suite / package
     root = folder / "root"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not root.exists():
-            unpack(download(package, folder / "apt"), folder / "new")
+            unpack(download(package, suite, folder / "apt"), folder / "new")
             shutil.rmtree(folder / "apt")
             (folder / "new").rename(root)
     return root
 
 
-def download(package: str, folder: Path) -> list[Path]:
+def download(package: str, suite: str, folder: Path) -> list[Path]:
     """The package and all that it depends on, as .deb files."""
     shutil.rmtree(folder, ignore_errors=True)
     sources, lists, archives = folder / "sources", folder / "lists", folder / "archives"
     for each in (sources, lists / "partial", archives / "partial"):
         each.mkdir(parents=True)
-    copy_sources(sources)
+    copy_sources(suite, sources)
     (folder / "status").touch()  # nothing is installed, so every dependency is fetched
     own = {
         "Dir::Etc::sourcelist": "/dev/null",
@@ -61,8 +63,8 @@ def download(package: str, folder: Path) -> list[Path]:
     return list(archives.glob("*.deb"))
 
 
-def copy_sources(folder: Path) -> None:
-    """The machine's own apt sources for its Debian release, made to name `SUITE` in its place."""
+def copy_sources(suite: str, folder: Path) -> None:
+    """The machine's own apt sources for its Debian release, made to name `suite` in its place."""
     if not shutil.which("apt-get"):
         raise Unavailable("this machine has no apt")
     codename = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
@@ -71,7 +73,7 @@ def copy_sources(folder: Path) -> None:
     ).splitlines()
     files = {Path(entry.rpartition(":")[0]) for entry in entries if entry.endswith(f" {codename} main")}
     for file in files:
-        text = re.sub(rf"\b{codename}\b", SUITE, file.read_text())
+        text = re.sub(rf"\b{codename}\b", suite, file.read_text())
         (folder / file.name).write_text(text)
     if not files:
         raise Unavailable("this machine's apt has no source for its own release")
