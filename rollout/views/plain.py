@@ -58,7 +58,8 @@ class PlainView:
         """`progress` is where a resumed deployment stands."""
         self._lines = Lines(stream)
         self._progress = progress or Progress()
-        self._ticked: dict[str, float] = {}
+        self._ticked: dict[tuple[str, bool], float] = {}
+        """When a wait of a node was last shown, with or without sessions that are left."""
         self._printed: dict[str, deque[str]] = {}
 
     def show(self, record: Record) -> None:
@@ -79,7 +80,7 @@ class PlainView:
                 if skipped := self._progress.names(Phase.SKIPPED):
                     yield f"{count(len(skipped), 'node')} skipped: {few(skipped)}"
             case StepStarted(node=node, step=step):
-                self._ticked.pop(node, None)
+                self._ticked = {wait: when for wait, when in self._ticked.items() if wait[0] != node}
                 self._printed[node] = deque(maxlen=TAIL)
                 yield self._of(node, step, "…")
             case CommandSent(node=node, step=step, target=target, line=line):
@@ -90,8 +91,9 @@ class PlainView:
                 self._printed.setdefault(node, deque(maxlen=TAIL)).append(text)
                 yield self._of(node, step, f"| {text}")
             case Progressed(node=node, step=step, detail=detail, sessions=sessions):
-                if record.time - self._ticked.get(node, 0.0) >= TICK:
-                    self._ticked[node] = record.time
+                wait = (node, bool(sessions))
+                if record.time - self._ticked.get(wait, 0.0) >= TICK:
+                    self._ticked[wait] = record.time
                     yield self._of(node, step, waits_for(detail, sessions))
             case HookStarted(node=node, hook=hook, on=on, line=line):
                 prompt = "$" if on == "node" else f"{on}>"

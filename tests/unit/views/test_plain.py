@@ -5,7 +5,16 @@ from __future__ import annotations
 import io
 
 from rollout.domain import Step
-from rollout.events import HookEnded, HookPrinted, HookStarted, NodeReturned, OutputSeen, Record, Warned
+from rollout.events import (
+    HookEnded,
+    HookPrinted,
+    HookStarted,
+    NodeReturned,
+    OutputSeen,
+    Progressed,
+    Record,
+    Warned,
+)
 from rollout.views.plain import PlainView
 
 EXPECTED = """\
@@ -115,3 +124,22 @@ def test_a_node_put_back_by_hand(records: list[Record]) -> None:
     stream = io.StringIO()
     PlainView(stream).show(Record(17, 1, records[0].time, NodeReturned("web1")))
     assert stream.getvalue() == "12:00:00 web1  ready    was put back by hand and takes traffic again\n"
+
+
+def test_sessions_that_are_left_are_shown_at_once(records: list[Record]) -> None:
+    """A load balancer that is drained first does not hide what another one still waits for."""
+    stream = io.StringIO()
+    view = PlainView(stream)
+    view.show(records[0])
+    stream.truncate(stream.seek(0))
+    for seconds, detail, sessions in (
+        (0.1, "lb1 drained", 0),
+        (0.2, "lb1 drained, lb2 1 left", 1),
+        (0.3, "lb1 drained, lb2 2 left", 2),
+        (0.4, "lb1 drained, lb2 drained", 0),
+    ):
+        view.show(Record(17, 2, records[0].time + seconds, Progressed("web1", Step.DRAIN, detail, sessions)))
+    assert stream.getvalue() == (
+        "12:00:00 web1  drain    lb1 drained\n"
+        "12:00:00 web1  drain    lb1 drained, lb2 1 left · 1 session left\n"
+    )
