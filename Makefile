@@ -25,7 +25,7 @@ check:
 	.venv/bin/lint-imports
 
 # All checks and all tests. Those of the testbed mostly wait, so they run beside the others.
-# HAPROXY: the versions of HAProxy to test with, such as `system,3.0` or `all`.
+# HAPROXY: the versions of HAProxy to test with, such as `system,3.2` or `all`.
 HAPROXY =
 test:
 	scripts/setup dev

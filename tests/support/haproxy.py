@@ -39,11 +39,18 @@ def chosen(config: pytest.Config) -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that is marked `every_haproxy` runs once for each version of this run, others with the first."""
-    if "haproxy_binary" in metafunc.fixturenames:
-        every = metafunc.definition.get_closest_marker("every_haproxy")
-        versions = chosen(metafunc.config) if every else chosen(metafunc.config)[:1]
-        metafunc.parametrize("haproxy_binary", versions, indirect=True, scope="session")
+    """A test that is marked `every_haproxy` runs once for each version of this run, others with the first.
+
+    Whole deployments take seconds: for them the oldest and the newest version stand for all.
+    """
+    if "haproxy_binary" not in metafunc.fixturenames:
+        return
+    versions = chosen(metafunc.config)
+    if not metafunc.definition.get_closest_marker("every_haproxy"):
+        versions = versions[:1]
+    elif "engine" in metafunc.definition.path.parts:
+        versions = list(dict.fromkeys((versions[0], versions[-1])))
+    metafunc.parametrize("haproxy_binary", versions, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
