@@ -80,6 +80,21 @@ class CommandTimedOut(HostError):
     """A command did not end in time. It was told to end, and may still run."""
 
 
+class NotRun(HostError):
+    """The login ended without running the command, whatever its exit status says."""
+
+    def __init__(self, host: str, status: int, printed: Sequence[str]) -> None:
+        """`status` is how the login ended, and `printed` what it printed, oldest line first."""
+        said = "; ".join(line for line in printed if line.strip())
+        super().__init__(
+            host,
+            f"the command did not run: the login ended with exit status {status}, and "
+            + (f"printed: {said}" if said else "printed nothing"),
+            hint="look at the login's shell, at its start-up files (a ~/.bashrc may exit), and at `command=` "
+            "in its authorized_keys",
+        )
+
+
 class AnswerLost(HostError):
     """The connection broke between a command and its exit status: its outcome is unknown."""
 

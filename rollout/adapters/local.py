@@ -10,7 +10,17 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
 from typing import cast
 
-from rollout.adapters.shell import CHUNK, GRACE, PATIENCE, QUIET, Printed, ShellHost, ended
+from rollout.adapters.shell import (
+    CHUNK,
+    GRACE,
+    LATE,
+    PATIENCE,
+    QUIET,
+    Printed,
+    ShellHost,
+    completed,
+    ended,
+)
 from rollout.domain import Completed
 from rollout.errors import CommandTimedOut
 
@@ -53,7 +63,7 @@ class LocalHost(ShellHost):
                     message = f"the command did not end within {timeout:g} s, so rollout ended it"
                     raise CommandTimedOut(self._name, message) from None
                 raise
-        return Completed(status if status >= 0 else 128 - status, printed.end())
+        return completed(self._name, status if status >= 0 else 128 - status, printed)
 
 
 @contextlib.asynccontextmanager
@@ -110,7 +120,7 @@ async def _read(process: Process, stream: asyncio.StreamReader, printed: Printed
     while patience > 0:
         begun = clock()
         try:
-            async with asyncio.timeout(QUIET):
+            async with asyncio.timeout(LATE if printed.process is None else QUIET):
                 data = await stream.read(CHUNK)
         except TimeoutError:
             if process.returncode is None:

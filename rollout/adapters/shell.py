@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from rollout.domain import Completed
-from rollout.errors import UsageError
+from rollout.errors import NotRun, UsageError
 
 WRAPPER = 'script=$(cat); case $script in *=complete=) eval "${script%=complete=}"; esac'
 """The argument of `sh -c`: it reads a script from standard input and runs it, so that no process list shows
@@ -24,6 +24,9 @@ script, then what it reads."""
 QUIET = 0.2
 """Seconds of silence after the exit status, after which a background process must be holding the streams."""
 
+LATE = 5.0
+"""The same while the command has not begun: on a busy machine the exit status may overtake the output."""
+
 PATIENCE = 1.0
 """Seconds that a background process which keeps printing may delay the end, in all."""
 
@@ -33,6 +36,10 @@ GRACE = 1.0
 CHUNK = 32_768
 
 _BEGIN = "--- rollout: the command begins, process"
+_END = "--- rollout: the command ended, status"
+_MARKER = re.compile(rf"(.*)(?:{_BEGIN}|({_END})) (\d+)\r?")
+"""A line with one of the two, as only a shell that runs them prints it: neither an echo of the script nor a
+shell's trace of it matches."""
 _TAIL = 20
 """Lines of output that are kept."""
 _WIDTH = 4_000
@@ -95,8 +102,21 @@ def _script(begin: str, line: str, environment: Mapping[str, str]) -> bytes:
         if not _NAME.fullmatch(name):
             raise UsageError(f"{name!r} cannot be the name of an environment variable")
     exports = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
-    text = "\n".join([f"unset script; {begin}", f"echo '{_BEGIN}' $$", *exports, line, ""])
+    markers = f'trap \'echo "{_END}" $?\' EXIT; echo "{_BEGIN}" $$'
+    text = "\n".join([f"unset script; {begin}", markers, *exports, line, ""])
     return f"{text}=complete=".encode("utf-8", "surrogateescape")
+
+
+def completed(host: str, status: int, printed: Printed) -> Completed:
+    """The result of a command whose login ended with `status`.
+
+    The status that the command's own shell printed counts: a login may end with another one. A line that
+    ends by `exec` prints none. Raises NotRun if the command never began, whatever the login's status.
+    """
+    tail = printed.end()
+    if printed.process is None:
+        raise NotRun(host, status, tail)
+    return Completed(status if printed.status is None else printed.status, tail)
 
 
 async def whole(script: bytes, content: AsyncIterator[bytes] | None = None) -> AsyncIterator[bytes]:
@@ -126,6 +146,8 @@ class Printed:
     def __init__(self, output: Callable[[str], None] | None) -> None:
         self.process: int | None = None
         """The shell's process number, which is its group's too, once the command has begun."""
+        self.status: int | None = None
+        """The exit status that the shell printed, once the command has ended."""
         self._output = output
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
@@ -145,23 +167,25 @@ class Printed:
     def _fold(self, text: str) -> None:
         *lines, rest = (self._rest + text).split("\n")
         self._rest = _shown(rest) + ("\r" if rest.endswith("\r") else "")
-        if self.process is None:
-            lines = self._after_beginning(lines)
-        if self.process is None or self._output is None:
-            self._tail.extend(_shown(line) for line in lines[-_TAIL:])
-            return
         for line in lines:
-            self._tail.append(_shown(line))
-            self._output(self._tail[-1])
+            self._take(line)
 
-    def _after_beginning(self, lines: list[str]) -> list[str]:
-        for number, line in enumerate(lines):
-            _, begun, process = line.partition(_BEGIN)
-            if begun:
-                self.process = int(process)
-                self._tail.clear()
-                return lines[number + 1 :]
-        return lines
+    def _take(self, line: str) -> None:
+        marker = _MARKER.fullmatch(line)
+        if marker is None:
+            self._show(line)
+        elif marker[2] is None:
+            self.process = int(marker[3])
+            self._tail.clear()
+        else:
+            self.status = int(marker[3])
+            if marker[1]:
+                self._show(marker[1])
+
+    def _show(self, line: str) -> None:
+        self._tail.append(_shown(line))
+        if self.process is not None and self._output is not None:
+            self._output(self._tail[-1])
 
 
 def _shown(line: str) -> str:

@@ -10,14 +10,25 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 from paramiko import Channel, ChannelException, SSHException
 
-from rollout.adapters.shell import CHUNK, GRACE, PATIENCE, QUIET, WRAPPER, Printed, ShellHost, ended
+from rollout.adapters.shell import (
+    CHUNK,
+    GRACE,
+    LATE,
+    PATIENCE,
+    QUIET,
+    WRAPPER,
+    Printed,
+    ShellHost,
+    completed,
+    ended,
+)
 from rollout.adapters.ssh.link import Link
 from rollout.adapters.ssh.no_connection import NoConnection
-from rollout.adapters.ssh.relay import EXPLAIN, explained, relay
+from rollout.adapters.ssh.relay import EXPLAIN, answer, explained, relay
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import close
 from rollout.domain import Completed
-from rollout.errors import AnswerLost, CommandTimedOut, HostError
+from rollout.errors import AnswerLost, CommandTimedOut, HostError, NotRun
 
 
 class SshHost(ShellHost):
@@ -70,7 +81,7 @@ class SshHost(ShellHost):
                     raise
         if channel.exit_status < 0:
             raise AnswerLost(self._name, "the connection broke while the command ran")
-        return Completed(channel.exit_status, printed.end())
+        return completed(self._name, channel.exit_status, printed)
 
     async def stream_query(self, path: str, request: bytes, timeout: float) -> bytes:
         """The answer to `request` from a UNIX socket on the host, up to its end.
@@ -93,9 +104,9 @@ class SshHost(ShellHost):
                 channel = await self._link.stream(path)
             except ChannelException:
                 # sshd answers the same if it may not connect or cannot. If a program can, sshd may not.
-                answer = await self._relay(path, request)
+                given = await self._relay(path, request)
                 self._sockets_forbidden = await self._refuses(path)
-                return answer
+                return given
             try:
                 return await self._ask(_converse_once, channel, request)
             except BaseException:
@@ -112,15 +123,17 @@ class SshHost(ShellHost):
         return False
 
     async def _relay(self, path: str, request: bytes) -> bytes:
-        async with self._link.sessions.run(f"exec {shlex.join(relay(path))}") as channel:
-            channel.set_combine_stderr(False)
-            answer = await self._ask(_converse, channel, request)
+        async with self._link.sessions.run(f"exec {shlex.join(relay(path))}", apart=True) as channel:
+            printed = await self._ask(_converse, channel, request)
             await self._threads.run(channel.status_event.wait)
         if channel.exit_status < 0:
             raise AnswerLost(self._name, "the connection broke before the answer came")
+        given = answer(printed)
+        if given is None:
+            raise NotRun(self._name, channel.exit_status, printed.decode(errors="replace").splitlines())
         if channel.exit_status != 0:
             raise await self._explained(path)
-        return answer
+        return given
 
     async def _ask(
         self, converse: Callable[[Channel, bytes], bytes], channel: Channel, request: bytes
@@ -151,7 +164,8 @@ class SshHost(ShellHost):
         patience = PATIENCE
         while patience > 0:
             begun = clock()
-            data = await self._threads.run(functools.partial(_receive, channel))
+            quiet = LATE if printed.process is None else QUIET
+            data = await self._threads.run(functools.partial(_receive, channel, quiet))
             if not data:
                 return
             printed.feed(data)
@@ -199,8 +213,8 @@ def _shut(channel: Channel) -> None:
         channel.shutdown_write()
 
 
-def _receive(channel: Channel) -> bytes:
-    channel.settimeout(QUIET)
+def _receive(channel: Channel, quiet: float) -> bytes:
+    channel.settimeout(quiet)
     while True:
         try:
             return channel.recv(CHUNK)

@@ -15,7 +15,10 @@ while data := s.recv(65536):
     sys.stdout.buffer.write(data)
 """
 
+_ANSWER = b"--- rollout: the socket answers\n"
+
 _RELAY = f"""
+echo '{_ANSWER.decode().strip()}'
 if command -v socat >/dev/null; then exec socat -t 3600 - UNIX-CONNECT:"$2"
 elif nc -h 2>&1 | grep -q -e -U; then nc -h 2>&1 | grep -q -e -N && exec nc -N -U "$1"; exec nc -U "$1"
 elif command -v python3 >/dev/null; then exec python3 -c '{_PYTHON}' "$1"
@@ -38,11 +41,18 @@ id
 
 
 def relay(path: str) -> list[str]:
-    """Arguments of a shell that sends its standard input to a socket, and prints the answer.
+    """Arguments of a shell that sends its standard input to a socket, and prints the answer (see `answer`).
 
     socat has a syntax of its own for addresses, in which all but plain characters must be escaped.
     """
     return ["sh", "-c", _RELAY, "sh", path, re.sub(r"([^\w./-])", r"\\\1", path)]
+
+
+def answer(printed: bytes) -> bytes | None:
+    """The socket's answer in what `relay` printed, after whatever the login printed; `None` if the login did
+    not run it."""
+    _, begun, given = printed.partition(_ANSWER)
+    return given if begun else None
 
 
 def explained(path: str, printed: Sequence[str]) -> tuple[str, str | None]:

@@ -40,12 +40,13 @@ class Sessions:
         self._ahead: list[_Ahead] = []
 
     @contextlib.asynccontextmanager
-    async def run(self, command: str) -> AsyncIterator[Channel]:
+    async def run(self, command: str, *, apart: bool = False) -> AsyncIterator[Channel]:
         """A session in which `command` has been started, its standard input still open.
 
-        Waits while too many sessions are open. Raises NoConnection.
+        Its output and its errors are one stream, unless they are to be `apart`. Waits while too many
+        sessions are open. Raises NoConnection.
         """
-        channel = await self._started(command)
+        channel = await (self._admitted(command, apart=True) if apart else self._started(command))
         try:
             yield channel
         finally:
@@ -82,8 +83,8 @@ class Sessions:
             await self._close(ahead.starting.result())
         return await self._admitted(command)
 
-    async def _admitted(self, command: str) -> Channel:
-        start = functools.partial(start_command, command)
+    async def _admitted(self, command: str, *, apart: bool = False) -> Channel:
+        start = functools.partial(start_command, command, apart=apart)
         pauses = iter(_RETRIES)
         while True:
             await self._slots.acquire()
@@ -131,9 +132,12 @@ class _Ahead:
         return not channel.closed and transport.answers(_ANSWER) and not channel.closed
 
 
-def start_command(command: str, transport: Transport, timeout: float) -> Channel:
-    """A session in which `command` runs, its streams as one. Raises ChannelException, SSHException."""
+def start_command(command: str, transport: Transport, timeout: float, *, apart: bool = False) -> Channel:
+    """A session in which `command` runs, its streams as one unless `apart`.
+
+    Raises ChannelException, SSHException.
+    """
     channel = transport.open("session", timeout=timeout)
-    channel.set_combine_stderr(True)
+    channel.set_combine_stderr(not apart)
     channel.exec_command(command)
     return channel

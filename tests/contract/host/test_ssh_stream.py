@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from rollout.adapters.ssh import SshHost, SshPool
-from rollout.adapters.ssh.relay import EXPLAIN, explained, relay
+from rollout.adapters.ssh.relay import EXPLAIN, answer, explained, relay
 from rollout.errors import AnswerLost, CommandTimedOut, HostError
 from tests.support.needs import missing
 from tests.support.sshd import Sshd
@@ -207,7 +207,7 @@ def test_programs_that_reach_a_socket(path: str, tmp_path: Path, program: str) -
             answer, _ = await asyncio.wait_for(process.communicate(b"show info\n"), 10)
             return answer
 
-    assert asyncio.run(run()) == b"<show info\n>"
+    assert answer(asyncio.run(run())) == b"<show info\n>"
 
 
 @pytest.mark.parametrize("at", ["socket", "folder"])
