@@ -23,7 +23,7 @@ from rollout.inventory.quantities import parse_duration
 
 
 class RemoteControl:
-    """Halts a deployment, or ends its pause, when somebody asks for it through the lock.
+    """Halts a deployment or a verb, or ends a pause, when somebody asks for it through the lock.
 
     A halt that is asked for before the deployment exists takes effect as soon as it does.
     """
@@ -41,6 +41,11 @@ class RemoteControl:
         """End the deployment's pause, if there is one."""
         if self._deployment is not None:
             self._deployment.promote(who)
+
+    def require_wanted(self) -> None:
+        """Raises Refused if somebody asked to halt, or broke the lock."""
+        if self._reason:
+            raise Refused(f"{self._reason}: no further node was touched", hint="rollout status")
 
     def attach(self, deployment: Deployment) -> None:
         """The deployment that is controlled from now on."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from rollout.cli.arguments import add_shared, limit, load_inventory
+from rollout.cli.deploy_lock import RemoteControl, add_wait, hold_lock
 from rollout.cli.exit_codes import FAILED
 from rollout.cli.wiring import open_site
 from rollout.decisions.plan import require_found, select
@@ -26,23 +27,31 @@ OneNode = Callable[[Site, str, Survey, Recorder], Awaitable[None]]
 def add_node_arguments(parser: argparse.ArgumentParser) -> None:
     """`NODE…`, and the options that every verb has; nodes that `--limit` names are added to those."""
     add_shared(parser, output=True)
+    add_wait(parser)
     parser.add_argument("nodes", metavar="NODE", nargs="*", help="a node of the inventory")
 
 
-async def for_each_node(arguments: argparse.Namespace, do: OneNode) -> int:
-    """Do each node that is named, in the inventory's order, up to the first that fails; return the exit
-    code."""
+async def for_each_node(arguments: argparse.Namespace, purpose: str, do: OneNode) -> int:
+    """Do each node that is named, in the inventory's order, up to the first that fails; return the exit code.
+
+    The service's lock is held meanwhile, and `purpose` is shown to others who ask about it: a deployment
+    must not restart a node that somebody puts back by hand. Somebody who asks to halt, or breaks the lock,
+    is heeded before the next node. Raises Refused, HostError, LoadBalancerError, UsageError.
+    """
     inventory = load_inventory(arguments)
     named = [*arguments.nodes, *limit(arguments)]
     if not named:
         raise UsageError(f"no node given: name one or more of {', '.join(inventory.nodes)}")
     nodes = select(inventory, named)
     record = event_printer(arguments)
-    async with open_site(inventory) as site:
+    control = RemoteControl()
+    shown = arguments.redaction.text(f"{purpose} {' '.join(nodes)}")
+    async with open_site(inventory) as site, hold_lock(site, shown, arguments.wait, control):
         seen = await survey(site)
         if site.load_balancers:
             require_found(inventory, nodes, seen.placement)
         for name in nodes:
+            control.require_wanted()
             seen = await survey(site)
             try:
                 await do(site, name, seen, record)

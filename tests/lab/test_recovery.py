@@ -132,7 +132,7 @@ async def test_of_two_deployments_at_once_one_is_refused(start_lab: StartLab) ->
 
 
 async def halted(lab: Lab) -> tuple[int, str]:
-    """A deployment that is halted from another terminal while its first node is restarted."""
+    """A deployment that is halted from another terminal while its first node is drained."""
     command = [sys.executable, "-m", "rollout", "deploy", "--release", "2", "--output", "json"]
     process = await asyncio.create_subprocess_exec(
         *command, "-i", str(lab.inventory), stdout=asyncio.subprocess.PIPE
@@ -145,12 +145,18 @@ async def halted(lab: Lab) -> tuple[int, str]:
             event = json.loads(line)
             if (event["event"], event.get("step")) == ("step_started", "drain") and event["node"] == "web1":
                 assert "deploy 2" in (await asyncio.to_thread(rollout, lab, "lock")).stdout
+                for verb in ("ready", "drain"):
+                    refused = await asyncio.to_thread(rollout, lab, verb, "web2")
+                    assert (refused.returncode, "holds the lock" in refused.stderr) == (3, True)
                 assert (await asyncio.to_thread(rollout, lab, "halt")).returncode == 0
         return await process.wait(), "".join(lines)
 
 
 async def test_a_deployment_is_halted_from_another_terminal(start_lab: StartLab) -> None:
-    """The node in flight finishes, no other one starts, and `resume` goes on from there."""
+    """The node in flight finishes, no other one starts, and `resume` goes on from there.
+
+    Until it ends, no other verb changes a node.
+    """
     lab = start_lab(**{**HARSH, "start": 3.0})
 
     code, output = await halted(lab)

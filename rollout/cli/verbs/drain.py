@@ -25,4 +25,4 @@ def run(arguments: argparse.Namespace) -> int:
     async def drain(site: Site, name: str, seen: Survey, record: Recorder) -> None:
         await drain_node(site, name, seen, record, allow_outage=arguments.allow_outage)
 
-    return asyncio.run(for_each_node(arguments, drain))
+    return asyncio.run(for_each_node(arguments, "drain", drain))

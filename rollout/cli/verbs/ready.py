@@ -25,4 +25,4 @@ def run(arguments: argparse.Namespace) -> int:
             await make_ready(site, name, noted, seen, record)
             mark_returned(journal, site.inventory.service, name)
 
-    return asyncio.run(for_each_node(arguments, ready))
+    return asyncio.run(for_each_node(arguments, "ready", ready))
