@@ -40,7 +40,11 @@ class LoadBalancer(Protocol):
         ...
 
     async def send(self, commands: Sequence[str]) -> None:
-        """Send runtime commands that change something, in order and as one line."""
+        """Send runtime commands that change something, in order.
+
+        All are sent, whether or not HAProxy rejects one, also if the caller is cancelled; the first rejection
+        is raised at the end. After LoadBalancerUnreachable, any number of them may have been carried out.
+        """
         ...
 
     async def server_states(self) -> str:

@@ -40,14 +40,14 @@ class Turns:
 
     def __init__(self, nodes: Iterable[str]) -> None:
         self._turns = {name: Turn() for name in nodes}
-        self._sent: set[tuple[str, str]] = set()
+        self._sent: dict[str, dict[str, None]] = {}
 
     def __getitem__(self, node: str) -> Turn:
         return self._turns[node]
 
     def tells_of(self, target: str, line: str) -> bool:
-        """Whether the journal has a word of this line."""
-        return (target, line) in self._sent
+        """Whether the journal has a word of this line, which may be a part of what it says was sent."""
+        return any(f"; {line}; " in f"; {sent}; " for sent in self._sent.get(target, ()))
 
     def recorded(self, record: Record) -> None:
         match record.event:
@@ -60,7 +60,7 @@ class Turns:
             case StepFinished(node=name) | StepFailed(node=name):
                 self._turns[name].step = None
             case CommandSent(node=name, target=target, line=line):
-                self._sent.add((target, line))
+                self._sent.setdefault(target, {})[line] = None
                 turn = self._turns[name]
                 if turn.leaving:
                     turn.leaving, turn.left_at = False, record.time

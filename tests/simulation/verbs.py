@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from types import ModuleType
 from typing import Any
 
-from rollout.adapters.haproxy import balancer
+from rollout.adapters.haproxy import balancer, console
 from rollout.cli import journal, session
 from rollout.cli.redaction import Redaction
 from rollout.cli.verbs import deploy, restore, resume
@@ -69,6 +69,7 @@ def inside(world: World) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         stack.enter_context(_replaced(balancer, "parse_reading", parse_remembering))
+        stack.enter_context(_replaced(console, "_LONGEST", world.line_length or console._LONGEST))
         stack.enter_context(_replaced(site, "_REJOIN", _REJOIN))
         stack.enter_context(_replaced(journal, "is_alive", lambda deployment: False))
         for module in (session, restore):

@@ -23,6 +23,9 @@ from tests.simulation.process import SimServer
 from tests.simulation.site import LONGEST, OLD, draw, draw_nodes
 from tests.simulation.traffic import Traffic
 
+_SHORT_LINES = 120
+"""Bytes of a line that holds two commands: a node's servers get theirs one line after another."""
+
 
 class World:
     """Everything is drawn from `seed`; `faults` are those that strike while the engine is at work."""
@@ -31,6 +34,8 @@ class World:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         self._loop = loop
+        self.line_length = _SHORT_LINES if random.Random(f"{seed} lines").random() < 0.3 else None
+        """Bytes of a line to a load balancer, where that is less than the adapter's own."""
         rng = random.Random(f"{seed} world")
         self._rng = random.Random(f"{seed} happenings")
         self._client_rng = random.Random(f"{seed} client")

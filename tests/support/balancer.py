@@ -43,6 +43,7 @@ class Balancer:
         backends: Backends,
         *,
         settings: Sequence[str] = (),
+        global_settings: Sequence[str] = (),
         within: Sequence[str] = (),
         with_master: bool = False,
         state_file: Path | None = None,
@@ -52,6 +53,7 @@ class Balancer:
         self.backends = dict(backends)
         self.settings = tuple(settings)
         """Further lines of `defaults`."""
+        self.global_settings = tuple(global_settings)
         self.folder = Path(tempfile.mkdtemp(prefix="lb-"))
         self.state_file = state_file or self.folder / "state"
         """What a new process takes its servers' states from."""
@@ -164,7 +166,7 @@ class Balancer:
         await until_seen(new, "HAProxy")
 
     def _config(self) -> str:
-        lines = ["global", "  nbthread 2"]
+        lines = ["global", "  nbthread 2", *(f"  {line}" for line in self.global_settings)]
         lines += [
             f"  stats socket {self.socket(level).path} mode 600 level {level}"
             for level in ("admin", "operator", "user")

@@ -7,10 +7,10 @@ import contextlib
 import dataclasses
 from collections.abc import Collection, Iterable, Sequence
 
+from rollout.adapters.haproxy.console import Console, lines
 from rollout.adapters.haproxy.master import Master
 from rollout.adapters.haproxy.observer import Observer
 from rollout.adapters.haproxy.replies import (
-    SEVERITY,
     is_message,
     parse_level,
     parse_reading,
@@ -25,13 +25,15 @@ from rollout.errors import CommandRejected
 _BACKENDS_AND_SERVERS = 6
 """The object types of `show stat`, added up."""
 
+_EVERYTHING = ("show servers state", f"show stat -1 {_BACKENDS_AND_SERVERS} -1")
+
 
 class HAProxy:
     """Implements `LoadBalancer` for HAProxy 2.6 and later."""
 
     def __init__(self, name: str, transport: Transport, master: Transport | None = None) -> None:
         self._name = name
-        self._transport = transport
+        self._console = Console(name, transport)
         self._master = None if master is None else Master(name, master)
         self._observer = Observer(self._read)
         self._focus: frozenset[str] = frozenset()
@@ -49,26 +51,25 @@ class HAProxy:
         return await self._observer.read()
 
     async def send(self, commands: Sequence[str]) -> None:
-        line = ";".join(commands)
-        answer = asyncio.ensure_future(self._ask(line))
+        sending = asyncio.ensure_future(self._carry_out(commands))
         try:
-            reply = await asyncio.shield(answer)
+            await asyncio.shield(sending)
         except asyncio.CancelledError:
             # Until HAProxy has answered, it may still carry this out, after the next command.
-            await asyncio.gather(answer, return_exceptions=True)
+            await asyncio.gather(sending, return_exceptions=True)
             raise
-        require_success(self._name, line, reply)
-        self._observer.hurry()
+        finally:
+            self._observer.hurry()
 
     async def server_states(self) -> str:
-        return parse_states(self._name, await self._ask("show servers state"))
+        return parse_states(self._name, await self._console.ask("show servers state"))
 
     async def sessions(self, servers: Collection[Server], *, named: int) -> list[Session]:
-        reply = await self._ask("show sess")
+        reply = await self._console.ask("show sess")
         if is_message(reply):
             require_success(self._name, "show sess", reply)
         oldest_first = sorted(parse_sessions(reply, servers), key=lambda each: -each[1].age)
-        details = [await self._ask(f"show sess {identity}") for identity, _ in oldest_first[:named]]
+        details = [await self._console.ask(f"show sess {identity}") for identity, _ in oldest_first[:named]]
         detailed = [
             dataclasses.replace(session, what=what_it_does(detail))
             for (_, session), detail in zip(oldest_first, details, strict=False)
@@ -76,7 +77,7 @@ class HAProxy:
         return [*detailed, *(session for _, session in oldest_first[named:])]
 
     async def level(self) -> str:
-        return parse_level(self._name, await self._ask("show cli level"))
+        return parse_level(self._name, await self._console.ask("show cli level"))
 
     async def _read(self) -> Reading:
         """A reading of workers old and new.
@@ -93,30 +94,46 @@ class HAProxy:
         )
         return dataclasses.replace(reading, servers=tuple(servers), old_processes_shown=True)
 
+    async def _carry_out(self, commands: Sequence[str]) -> None:
+        """Send all commands. One that HAProxy rejects does not hold up the others, on whatever line they are:
+        the first rejection is raised after all of them."""
+        rejection: CommandRejected | None = None
+        for line in lines(commands):
+            try:
+                require_success(self._name, line, await self._console.ask(line))
+            except CommandRejected as error:
+                rejection = rejection or error
+        if rejection is not None:
+            raise rejection
+
     async def _read_worker(self) -> Reading:
-        """A reading of the focus; of everything, if another process numbered the backends."""
-        if self._focus and self._focus <= self._numbers.keys():
+        """A reading of the focus; of everything, if that costs no more than twice as much, or if another
+        process numbered the backends."""
+        known = self._focus and self._focus <= self._numbers.keys()
+        if known and 2 * len(self._focus) <= len(self._numbers):
             with contextlib.suppress(CommandRejected):  # a reload may have removed a backend
-                reading, _ = await self._read_by(sorted(self._focus))
+                reading, _ = await self._read_by(self._of_focus())
                 if reading.process == self._process:
                     return reading
-        reading, self._numbers = await self._read_by(None)
+        reading, self._numbers = await self._read_by(_EVERYTHING)
         self._process = reading.process
-        return reading
+        if not self._focus:
+            return reading
+        servers = (state for state in reading.servers if state.server.backend in self._focus)
+        return dataclasses.replace(reading, servers=tuple(servers))
 
-    async def _read_by(self, backends: Sequence[str] | None) -> tuple[Reading, dict[str, int]]:
-        commands = ["show info"]
-        if backends is None:
-            commands += ["show servers state", f"show stat -1 {_BACKENDS_AND_SERVERS} -1"]
-        else:
-            # By number, since a frontend may have the same name.
-            commands += [f"show servers state {backend}" for backend in backends]
-            commands += [
-                f"show stat {self._numbers[backend]} {_BACKENDS_AND_SERVERS} -1" for backend in backends
-            ]
-        line = ";".join(commands)
-        return parse_reading(self._name, line, await self._ask(line))
+    def _of_focus(self) -> list[str]:
+        """The commands that show the focus; by number, since a frontend may have the name of a backend."""
+        return [
+            command
+            for backend in sorted(self._focus)
+            for command in (
+                f"show servers state {backend}",
+                f"show stat {self._numbers[backend]} {_BACKENDS_AND_SERVERS} -1",
+            )
+        ]
 
-    async def _ask(self, line: str) -> str:
-        reply = await self._transport.ask(f"{SEVERITY};{line}\n".encode())
-        return reply.decode(errors="replace")
+    async def _read_by(self, commands: Sequence[str]) -> tuple[Reading, dict[str, int]]:
+        sent = [*lines(commands, first="show info")]
+        replies = [await self._console.ask(line) for line in sent]
+        return parse_reading(self._name, ";".join(sent), "".join(replies))

@@ -36,7 +36,14 @@ def require_success(load_balancer: str, command: str, reply: str) -> None:
     hint = None
     if "permission denied" in reason.lower():
         hint = "rollout needs a `stats socket … level admin` line in HAProxy's global section"
-    raise CommandRejected(load_balancer, f"HAProxy rejected `{command}`: {reason}", hint=hint)
+    rejected = _first_rejected(command, reply[: message.start()]) if message else command
+    raise CommandRejected(load_balancer, f"HAProxy rejected `{rejected}`: {reason}", hint=hint)
+
+
+def _first_rejected(line: str, confirmed: str) -> str:
+    """The command of `line` that was rejected first. `confirmed` is the reply before its message."""
+    commands = [SEVERITY, *line.split(";")]
+    return commands[min(len(confirmed), len(commands) - 1)]
 
 
 def is_message(reply: str) -> bool:
@@ -59,12 +66,14 @@ def parse_level(load_balancer: str, reply: str) -> str:
 
 
 def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading, dict[str, int]]:
-    """The reading in a reply to `show info`, `show servers state` and `show stat`, sent as one `command`.
+    """The reading in the replies to `command`: to lines of `show info`, `show servers state` and `show stat`.
 
-    It comes with HAProxy's number of each backend. Raises NotHAProxy, CommandRejected, and
-    LoadBalancerUnreachable for a reply that ends too soon or comes from a process that is being stopped.
+    Each line begins with `show info`, so that the process is known from which its reply comes. The reading
+    comes with HAProxy's number of each backend. Raises NotHAProxy, CommandRejected, and
+    LoadBalancerUnreachable for a reply that ends too soon, or that comes from a process that is being stopped
+    or from two processes.
     """
-    blocks = reply.strip("\n").split("\n\n")
+    blocks = [block.lstrip("\n") for block in reply.strip("\n").split("\n\n")]
     if not blocks[0]:
         raise _cut_short(load_balancer)
     if not blocks[0].startswith("Name: "):
@@ -73,14 +82,14 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
         raise _not_haproxy(load_balancer, reply)
     if not reply.endswith("\n\n") or len(blocks) <= command.count(";"):
         raise _cut_short(load_balancer)
-    info = dict(line.split(": ", 1) for line in blocks[0].split("\n") if ": " in line)
-    if info.get("Stopping", "0") != "0":
-        raise _ending(load_balancer)
+    infos: list[dict[str, str]] = []
     states: dict[tuple[str, str], dict[str, str]] = {}
     rows: list[dict[str, str]] = []
     try:
-        for block in blocks[1:]:
-            if block.startswith("1\n# be_id "):
+        for block in blocks:
+            if block.startswith("Name: "):
+                infos.append(dict(line.split(": ", 1) for line in block.split("\n") if ": " in line))
+            elif block.startswith("1\n# be_id "):
                 header, *lines = block.removeprefix("1\n# ").split("\n")
                 for fields in _table(header.split(" "), (line.split(" ") for line in lines)):
                     states[fields["be_name"], fields["srv_name"]] = fields
@@ -89,6 +98,10 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
                 rows += _table(header.split(","), csv.reader(lines))
             else:
                 require_success(load_balancer, command, block)
+        info = infos[0]
+        processes = {(one["Pid"], one["Start_time_sec"], one.get("Stopping", "0")) for one in infos}
+        if processes != {(info["Pid"], info["Start_time_sec"], "0")}:
+            raise _ending(load_balancer)
         servers = tuple(_server_states(load_balancer, rows, states))
         reading = Reading(
             load_balancer=load_balancer,

@@ -109,7 +109,7 @@ class NodeServers:
         self.ledger.state_set(servers, admin)
 
     async def send(self, commands: Sequence[str], log: StepLog, *, insistent: bool = True) -> None:
-        """Send commands as one line, if there are any, and keep HAProxy's state file up to date."""
+        """Send commands, if there are any, and keep HAProxy's state file up to date."""
         if commands:
             log.sent(self.load_balancer, "; ".join(commands))
             await send_patiently(self.balancer, commands, self._patience if insistent else 0)
