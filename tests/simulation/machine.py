@@ -47,7 +47,7 @@ class Machine:
             return await self.changes[line](asked, environment)
         if line in self._looks:
             return self._looks[line]()
-        if line.startswith("d=") or line == "command -v ss":
+        if line.startswith("d=") or line in ("command -v ss", "true"):
             return Completed(0)
         raise AssertionError(f"a line that no simulated node knows: {line}")
 
