@@ -29,6 +29,7 @@ from rollout.events import (
     StepFailed,
     StepFinished,
     StepStarted,
+    UsersSaw,
     Warned,
     WentOn,
 )
@@ -59,6 +60,8 @@ def advance(progress: Progress, record: Record) -> Progress:
             return replace(progress, paused="")
         case Served() as event:
             return replace(progress, served=(*progress.served, event))
+        case UsersSaw() as event:
+            return replace(progress, users_saw=event)
         case Probed() as event:
             return replace(progress, probed=event)
         case DeploymentFinished(outcome=outcome, seconds=seconds, reason=reason):
@@ -153,6 +156,7 @@ def _deployment_resumed(progress: Progress, event: DeploymentResumed) -> Progres
         judged=False,
         paused="",
         served=(),
+        users_saw=None,
         probed=None,
         outcome=None,
         reason="",

@@ -45,6 +45,7 @@ FIELDS = {
     "Paused": "reason",
     "WentOn": "reason",
     "Served": "release requests errors",
+    "UsersSaw": "requests errors by_haproxy",
     "Probed": "asked failed median longest",
     "DeploymentFinished": "outcome seconds reason",
 }
