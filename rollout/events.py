@@ -207,6 +207,23 @@ class HookEnded(Event):
 
 
 @dataclass(frozen=True)
+class OpinionHeard(Event):
+    """Prometheus or the judge's command replied to a question about a node that bakes.
+
+    Of several replies in a row that are good, or no answer, only the first is recorded.
+    """
+
+    node: str
+    source: str
+    """`prometheus` or `command`."""
+    reply: str
+    """`good`, `bad` or `none`."""
+    reason: str
+    shadow: bool = False
+    """Whether it decides nothing."""
+
+
+@dataclass(frozen=True)
 class NodeFinished(Event):
     """All steps of a node succeeded."""
 

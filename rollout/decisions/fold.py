@@ -18,6 +18,7 @@ from rollout.events import (
     NodeFailed,
     NodeFinished,
     NodeReturned,
+    OpinionHeard,
     OutputSeen,
     Paused,
     Probed,
@@ -86,6 +87,8 @@ def _node_event(progress: Progress, record: Record) -> Progress:
             return changed(name, detail=detail, sessions=sessions)
         case OutputSeen(node=name, text=text):
             return changed(name, detail=text)
+        case OpinionHeard(node=name, source=source, reason=reason):
+            return changed(name, detail=f"{source}: {reason}")
         case HookStarted(node=str(name), hook=hook):
             return changed(name, phase=Phase.RUNNING, step=None, step_started=record.time, detail=hook)
         case HookPrinted(node=str(name), text=text):

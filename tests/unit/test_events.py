@@ -37,6 +37,7 @@ FIELDS = {
     "HookStarted": "hook node on line",
     "HookPrinted": "hook node text",
     "HookEnded": "hook node seconds failure",
+    "OpinionHeard": "node source reply reason shadow",
     "NodeFinished": "node seconds",
     "NodeFailed": "node left_out",
     "NodeReturned": "node",
