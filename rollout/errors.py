@@ -118,6 +118,10 @@ class JudgedBad(StepFailure):
     """Users get worse answers from a node since it runs the new release."""
 
 
+class Undecided(StepFailure):
+    """A release cannot be judged, since what is asked about it gives no answer. It is not to blame."""
+
+
 class Outage(StepFailure):
     """All nodes have the same problem, so the release is not to blame."""
 

@@ -207,6 +207,23 @@ class HookEnded(Event):
 
 
 @dataclass(frozen=True)
+class OpinionHeard(Event):
+    """Prometheus or the judge's command replied to a question about a node that bakes.
+
+    Of several replies in a row that are good, or no answer, only the first is recorded.
+    """
+
+    node: str
+    source: str
+    """`prometheus` or `command`."""
+    reply: str
+    """`good`, `bad` or `none`."""
+    reason: str
+    shadow: bool = False
+    """Whether it decides nothing."""
+
+
+@dataclass(frozen=True)
 class NodeFinished(Event):
     """All steps of a node succeeded."""
 
@@ -270,9 +287,22 @@ class Served(Event):
     release: str
     """Its name; words such as `the old release` where it has none."""
     requests: int
-    """Requests that were answered, or should have been."""
+    """Requests that its servers answered, or should have."""
     errors: int
-    """Requests among them that failed."""
+    """Requests among them that users saw fail: with a 5xx, with an answer that broke off, or with none."""
+
+
+@dataclass(frozen=True)
+class UsersSaw(Event):
+    """Users got these answers from the service's backends while the deployment ran, as all load balancers
+    counted them."""
+
+    requests: int
+    """Requests that ended, answered or not. One that HAProxy sent to several servers is one request."""
+    errors: int
+    """Requests among them that failed: with a 5xx, with an answer that broke off, or with none."""
+    by_haproxy: int
+    """Errors among them that no server gave: none was up, or none could be reached."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Counters of servers since a deployment began, added up over reloads. Values in, values out."""
+"""Counters of servers and backends since a deployment began, added up over reloads. Values in, values out."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ TIME_STATS_SAMPLES, and measured.)"""
 Totals = Mapping[Server, Counters]
 """Counters of each server since the first reading."""
 
+Backend = tuple[str, str]
+"""A load balancer and one of its backends, by their names."""
+
+_Process = tuple[int, int]
+"""A process of HAProxy, as `Reading.process` tells it from others."""
+
 
 class CounterTotals:
     """Totals of HAProxy's counters over all readings, which are added in the order in which they were made.
@@ -25,28 +31,47 @@ class CounterTotals:
 
     def __init__(self) -> None:
         self._totals: dict[Server, Counters] = {}
+        self._answered: dict[Backend, Counters] = {}
         self.before: dict[Server, Counters] = {}
         """Counters of each server from before the first reading, as far back as HAProxy remembers."""
-        self._last: dict[Server, tuple[tuple[int, int], ServerState]] = {}
+        self._last: dict[Server, tuple[_Process, ServerState]] = {}
+        self._last_answered: dict[Backend, tuple[_Process, Counters]] = {}
 
     @property
     def totals(self) -> Totals:
         """The totals now, as a copy."""
         return dict(self._totals)
 
+    @property
+    def answered(self) -> Mapping[Backend, Counters]:
+        """What users got from each backend since the first reading, as a copy."""
+        return dict(self._answered)
+
     def add(self, reading: Reading) -> None:
         """Add what was counted since the last reading of this load balancer."""
         for state in reading.servers:
-            process, last = self._last.get(state.server, (None, None))
-            self._last[state.server] = (reading.process, state)
-            if last is None:
-                self._totals[state.server] = Counters()
-                self.before[state.server] = replace(
-                    state.counters, milliseconds=float(state.mean * state.counters.requests)
-                )
-            else:
-                same = process == reading.process and state.counters.requests >= last.counters.requests
-                self._totals[state.server] += _since(last if same else None, state)
+            self._add_server(reading.process, state)
+        for name, answered in reading.answered.items():
+            self._add_backend(reading.process, (reading.load_balancer, name), answered)
+
+    def _add_server(self, now: _Process, state: ServerState) -> None:
+        process, last = self._last.get(state.server, (None, None))
+        self._last[state.server] = (now, state)
+        if last is None:
+            self._totals[state.server] = Counters()
+            self.before[state.server] = replace(
+                state.counters, milliseconds=float(state.mean * state.counters.requests)
+            )
+        else:
+            same = process == now and not _were_cleared(last.counters, state.counters)
+            self._totals[state.server] += _since(last if same else None, state)
+
+    def _add_backend(self, now: _Process, backend: Backend, answered: Counters) -> None:
+        process, last = self._last_answered.get(backend, (now, answered))
+        self._last_answered[backend] = (now, answered)
+        same = process == now and not _were_cleared(last, answered)
+        grown = answered - last if same else answered
+        self._answered[backend] = self._answered.get(backend, Counters()) + grown
 
 
 def summed(totals: Totals, servers: Iterable[Server], since: Totals | None = None) -> Counters:
@@ -57,18 +82,18 @@ def summed(totals: Totals, servers: Iterable[Server], since: Totals | None = Non
     return result
 
 
+def _were_cleared(last: Counters, now: Counters) -> bool:
+    """Whether counters of one process were cleared in between. Otherwise they may go back by a few, since
+    HAProxy does not raise all of them at the same moment."""
+    return 2 * now.requests < last.requests
+
+
 def _since(last: ServerState | None, now: ServerState) -> Counters:
     """Counters between two readings of one process; all that it counted, without `last`."""
     before = last.counters if last else Counters()
-    answered = now.counters.requests - before.requests
     grown = now.counters - before
-    return Counters(
-        requests=answered,
-        errors=max(0, grown.errors),
-        broken=max(0, grown.broken),
-        failed_connections=max(0, grown.failed_connections),
-        milliseconds=max(0.0, _milliseconds(before.requests, last.mean if last else 0, now, answered)),
-    )
+    took = _milliseconds(before.requests, last.mean if last else 0, now, grown.requests)
+    return replace(grown, milliseconds=max(0.0, took))
 
 
 def _milliseconds(before: int, mean: int, now: ServerState, answered: int) -> float:

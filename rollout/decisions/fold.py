@@ -18,6 +18,7 @@ from rollout.events import (
     NodeFailed,
     NodeFinished,
     NodeReturned,
+    OpinionHeard,
     OutputSeen,
     Paused,
     Probed,
@@ -29,6 +30,7 @@ from rollout.events import (
     StepFailed,
     StepFinished,
     StepStarted,
+    UsersSaw,
     Warned,
     WentOn,
 )
@@ -59,6 +61,8 @@ def advance(progress: Progress, record: Record) -> Progress:
             return replace(progress, paused="")
         case Served() as event:
             return replace(progress, served=(*progress.served, event))
+        case UsersSaw() as event:
+            return replace(progress, users_saw=event)
         case Probed() as event:
             return replace(progress, probed=event)
         case DeploymentFinished(outcome=outcome, seconds=seconds, reason=reason):
@@ -83,6 +87,8 @@ def _node_event(progress: Progress, record: Record) -> Progress:
             return changed(name, detail=detail, sessions=sessions)
         case OutputSeen(node=name, text=text):
             return changed(name, detail=text)
+        case OpinionHeard(node=name, source=source, reason=reason):
+            return changed(name, detail=f"{source}: {reason}")
         case HookStarted(node=str(name), hook=hook):
             return changed(name, phase=Phase.RUNNING, step=None, step_started=record.time, detail=hook)
         case HookPrinted(node=str(name), text=text):
@@ -153,6 +159,7 @@ def _deployment_resumed(progress: Progress, event: DeploymentResumed) -> Progres
         judged=False,
         paused="",
         served=(),
+        users_saw=None,
         probed=None,
         outcome=None,
         reason="",

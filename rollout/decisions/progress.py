@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rollout.domain import AdminState, Outcome, Server, ServerBefore, Step
-from rollout.events import Probed, Served, ServerNoted, StepFailed, Warned
+from rollout.events import Probed, Served, ServerNoted, StepFailed, UsersSaw, Warned
 
 TOUCHING = frozenset({Step.RELEASE, Step.RESTART})
 """The steps that can change what a node runs, as soon as one of them begins."""
@@ -113,6 +113,7 @@ class Progress:
     paused: str = ""
     """Why it is paused; empty while it is not."""
     served: tuple[Served, ...] = ()
+    users_saw: UsersSaw | None = None
     probed: Probed | None = None
     outcome: Outcome | None = None
     reason: str = ""

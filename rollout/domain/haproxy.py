@@ -88,18 +88,27 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Counts of what a server answered: since HAProxy's process began, or between two moments."""
+    """Counts of what a server answered, or of what users got from a backend.
+
+    They are from the time since HAProxy's process began, or from between two moments.
+    """
 
     requests: int = 0
     """Requests that were answered, with whatever status."""
     errors: int = 0
     """Requests among `requests` that were answered 5xx."""
     broken: int = 0
-    """Requests beside `requests` whose answer broke off, was no HTTP, or never came."""
+    """Requests beside `requests` that got no HTTP for an answer.
+
+    It may be below zero for a while, since HAProxy does not raise all of its counters at the same moment.
+    """
     failed_connections: int = 0
     """Connections that could not be made, and the retries that followed them."""
     milliseconds: float = 0.0
     """Time until the answers began, summed over all `requests`."""
+    cut: int = 0
+    """Answers that broke off. HAProxy counts some of `broken` among them, depending on its version and on the
+    moment at which a server went away."""
 
     def __add__(self, other: Counters) -> Counters:
         return Counters(
@@ -108,6 +117,7 @@ class Counters:
             self.broken + other.broken,
             self.failed_connections + other.failed_connections,
             self.milliseconds + other.milliseconds,
+            self.cut + other.cut,
         )
 
     def __sub__(self, other: Counters) -> Counters:
@@ -117,17 +127,18 @@ class Counters:
             self.broken - other.broken,
             self.failed_connections - other.failed_connections,
             self.milliseconds - other.milliseconds,
+            self.cut - other.cut,
         )
 
     @property
     def failed(self) -> int:
         """Requests that users saw fail."""
-        return self.errors + self.broken
+        return self.errors + max(0, self.broken, self.cut)
 
     @property
     def asked(self) -> int:
         """Requests that were answered, or should have been."""
-        return self.requests + self.broken
+        return self.requests + max(0, self.broken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +235,8 @@ class Reading:
     servers: tuple[ServerState, ...]
     queued: Mapping[str, int] = field(default_factory=dict)
     """Requests that wait until any server of a backend is free, by backend."""
+    answered: Mapping[str, Counters] = field(default_factory=dict)
+    """What users got from each backend since HAProxy's process began, HAProxy's own answers included."""
     old_processes_shown: bool = False
     """Whether `old_sessions` are known, which takes a master socket."""
 

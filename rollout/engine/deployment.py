@@ -25,7 +25,7 @@ from rollout.engine.rotation.protocol import Rotation
 from rollout.engine.site import Site
 from rollout.engine.steps.node import NodeRoll
 from rollout.engine.users.users import Users
-from rollout.errors import JudgedBad, NoCapacity, RolloutError
+from rollout.errors import JudgedBad, NoCapacity, Outage, RolloutError, Undecided
 from rollout.events import DeploymentFinished, NodeFailed, NodeFinished
 
 
@@ -209,6 +209,8 @@ class Deployment:
             self._halt.ask(f"{name} was not taken out: {error}")
         elif isinstance(error, JudgedBad):
             self._halt.give_up(str(error), judged=True)
+        elif isinstance(error, Outage | Undecided):
+            self._halt.ask(f"{name} could not be judged: {error}")
         elif trouble := self._jury.trouble([name]):
             self._halt.ask(f"{name} failed, but its release is probably not the cause: {trouble}")
         elif len(self._failed) > self._strategy.max_failures:

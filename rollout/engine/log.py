@@ -11,6 +11,7 @@ from rollout.errors import AnswerLost, ChangedByOthers, CommandTimedOut, Rollout
 from rollout.events import (
     CommandSent,
     Event,
+    OpinionHeard,
     OutputSeen,
     Progressed,
     StepFailed,
@@ -54,6 +55,10 @@ class StepLog:
         if self._waiting_for.get(of) != (detail, sessions):
             self._waiting_for[of] = (detail, sessions)
             self._record(Progressed(self._node, self._step, detail, sessions))
+
+    def opinion(self, source: str, reply: str, reason: str, *, shadow: bool) -> None:
+        """Record a reply of something that is asked about the node."""
+        self._record(OpinionHeard(self._node, source, reply, reason, shadow))
 
     def warn(self, message: str) -> None:
         """Record something that does not end the step, but that people should know."""

@@ -107,6 +107,10 @@ def _expected(document: Document, path: KeyPath, detail: ErrorDetails) -> str:
             return f"expected at least {context['ge']}"
         case "less_than_equal":
             return f"expected at most {context['le']}"
+        case "bool_parsing" | "bool_type":
+            return "expected true or false"
+        case "float_parsing" | "float_type" | "finite_number":
+            return "expected a number"
         case _:
             return "expected a whole number"
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
-from rollout.inventory.quantities import Duration
+from rollout.inventory.quantities import Duration, Timeout
 from rollout.inventory.section import SCALAR, SETTINGS, Section, kind
 from rollout.inventory.texts import HttpUrl, Text
 
@@ -43,7 +43,38 @@ class Prometheus(Section):
 
     url: HttpUrl = Field(description="The server, such as http://prometheus.example.com:9090")
     query: Text = Field(description="PromQL with one value; {host}, {node} and {release} are filled in")
-    max: float = Field(description="The largest value with which a node passes")
+    max: float = Field(allow_inf_nan=False, description="The largest value with which a node passes")
+    every: Timeout | None = Field(
+        default=None,
+        description="Time from one query to the next while a node bakes; by default 10s, or a third of a "
+        "bake that is shorter than 30s",
+    )
+    bad: int = Field(
+        default=3, ge=1, description="How many values above max in a row make the release a bad one"
+    )
+    shadow: bool = Field(default=False, description="true shows the verdict, and decides nothing by it")
+
+
+class JudgeCommand(Section):
+    """A shell line, run on the machine that deploys, whose exit status shows whether the release works."""
+
+    command: Text = Field(
+        description="The shell line. Exit status 0 is good, 1 to 125 are bad, and all others (and 75) are no "
+        "answer"
+    )
+    timeout: Timeout = Field(default=300.0, description="How long it may take; longer is no answer")
+    every: Timeout | None = Field(
+        default=None,
+        description="Time from one run to the next while a node bakes; by default it is run when the bake is "
+        "over",
+    )
+    bad: int = Field(default=1, ge=1, description="How many bad runs in a row make the release a bad one")
+    shadow: bool = Field(default=False, description="true shows the verdict, and decides nothing by it")
+
+
+JudgeCommandSetting = Annotated[
+    Annotated[Text, Tag(SCALAR)] | Annotated[JudgeCommand, Tag(SETTINGS)], Discriminator(kind)
+]
 
 
 class Judge(Section):
@@ -59,15 +90,16 @@ class Judge(Section):
     wait: Duration | None = Field(
         default=None, description="How much longer to wait for that many requests; by default as long as bake"
     )
-    undecided: Literal["go-on", "ask"] = Field(
-        default="go-on",
-        description="What to do if there are still too few requests: go-on continues with a warning, ask "
-        "waits for `rollout promote`",
+    undecided: Literal["go-on", "ask"] | None = Field(
+        default=None,
+        description="What to do if there are still too few requests, or if prometheus or command give no "
+        "answer: go-on continues with a warning, ask waits for `rollout promote`. By default, too few "
+        "requests are a warning, and no answer halts the deployment",
     )
     prometheus: Prometheus | None = Field(
         default=None, description="A Prometheus query that a node must pass, too"
     )
-    command: Text | None = Field(
+    command: JudgeCommandSetting | None = Field(
         default=None, description="A shell line, run here after each node's bake, that must succeed, too"
     )
 

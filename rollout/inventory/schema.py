@@ -57,6 +57,6 @@ def _value(schema: dict[str, Any]) -> dict[str, Any]:
                 value = _value(choice)
                 choices += [each for each in value.get("anyOf", [value]) if each not in choices]
             return schema | {"anyOf": choices}
-    if schema.keys() & {"pattern", "enum", "const"} or schema.get("type") == "integer":
+    if schema.keys() & {"pattern", "enum", "const"} or schema.get("type") in ("integer", "number", "boolean"):
         return {"anyOf": [schema, _A_VARIABLE]}
     return schema

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rollout.decisions.progress import NodeProgress, Phase, Progress
+from rollout.decisions.users_saw import OTHER_SERVERS, RELEASE_BEFORE
 from rollout.domain import Outcome, Step
 from rollout.views.next_commands import next_commands, status_command
 from rollout.views.text import count, duration, few, printable
@@ -46,15 +47,27 @@ def _summary(progress: Progress) -> Iterator[str]:
 
 def _users(progress: Progress) -> Iterator[str]:
     """The answers that users got, and those that the probe got."""
-    if served := [seen for seen in progress.served if seen.requests]:
-        asked, failed = sum(seen.requests for seen in served), sum(seen.errors for seen in served)
-        each = "".join(f" · {seen.release}: {seen.errors:,} of {seen.requests:,}" for seen in served)
-        yield f"  users saw {count(failed, 'error')} in {asked:,} requests{each}"
+    if saw := progress.users_saw:
+        by_servers = "".join(
+            f", {served.errors:,} of {served.requests:,} by {_servers(served.release)}"
+            for served in progress.served
+        )
+        yield (
+            f"  users saw {count(saw.errors, 'error')} in {saw.requests:,} requests:"
+            f" {saw.by_haproxy:,} by HAProxy{by_servers}"
+        )
     if probed := progress.probed:
         yield (
             f"  the probe saw {count(probed.failed, 'failure')} in {probed.asked:,} requests"
             f" · median {probed.median:.0f} ms, longest {probed.longest:.0f} ms"
         )
+
+
+def _servers(release: str) -> str:
+    """`servers of release 1.4.2`."""
+    if release == OTHER_SERVERS:
+        return release
+    return f"servers of {release if release.startswith(RELEASE_BEFORE) else f'release {release}'}"
 
 
 def _failures(progress: Progress) -> Iterator[str]:

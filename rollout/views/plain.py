@@ -9,6 +9,7 @@ from typing import TextIO
 
 from rollout.decisions.fold import advance
 from rollout.decisions.progress import Phase, Progress
+from rollout.domain import Step
 from rollout.events import (
     CommandSent,
     DeploymentFinished,
@@ -21,6 +22,7 @@ from rollout.events import (
     NodeFailed,
     NodeFinished,
     NodeReturned,
+    OpinionHeard,
     OutputSeen,
     Paused,
     Progressed,
@@ -46,6 +48,9 @@ from rollout.views.text import (
 
 TICK = 5.0
 """Seconds between two lines about the same wait, so that a log stays short."""
+
+_REPLIES = {"good": "good", "bad": "bad", "none": "no answer"}
+"""The replies to `OpinionHeard`, for people."""
 
 TAIL = 100
 """How many printed lines of a node are remembered, so that a failure does not repeat them."""
@@ -95,6 +100,9 @@ class PlainView:
                 if record.time - self._ticked.get(wait, 0.0) >= TICK:
                     self._ticked[wait] = record.time
                     yield self._of(node, step, waits_for(detail, sessions))
+            case OpinionHeard(node=node, source=source, reply=reply, reason=reason, shadow=shadow):
+                whose = f"{source} (shadow)" if shadow else source
+                yield self._of(node, Step.BAKE, f"{whose}: {_REPLIES[reply]}: {reason}")
             case HookStarted(node=node, hook=hook, on=on, line=line):
                 prompt = "$" if on == "node" else f"{on}>"
                 for part in line.strip().split("\n"):

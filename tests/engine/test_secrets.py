@@ -217,11 +217,12 @@ def drivers(folder: Path) -> dict[str, Any]:
 
 def judges() -> dict[str, Any]:
     """Those that have the last word on a release."""
-    query = {"url": f"http://127.0.0.1:1/{TOKEN}", "query": f"{TOKEN}{{{{host}}}}", "max": 1}
-    settings = {"errors": "1%", "slower": "2x", "wait": "10ms", "undecided": "go-on"}
+    query = {"url": f"http://127.0.0.1:1/{TOKEN}", "query": f"{TOKEN}{{{{host}}}}", "max": 1, "every": "10ms"}
+    command = {"command": 'echo "${COMMAND_TOKEN}"; false', "timeout": "1m"}
+    settings = {"errors": "1%", "slower": "2x", "wait": "10ms"}
     return {
         "prometheus": {**settings, "prometheus": query},
-        "judged": {**settings, "command": 'echo "${COMMAND_TOKEN}"; false'},
+        "judged": {**settings, "undecided": "go-on", "command": command},
     }
 
 

@@ -37,6 +37,7 @@ FIELDS = {
     "HookStarted": "hook node on line",
     "HookPrinted": "hook node text",
     "HookEnded": "hook node seconds failure",
+    "OpinionHeard": "node source reply reason shadow",
     "NodeFinished": "node seconds",
     "NodeFailed": "node left_out",
     "NodeReturned": "node",
@@ -45,6 +46,7 @@ FIELDS = {
     "Paused": "reason",
     "WentOn": "reason",
     "Served": "release requests errors",
+    "UsersSaw": "requests errors by_haproxy",
     "Probed": "asked failed median longest",
     "DeploymentFinished": "outcome seconds reason",
 }

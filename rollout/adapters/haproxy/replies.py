@@ -6,7 +6,8 @@ import csv
 import re
 from collections.abc import Iterable, Iterator
 
-from rollout.domain import AdminState, CheckResult, Counters, OperationalState, Reading, Server, ServerState
+from rollout.adapters.haproxy.counters import number, of_backend, of_server
+from rollout.domain import AdminState, CheckResult, OperationalState, Reading, Server, ServerState
 from rollout.errors import CommandRejected, LoadBalancerUnreachable, NotHAProxy
 
 SEVERITY = "set severity-output number"
@@ -110,7 +111,8 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
             uptime=int(info["Uptime_sec"]),
             started=int(info["Start_time_sec"]),
             servers=servers,
-            queued={row["pxname"]: _number(row["qcur"]) for row in rows if row["type"] == _BACKEND},
+            queued={row["pxname"]: number(row["qcur"]) for row in rows if row["type"] == _BACKEND},
+            answered={row["pxname"]: of_backend(row) for row in rows if row["type"] == _BACKEND},
         )
         return reading, {row["pxname"]: int(row["iid"]) for row in rows}
     except (KeyError, ValueError, csv.Error) as error:
@@ -146,7 +148,7 @@ def parse_loads(load_balancer: str, reply: str) -> dict[str, int]:
 
 def _load(row: dict[str, str]) -> int:
     """Sessions that run or wait; a connection that is busy without a session counts as one."""
-    return max(_number(row["scur"]) + _number(row["qcur"]), _number(row.get("used_conn_cur")))
+    return max(number(row["scur"]) + number(row["qcur"]), number(row.get("used_conn_cur")))
 
 
 def _table(header: list[str], lines: Iterable[list[str]]) -> Iterator[dict[str, str]]:
@@ -172,9 +174,9 @@ def _server_states(
             status=row["status"],
             admin=AdminState(int(state["srv_admin_state"])),
             operational=OperationalState(int(state["srv_op_state"])),
-            sessions=_number(row["scur"]),
-            queued=_number(row["qcur"]),
-            busy_connections=_number(row.get("used_conn_cur")),
+            sessions=number(row["scur"]),
+            queued=number(row["qcur"]),
+            busy_connections=number(row.get("used_conn_cur")),
             weight=int(state["srv_uweight"]),
             configured_weight=int(state["srv_iweight"]),
             backup=row["bck"] == "1",
@@ -184,35 +186,11 @@ def _server_states(
             check_result=CheckResult(int(state["srv_check_result"])),
             agent_checked=bool(int(state["srv_agent_state"]) & _CHECK_CONFIGURED),
             tracks=row["tracked"],
-            total_sessions=_number(row["stot"]),
-            idle_connections=_number(row.get("srv_icur")),
-            counters=_counters(row),
-            mean=_number(row.get("rtime")),
+            total_sessions=number(row["stot"]),
+            idle_connections=number(row.get("srv_icur")),
+            counters=of_server(row),
+            mean=number(row.get("rtime")),
         )
-
-
-def _counters(row: dict[str, str]) -> Counters:
-    """The counters of a server.
-
-    An answer that never came, on a kept connection, is in none of HAProxy's counters of errors: it is a
-    session that ended without a status, and whose client did not leave first.
-    """
-    requests = sum(_number(row.get(f"hrsp_{kind}")) for kind in ("1xx", "2xx", "3xx", "4xx", "5xx", "other"))
-    unconnected, ended = _number(row.get("econ")), _number(row["stot"]) - _number(row["scur"])
-    elsewhere = unconnected + _number(row.get("wredis")) + _number(row.get("cli_abrt"))
-    http = row.get("mode") == "http"
-    broken = ended - requests - elsewhere if http else _number(row.get("srv_abrt"))
-    return Counters(
-        requests=requests if http else ended - elsewhere,
-        errors=_number(row.get("hrsp_5xx")),
-        broken=max(0, broken),
-        failed_connections=unconnected + _number(row.get("wretr")),
-    )
-
-
-def _number(text: str | None) -> int:
-    """A counter; 0 for one that HAProxy leaves empty because it does not apply."""
-    return int(text) if text else 0
 
 
 def _cut_short(load_balancer: str) -> LoadBalancerUnreachable:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from rollout.decisions.health import fault
@@ -13,13 +14,17 @@ from rollout.engine.context import NodeContext
 from rollout.engine.health_page import ask
 from rollout.engine.log import StepLog
 from rollout.engine.pausing import Pauses
-from rollout.engine.steps.second_opinion import second_opinions
+from rollout.engine.steps.second_opinion import SecondOpinions, hearing
 from rollout.engine.users.jury import Jury
-from rollout.errors import JudgedBad, Outage, RequestFailed, StepFailure
+from rollout.errors import JudgedBad, Outage, RequestFailed, StepFailure, Undecided
 from rollout.inventory.judge import Judge
 
 _PATIENCE = 900.0
 """Seconds to wait for a problem of all nodes to end."""
+_UNDECIDED = (
+    "the release is not blamed, and the node keeps serving; once the cause is fixed, continue with `rollout"
+    " resume`. `judge: {undecided: go-on}` continues without an answer"
+)
 
 
 class Bake:
@@ -39,35 +44,52 @@ class Bake:
         self._next_look = 0.0
 
     async def run(self) -> None:
-        """Bake the node. Raises JudgedBad, StepFailure, and Outage if a problem of all nodes does not end."""
-        while trouble := await self._trouble_while_baking() or await self._trouble_at_the_verdict():
+        """Bake the node.
+
+        Raises JudgedBad, StepFailure, Undecided, and Outage if a problem of all nodes does not end.
+        """
+        while trouble := await self._trouble():
             if not await self._waited_out(trouble):
                 self._log.detail = "not judged: other nodes had a problem as well"
                 return
-        if self._judge is not None:
-            await second_opinions(self._context, self._judge, self._log)
 
-    async def _trouble_while_baking(self) -> str:
-        """Watch the node for the whole time of the bake. Returns early with a problem that all nodes have.
+    async def _trouble(self) -> str:
+        """Bake the node once. Returns early with a problem that all nodes have."""
+        settings = None if self._jury.knows_the_release else self._judge
+        async with hearing(self._context, settings, self._seconds, self._log) as opinions:
+            await self._jury.bake_begins(self._name)
+            end = self._clock() + self._seconds
+            return (
+                await self._trouble_until(lambda: self._clock() >= end, opinions, end)
+                or await self._trouble_at_the_verdict()
+                or await self._trouble_at_the_last_word(opinions)
+            )
+
+    async def _trouble_until(
+        self, over: Callable[[], bool], opinions: SecondOpinions, end: float = math.inf
+    ) -> str:
+        """Watch the node until it is `over`, at `end` at the latest. Returns early with a problem that all
+        nodes have.
 
         Raises StepFailure, JudgedBad.
         """
-        await self._jury.bake_begins(self._name)
-        deadline = self._clock() + self._seconds
         health = self._context.inventory.health
-        while self._clock() < deadline:
+        while not over():
             wrong = await self._fault()
             judged = await self._early_judgement(now=bool(wrong))
             if judged.verdict is Verdict.EVERYWHERE:
                 return judged.reason
-            if wrong and (trouble := self._jury.trouble([self._name])):
+            bad = opinions.bad
+            if (wrong or bad) and (trouble := self._jury.trouble([self._name])):
                 return trouble
             if wrong:
                 raise StepFailure(wrong)
+            if bad:
+                raise bad
             if judged.verdict is Verdict.FAIL:
                 raise JudgedBad(judged.reason)
             pause = health.interval if health else self._pace
-            await asyncio.sleep(min(pause, self._pace, max(0.0, deadline - self._clock())))
+            await asyncio.sleep(min(pause, self._pace, max(0.0, end - self._clock())))
         return ""
 
     async def _fault(self) -> str:
@@ -119,6 +141,24 @@ class Bake:
                 self._log.detail = f"not judged: {judged.reason}"
             case Verdict.PASS:
                 self._log.detail = judged.reason
+        return ""
+
+    async def _trouble_at_the_last_word(self, opinions: SecondOpinions) -> str:
+        """Ask once more for each opinion on the node that has baked, and watch it until all have decided.
+
+        Returns a problem that all nodes have, else an empty text. Raises JudgedBad, StepFailure, Undecided.
+        """
+        opinions.bake_is_over()
+        trouble = await self._trouble_until(lambda: opinions.decided and not opinions.bad, opinions)
+        if trouble or self._judge is None or not (why := opinions.unanswered):
+            return trouble
+        match self._judge.undecided:
+            case "ask":
+                await self._pauses.pause(f"the release cannot be judged: {why}")
+            case "go-on":
+                self._log.warn(f"the release is not judged by all that should: {why}")
+            case None:
+                raise Undecided(why, hint=_UNDECIDED)
         return ""
 
     async def _waited_out(self, trouble: str) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from rollout.decisions.counter_totals import Totals, summed
 from rollout.decisions.judge import FALSE_ALARMS, Judgement, Rules, Seen, Verdict, joined, judge, outage
 from rollout.decisions.plan import Plan
+from rollout.decisions.users_saw import OTHER_SERVERS, RELEASE_BEFORE, Share, users_saw
 from rollout.domain import Counters, Server
 from rollout.engine.users.watch import Look, Watch
+from rollout.events import Event
 from rollout.inventory.judge import Judge
 
 _PARTS = 10
@@ -49,6 +51,11 @@ class Jury:
     def sits(self) -> bool:
         """Whether nodes are judged by what users get."""
         return self._settings is not None
+
+    @property
+    def knows_the_release(self) -> bool:
+        """Whether nobody needs to judge, since the nodes go back to what they ran before."""
+        return self._plan.back
 
     def left(self, name: str) -> None:
         """Note that a node leaves rotation: from now on no other is compared with it."""
@@ -108,17 +115,29 @@ class Jury:
             return f"HAProxy also finds {len(down)} of {len(others)} other nodes down"
         return self._outage(names)
 
-    def answers_by_release(self) -> dict[str, Counters]:
-        """The answers that users got from each release during the deployment, by the name of the release."""
-        end, served = self._watch.looks[-1].totals, dict[str, Counters]()
-        for name, servers in self._plan.placement.items():
-            entered = self._entered.get(name)
-            old, new = self._old(name), self._new(name)
-            switched: Totals = entered.totals if entered else end
-            served[old] = served.get(old, Counters()) + summed(switched, servers)
-            if entered:
-                served[new] = served.get(new, Counters()) + summed(end, servers, switched)
-        return {release: counters for release, counters in served.items() if counters.asked}
+    def users_saw(self) -> Iterator[Event]:
+        """The events that say what users got during the deployment, from all backends that have a node."""
+        end = self._watch.looks[-1]
+        nodes = {server: name for name, servers in self._plan.placement.items() for server in servers}
+        used = {(server.load_balancer, server.backend) for server in nodes}
+        backends = {backend: counters for backend, counters in end.answered.items() if backend in used}
+        shares = [
+            share
+            for server in end.totals
+            if (server.load_balancer, server.backend) in backends
+            for share in self._shares(server, nodes.get(server), end.totals)
+        ]
+        return users_saw(backends, shares)
+
+    def _shares(self, server: Server, node: str | None, end: Totals) -> Iterator[Share]:
+        """The answers of a server with each release that it ran."""
+        if node is None:
+            yield Share(OTHER_SERVERS, server, end[server])
+            return
+        entered = self._entered.get(node)
+        switched = summed(entered.totals if entered else end, [server])
+        yield Share(self._old(node), server, switched)
+        yield Share(self._new(node), server, end[server] - switched)
 
     def _rules(self) -> Rules:
         settings = self._settings or Judge()
@@ -172,7 +191,7 @@ class Jury:
         return self._plan.release_of(name) or f"{self._old(name)}, restarted"
 
     def _old(self, name: str) -> str:
-        return self._previous.get(name) or "the release before"
+        return self._previous.get(name) or RELEASE_BEFORE
 
     def _figures(self, new: Seen) -> str:
         return f"{new.all.failed:,} errors of {new.all.asked:,}"

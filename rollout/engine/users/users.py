@@ -13,7 +13,6 @@ from rollout.engine.site import Site
 from rollout.engine.users.jury import Jury
 from rollout.engine.users.probing import Probing
 from rollout.engine.users.watch import Watch
-from rollout.events import Served
 from rollout.inventory.judge import Judge
 
 
@@ -42,8 +41,8 @@ class Users:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for release, counters in self.jury.answers_by_release().items():
-                self._record(Served(release, counters.asked, counters.failed))
+            for event in self.jury.users_saw():
+                self._record(event)
             if self._probing is not None:
                 self._record(self._probing.seen())
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from rollout.decisions.counter_totals import CounterTotals, Totals
-from rollout.domain import Reading, Server
+from rollout.decisions.counter_totals import Backend, CounterTotals, Totals
+from rollout.domain import Counters, Reading, Server
 from rollout.errors import LoadBalancerError
 from rollout.ports import LoadBalancer
 
@@ -22,12 +22,13 @@ _KEPT = 900
 class Look:
     """One look at all load balancers, at `time` on the loop's clock.
 
-    `totals` are what each server has answered since the first look; `down` are the servers that HAProxy finds
-    down.
+    `totals` are what each server has answered since the first look, and `answered` what users got from each
+    backend; `down` are the servers that HAProxy finds down.
     """
 
     time: float
     totals: Totals
+    answered: Mapping[Backend, Counters]
     down: frozenset[Server]
 
 
@@ -73,7 +74,8 @@ class Watch:
         down = frozenset(state.server for state in states if not state.running)
         if self._down_before is None:
             self._down_before = down
-        look = Look(asyncio.get_running_loop().time(), self._counters.totals, down)
+        now = asyncio.get_running_loop().time()
+        look = Look(now, self._counters.totals, self._counters.answered, down)
         self.looks.append(look)
         del self.looks[:-_KEPT]
         return look

@@ -13,9 +13,11 @@ from tests.support.states import reading, server, state
 WEB1 = server("shop/web1")
 
 
-def shows(requests: int, errors: int = 0, *, mean: int = 10, pid: int = 1) -> Reading:
-    counters = Counters(requests=requests, errors=errors)
-    return replace(reading(state(counters=counters, mean=mean)), pid=pid)
+def shows(requests: int, errors: int = 0, *, broken: int = 0, mean: int = 10, pid: int = 1) -> Reading:
+    """What a server and its backend answered until now."""
+    counters = Counters(requests, errors, broken)
+    one = reading(state(counters=counters, mean=mean))
+    return replace(one, pid=pid, answered={"shop": counters})
 
 
 def tallied(*readings: Reading) -> Counters:
@@ -37,8 +39,22 @@ def test_what_was_before_does_not_count() -> None:
 @pytest.mark.parametrize("again", [shows(7, 1, pid=2), shows(7, 1)], ids=["reloaded", "cleared"])
 def test_counters_that_begin_anew(again: Reading) -> None:
     """After a reload, or `clear counters`, what was counted stays and the new counts are added."""
-    seen = tallied(shows(100), shows(150, 5), again)
-    assert (seen.requests, seen.errors) == (57, 6)
+    tally = CounterTotals()
+    for one in (shows(100), shows(150, 5), again):
+        tally.add(one)
+    for seen in (tally.totals[WEB1], tally.answered["lb1", "shop"]):
+        assert (seen.requests, seen.errors) == (57, 6)
+
+
+def test_answers_that_are_being_given_do_not_pile_up() -> None:
+    """A status counts before its request has ended, so what is broken goes up and down: that is no error."""
+    ups_and_downs = (shows(1000 + second, broken=40 - second % 2 * 10) for second in range(9))
+    assert tallied(*ups_and_downs).failed == 0
+
+
+def test_counters_that_are_a_little_behind_were_not_cleared() -> None:
+    """Two counters that are read at different moments may show one request less: not all are counted anew."""
+    assert tallied(shows(1000), shows(999), shows(1003)).requests == 3
 
 
 def test_the_time_that_answers_took() -> None:

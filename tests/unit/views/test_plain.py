@@ -10,6 +10,7 @@ from rollout.events import (
     HookPrinted,
     HookStarted,
     NodeReturned,
+    OpinionHeard,
     OutputSeen,
     Progressed,
     Record,
@@ -91,6 +92,23 @@ def test_hooks_are_told_where_they_run(records: list[Record]) -> None:
         "12:00:00 before_deploy  done in 0.2 s\n"
         "12:00:00 web1  before_node  $ ./silence\n"
         "12:00:00 web1  before_node  | no\n"
+    )
+
+
+def test_the_replies_about_a_release_are_told(records: list[Record]) -> None:
+    """Which of them were bad or none, and that those of a shadow decide nothing."""
+    stream = io.StringIO()
+    view = PlainView(stream)
+    view.show(records[0])
+    stream.truncate(stream.seek(0))
+    for event in (
+        OpinionHeard("web1", "prometheus", "bad", "`q` is 0.7; the limit is 0.5"),
+        OpinionHeard("web1", "command", "none", "`./x` exited with 127: it was not found", shadow=True),
+    ):
+        view.show(Record(17, 2, records[0].time, event))
+    assert stream.getvalue() == (
+        "12:00:00 web1  bake     prometheus: bad: `q` is 0.7; the limit is 0.5\n"
+        "12:00:00 web1  bake     command (shadow): no answer: `./x` exited with 127: it was not found\n"
     )
 
 

@@ -20,8 +20,10 @@ from rollout.events import (
     NodeFailed,
     NodeFinished,
     Record,
+    Served,
     StepFailed,
     StepStarted,
+    UsersSaw,
 )
 from rollout.views.ending import ending, fate
 from rollout.views.text import Lines, duration, few, headline, printable
@@ -100,6 +102,23 @@ def test_a_good_end_is_one_line(records: list[Record]) -> None:
         "  3 done: web1 web2 web3",
         "  1 skipped: web4",
     ]
+
+
+def test_the_end_says_who_failed_users(records: list[Record]) -> None:
+    """HAProxy's own answers stand apart from those of each release's servers, and of servers of nobody."""
+    progress = progress_of(
+        records,
+        Served("the release before", 9000, 0),
+        Served("1.4.2", 3000, 42),
+        Served("other servers", 40, 1),
+        UsersSaw(12_141, 143, 100),
+        DeploymentFinished(Outcome.FAILED, 65.0),
+    )
+    (line,) = (line for line in ending(progress) if "users saw" in line)
+    assert line == (
+        "  users saw 143 errors in 12,141 requests: 100 by HAProxy, 0 of 9,000 by servers of the release"
+        " before, 42 of 3,000 by servers of release 1.4.2, 1 of 40 by other servers"
+    )
 
 
 def test_an_interruption_names_the_nodes_in_doubt(records: list[Record]) -> None:
