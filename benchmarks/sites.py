@@ -38,7 +38,7 @@ from tests.support.visitors import Seen, Visitor
 NODES = ("web1", "web2", "web3")
 DEPLOYS = 3
 CLIENTS = 6
-CHECKED = ("option httpchk GET /health", "default-server check inter 200ms rise 2 fall 2")
+CHECKED = ("option httpchk GET /health", "default-server check inter 200ms rise 2 fall 2 weight 100")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,11 @@ SITES = {
             )
         }
     ),
-    "long TCP connections": Site({"shop": (*CHECKED, *servers())}, settings=("mode tcp",), connection=1.0),
+    "long TCP connections": Site(
+        {"shop": (*CHECKED, *servers())},
+        settings=("mode tcp", "timeout client-fin 100ms", "timeout server-fin 100ms"),
+        connection=1.0,
+    ),
     "500 backends": Site({"shop" + (str(n) if n else ""): (*CHECKED, *servers()) for n in range(500)}),
     "server-template": Site(
         {
