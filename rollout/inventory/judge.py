@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from rollout.inventory.quantities import Duration, Timeout
 from rollout.inventory.section import SCALAR, SETTINGS, Section, kind
-from rollout.inventory.texts import HttpUrl, Text
+from rollout.inventory.texts import FilledText, PublicUrl, Text
 
 _NUMBER = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
 
@@ -41,8 +41,8 @@ Times = Annotated[
 class Prometheus(Section):
     """A Prometheus query whose value shows whether the release works."""
 
-    url: HttpUrl = Field(description="The server, such as http://prometheus.example.com:9090")
-    query: Text = Field(description="PromQL with one value; {host}, {node} and {release} are filled in")
+    url: PublicUrl = Field(description="The server, such as http://prometheus.example.com:9090")
+    query: FilledText = Field(description="PromQL with one value; {host}, {node} and {release} are filled in")
     max: float = Field(allow_inf_nan=False, description="The largest value with which a node passes")
     every: Timeout | None = Field(
         default=None,
