@@ -89,9 +89,9 @@ def _a_page_that_proves(document: Document, meant: Collection[KeyPath]) -> Itera
 
 
 def _time_for_the_answers(document: Document) -> Iterator[Mistake]:
-    if not isinstance(document.at(("health",)), dict):
-        return
     given = document.at(("health", "successes"))
+    if given is None and document.at(("health", "interval")) is None:
+        return
     successes = (
         int(given) if re.fullmatch("[0-9]{1,9}", str(given)) else Health.model_fields["successes"].default
     )

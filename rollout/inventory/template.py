@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 
 Fill = Callable[[str], str]
@@ -11,6 +11,7 @@ Fill = Callable[[str], str]
 
 _PLACEHOLDER = re.compile(r"\{(host|node|release)\}")
 _LIKE_ONE = re.compile(r"\{+ *([A-Za-z_][A-Za-z0-9_. -]*)\}+")
+_IN_SHELL_LINES = re.compile(r"(?<![$%{])\{(host|node|release|ip|address|hostname)\}(?!\})")
 _MEANT = {
     **dict.fromkeys(("host", "hostname", "address", "addr", "ip", "ipv4", "ipv6", "server"), "host"),
     **dict.fromkeys(("node", "name", "node_name", "instance"), "node"),
@@ -36,6 +37,13 @@ def known_placeholders(text: str) -> str:
             suggestion = f"; did you mean {{{_MEANT[near[0]]}}}?" if near else ""
             raise ValueError(f"expected no placeholder but {{host}}, {{node}} and {{release}}{suggestion}")
     return text
+
+
+def left_as_written(line: str) -> Iterator[tuple[str, str]]:
+    """The placeholders in a shell line, in which nothing is filled in; each with the variable that the line
+    finds in its environment instead."""
+    for match in _IN_SHELL_LINES.finditer(line):
+        yield match[0], f"ROLLOUT_{_MEANT[match[1]].upper()}"
 
 
 def no_placeholders(text: str) -> str:

@@ -107,3 +107,8 @@ def test_answers_that_take_longer_than_the_timeout(
     """No node could ever be proved healthy, so no deployment can begin."""
     (line,) = mistakes(compose(health=f"{{http: 'http://a/', {health}}}"))
     assert told in line
+
+
+def test_a_timeout_alone_may_be_short(loads: Loads, compose: Compose) -> None:
+    """The answers that are needed by default are no promise of the inventory's."""
+    assert loads(compose(health="{http: 'http://a/', timeout: 100ms}")).health is not None
