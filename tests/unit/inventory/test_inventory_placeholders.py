@@ -78,7 +78,7 @@ def test_what_is_filled_in_is_right(loads: Loads, compose: Compose, url: str) ->
 def test_braces_of_shell_lines_and_queries_stay(loads: Loads, compose: Compose) -> None:
     """A shell and PromQL have braces of their own."""
     shell = """{command: "awk '{print}' | jq '{release}'"}"""
-    query = 'up{job="a", i=~"{node}:[0-9]{1,4}"}'
+    query = 'up{job="a", i=~"{node}:[0-9]{1,4}"} - down{{host}}'
     judge = f"{{judge: {{prometheus: {{url: 'http://p:9/', query: '{query}', max: 1}}}}}}"
     loaded = loads(compose(restart=shell, strategy=judge, hooks="{before_deploy: 'echo {ip}'}"))
     assert loaded.hooks.before_deploy == "echo {ip}"
