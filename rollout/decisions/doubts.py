@@ -51,7 +51,8 @@ def _shell_lines(inventory: Inventory) -> Iterator[tuple[str, str]]:
             yield "restart.celery.start", inventory.restart.celery.start
     judge = inventory.strategy.judge
     if judge != "off" and judge.command is not None:
-        yield "strategy.judge.command", judge.command
+        line = judge.command if isinstance(judge.command, str) else judge.command.command
+        yield "strategy.judge.command", line
     for name in HOOKS:
         if (hook := inventory.hooks.named(name)) is not None:
             yield f"hooks.{name}", hook.command
