@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from rollout.cli.empty_values import without_value
 from rollout.cli.redaction import Redaction
 from rollout.errors import UsageError
 from rollout.inventory import Inventory, load
@@ -63,6 +64,15 @@ def add_outage(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_unhealthy(parser: argparse.ArgumentParser) -> None:
+    """`--allow-unhealthy`."""
+    parser.add_argument(
+        "--allow-unhealthy",
+        action="store_true",
+        help="begin although every node fails its health page, as where the new release brings the page",
+    )
+
+
 def add_included(parser: argparse.ArgumentParser) -> None:
     """`--include-out-of-rotation`."""
     parser.add_argument(
@@ -89,7 +99,9 @@ def load_inventory(arguments: argparse.Namespace) -> Inventory:
     """The inventory that the command line names; from now on its variables are masked. Raises UsageError."""
     given = arguments.inventory
     if given is None:
-        given = os.environ.get("ROLLOUT_INVENTORY") or None
+        given = os.environ.get("ROLLOUT_INVENTORY")
+        if given is not None and not given.strip():
+            raise without_value("ROLLOUT_INVENTORY")
     if given is None and not os.path.exists(DEFAULT_INVENTORY):
         raise UsageError(
             f"no inventory: give --inventory FILE, set ROLLOUT_INVENTORY, or create {DEFAULT_INVENTORY} here",

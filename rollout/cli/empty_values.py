@@ -15,11 +15,14 @@ def require_values(words: Sequence[str]) -> None:
     """
     for before, word in itertools.pairwise(["", *words]):
         name, equals, value = word.partition("=")
-        if equals and name.startswith("--") and not value.strip():
-            raise _without_value(name)
+        if equals and name.startswith("-") and not value.strip():
+            raise without_value(name)
+        if word.startswith("-") and word[1:2].isalpha() and word[2:].isspace():  # as in `-i" "`
+            raise without_value(word.strip())
         if not word.strip():
-            raise _without_value(before if before.startswith("-") else "an argument")
+            raise without_value(before if before.startswith("-") else "an argument")
 
 
-def _without_value(what: str) -> UsageError:
+def without_value(what: str) -> UsageError:
+    """The error for an option, an argument or a variable that is empty."""
     return UsageError(f"{what} has no value", hint="is the variable set that should give it?")

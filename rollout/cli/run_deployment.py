@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
+from rollout.cli.confirm import on_terminal
 from rollout.cli.deploy_lock import RemoteControl
 from rollout.cli.exit_codes import FAILED, INTERRUPTED
 from rollout.cli.journal import JournalRecorder
@@ -75,7 +76,7 @@ async def _until_stopped(deployment: Deployment, record: JournalRecorder) -> Out
 @contextmanager
 def _enter_promotes(deployment: Deployment) -> Iterator[None]:
     """On a terminal, let Enter end the pause of a deployment."""
-    if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()):
+    if not on_terminal():
         yield
         return
     loop = asyncio.get_running_loop()

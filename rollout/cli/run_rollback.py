@@ -33,7 +33,7 @@ async def run_rollback(
     plan, seen = await session.plan(nodes, common, include_out_of_rotation=True, in_waves=False)
     others = {name: release for name, release in releases.items() if release != common}
     plan = dataclasses.replace(plan, releases=others, back=True)
-    await session.require_safe(plan, seen)
+    plan = await session.require_safe(plan, seen)
     now = {name: release for name in plan.nodes if (release := last.release_of(name))}
     number = session.journal.begin(session.inventory.service)
     first = deployment_started(session.inventory, plan, seen, now, rollback_of=last.deployment)

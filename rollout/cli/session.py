@@ -18,6 +18,7 @@ from rollout.decisions.history import left_out, require_deployed
 from rollout.decisions.plan import Plan, select
 from rollout.decisions.progress import NodeProgress, Progress
 from rollout.domain import Step
+from rollout.engine.checks.health_pages import Pages
 from rollout.engine.checks.preflight import make_plan, require_safe
 from rollout.engine.site import Survey
 from rollout.events import Event
@@ -71,13 +72,25 @@ class Session:
             release,
             ours=self.left_out(),
             include_out_of_rotation=include_out_of_rotation,
+            allow_outage=self.arguments.allow_outage,
             done=done,
             in_waves=in_waves,
         )
 
-    async def require_safe(self, plan: Plan, seen: Survey) -> None:
-        """Preflight. Raises Refused, with all reasons."""
-        await require_safe(self.site, plan, seen, allow_outage=self.arguments.allow_outage)
+    async def require_safe(self, plan: Plan, seen: Survey, pages: Pages | None = None) -> Plan:
+        """Preflight. Returns the plan with its warnings; raises Refused, with all reasons.
+
+        `pages` are the nodes' health pages, if they have been looked at.
+        """
+        return await require_safe(
+            self.site,
+            plan,
+            seen,
+            allow_outage=self.arguments.allow_outage,
+            # What a rollback takes back may be why the pages fail.
+            allow_unhealthy=plan.back or self.arguments.allow_unhealthy,
+            pages=pages,
+        )
 
     async def deploy(
         self,

@@ -140,7 +140,7 @@ class _Wiring:
 
 
 class _LateHttpClient:
-    """An HTTP client that imports its library with the first request: `plan` and `--help` send none."""
+    """An HTTP client that imports its library with the first request: `--help`, for one, sends none."""
 
     def __init__(self) -> None:
         self._opened: HttpxClient | None = None

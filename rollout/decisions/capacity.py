@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from operator import itemgetter
 
+from rollout.decisions.doubts import percentage_meant
 from rollout.domain import Reading, Server, ServerState
 from rollout.inventory.quantities import Amount
 
@@ -54,11 +56,13 @@ def shortages(
         floor = _floor(here, min_ready)
         if left == ready or len(left) >= floor:
             continue
+        size = _size(here)
         leaving = ", ".join(server.name for server in sorted(ready.intersection(own)))
         if left or min_ready is not None:
             shortages[load_balancer, backend] = (
                 f"without {leaving}, backend {backend} on {load_balancer} would have {len(left)} of its "
-                f"{_size(here)} servers ready, but strategy.min_ready ({min_ready}) requires {floor}"
+                f"{size} servers ready, but strategy.min_ready ({min_ready}) requires {floor}"
+                + (percentage_meant(min_ready, size) if min_ready else "")
             )
         else:
             shortages[load_balancer, backend] = (
@@ -86,8 +90,11 @@ def capacity(
     placement: Mapping[str, Sequence[Server]],
     window: int,
     min_ready: Amount | None,
+    *,
+    allow_outage: bool = False,
 ) -> tuple[Capacity, ...]:
-    """The capacity of each backend that the nodes are in, while any `window` of them are out."""
+    """The capacity of each backend that the nodes are in, while as many of them are out as the gate lets go:
+    any `window` of them, as long as the backend's floor is kept. `allow_outage` opens the gate."""
     result = []
     for reading in readings:
         taken_along = {name: with_trackers(placement[name], reading.servers) for name in nodes}
@@ -95,13 +102,27 @@ def capacity(
             if not any(state.server in taken_along[name] for name in nodes for state in here):
                 continue
             ready = _ready(here)
-            taken = sorted((len(ready.intersection(taken_along[name])) for name in nodes), reverse=True)
+            taken = [len(ready.intersection(taken_along[name])) for name in nodes]
             floor = _floor(here, min_ready)
-            least = len(ready) - sum(taken[:window])
-            if min_ready is not None:
-                least = max(least, min(floor, len(ready)))
+            spare = len(ready) if allow_outage else max(0, len(ready) - floor)
+            least = len(ready) - _most_at_once(taken, window, spare)
             result.append(Capacity(load_balancer, backend, len(ready), least, floor))
     return tuple(result)
+
+
+def _most_at_once(taken: Sequence[int], window: int, spare: int) -> int:
+    """The most servers that `window` nodes can take along without taking more than `spare`; `taken` is how
+    many each node takes."""
+    window = min(window, len(taken))
+    together = sum(sorted(taken, reverse=True)[:window])
+    if together <= spare or max(taken) <= 1:
+        return min(together, spare)
+    sums = [{0}, *(set[int]() for _ in range(window))]
+    """The servers that so many nodes can take."""
+    for own in taken:
+        for fewer, more in reversed(list(pairwise(sums))):
+            more.update(before + own for before in fewer if before + own <= spare)
+    return max(chain(*sums))
 
 
 def with_trackers(servers: Collection[Server], states: Iterable[ServerState]) -> frozenset[Server]:
@@ -122,9 +143,11 @@ def with_trackers(servers: Collection[Server], states: Iterable[ServerState]) ->
 
 
 def _by_backend(states: Iterable[ServerState]) -> dict[Backend, list[ServerState]]:
+    """The servers of each backend. Empty slots are none: they add nothing to it, whatever happens."""
     groups: dict[Backend, list[ServerState]] = {}
     for state in states:
-        groups.setdefault((state.server.load_balancer, state.server.backend), []).append(state)
+        if not state.is_empty_slot:
+            groups.setdefault((state.server.load_balancer, state.server.backend), []).append(state)
     return groups
 
 

@@ -20,12 +20,20 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `subject` is a node or a load balancer."""
+    """One thing that was looked at. `subject` is a node or a load balancer; empty for the whole site."""
 
     level: Level
     subject: str
     text: str
     hint: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.text}" if self.subject else self.text
+
+
+def warnings(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings that people should know of before a deployment begins."""
+    return [finding for finding in findings if finding.level is Level.WARNING]
 
 
 def refusals(findings: Iterable[Finding]) -> list[Finding]:

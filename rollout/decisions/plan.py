@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rollout.decisions.capacity import Capacity
@@ -104,7 +104,14 @@ def place(
                 placed[here[0]].append(state.server)
     if problems:
         raise Refused("\n".join(problems))
-    return {name: tuple(servers) for name, servers in placed.items()}
+    empty = {state.server for reading in readings for state in reading.servers if state.is_empty_slot}
+    return {name: tuple(_without_namesakes(servers, empty)) for name, servers in placed.items()}
+
+
+def _without_namesakes(servers: Sequence[Server], empty: Collection[Server]) -> Iterator[Server]:
+    """A node's servers without empty slots that happen to have its name, in backends where it has another."""
+    real = {(server.load_balancer, server.backend) for server in servers if server not in empty}
+    return (s for s in servers if s not in empty or (s.load_balancer, s.backend) not in real)
 
 
 def _no_backend(load_balancer: str, backend: str, known: Collection[str]) -> str:

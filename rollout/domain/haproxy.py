@@ -141,6 +141,9 @@ class Counters:
         return self.requests + max(0, self.broken)
 
 
+_ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound to it
+
+
 @dataclass(frozen=True, slots=True)
 class ServerState:
     """State of one server, as one reading of HAProxy's statistics shows it."""
@@ -204,6 +207,16 @@ class ServerState:
     def in_rotation(self) -> bool:
         """Whether HAProxy sends it new requests."""
         return not self.admin.is_out and self.running and self.weight > 0
+
+    @property
+    def is_empty_slot(self) -> bool:
+        """Whether it is a place for a server, with no address: of a `server-template` that has more of them
+        than the resolver has addresses, or disabled at 0.0.0.0 until somebody sets its address.
+
+        A server at a UNIX socket shows no address either, but is not in maintenance because of that.
+        """
+        unresolved = self.address == "-" and AdminState.RESOLUTION_MAINT in self.admin
+        return unresolved or (self.address in _ANY_ADDRESS and self.admin.in_maintenance)
 
 
 @dataclass(frozen=True, slots=True)

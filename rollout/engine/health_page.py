@@ -12,14 +12,15 @@ from rollout.errors import NobodyListens, RequestFailed, StepFailure
 from rollout.inventory.health import Health
 
 REQUEST_TIMEOUT = 5.0
-"""Seconds in which a health page must answer."""
+"""Seconds in which a health page must answer, if `health.timeout` is not shorter."""
 _REFUSED_PAUSE = 0.03
 """Seconds until the next try while nothing listens yet: there, asking costs nothing, but waiting does."""
 
 
 async def ask(context: NodeContext, health: Health) -> Answer:
     """Ask the node's health page once. Raises RequestFailed."""
-    return await context.http.request("GET", context.fill(health.http), timeout=REQUEST_TIMEOUT)
+    timeout = min(REQUEST_TIMEOUT, health.timeout)
+    return await context.http.request("GET", context.fill(health.http), timeout=timeout)
 
 
 async def prove_healthy(

@@ -15,6 +15,7 @@ from rollout.domain import Reading, Server, ServerBefore, ServerState
 from rollout.engine.context import NodeContext, environment
 from rollout.engine.rotation.by_page import PageRotation
 from rollout.engine.rotation.by_socket import SocketRotation
+from rollout.engine.rotation.check_times import CheckTimes
 from rollout.engine.rotation.ledger import Ledger
 from rollout.engine.rotation.node_servers import NodeServers
 from rollout.engine.rotation.none import NoRotation
@@ -104,10 +105,10 @@ class Site:
             if (own := tuple(server for server in servers if server.load_balancer == name))
         }
         drain, health = self.inventory.drain, self.inventory.health
-        rejoin_timeout = health.timeout if health else _REJOIN
+        check_times = CheckTimes(health.timeout if health else _REJOIN, self.balancer_hosts)
         if drain.health_page is not None:
             own_servers = {self.load_balancers[name]: own for name, own in by_balancer.items()}
-            return PageRotation(context, drain.health_page, own_servers, rejoin_timeout)
+            return PageRotation(context, drain.health_page, own_servers, check_times)
         node_servers = [
             NodeServers(
                 self.load_balancers[name],
@@ -119,7 +120,7 @@ class Site:
             for name, own in by_balancer.items()
         ]
         old_processes = OldProcesses(context, self.balancer_hosts)
-        return SocketRotation(node_servers, old_processes, drain, rejoin_timeout, self.inventory.warmup)
+        return SocketRotation(node_servers, old_processes, drain, check_times, self.inventory.warmup)
 
 
 @dataclass(frozen=True, slots=True)

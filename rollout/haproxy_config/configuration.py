@@ -17,7 +17,17 @@ _SECTIONS = (
 _TIME = re.compile(r"([0-9]{1,9})(us|ms|s|m|h|d)?")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _FLAGS = ("check", "agent-check")
-_VALUES = ("cookie", "downinter", "fall", "fastinter", "inter", "on-marked-down", "slowstart", "track")
+_VALUES = (
+    "cookie",
+    "downinter",
+    "fall",
+    "fastinter",
+    "inter",
+    "on-marked-down",
+    "rise",
+    "slowstart",
+    "track",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from rollout.inventory.quantities import Duration, Timeout
 from rollout.inventory.section import SCALAR, SETTINGS, Section, kind
-from rollout.inventory.texts import HttpUrl, Text
+from rollout.inventory.template import known_placeholders
+from rollout.inventory.texts import PublicUrl, Text
 
 _NUMBER = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
 
@@ -38,11 +39,19 @@ Times = Annotated[
 """A factor above 1, such as `1.5x`."""
 
 
+def _query(value: str) -> str:
+    known_placeholders(value.replace("{{", "{").replace("}}", "}"))  # PromQL has braces of its own
+    return value
+
+
+Query = Annotated[Text, AfterValidator(_query)]
+
+
 class Prometheus(Section):
     """A Prometheus query whose value shows whether the release works."""
 
-    url: HttpUrl = Field(description="The server, such as http://prometheus.example.com:9090")
-    query: Text = Field(description="PromQL with one value; {host}, {node} and {release} are filled in")
+    url: PublicUrl = Field(description="The server, such as http://prometheus.example.com:9090")
+    query: Query = Field(description="PromQL with one value; {host}, {node} and {release} are filled in")
     max: float = Field(allow_inf_nan=False, description="The largest value with which a node passes")
     every: Timeout | None = Field(
         default=None,

@@ -6,13 +6,13 @@ from pydantic import Field
 
 from rollout.inventory.quantities import Timeout
 from rollout.inventory.section import Section
-from rollout.inventory.texts import HttpUrl
+from rollout.inventory.texts import PublicUrl
 
 
 class PublicProbe(Section):
     """A probe that asks the service's public address from here, throughout a deployment."""
 
-    url: HttpUrl = Field(description="The address, such as https://shop.example.com/")
+    url: PublicUrl = Field(description="The address, such as https://shop.example.com/")
     every: Timeout = Field(default=0.1, description="Time from one request to the next")
     timeout: Timeout = Field(default=5.0, description="How long an answer may take")
     max_failures: int = Field(

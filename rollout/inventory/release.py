@@ -6,7 +6,7 @@ from pydantic import Field
 
 from rollout.inventory.quantities import Rate, Timeout
 from rollout.inventory.section import Section, exactly_one
-from rollout.inventory.texts import AbsolutePath, Text
+from rollout.inventory.texts import AbsolutePath, FilledText, Text
 
 RELEASES = (
     "archive",
@@ -19,7 +19,9 @@ RELEASES = (
 class Archive(Section):
     """A tar archive, sent to the node, which keeps each release in a folder of its own."""
 
-    source: Text = Field(description="The archive here; a relative path begins at the inventory's folder")
+    source: FilledText = Field(
+        description="The archive here; a relative path begins at the inventory's folder"
+    )
     directory: AbsolutePath = Field(
         description="The folder on the node that holds releases/ and current, the link to one of them"
     )
@@ -29,7 +31,7 @@ class Archive(Section):
 class Files(Section):
     """A file or a folder, sent to the node as it is, such as a read-only database."""
 
-    source: Text = Field(
+    source: FilledText = Field(
         alias="from", description="The file or folder here; a relative path begins at the inventory's folder"
     )
     to: AbsolutePath = Field(

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema
 from rollout.inventory.quantities import Timeout
 from rollout.inventory.request import Request
 from rollout.inventory.section import SCALAR, SETTINGS, Section, exactly_one, kind
-from rollout.inventory.texts import AbsolutePath, NodeName, Text, UdpUrl, Word
+from rollout.inventory.template import known_placeholders
+from rollout.inventory.texts import AbsolutePath, FilledWord, NodeName, Text, UdpUrl, Word
 
 DRIVERS = (
     "celery",
@@ -55,7 +56,9 @@ class Celery(Section):
     )
     drain: Timeout = Field(default=120.0, description="How long the worker's tasks may take to finish")
     start: Text = Field(description="A shell line that restarts the worker")
-    python: Word = Field(default="python3", description="The application's own interpreter, on the node")
+    python: FilledWord = Field(
+        default="python3", description="The application's own interpreter, on the node"
+    )
     directory: AbsolutePath | None = Field(
         default=None, description="The folder to import the app from; by default the home directory"
     )
@@ -64,8 +67,8 @@ class Celery(Section):
 class Docker(Section):
     """A container, replaced by one of another image with the same configuration."""
 
-    container: Word = Field(description="The container's name")
-    image: Word = Field(
+    container: FilledWord = Field(description="The container's name")
+    image: FilledWord = Field(
         description="The new image, such as shop:$ROLLOUT_RELEASE; a rolling restart keeps the old image"
     )
 
@@ -110,7 +113,7 @@ _SERVICES = r"^[^\s-]\S*( +[^\s-]\S*)*$"
 def _services(value: str) -> str:
     if not re.fullmatch(_SERVICES, value):
         raise ValueError("expected one or more services, such as shop or shop-1 shop-2")
-    return value
+    return known_placeholders(value)
 
 
 ServiceNames = Annotated[
@@ -181,7 +184,7 @@ class Restart(Section):
         default=None, description="One or more runit services, separated by spaces, such as shop-1 shop-2"
     )
     signal: Signal | None = Field(default=None, description="A signal to the process that a pidfile names")
-    supervisor: Word | None = Field(
+    supervisor: FilledWord | None = Field(
         default=None, description="A program or group in supervisor, such as shop or shop:*"
     )
     systemd: UnitSetting | None = Field(

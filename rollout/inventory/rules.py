@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from rollout.inventory.document import Document
+from rollout.inventory.health import Health
 from rollout.inventory.hooks import NOTIFIED
 from rollout.inventory.mistakes import KeyPath, Mistake, quoted
 from rollout.inventory.quantities import format_duration, parse_duration, parse_percent
@@ -31,6 +32,7 @@ def broken_rules(document: Document, meant: Collection[KeyPath]) -> Iterator[Mis
         yield from _exactly_one(document, path, keys, meant)
     yield from _a_way_to_drain(document, meant)
     yield from _a_page_that_proves(document, meant)
+    yield from _time_for_the_answers(document)
     yield from _time_for_the_workers(document)
     yield from _somebody_to_notify(document, meant)
     yield from _min_ready_that_can_be(document, meant)
@@ -84,6 +86,23 @@ def _a_page_that_proves(document: Document, meant: Collection[KeyPath]) -> Itera
     proof = ("restart", "signal", "proof")
     if document.at(proof) == "health" and document.at(("health",)) is None and ("health",) not in meant:
         yield document.mistake(proof, "needs a health page: describe it under health")
+
+
+def _time_for_the_answers(document: Document) -> Iterator[Mistake]:
+    given = document.at(("health", "successes"))
+    if given is None and document.at(("health", "interval")) is None:
+        return
+    successes = (
+        int(given) if re.fullmatch("[0-9]{1,9}", str(given)) else Health.model_fields["successes"].default
+    )
+    needed = (successes - 1) * _seconds(document, ("health", "interval"), Health)
+    timeout = _seconds(document, ("health", "timeout"), Health)
+    if needed > timeout:
+        message = (
+            f"{successes} right answers, each health.interval after the one before, take "
+            f"{format_duration(needed)}: expected a timeout longer than that, not {format_duration(timeout)}"
+        )
+        yield document.mistake(("health", "timeout"), message)
 
 
 def _time_for_the_workers(document: Document) -> Iterator[Mistake]:

@@ -9,13 +9,18 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from rollout.domain import RuntimeSocket, SshSocket, SshTarget, TcpSocket, UnixSocket
+from rollout.inventory.template import fill, known_placeholders, no_placeholders
 
 NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.:-]*$"
 _CELERY_NODE_NAME = r"^[^@\s]+@[^@\s]+$"
 WORD_PATTERN = r"^\S+$"
+_HOST = re.compile(r"[\w.-]+|[^{}]*:[^{}]*")
+"""A host's name or an IPv4 address; or an IPv6 address."""
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=100)]
 Word = Annotated[str, StringConstraints(pattern=WORD_PATTERN)]
 Text = Annotated[str, StringConstraints(min_length=1)]
+FilledWord = Annotated[Word, AfterValidator(known_placeholders)]
+FilledText = Annotated[Text, AfterValidator(known_placeholders)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -25,27 +30,36 @@ def _pattern(pattern: str) -> WithJsonSchema:
 
 
 def _http_url(value: str) -> str:
-    try:
-        parts = urlsplit(value.replace("{", "").replace("}", ""))
-        right = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # its text would show a value that may come from a variable
-        right = False
-    if not right or re.search(r"\s", value):
+    known_placeholders(value)
+    if not _is_http_url(fill(value, host="host", node="node", release="release")):
         raise ValueError("expected a URL such as http://{host}:8000/_status")
     return value
 
 
+def _public_url(value: str, example: str = "https://shop.example.com/") -> str:
+    no_placeholders(value)
+    if not _is_http_url(value):
+        raise ValueError(f"expected a URL such as {example}")
+    return value
+
+
 def _webhook_url(value: str) -> str:
+    return _public_url(value, "https://ci.example.com/hook")
+
+
+def _is_http_url(value: str) -> bool:
     try:
-        return _http_url(value)
+        parts = urlsplit(value)
+        known = parts.scheme in ("http", "https") and parts.port != 0
     except ValueError:
-        raise ValueError("expected a URL such as https://ci.example.com/hook") from None
+        return False
+    return known and _HOST.fullmatch(parts.hostname or "") is not None and not re.search(r"\s", value)
 
 
 def _absolute(value: str) -> str:
     if not value.startswith("/"):
         raise ValueError("expected an absolute path such as /run/shop/draining")
-    return value
+    return known_placeholders(value)
 
 
 def _udp_url(value: str) -> str:
@@ -67,10 +81,11 @@ def _runtime_url(value: str) -> str:
 def _node_name(value: str) -> str:
     if not re.fullmatch(_CELERY_NODE_NAME, value):
         raise ValueError("expected the full name of a Celery node, such as celery@{node}")
-    return value
+    return known_placeholders(value)
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url), _pattern("^https?://")]
+PublicUrl = Annotated[str, AfterValidator(_public_url), _pattern("^https?://")]
 WebhookUrl = Annotated[str, AfterValidator(_webhook_url), _pattern("^https?://")]
 AbsolutePath = Annotated[str, AfterValidator(_absolute), _pattern("^/")]
 NodeName = Annotated[str, AfterValidator(_node_name), _pattern(_CELERY_NODE_NAME)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rollout.decisions.finding import Finding, Level, refusals
+from rollout.decisions.finding import Finding, Level, refusals, warnings
 from rollout.decisions.plan import Plan
 from rollout.decisions.preview import PlannedLine, upload_line
 from rollout.domain import Step
@@ -38,6 +38,8 @@ class PlanView:
         if endings := [*self._hooks("", "on_failure", "after_deploy")]:
             yield ""
             yield from endings
+        if problems := refusals(self.findings):
+            yield f"\nthis deploy would be refused: {count(len(problems), 'problem')}, named at the top"
 
     def document(self) -> dict[str, Any]:
         """For programs."""
@@ -50,8 +52,8 @@ class PlanView:
             "waves": list(plan.waves),
             "spread": inventory.strategy.spread,
             "skipped": dict(plan.skipped),
-            "warnings": list(plan.warnings),
-            "refusals": [f"{finding.subject}: {finding.text}" for finding in refusals(self.findings)],
+            "warnings": [*plan.warnings, *map(str, warnings(self.findings))],
+            "refusals": [str(finding) for finding in refusals(self.findings)],
             "capacity": [dataclasses.asdict(capacity) for capacity in plan.capacity],
             "hooks": {name: hook.model_dump() for name in HOOKS if (hook := inventory.hooks.named(name))},
             Step.PREPARE.value: None if prepare is None else prepare.command,
@@ -92,7 +94,9 @@ class PlanView:
             yield f"warning: {warning}"
         for finding in self.findings:
             word = "deploy would be refused" if finding.level is Level.PROBLEM else "warning"
-            yield f"{word}: {finding.subject}: {finding.text}"
+            yield f"{word}: {finding}"
+            if finding.hint and finding.level is Level.PROBLEM:
+                yield f"  → {finding.hint}"
         for least in plan.capacity:
             must = f", {least.floor} must" if strategy.min_ready is not None else ""
             backend = f"{least.load_balancer} {least.backend}"

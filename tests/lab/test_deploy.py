@@ -248,7 +248,7 @@ def test_too_little_capacity_is_told_and_refused(start_lab: StartLab) -> None:
     assert f"without web1, {short}" in check.stdout
     assert f"without web1, {short}" in deploy.stderr
     assert f"without web2, {short}" in drain.stdout
-    assert [one.returncode for one in (plan_text, check, deploy, drain)] == [0, 3, 3, 1]
+    assert [one.returncode for one in (plan_text, check, deploy, drain)] == [3, 3, 3, 1]
     assert set(statuses(lab.load_balancers[0]).values()) == {"UP"}
 
     assert rollout(lab, "drain", "web2", "--allow-outage").returncode == 0

@@ -149,6 +149,7 @@ async def rolling(
                 new_release,
                 ours=ours,
                 include_out_of_rotation=include_out_of_rotation,
+                allow_outage=allow_outage,
             )
             await require_safe(where, plan, seen, allow_outage=allow_outage)
             made = Rolling(here, hosts, where, plan)

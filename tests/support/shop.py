@@ -15,6 +15,7 @@ from rollout.domain import CheckResult, Server, ServerState, Step
 from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.by_socket import SocketRotation
+from rollout.engine.rotation.check_times import CheckTimes
 from rollout.engine.rotation.ledger import Ledger
 from rollout.engine.rotation.node_servers import NodeServers
 from rollout.engine.rotation.old_processes import OldProcesses
@@ -102,7 +103,8 @@ class Shop:
             for name, own in self.servers(node).items()
         ]
         old_processes = OldProcesses(context, machines)
-        return SocketRotation(node_servers, old_processes, inventory.drain, rejoin_timeout, None)
+        check_times = CheckTimes(rejoin_timeout, machines)
+        return SocketRotation(node_servers, old_processes, inventory.drain, check_times, None)
 
     def log(self, step: Step = Step.DRAIN, node: str = "web1") -> StepLog:
         return StepLog(self.events.append, node, step)

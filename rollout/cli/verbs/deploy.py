@@ -4,28 +4,53 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 
-from rollout.cli.arguments import add_included, add_outage, add_release, add_shared
+from rollout.cli.arguments import (
+    add_included,
+    add_outage,
+    add_release,
+    add_shared,
+    add_unhealthy,
+    limit,
+    load_inventory,
+)
+from rollout.cli.confirm import confirmed, on_terminal
 from rollout.cli.deploy_lock import add_wait
+from rollout.cli.exit_codes import REFUSED
 from rollout.cli.first_events import deployment_started
 from rollout.cli.run_rollback import no_way_back, roll_back_if_failed
 from rollout.cli.session import open_session
 from rollout.decisions.history import known_releases
-from rollout.engine.checks.preflight import previous_releases
+from rollout.decisions.plan import select
+from rollout.engine.checks.health_pages import look_at_pages, reported_releases
 from rollout.engine.waiting import run_both
+from rollout.views.text import count
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "example: rollout deploy -i prod.yml --release 1.4.2"
-    add_shared(parser, limit=True, output=True)
+    add_shared(parser, limit=True, output=True, yes=True)
     add_release(parser)
     add_outage(parser)
+    add_unhealthy(parser)
     add_included(parser)
     add_wait(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.release is None and on_terminal() and not (arguments.yes or _restart_is_meant(arguments)):
+        sys.stdout.write("nothing was touched\n")
+        return REFUSED
     return asyncio.run(_deploy(arguments))
+
+
+def _restart_is_meant(arguments: argparse.Namespace) -> bool:
+    """Ask if a deployment without a release is a restart; it may be one whose release was forgotten."""
+    inventory = load_inventory(arguments)
+    nodes = count(len(select(inventory, limit(arguments))), "node")
+    question = f"no --release is given: restart {inventory.service} on {nodes}, with the release they have?"
+    return confirmed(arguments.redaction.printable(question))
 
 
 async def _deploy(arguments: argparse.Namespace) -> int:
@@ -33,12 +58,12 @@ async def _deploy(arguments: argparse.Namespace) -> int:
     async with open_session(arguments, purpose, connect=True) as session:
         inventory, nodes = session.inventory, session.selected
         included = arguments.include_out_of_rotation
-        (plan, seen), reported = await run_both(
+        (plan, seen), pages = await run_both(
             session.plan(nodes, arguments.release, include_out_of_rotation=included),
-            previous_releases(session.site, nodes),
+            look_at_pages(session.site, nodes, releasing=arguments.release is not None),
         )
-        await session.require_safe(plan, seen)
-        previous = {**known_releases(session.past()), **reported}
+        plan = await session.require_safe(plan, seen, pages)
+        previous = {**known_releases(session.past()), **reported_releases(pages)}
         number = session.journal.begin(inventory.service)
         first = (
             *deployment_started(inventory, plan, seen, previous),

@@ -9,6 +9,7 @@ import sys
 import time
 
 from rollout.cli.arguments import add_shared, load_inventory
+from rollout.cli.confirm import confirmed
 from rollout.cli.exit_codes import REFUSED
 from rollout.cli.wiring import open_site
 from rollout.engine.locking import is_abandoned
@@ -50,15 +51,9 @@ async def _lock(arguments: argparse.Namespace) -> int:
         sys.stdout.write(f"{shown}\n")
         if state is None or not (arguments.breaks or arguments.releases):
             return 0
-        if not (arguments.yes or _confirmed()):
+        if not (arguments.yes or confirmed("break it? A deployment that is still running will halt")):
             sys.stdout.write("the lock stays\n")
             return REFUSED
         await site.lock.drop(state.holder)
         sys.stdout.write("the lock is broken; a deployment that is still running will halt\n")
     return 0
-
-
-def _confirmed() -> bool:
-    sys.stdout.write("break it? A deployment that is still running will halt [y/N] ")
-    sys.stdout.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -7,14 +7,23 @@ import asyncio
 import json
 import sys
 
-from rollout.cli.arguments import add_included, add_release, add_shared, limit, load_inventory
+from rollout.cli.arguments import (
+    add_included,
+    add_outage,
+    add_release,
+    add_shared,
+    add_unhealthy,
+    limit,
+    load_inventory,
+)
+from rollout.cli.exit_codes import REFUSED
 from rollout.cli.journal import journal_of_user, past_deployments
 from rollout.cli.wiring import open_site
+from rollout.decisions.finding import refusals
 from rollout.decisions.history import left_out
 from rollout.decisions.plan import select
 from rollout.decisions.preview import node_lines
-from rollout.engine.checks.on_load_balancer import outage_findings
-from rollout.engine.checks.preflight import make_plan
+from rollout.engine.checks.preflight import make_plan, preflight
 from rollout.views.plan import PlanView
 
 
@@ -22,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "example: rollout plan -i prod.yml --release 1.4.2"
     add_shared(parser, limit=True, output=True)
     add_release(parser)
+    add_outage(parser)
+    add_unhealthy(parser)
     add_included(parser)
 
 
@@ -32,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         for line in view.text():
             sys.stdout.write(arguments.redaction.printable(line) + "\n")
-    return 0
+    return REFUSED if refusals(view.findings) else 0
 
 
 async def _plan(arguments: argparse.Namespace) -> PlanView:
@@ -47,8 +58,15 @@ async def _plan(arguments: argparse.Namespace) -> PlanView:
             arguments.release,
             ours=ours,
             include_out_of_rotation=arguments.include_out_of_rotation,
+            allow_outage=arguments.allow_outage,
         )
-        findings = outage_findings(site, plan.nodes, plan.window, seen)
+        findings = await preflight(
+            site,
+            plan,
+            seen,
+            allow_outage=arguments.allow_outage,
+            allow_unhealthy=arguments.allow_unhealthy,
+        )
     checked = seen.checked()
     lines = {
         name: node_lines(inventory, plan.release, name, plan.placement[name], checked, plan.before)

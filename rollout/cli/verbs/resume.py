@@ -7,7 +7,7 @@ import asyncio
 import dataclasses
 import sys
 
-from rollout.cli.arguments import add_included, add_outage, add_shared
+from rollout.cli.arguments import add_included, add_outage, add_shared, add_unhealthy
 from rollout.cli.deploy_lock import add_wait
 from rollout.cli.first_events import deployment_resumed
 from rollout.cli.run_rollback import roll_back_if_failed
@@ -18,6 +18,7 @@ from rollout.decisions.history import nodes_to_resume
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_shared(parser, limit=True, output=True)
     add_outage(parser)
+    add_unhealthy(parser)
     add_included(parser)
     add_wait(parser)
 
@@ -47,7 +48,7 @@ async def _resume(arguments: argparse.Namespace) -> int:
         plan = dataclasses.replace(plan, releases=last.releases, back=is_rollback)
         if plan.nodes or not last.done:
             # Otherwise every node that is left is skipped, so the deployment is done.
-            await session.require_safe(plan, seen)
+            plan = await session.require_safe(plan, seen)
         before = {name: node.previous_release for name, node in last.nodes.items()}
         code = await session.deploy(
             plan,

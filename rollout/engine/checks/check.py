@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from rollout.decisions.doubts import doubts
 from rollout.decisions.finding import Finding, Level
 from rollout.decisions.plan import out_of_rotation, require_found
+from rollout.engine.checks.health_pages import judge_pages, look_at_pages
 from rollout.engine.checks.on_load_balancer import (
     outage_findings,
     rotation_finding,
     server_findings,
     socket_finding,
 )
-from rollout.engine.checks.on_node import health_finding, node_findings
+from rollout.engine.checks.on_node import node_findings
 from rollout.engine.configuration import Unreadable, read_configuration
 from rollout.engine.site import Site, Survey, survey
-from rollout.engine.waiting import run_all
+from rollout.engine.waiting import run_all, run_both
 from rollout.errors import HostError, LoadBalancerError, Refused
 from rollout.haproxy_config import Severity, analyse
 
@@ -26,38 +28,51 @@ _LEVELS = {Severity.WARNING: Level.WARNING, Severity.NOTE: Level.NOTE}
 async def check(site: Site, nodes: Sequence[str]) -> list[Finding]:
     """All findings about `nodes` and all load balancers. A part that cannot be checked does not hide the
     others."""
-    parts = (_sockets(site), _nodes(site, nodes), _health_pages(site, nodes), _servers(site, nodes))
-    return [*chain(*await run_all(parts))]
+    (sockets, on_nodes), (pages, (seen, servers)) = await run_both(
+        run_both(
+            run_all(socket_finding(site, name) for name in site.load_balancers),
+            run_all(node_findings(site, name) for name in nodes),
+        ),
+        run_both(look_at_pages(site, nodes), _servers(site, nodes)),
+    )
+    return [
+        *(Finding(Level.WARNING, "inventory", doubt) for doubt in doubts(site.inventory)),
+        *sockets,
+        *chain(*on_nodes),
+        *_proof(site),
+        *await judge_pages(site, pages, seen),
+        *servers,
+    ]
 
 
-async def _sockets(site: Site) -> list[Finding]:
-    return await run_all(socket_finding(site, name) for name in site.load_balancers)
+def _proof(site: Site) -> Iterator[Finding]:
+    """What proves a node, where the inventory has no `health:`."""
+    if site.inventory.health is None:
+        proof = (
+            "HAProxy's check is the only proof that a node works"
+            if site.load_balancers
+            else "nothing proves that a node works"
+        )
+        yield Finding(Level.WARNING, "inventory", f"it has no `health:`, so {proof}")
 
 
-async def _nodes(site: Site, nodes: Sequence[str]) -> list[Finding]:
-    return [*chain(*await run_all(node_findings(site, name) for name in nodes))]
-
-
-async def _health_pages(site: Site, nodes: Sequence[str]) -> list[Finding]:
-    return await run_all(health_finding(site, name) for name in nodes)
-
-
-async def _servers(site: Site, nodes: Sequence[str]) -> list[Finding]:
-    """Findings about the nodes' servers, and about the load balancers' configurations."""
+async def _servers(site: Site, nodes: Sequence[str]) -> tuple[Survey | None, list[Finding]]:
+    """A survey, and findings about the nodes' servers and the load balancers' configurations."""
     if not site.load_balancers:
         window = site.inventory.strategy.window.of(len(nodes))
-        return outage_findings(site, nodes, window, Survey((), dict.fromkeys(nodes, ())))
+        unlisted = Survey((), dict.fromkeys(nodes, ()))
+        return unlisted, outage_findings(site, nodes, window, unlisted)
     try:
         seen = await survey(site)
         require_found(site.inventory, nodes, seen.placement)
     except LoadBalancerError:
-        return []  # the finding about its socket says so
+        return None, []  # the finding about its socket says so
     except Refused as error:
-        return [Finding(Level.PROBLEM, "nodes", line, error.hint) for line in str(error).splitlines()]
+        return None, [Finding(Level.PROBLEM, "nodes", line, error.hint) for line in str(error).splitlines()]
     configurations = await run_all(_configuration(site, name, nodes, seen) for name in site.load_balancers)
     window = site.inventory.strategy.window.of(len(site.inventory.nodes))
     rolled = [name for name in nodes if not out_of_rotation(seen.states(name))]
-    return [
+    return seen, [
         *(rotation_finding(name, seen) for name in nodes),
         *server_findings(site, nodes, seen),
         *outage_findings(site, rolled, window, seen),

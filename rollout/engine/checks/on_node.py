@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from rollout.decisions.finding import Finding, Level
-from rollout.decisions.health import fault, reported_release
 from rollout.engine.context import NodeContext
-from rollout.engine.health_page import ask
 from rollout.engine.site import Site
 from rollout.engine.steps.release import look_at_place, to_be_sent
-from rollout.errors import RequestFailed, RolloutError
+from rollout.errors import RolloutError
 from rollout.inventory.quantities import format_bytes
 from rollout.ports import Sources
 from rollout.release import plan_release
@@ -50,35 +48,6 @@ async def node_findings(
     except RolloutError as error:
         return [Finding(Level.PROBLEM, name, str(error).removeprefix(f"{name}: "), error.hint)]
     return findings
-
-
-async def health_finding(site: Site, name: str) -> Finding:
-    """Whether the health page of a node is right now, and says what a deployment needs."""
-    health = site.inventory.health
-    if health is None:
-        proof = (
-            "HAProxy's check is the only proof that the node works"
-            if site.load_balancers
-            else "nothing proves that the node works"
-        )
-        return Finding(Level.WARNING, name, f"the inventory has no `health:`, so {proof}")
-    context = site.context(name, None)
-    url = context.fill(health.http)
-    try:
-        answer = await ask(context, health)
-    except RequestFailed as error:
-        return Finding(Level.WARNING, name, f"{url}: {error}")
-    if wrong := fault(answer, health, None):
-        return Finding(Level.WARNING, name, f"{url} {wrong}")
-    release = reported_release(answer, health)
-    if health.release is not None and release is None:
-        return Finding(
-            Level.WARNING,
-            name,
-            f"{url} does not report a release, so the node would not count as healthy after a deploy",
-        )
-    reported = f", release {release}" if release else ""
-    return Finding(Level.OK, name, f"{url} answers {answer.status}{reported}")
 
 
 def _requirements(site: Site, context: NodeContext) -> Iterator[_Requirement]:

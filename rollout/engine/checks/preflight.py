@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 
 from rollout.decisions.capacity import capacity
-from rollout.decisions.finding import refusals
-from rollout.decisions.health import reported_release
+from rollout.decisions.doubts import doubts
+from rollout.decisions.finding import Finding, Level, refusals, warnings
 from rollout.decisions.order import Order, waves
 from rollout.decisions.plan import Plan, out_of_rotation, require_found
 from rollout.decisions.progress import NodeProgress
 from rollout.decisions.warmup import server_before
 from rollout.domain import ServerBefore, ServerState
+from rollout.engine.checks.health_pages import Pages, judge_pages, look_at_pages
 from rollout.engine.checks.on_load_balancer import outage_findings, server_findings, socket_finding
 from rollout.engine.checks.on_node import node_findings
-from rollout.engine.health_page import ask
 from rollout.engine.site import Site, Survey, survey
 from rollout.engine.steps.release import release_plan
 from rollout.engine.waiting import run_all, run_both
-from rollout.errors import Refused, RequestFailed
+from rollout.errors import Refused
+
+_HOW_TO_INCLUDE = (
+    "put a node that is drained or in maintenance back with `rollout ready NODE`, or deploy it as it is with "
+    "--include-out-of-rotation"
+)
 
 
 async def make_plan(
@@ -29,6 +35,7 @@ async def make_plan(
     *,
     ours: Mapping[str, NodeProgress],
     include_out_of_rotation: bool = False,
+    allow_outage: bool = False,
     done: int = 0,
     in_waves: bool = True,
 ) -> tuple[Plan, Survey]:
@@ -62,8 +69,10 @@ async def make_plan(
         canary=sizes[0] if has_canary and sizes else 0,
         window=window,
         placement=seen.placement,
-        capacity=capacity(seen.readings, rolled, seen.placement, window, strategy.min_ready),
-        warnings=(*_warnings(site, rolled, seen), *filter(None, unwritable)),
+        capacity=capacity(
+            seen.readings, rolled, seen.placement, window, strategy.min_ready, allow_outage=allow_outage
+        ),
+        warnings=(*doubts(site.inventory), *_warnings(site, rolled, seen), *filter(None, unwritable)),
         before={
             state.server: _before(site, state, ours.get(name), taken_up=name in taken_up)
             for name in rolled
@@ -73,47 +82,77 @@ async def make_plan(
     ), seen
 
 
-async def require_safe(site: Site, plan: Plan, seen: Survey, *, allow_outage: bool) -> None:
-    """Check everything that a deployment needs, all at the same time.
+async def require_safe(
+    site: Site,
+    plan: Plan,
+    seen: Survey,
+    *,
+    allow_outage: bool,
+    allow_unhealthy: bool = False,
+    pages: Pages | None = None,
+) -> Plan:
+    """Check everything that a deployment needs. Returns the plan, with what people should know beforehand.
 
     Raises Refused with all problems together, or UsageError for a release whose name cannot be used.
     """
+    findings = await preflight(
+        site, plan, seen, allow_outage=allow_outage, allow_unhealthy=allow_unhealthy, pages=pages
+    )
+    if problems := refusals(findings):
+        raise refusal(problems)
+    return dataclasses.replace(plan, warnings=(*plan.warnings, *map(str, warnings(findings))))
+
+
+async def preflight(
+    site: Site,
+    plan: Plan,
+    seen: Survey,
+    *,
+    allow_outage: bool,
+    allow_unhealthy: bool,
+    pages: Pages | None = None,
+) -> list[Finding]:
+    """The problems for which a deployment is refused, and warnings, from checks that all run at once.
+
+    `pages` are the health pages, if they have been looked at. Raises UsageError for a release whose name
+    cannot be used.
+    """
     if not plan.nodes:
-        raise Refused(
-            "there is no node to deploy: " + "; ".join(plan.skipped.values()),
-            hint="put a node that is drained or in maintenance back with `rollout ready NODE`, or deploy it "
-            "as it is with --include-out-of-rotation",
-        )
+        nobody = f"there is no node to deploy: {'; '.join(plan.skipped.values())}"
+        return [Finding(Level.PROBLEM, "", nobody, _HOW_TO_INCLUDE)]
     for name in plan.nodes:
         release_plan(site.context(name, plan.release_of(name)))
-    on_nodes, sockets = await run_both(
+    on_nodes, (sockets, on_pages) = await run_both(
         run_all(node_findings(site, name, plan.release_of(name), back=plan.back) for name in plan.nodes),
-        run_all(socket_finding(site, name) for name in site.load_balancers),
+        run_both(
+            run_all(socket_finding(site, name) for name in site.load_balancers),
+            _page_findings(site, plan, seen, pages, allowed=allow_unhealthy),
+        ),
     )
     problems = refusals([*chain(*on_nodes), *sockets, *server_findings(site, plan.nodes, seen)])
     if not allow_outage:
-        problems += outage_findings(site, plan.nodes, plan.window, seen)
-    if problems:
-        raise Refused(
-            "\n".join(f"{problem.subject}: {problem.text}" for problem in problems),
-            hint="\n".join(dict.fromkeys(problem.hint for problem in problems if problem.hint)) or None,
-        )
+        problems += refusals(outage_findings(site, plan.nodes, plan.window, seen))
+    return [*problems, *(finding for finding in on_pages if finding.level is not Level.OK)]
 
 
-async def previous_releases(site: Site, nodes: Sequence[str]) -> Mapping[str, str]:
-    """The releases that health pages report, by the node's name; a node that reports none is missing."""
-    health = site.inventory.health
-    if health is None or health.release is None:
-        return {}
+async def _page_findings(
+    site: Site, plan: Plan, seen: Survey, pages: Pages | None, *, allowed: bool
+) -> list[Finding]:
+    releasing = plan.release is not None
+    if pages is None:
+        pages = await look_at_pages(site, plan.nodes, releasing=releasing)
+    planned = {name: page for name, page in pages.items() if name in plan.nodes}
+    return await judge_pages(
+        site, planned, seen, releasing=releasing, in_doubt=plan.taken_up, allowed=allowed
+    )
 
-    async def reported_by(name: str) -> str | None:
-        try:
-            return reported_release(await ask(site.context(name, None), health), health)
-        except RequestFailed:
-            return None
 
-    releases = await run_all(reported_by(name) for name in nodes)
-    return {name: release for name, release in zip(nodes, releases, strict=True) if release}
+def refusal(problems: Sequence[Finding]) -> Refused:
+    """The error with which a deployment is refused, with all problems and what to do about each."""
+    return Refused(
+        "\n".join(str(problem) for problem in problems),
+        hint="\n".join(dict.fromkeys(problem.hint for problem in problems if problem.hint)) or None,
+    )
 
 
 def _kept_out(nodes: Sequence[str], seen: Survey, ours: Collection[str]) -> dict[str, str]:

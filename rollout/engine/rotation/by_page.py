@@ -14,6 +14,7 @@ from rollout.domain import OperationalState, Server, ServerState
 from rollout.engine.context import NodeContext
 from rollout.engine.health_page import prove_healthy
 from rollout.engine.log import StepLog
+from rollout.engine.rotation.check_times import CheckTimes
 from rollout.engine.rotation.clients import BusyClients, counted_sessions, name_clients
 from rollout.engine.rotation.connections import connections, counted_connections
 from rollout.engine.waiting import read_patiently, run_all
@@ -33,7 +34,6 @@ class PageRotation:
     """Implements `Rotation` by the health page that the load balancer checks.
 
     `servers` are the node's, by load balancer; none where the inventory lists no load balancer.
-    `rejoin_timeout` is how many seconds HAProxy may take to show the node up again once its page is right.
     """
 
     def __init__(
@@ -41,12 +41,12 @@ class PageRotation:
         context: NodeContext,
         health_page: HealthPage,
         servers: Mapping[LoadBalancer, tuple[Server, ...]],
-        rejoin_timeout: float,
+        check_times: CheckTimes,
     ) -> None:
         self._context = context
         self._page = health_page
         self._servers = servers
-        self._rejoin_timeout = rejoin_timeout
+        self._check_times = check_times
         self._timeout = context.inventory.drain.timeout
         self._patience = context.inventory.strategy.patience
         self._removed_by_others = False
@@ -104,10 +104,8 @@ class PageRotation:
         if health is not None:
             await prove_healthy(self._context, health, log)
         await self._settle(log)
-        deadline = asyncio.get_running_loop().time() + self._rejoin_timeout
         await run_all(
-            self._wait_until_back(balancer, servers, deadline, log)
-            for balancer, servers in self._servers.items()
+            self._wait_until_back(balancer, servers, log) for balancer, servers in self._servers.items()
         )
 
     async def warm_up(self, log: StepLog) -> None:
@@ -134,7 +132,8 @@ class PageRotation:
         shown_gone = 0
         clients = BusyClients(balancer, deadline)
         while True:
-            states = (await read_patiently(balancer, self._patience)).of(servers)
+            reading = await read_patiently(balancer, self._patience)
+            states = reading.of(servers)
             not_left = [state for state in states if not _has_left(state)]
             busy = [state for state in states if not state.idle]
             shown_gone = 0 if not_left or busy or len(states) < len(servers) else shown_gone + 1
@@ -146,7 +145,10 @@ class PageRotation:
             elif busy:
                 load = sum(state.load for state in busy)
                 log.sessions(balancer.name, load, await clients.describe(busy))
-            if clock() >= deadline and not shown_gone:
+            late = clock() - deadline
+            if late >= 0 and not_left:
+                late -= max(0.0, await self._check_times.down(reading, not_left) - self._timeout)
+            if late >= 0 and not shown_gone:
                 shown = ", ".join(
                     f"{state.server} shows {state.status} with {counted_sessions([state])}"
                     for state in states
@@ -159,22 +161,28 @@ class PageRotation:
                 )
 
     async def _wait_until_back(
-        self, balancer: LoadBalancer, servers: tuple[Server, ...], deadline: float, log: StepLog
+        self, balancer: LoadBalancer, servers: tuple[Server, ...], log: StepLog
     ) -> None:
         """Wait until HAProxy shows all `servers` up, except those that somebody keeps in maintenance.
 
         Raises StepFailure.
         """
         clock = asyncio.get_running_loop().time
+        begun = clock()
         while True:
-            states = (await read_patiently(balancer, self._patience)).of(servers)
+            reading = await read_patiently(balancer, self._patience)
+            states = reading.of(servers)
             waiting = [state for state in states if not (state.running or state.admin.in_maintenance)]
             if len(states) == len(servers) and not waiting:
                 return
             shown = ", ".join(f"{state.server} shows {state.status}" for state in waiting)
             log.progress(shown, of=balancer.name)
-            if clock() >= deadline:
-                raise StepFailure(f"not back in rotation: {shown}")
+            if clock() - begun >= self._check_times.timeout:
+                limit = await self._check_times.up(reading, waiting)
+                if clock() - begun >= limit.seconds:
+                    raise StepFailure(
+                        f"not back in rotation: {shown} after {limit.seconds:g} s", hint=limit.hint
+                    )
 
     async def _wait_for_connections(self, port: int, deadline: float, log: StepLog) -> None:
         """Wait until nothing is connected to `port` of the node. Raises StepFailure, HostError."""

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Sequence
 
 from rollout.engine.log import StepLog
+from rollout.engine.rotation.check_times import CheckTimes
 from rollout.engine.rotation.connections import counted_connections
 from rollout.engine.rotation.node_servers import NodeServers
 from rollout.engine.rotation.old_processes import OldProcesses
@@ -22,22 +23,19 @@ from rollout.inventory.warmup import Warmup
 
 
 class SocketRotation:
-    """Implements `Rotation` by the runtime sockets of all load balancers, one `BalancerRotation` for each.
-
-    `rejoin_timeout` is how many seconds HAProxy's own checks may take to pass before the node enters.
-    """
+    """Implements `Rotation` by the runtime sockets of all load balancers, one `BalancerRotation` for each."""
 
     def __init__(
         self,
         servers: Sequence[NodeServers],
         old_processes: OldProcesses,
         drain: Drain,
-        rejoin_timeout: float,
+        check_times: CheckTimes,
         warmup: Warmup | None,
     ) -> None:
         self._drain = drain
         self._old_processes = old_processes
-        self._rotations = [BalancerRotation(own, drain, rejoin_timeout, warmup) for own in servers]
+        self._rotations = [BalancerRotation(own, drain, check_times, warmup) for own in servers]
 
     @property
     def given_up(self) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Collection
 
 from rollout.domain import Reading, ServerState
 from rollout.engine.log import StepLog
+from rollout.engine.rotation.check_times import CheckTimes, Limit
 from rollout.engine.rotation.leaving import Leaving
 from rollout.engine.rotation.node_servers import NodeServers, Stage, in_forced_maintenance
 from rollout.engine.rotation.returning import Returning
@@ -27,16 +28,15 @@ WATCH = 0.05
 class BalancerRotation:
     """One node's rotation on one load balancer, as `Rotation` describes it.
 
-    `rejoin_timeout` is how many seconds HAProxy's own checks may take to pass. Methods raise what
-    `NodeServers` raises, and what is named with each.
+    Methods raise what `NodeServers` raises, and what is named with each.
     """
 
     def __init__(
-        self, servers: NodeServers, drain: Drain, rejoin_timeout: float, warmup: Warmup | None
+        self, servers: NodeServers, drain: Drain, check_times: CheckTimes, warmup: Warmup | None
     ) -> None:
         self._servers = servers
         self._ledger = servers.ledger
-        self._rejoin_timeout = rejoin_timeout
+        self._check_times = check_times
         self._warming = None if warmup is None else Warming(servers, warmup.over)
         self._leaving = Leaving(servers, drain)
         self._returning = Returning(servers, self._warming)
@@ -134,19 +134,22 @@ class BalancerRotation:
     async def prove(self, log: StepLog) -> None:
         """Wait until HAProxy's own check of every server that has one has passed again; no traffic yet.
 
-        Raises ChangedByOthers; StepFailure after `rejoin_timeout`, which starts over with each reload.
+        Raises ChangedByOthers; StepFailure after the limit of `CheckTimes`, which starts over with each
+        reload.
         """
         async with self._lock:
             await self._returning.begin(await self._servers.read_unchanged(), log)
         clock = asyncio.get_running_loop().time
-        deadline = clock() + self._rejoin_timeout
+        begun = clock()
         while waiting := self._returning.unproven(reading := await self.read_unchanged()):
             balancer = self._servers.load_balancer
             log.progress(f"{balancer} has yet to check {_paths(waiting)}", of=balancer)
-            if clock() >= deadline:
-                raise self._not_proven(waiting)
+            if clock() - begun >= self._check_times.timeout:
+                limit = await self._check_times.first_check(reading, waiting)
+                if clock() - begun >= limit.seconds:
+                    raise _not_proven(waiting, limit)
             if await self._tell_again(reading, log):
-                deadline = clock() + self._rejoin_timeout
+                begun = clock()
 
     async def enter(self, log: StepLog) -> None:
         """Put back what was in rotation before, and leave the rest as it was.
@@ -192,12 +195,12 @@ class BalancerRotation:
                 self._servers.note_told(reading)
             await asyncio.sleep(WATCH)
 
-    def _not_proven(self, waiting: list[ServerState]) -> StepFailure:
-        shown = ", ".join(f"{state.server} shows {state.check_status or state.status}" for state in waiting)
-        return StepFailure(
-            f"HAProxy's own check did not pass within {self._rejoin_timeout:g} s: {shown}",
-            hint="the node answers its health page, but fails HAProxy's own check",
-        )
+
+def _not_proven(waiting: list[ServerState], limit: Limit) -> StepFailure:
+    shown = ", ".join(f"{state.server} shows {state.check_status or state.status}" for state in waiting)
+    return StepFailure(
+        f"HAProxy's own check did not pass within {limit.seconds:g} s: {shown}", hint=limit.hint
+    )
 
 
 def _paths(states: list[ServerState]) -> str:

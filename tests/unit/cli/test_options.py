@@ -11,7 +11,7 @@ from test_promote import deploying, paused
 from tests.support.until import wait
 
 HEEDED = {
-    "deploy": {"--limit", "--output"},
+    "deploy": {"--limit", "--output", "--yes"},
     "status": {"--limit", "--output"},
     "plan": {"--limit", "--output"},
     "check": {"--limit", "--output"},
@@ -77,8 +77,23 @@ def test_a_lock_is_broken_once_that_is_confirmed(shell: Shell) -> None:
         (("history", "--last="), "--last"),
         (("drain", "web1", ""), "an argument"),
         (("init", ""), "an argument"),
+        (("ready", " ", "web1"), "an argument"),
+        (("deploy", "--release", "\t\n"), "--release"),
+        (("deploy", "--release= "), "--release"),
+        (("deploy", "-i="), "-i"),
+        (("deploy", "-i "), "-i"),
     ],
 )
 def test_a_value_that_is_empty_is_refused(shell: Shell, words: tuple[str, ...], what: str) -> None:
     """A variable that is not set is no reason to restart everything, or to take the default."""
     refused(shell.run(*words), 2, f"{what} has no value", "is the variable set that should give it?")
+
+
+@pytest.mark.parametrize("value", ["", " ", "\n"])
+def test_a_variable_that_names_no_inventory_is_refused(shell: Shell, value: str) -> None:
+    """It does not mean the inventory of this folder, which may be another service's."""
+    shell.write()
+    shell.environment["ROLLOUT_INVENTORY"] = value
+    refused(shell.run("deploy"), 2, "ROLLOUT_INVENTORY has no value", "is the variable set")
+    assert shell.restarted == []
+    assert shell.run("history", "-i", "rollout.yml").code == 0

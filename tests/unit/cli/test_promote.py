@@ -18,7 +18,7 @@ PAUSED = "paused: the canary web1 is done; continue with: rollout promote -i rol
 @contextmanager
 def deploying(shell: Shell, **options: int) -> Iterator[subprocess.Popen[str]]:
     shell.write(strategy={"canary": 1, "pause": "after-canary"})
-    process = shell.start("deploy", **options)
+    process = shell.start("deploy", "--yes", **options)
     try:
         yield process
     finally:

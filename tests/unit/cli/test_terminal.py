@@ -40,6 +40,10 @@ class Terminal:
         """Wait until everything is written."""
         wait(lambda: all(part in self.written for part in parts), f"{parts}")
 
+    def type(self, text: str) -> None:
+        """As a person types, who reads first."""
+        os.write(self._end, text.encode())
+
     def code(self) -> int:
         code = self.process.wait(timeout=60)
         self._reader.join(timeout=10)
@@ -47,10 +51,11 @@ class Terminal:
 
 
 @contextmanager
-def terminal(shell: Shell, *words: str) -> Iterator[Terminal]:
+def terminal(shell: Shell, *words: str, asked: bool = False) -> Iterator[Terminal]:
+    """`asked` says that somebody is there to answer."""
     shell.environment |= {"TERM": "xterm", "COLUMNS": "120", "LINES": "30"}
     ours, theirs = pty.openpty()
-    process = shell.start(*words, stdout=theirs)
+    process = shell.start(*words, stdout=theirs, **({"stdin": theirs} if asked else {}))
     os.close(theirs)
     try:
         yield Terminal(process, ours)
@@ -91,3 +96,38 @@ def test_the_table_says_what_becomes_of_an_interrupted_deployment(shell: Shell) 
         screen.shows("web1 failed at restart", "left out: it takes no traffic", "1 untouched: web2")
         screen.shows("rollout resume -i rollout.yml", "rollout restore -i rollout.yml")
     assert list((shell.folder / "draining").iterdir()) == [shell.folder / "draining" / "web1"]
+
+
+QUESTION = "no --release is given: restart shop on 2 nodes, with the release they have? [y/N] "
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("", 3), ("n", 3)])
+def test_a_restart_is_asked_about_once(shell: Shell, answer: str, code: int) -> None:
+    """A release that was forgotten restarts nothing."""
+    shell.write()
+    with terminal(shell, "deploy", asked=True) as screen:
+        screen.shows(QUESTION)
+        screen.type(f"{answer}\n")
+        assert screen.code() == code
+    assert shell.restarted == (["web1", "web2"] if answer == "y" else [])
+    assert screen.written.count(QUESTION) == 1
+    assert ("nothing was touched" in screen.written) == (answer != "y")
+
+
+@pytest.mark.parametrize("words", [("deploy", "--yes"), ("deploy", "--release", "2")])
+def test_what_is_meant_is_not_asked_about(shell: Shell, words: tuple[str, ...]) -> None:
+    """A release, or `--yes`, says enough."""
+    shell.write()
+    with terminal(shell, *words, asked=True) as screen:
+        assert screen.code() == 0
+    assert "[y/N]" not in screen.written
+    assert shell.restarted == ["web1", "web2"]
+
+
+def test_nobody_is_asked_where_nobody_is(shell: Shell) -> None:
+    """In CI a restart begins at once, also where a terminal is imitated for the colours alone."""
+    shell.write()
+    with terminal(shell, "deploy") as screen:
+        assert screen.code() == 0
+    assert shell.run("deploy").code == 0
+    assert shell.restarted == ["web1", "web2"] * 2

@@ -122,7 +122,7 @@ def test_capacity_supposes_the_nodes_with_the_most_servers_are_out() -> None:
         "web2": (server("shop/web2"), server("api/web2")),
     }
     found = least(capacity([states], ("web1", "web2"), placement, 1, None))
-    assert found == [("lb1", "api", 1, 0), ("lb1", "shop", 4, 1)]
+    assert found == [("lb1", "api", 1, 1), ("lb1", "shop", 4, 1)]
 
 
 def test_capacity_of_each_load_balancer_is_its_own() -> None:
@@ -131,7 +131,71 @@ def test_capacity_of_each_load_balancer_is_its_own() -> None:
     second = reading(state("shop/web1", on="lb2"), on="lb2")
     placement = {"web1": (server("shop/web1"), server("shop/web1", on="lb2")), "web2": (server("shop/web2"),)}
     found = least(capacity([first, second], ("web1", "web2"), placement, 1, None))
-    assert found == [("lb1", "shop", 2, 1), ("lb2", "shop", 1, 0)]
+    assert found == [("lb1", "shop", 2, 1), ("lb2", "shop", 1, 1)]
+
+
+@pytest.mark.parametrize(("window", "left"), [(3, 1), (4, 1), (50, 1)])
+def test_capacity_is_what_the_gate_keeps(window: int, left: int) -> None:
+    """However wide the window is, the last server never leaves; where an outage is allowed, it does."""
+    states = reading(*shop({}, {}, {}, {}))
+    nodes = ("web1", "web2", "web3", "web4")
+    assert least(capacity([states], nodes, by_name(*nodes), window, None)) == [("lb1", "shop", 4, left)]
+    opened = capacity([states], nodes, by_name(*nodes), window, None, allow_outage=True)
+    assert least(opened) == [("lb1", "shop", 4, max(0, 4 - window))]
+
+
+@given(
+    sizes=st.lists(st.integers(0, 3), min_size=1, max_size=6),
+    window=st.integers(1, 7),
+    floor=st.integers(1, 5),
+)
+def test_capacity_is_the_least_that_any_order_reaches(sizes: list[int], window: int, floor: int) -> None:
+    """Nodes that are several servers each leave in any order, each only if `shortages` lets it."""
+    placement = {
+        f"web{number}": tuple(server(f"shop/web{number}-{index}") for index in range(size))
+        for number, size in enumerate(sizes)
+    }
+    states = [state("shop/other"), *(state(own.path) for servers in placement.values() for own in servers)]
+    least_seen = len(states)
+
+    def leave(away: frozenset[str]) -> None:
+        nonlocal least_seen
+        out = {own for name in away for own in placement[name]}
+        least_seen = min(least_seen, len(states) - len(out))
+        for name in placement.keys() - away if len(away) < window else ():
+            if not shortages(states, placement[name], Amount(count=floor), out=out):
+                leave(away | {name})
+
+    leave(frozenset())
+    found = capacity([reading(*states)], [*placement], placement, window, Amount(count=floor))
+    assert [one.least for one in found] == ([least_seen] if any(sizes) else [])
+
+
+EMPTY: list[dict[str, Any]] = [
+    {"address": "-", "admin": AdminState.RESOLUTION_MAINT, "operational": OperationalState.STOPPED},
+    {"address": "0.0.0.0", "port": 0, "admin": AdminState(5), "operational": OperationalState.STOPPED},
+]
+
+
+@pytest.mark.parametrize("empty", EMPTY)
+def test_empty_slots_are_no_servers(empty: dict[str, Any]) -> None:
+    """Of a template with ten slots of which three have an address, half is two of three."""
+    slots = shop({}, {}, {}, *[empty] * 7)
+    assert short(slots, "shop/web1", "50%") == ""
+    told = short(slots[1:], "shop/web2", "60%")
+    assert "would have 1 of its 2 servers ready, but strategy.min_ready (60%) requires 2" in told
+    nodes = ("web1", "web2", "web3")
+    assert capacity([reading(*slots)], nodes, by_name(*nodes), 3, Amount.parse("50%")) == (
+        Capacity("lb1", "shop", 3, 2, 2),
+    )
+
+
+@pytest.mark.parametrize(
+    "changes", [MAINT, {**MAINT, "address": "-"}, {**DOWN, "address": "0.0.0.0"}, {**DOWN, "address": "-"}]
+)
+def test_a_server_that_is_out_is_no_empty_slot(changes: dict[str, Any]) -> None:
+    """Neither is one at a UNIX socket, nor one at the address that the client asked for."""
+    assert "of its 4 servers" in short(shop({}, {}, changes, changes), "shop/web1", "50%")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from rollout.decisions.plan import (
     require_found,
     select,
 )
-from rollout.domain import Reading
+from rollout.domain import AdminState, Reading
 from rollout.errors import Refused, UsageError
 from rollout.inventory import Inventory
 from tests.support.states import inventory, reading, server, state
@@ -40,6 +40,18 @@ def test_a_node_is_found_by_its_address_whatever_its_server_is_called() -> None:
     """A server of another name belongs to the node at its address."""
     found = placed(inventory(), reading(state("shop/srv7", address="10.0.0.12")))
     assert found["web2"] == (server("shop/srv7"),)
+
+
+def test_an_empty_slot_with_a_nodes_name_is_not_the_node() -> None:
+    """Slots of a template get addresses in any order; a node that has none is found by its name alone."""
+    empty = {"address": "-", "admin": AdminState.RESOLUTION_MAINT}
+    found = placed(
+        inventory(),
+        reading(
+            state("shop/web1", **empty), state("shop/slot3", address="10.0.0.11"), state("api/web1", **empty)
+        ),
+    )
+    assert found["web1"] == (server("shop/slot3"), server("api/web1"))
 
 
 def test_a_node_is_several_servers() -> None:

@@ -1,0 +1,53 @@
+"""How often HAProxy checks each server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rollout.haproxy_config.configuration import PROXIES, ServerLine, read
+
+_INTER = 2.0
+"""Seconds between two checks, by default."""
+_RISE = 2
+"""Passed checks until a server is UP, by default."""
+_FALL = 3
+"""Failed checks until a server is DOWN, by default."""
+_COUNT = re.compile(r"(?:([0-9]{1,5})-)?([0-9]{1,5})")
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """The health checks of one server."""
+
+    inter: float
+    """Seconds from one to the next."""
+    rise: int
+    """How many must pass until a server that is DOWN is UP."""
+    fall: int
+    """How many must fail until a server that is UP is DOWN."""
+
+
+def checks(text: str) -> Mapping[str, Checks]:
+    """The checks of every server in a configuration, by `backend/server`. No text raises."""
+    return {
+        f"{section.name}/{name}": Checks(
+            line.seconds("inter", _INTER), line.count("rise", _RISE), line.count("fall", _FALL)
+        )
+        for section in read(text)
+        if section.kind in PROXIES
+        for line in section.servers()
+        for name in _names(line)
+    }
+
+
+def _names(server: ServerLine) -> Iterator[str]:
+    """The names of the servers that a line makes: a template makes several, numbered from 1 or a range."""
+    words = server.line.words
+    count = _COUNT.fullmatch(words[2]) if words[0] == "server-template" else None
+    if count is None:
+        yield server.name
+        return
+    for number in range(int(count[1] or 1), int(count[2]) + 1):
+        yield f"{server.name}{number}"
