@@ -17,6 +17,10 @@ class Run:
     seconds: float
     peak: int = 0
     """Bytes: the most memory that the program's own process held."""
+    processor: float = 0.0
+    """Seconds of the processor's time that it used."""
+    printed: int = 0
+    """Bytes that it printed."""
 
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str] = os.environ) -> Run:
@@ -37,7 +41,8 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str] = os.envir
         if process.returncode:
             output.seek(0)
             raise SystemExit(f"{output.read().decode(errors='replace')}\n{command[0]} failed")
-    return Run(seconds, usage.ru_maxrss * 1024)
+        printed = output.tell()
+    return Run(seconds, usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime, printed)
 
 
 def tell(what: str, figure: str, target: str = "") -> None:

@@ -9,12 +9,12 @@ together they are the format of the journal and of `--output json`.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
-from rollout.domain import Outcome, Server, Step
-from rollout.masks import is_same
+from rollout.domain import Outcome, Step
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,6 @@ class ServerNoted(Event):
     """HAProxy's word, such as `UP`."""
     warmup: tuple[int, ...] = ()
     """Lower weights, rising, by which the server is brought back to `weight`."""
-
-    def is_of(self, server: Server) -> bool:
-        """Whether `server` was noted, its names masked or not."""
-        noted = zip((self.backend, self.server), (server.backend, server.name), strict=True)
-        return self.load_balancer == server.load_balancer and all(is_same(*names) for names in noted)
 
 
 @dataclass(frozen=True)
@@ -355,11 +350,17 @@ def from_fields(kind: str, fields: Mapping[str, Any]) -> Event | None:
     event = KINDS.get(kind)
     if event is None:
         return None
-    hints = get_type_hints(event)
+    hints = _hints(kind)
     try:
         return event(**{name: _typed(hints[name], value) for name, value in fields.items() if name in hints})
     except (TypeError, ValueError):
         return None
+
+
+@functools.cache
+def _hints(kind: str) -> Mapping[str, Any]:
+    """The types of the fields, which Python would evaluate anew for each event."""
+    return get_type_hints(KINDS[kind])
 
 
 def _typed(hint: Any, value: Any) -> Any:

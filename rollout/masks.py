@@ -12,9 +12,9 @@ def masked_name(name: str) -> str:
     return MASK + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
-def is_same(kept: str, name: str) -> bool:
-    """Whether `kept`, which may be masked, is `name`."""
-    return kept in (name, masked_name(name))
+def kept_as(name: str) -> tuple[str, str]:
+    """The texts under which `name` may be kept: as it is, and masked."""
+    return name, masked_name(name)
 
 
 def is_masked(text: str | None) -> bool:

@@ -1,9 +1,8 @@
 """The journal in SQLite: all deployments of all services by this user, as events.
 
 WAL mode lets `status` read while a deployment writes, and a process that is killed in mid-write leaves a
-database that loads. Each fact is synced to disk before `append` returns; printed lines and progress are
-written along with the next fact, or after a quarter of a second: a sync for each would slow a chatty command
-down."""
+database that loads. Each fact is synced to disk before `append` returns. Printed lines, progress and notes of
+servers, which may be thousands, are written along with the next fact, or after a quarter of a second."""
 
 from __future__ import annotations
 
@@ -16,7 +15,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rollout.errors import JournalError
-from rollout.events import Event, HookPrinted, OutputSeen, Progressed, Record, from_fields, to_fields
+from rollout.events import (
+    Event,
+    HookPrinted,
+    OutputSeen,
+    Progressed,
+    Record,
+    ServerNoted,
+    from_fields,
+    to_fields,
+)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS deployments (
@@ -35,8 +43,10 @@ CREATE TABLE IF NOT EXISTS events (
 """
 _VERSION = 1
 """`PRAGMA user_version` of a journal with this schema."""
+_MAY_LAG = (HookPrinted, OutputSeen, Progressed, ServerNoted)
+"""Events that may wait for the next fact. A step that touches a noted server begins with one."""
 _LAG = 0.25
-"""Seconds that printed lines may wait for the next fact."""
+"""Seconds that they may wait."""
 _BUSY = 5.0
 """Seconds to wait for another process that is writing."""
 _PAUSE = 0.01
@@ -91,10 +101,7 @@ class SqliteJournal:
         record = Record(deployment, sequence + 1, self._clock(), event)
         self._sequences[deployment] = record.sequence
         self._late.append(record)
-        if (
-            not isinstance(event, HookPrinted | OutputSeen | Progressed)
-            or record.time - self._late[0].time > _LAG
-        ):
+        if not isinstance(event, _MAY_LAG) or record.time - self._late[0].time > _LAG:
             self._flush()
         return record
 

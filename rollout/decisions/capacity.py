@@ -49,8 +49,12 @@ def shortages(
     """
     shortages = {}
     states = list(states)
-    own, out, back = (with_trackers(servers, states) for servers in (own, out, back))
+    trackers = [state for state in states if state.tracks]
+    own, out, back = (with_trackers(servers, trackers) for servers in (own, out, back))
+    left_by_own = {(server.load_balancer, server.backend) for server in own}
     for (load_balancer, backend), here in _by_backend(states).items():
+        if (load_balancer, backend) not in left_by_own:
+            continue
         ready = _ready(here, out, back)
         left = ready.difference(own)
         floor = _floor(here, min_ready)
@@ -97,7 +101,8 @@ def capacity(
     any `window` of them, as long as the backend's floor is kept. `allow_outage` opens the gate."""
     result = []
     for reading in readings:
-        taken_along = {name: with_trackers(placement[name], reading.servers) for name in nodes}
+        trackers = [state for state in reading.servers if state.tracks]
+        taken_along = {name: with_trackers(placement[name], trackers) for name in nodes}
         for (load_balancer, backend), here in sorted(_by_backend(reading.servers).items(), key=itemgetter(0)):
             if not any(state.server in taken_along[name] for name in nodes for state in here):
                 continue

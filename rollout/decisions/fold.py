@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import reduce
+from itertools import groupby
 from typing import Any
 
 from rollout.decisions.progress import TOUCHING, NodeProgress, Phase, Progress
@@ -39,14 +41,21 @@ from rollout.events import (
 def fold(records: Iterable[Record]) -> Progress:
     """The progress after all `records` of one deployment, in order."""
     progress = Progress()
-    for record in records:
-        progress = advance(progress, record)
+    for are_notes, group in groupby(records, lambda record: isinstance(record.event, ServerNoted)):
+        fold_group = _noted if are_notes else _advanced
+        progress = fold_group(progress, group)
     return progress
+
+
+def _advanced(progress: Progress, records: Iterable[Record]) -> Progress:
+    return reduce(advance, records, progress)
 
 
 def advance(progress: Progress, record: Record) -> Progress:
     """The progress after one more record; `progress` itself stays as it is."""
     match record.event:
+        case ServerNoted():
+            return _noted(progress, [record])
         case DeploymentStarted() as event:
             return _deployment_started(progress, record, event)
         case DeploymentResumed() as event:
@@ -77,8 +86,6 @@ def _node_event(progress: Progress, record: Record) -> Progress:
         return _with_node(progress, replace(_node(progress, name), **changes))
 
     match record.event:
-        case ServerNoted(node=name) as event:
-            return changed(name, servers=(*_node(progress, name).servers, event))
         case ReleaseNoted(node=name, release=release):
             return changed(name, previous_release=release)
         case StepStarted(node=name, step=step):
@@ -103,6 +110,18 @@ def _node_event(progress: Progress, record: Record) -> Progress:
             return changed(name, phase=Phase.FAILED, left_out=left_out)
         case NodeReturned(node=name):
             return changed(name, left_out=False)
+    return progress
+
+
+def _noted(progress: Progress, records: Iterable[Record]) -> Progress:
+    """The progress after notes of servers, of which there may be thousands in a row."""
+    notes: dict[str, list[ServerNoted]] = {}
+    for record in records:
+        assert isinstance(record.event, ServerNoted)  # noqa: S101 - the callers have looked
+        notes.setdefault(record.event.node, []).append(record.event)
+    for name, own in notes.items():
+        node = _node(progress, name)
+        progress = _with_node(progress, replace(node, servers=(*node.servers, *own)))
     return progress
 
 

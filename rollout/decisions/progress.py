@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
+from itertools import product
 
 from rollout.domain import AdminState, Outcome, Server, ServerBefore, Step
 from rollout.events import Probed, Served, ServerNoted, StepFailed, UsersSaw, Warned
+from rollout.masks import kept_as
 
 TOUCHING = frozenset({Step.RELEASE, Step.RESTART})
 """The steps that can change what a node runs, as soon as one of them begins."""
@@ -27,7 +30,7 @@ class Phase(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NodeProgress:
     """The state of one node in one deployment. Times are Unix time, durations seconds."""
 
@@ -67,10 +70,14 @@ class NodeProgress:
 
     def server_before(self, server: Server) -> ServerBefore | None:
         """How one of the node's servers was before anything was touched; `None` if nobody noted it."""
-        for note in self.servers:
-            if note.is_of(server):
+        for backend, name in product(kept_as(server.backend), kept_as(server.name)):
+            if note := self._notes.get((server.load_balancer, backend, name)):
                 return ServerBefore(AdminState(note.admin), note.weight, note.warmup)
         return None
+
+    @cached_property  # for which the class has no slots
+    def _notes(self) -> Mapping[tuple[str, str, str], ServerNoted]:
+        return {(note.load_balancer, note.backend, note.server): note for note in self.servers}
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,16 +129,24 @@ class Survey:
 
     readings: tuple[Reading, ...]
     placement: Placement
+    trackers: tuple[ServerState, ...] = field(init=False, repr=False)
+    """The servers that track another one."""
+    of_nodes: frozenset[Server] = field(init=False, repr=False)
+    """The servers of all nodes."""
+    _by_server: Mapping[Server, ServerState] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        states = self.states()
+        of_nodes = frozenset(server for servers in self.placement.values() for server in servers)
+        object.__setattr__(self, "trackers", tuple(state for state in states if state.tracks))
+        object.__setattr__(self, "of_nodes", of_nodes)
+        object.__setattr__(self, "_by_server", {state.server: state for state in states})
 
     def states(self, node: str | None = None) -> list[ServerState]:
         """The states of all servers, or of those that `node` is."""
-        own = None if node is None else self.placement[node]
-        return [
-            state
-            for reading in self.readings
-            for state in reading.servers
-            if own is None or state.server in own
-        ]
+        if node is None:
+            return [state for reading in self.readings for state in reading.servers]
+        return [self._by_server[server] for server in self.placement[node] if server in self._by_server]
 
     def checked(self) -> frozenset[Server]:
         """The servers that HAProxy checks itself."""

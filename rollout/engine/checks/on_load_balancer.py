@@ -94,10 +94,7 @@ def _of_server(site: Site, name: str, state: ServerState, seen: Survey) -> Itera
             f"{state.server} has weight 1, so there is no lower weight to warm it up with",
             "write `weight 100` on all `server` lines of its backend",
         )
-    own = {
-        server.path for server in seen.placement[name] if server.load_balancer == state.server.load_balancer
-    }
-    if not state.checked and state.tracks not in own:
+    if not state.checked and not _tracks_own(name, state, seen):
         tracks = f"; it tracks {state.tracks}, which is not a server of the node" if state.tracks else ""
         if site.inventory.health is None:
             yield Finding(
@@ -110,11 +107,16 @@ def _of_server(site: Site, name: str, state: ServerState, seen: Survey) -> Itera
             yield Finding(Level.WARNING, name, f"{state.server} is not checked by HAProxy{tracks}")
 
 
+def _tracks_own(name: str, state: ServerState, seen: Survey) -> bool:
+    """Whether a server tracks another one of its node."""
+    backend, _, server = state.tracks.partition("/")
+    tracked = Server(state.server.load_balancer, backend, server)
+    return bool(state.tracks) and tracked in seen.of_nodes and tracked in seen.placement[name]
+
+
 def _of_trackers(name: str, seen: Survey) -> Iterator[Finding]:
     """Servers that belong to no node, but leave and return with a server of this one."""
-    own = seen.placement[name]
-    of_nodes = {server for servers in seen.placement.values() for server in servers}
-    for server in sorted(with_trackers(own, seen.states()) - of_nodes):
+    for server in sorted(with_trackers(seen.placement[name], seen.trackers) - seen.of_nodes):
         yield Finding(
             Level.WARNING,
             name,

@@ -9,7 +9,7 @@ from rollout.decisions.node_state import HealthSeen, NodeStatus, SiteStatus, nod
 from rollout.decisions.plan import place
 from rollout.domain import NodeState, Reading, ServerState
 from rollout.engine.health_page import ask
-from rollout.engine.site import Site, addresses
+from rollout.engine.site import Site, Survey, addresses
 from rollout.engine.waiting import run_all, run_both
 from rollout.errors import LoadBalancerError, RequestFailed
 
@@ -27,10 +27,10 @@ async def site_status(site: Site, nodes: Sequence[str]) -> SiteStatus:
     unreachable = {
         error.load_balancer: str(error) for error in answers if isinstance(error, LoadBalancerError)
     }
-    placement = place(site.inventory, readings, await addresses(site.inventory))
+    seen = Survey(tuple(readings), place(site.inventory, readings, await addresses(site.inventory)))
     statuses = []
     for name, page in zip(nodes, pages, strict=True):
-        states = tuple(state for reading in readings for state in reading.of(placement[name]))
+        states = tuple(seen.states(name))
         statuses.append(
             NodeStatus(
                 name=name,
@@ -40,7 +40,7 @@ async def site_status(site: Site, nodes: Sequence[str]) -> SiteStatus:
                 servers=states,
             )
         )
-    return SiteStatus(tuple(statuses), tuple(readings), unreachable)
+    return SiteStatus(tuple(statuses), seen.readings, unreachable)
 
 
 def _state(

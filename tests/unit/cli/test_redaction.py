@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollout.cli.redaction import Redaction
+from rollout.decisions.progress import NodeProgress
 from rollout.domain import Outcome, Server, Step
 from rollout.events import (
     KINDS,
@@ -173,9 +174,10 @@ def test_a_masked_name_is_found_again() -> None:
     noted = Redaction([SECRET]).event(ServerNoted("web1", "lb1", "shop", f"s-{SECRET}", 0, 1, "UP"))
     assert isinstance(noted, ServerNoted)
     assert SECRET not in noted.server
-    assert noted.is_of(Server("lb1", "shop", f"s-{SECRET}"))
-    assert not noted.is_of(Server("lb1", "shop", f"t-{SECRET}"))
-    assert not noted.is_of(Server("lb1", "shop", noted.server + "x"))
+    node = NodeProgress("web1", servers=(noted,))
+    assert node.server_before(Server("lb1", "shop", f"s-{SECRET}"))
+    assert not node.server_before(Server("lb1", "shop", f"t-{SECRET}"))
+    assert not node.server_before(Server("lb1", "shop", noted.server + "x"))
 
 
 KEYS_OF_THE_INVENTORY = {"node", "nodes", "skipped", "load_balancer", "load_balancers", "target"}
