@@ -34,6 +34,7 @@ from rollout.events import (
     WentOn,
 )
 from rollout.views.ending import ending, fate
+from rollout.views.many import commands
 from rollout.views.text import (
     Lines,
     change,
@@ -91,7 +92,7 @@ class PlainView:
             case CommandSent(node=node, step=step, target=target, line=line):
                 prompt = "$" if target == node else f"{target}>"
                 for part in line.strip().split("\n"):
-                    yield self._of(node, step, f"{prompt} {part}")
+                    yield self._of(node, step, f"{prompt} {commands(part)}")
             case OutputSeen(node=node, step=step, text=text):
                 self._printed.setdefault(node, deque(maxlen=TAIL)).append(text)
                 yield self._of(node, step, f"| {text}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from rollout.decisions.finding import Finding, Level, refusals, warnings
@@ -14,6 +15,7 @@ from rollout.domain import Step
 from rollout.inventory import Inventory
 from rollout.inventory.hooks import HOOKS
 from rollout.inventory.model import PARALLEL, Prepare
+from rollout.views.many import FEW, commands, folded, servers
 from rollout.views.text import count, pace
 
 _SPREAD = {"zones": ", spread over zones", "within": ", zone by zone"}
@@ -97,10 +99,17 @@ class PlanView:
             yield f"{word}: {finding}"
             if finding.hint and finding.level is Level.PROBLEM:
                 yield f"  → {finding.hint}"
-        for least in plan.capacity:
-            must = f", {least.floor} must" if strategy.min_ready is not None else ""
-            backend = f"{least.load_balancer} {least.backend}"
-            yield f"{backend}: {least.least} of {least.now} servers stay ready{must}"
+        yield from self._capacity()
+
+    def _capacity(self) -> Iterator[str]:
+        with_floor = self.inventory.strategy.min_ready is not None
+        shown = (
+            ((each.load_balancer, each.least, each.now, each.floor), each) for each in self.plan.capacity
+        )
+        for (balancer, least, now, floor), own in folded(shown):
+            must = f", {floor} must" if with_floor else ""
+            more = f" … {own[-1].backend} ({len(own)} backends)" if len(own) > 1 else ""
+            yield f"{balancer} {own[0].backend}{more}: {least} of {now} servers stay ready{must}"
 
     def _prepared(self) -> Iterator[str]:
         prepare, release = self._prepare, self.plan.release
@@ -117,13 +126,16 @@ class PlanView:
 
     def _node(self, number: int, name: str) -> Iterator[str]:
         node = self.inventory.nodes[name]
-        servers = ", ".join(map(str, self.plan.placement[name])) or "no load balancer is listed"
+        own = servers(self.plan.placement[name]) or "no load balancer is listed"
         where = f"{node.host}, zone {node.zone}" if node.zone is not None else node.host
-        yield f"\n{number}. {name} ({where}): {servers}"
+        yield f"\n{number}. {name} ({where}): {own}"
         yield from self._hooks("  ", "before_node")
-        for line in self.lines[name]:
-            prompt = "$" if line.target == name else f"{line.target}>"
-            yield f"  {line.step:8} {prompt} {line.text.strip()}"
+        for (step, target), lines in groupby(self.lines[name], lambda line: (line.step, line.target)):
+            prompt = "$" if target == name else f"{target}>"
+            texts = [line.text.strip() for line in lines]
+            # A warm-up sends a line for each backend.
+            for text in texts if len(texts) <= FEW else ["; ".join(texts)]:
+                yield f"  {step:8} {prompt} {commands(text)}"
         yield from self._hooks("  ", "after_node")
 
     def _hooks(self, indent: str, *names: str) -> Iterator[str]:

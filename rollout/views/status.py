@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from rollout.decisions.node_state import HealthSeen, NodeStatus, SiteStatus
 from rollout.decisions.progress import NodeProgress, Progress
 from rollout.domain import AdminState, ServerState
+from rollout.views.many import folded, span
 from rollout.views.next_commands import next_commands
 from rollout.views.text import count, duration, paused, printable
 
@@ -17,14 +18,15 @@ _NODE_CELLS = 4
 
 
 def table(service: str, status: SiteStatus, deployment: str, last: Progress | None = None) -> Iterator[str]:
-    """For people: the line about the deployment `last`, then a row for each server of each node."""
+    """For people: the line about the deployment `last`, then a row for each server of each node, or for many
+    that are alike."""
     yield printable(f"{service} · {deployment}")
     rows: list[tuple[str, ...]] = [_HEADER]
     nothing = ("none found" if status.readings else "–", "", "", "", "", "")
     for node in status.nodes:
         about = (node.name, node.state.value, _release(node.health), _health(node.health))
         noted = None if last is None else last.nodes.get(node.name)
-        servers = [_server(state, noted) for state in node.servers]
+        servers = _servers(node.servers, noted)
         servers += [(name, "unreachable", "", "", "", "") for name in status.unreachable]
         for index, cells in enumerate(servers or [nothing]):
             rows.append(tuple(map(printable, (*(("",) * _NODE_CELLS if index else about), *cells))))
@@ -142,17 +144,30 @@ def _deployment_document(deployment: Progress, state: str) -> dict[str, Any]:
     }
 
 
-def _server(state: ServerState, noted: NodeProgress | None) -> tuple[str, str, str, str, str, str]:
-    queued = f" +{state.queued} queued" if state.queued else ""
-    old = f" +{state.old_sessions} old" if state.old_sessions else ""
+def _servers(states: Sequence[ServerState], noted: NodeProgress | None) -> list[tuple[str, ...]]:
+    """A row for each server, and one for all that show the same on a load balancer, where they are many."""
+    return [
+        (f"{balancer} {span([state.server for state in own])}", *shown, _sessions(own), weight)
+        for (balancer, *shown, weight), own in folded((_shown(state, noted), state) for state in states)
+    ]
+
+
+def _shown(state: ServerState, noted: NodeProgress | None) -> tuple[str, str, str, str, str]:
+    """The load balancer, and what the cells of a server show except its sessions."""
     return (
-        f"{state.server.load_balancer} {state.server.path}",
+        state.server.load_balancer,
         state.status,
         _admin(state.admin),
         (state.check_status or "none") if state.checked else "none",
-        f"{state.sessions}{queued}{old}",
         _weight(state, noted),
     )
+
+
+def _sessions(states: Sequence[ServerState]) -> str:
+    queued, old = sum(state.queued for state in states), sum(state.old_sessions for state in states)
+    waiting = f" +{queued} queued" if queued else ""
+    before = f" +{old} old" if old else ""
+    return f"{sum(state.sessions for state in states)}{waiting}{before}"
 
 
 def _weight(state: ServerState, noted: NodeProgress | None) -> str:
