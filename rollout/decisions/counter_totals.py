@@ -56,6 +56,8 @@ class CounterTotals:
 
     def _add_server(self, now: _Process, state: ServerState) -> None:
         process, last = self._last.get(state.server, (None, None))
+        if last is state and process == now:
+            return  # nothing was counted
         self._last[state.server] = (now, state)
         if last is None:
             self._totals[state.server] = Counters()

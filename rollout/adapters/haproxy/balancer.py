@@ -89,7 +89,9 @@ class HAProxy:
             return reading
         old = await self._master.old_sessions()
         servers = (
-            dataclasses.replace(state, old_sessions=old.get(state.server.path, 0))
+            dataclasses.replace(state, old_sessions=sessions)
+            if (sessions := old.get(state.server.path))
+            else state
             for state in reading.servers
         )
         return dataclasses.replace(reading, servers=tuple(servers), old_processes_shown=True)

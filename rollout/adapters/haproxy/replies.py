@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import functools
 import re
-from collections.abc import Iterable, Iterator
 
 from rollout.adapters.haproxy.counters import number, of_backend, of_server
+from rollout.adapters.haproxy.table import Columns, Row, columns
 from rollout.domain import AdminState, CheckResult, OperationalState, Reading, Server, ServerState
 from rollout.errors import CommandRejected, LoadBalancerUnreachable, NotHAProxy
 
@@ -84,37 +85,52 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
     if not reply.endswith("\n\n") or len(blocks) <= command.count(";"):
         raise _cut_short(load_balancer)
     infos: list[dict[str, str]] = []
-    states: dict[tuple[str, str], dict[str, str]] = {}
-    rows: list[dict[str, str]] = []
+    states: dict[Row, tuple[Columns, Row]] = {}
+    tables: list[tuple[Columns, list[Row]]] = []
     try:
         for block in blocks:
             if block.startswith("Name: "):
                 infos.append(dict(line.split(": ", 1) for line in block.split("\n") if ": " in line))
             elif block.startswith("1\n# be_id "):
                 header, *lines = block.removeprefix("1\n# ").split("\n")
-                for fields in _table(header.split(" "), (line.split(" ") for line in lines)):
-                    states[fields["be_name"], fields["srv_name"]] = fields
+                shown = columns(header, " ")
+                name_of = shown.getter("be_name", "srv_name")
+                for row in shown.rows(line.split(" ") for line in lines):
+                    states[name_of(row)] = shown, row
             elif block.startswith("# pxname,"):
                 header, *lines = block.removeprefix("# ").split("\n")
-                rows += _table(header.split(","), csv.reader(lines))
+                shown = columns(header, ",")
+                tables.append((shown, [*shown.rows(csv.reader(lines))]))
             else:
                 require_success(load_balancer, command, block)
         info = infos[0]
         processes = {(one["Pid"], one["Start_time_sec"], one.get("Stopping", "0")) for one in infos}
         if processes != {(info["Pid"], info["Start_time_sec"], "0")}:
             raise _ending(load_balancer)
-        servers = tuple(_server_states(load_balancer, rows, states))
+        numbers: dict[str, int] = {}
+        servers: list[ServerState] = []
+        backends: list[dict[str, str]] = []
+        for shown, rows in tables:
+            known_by = shown.getter("pxname", "svname", "iid", "type")
+            for row in rows:
+                backend, name, number_of_backend, kind = known_by(row)
+                numbers[backend] = int(number_of_backend)
+                if kind == _BACKEND:
+                    backends.append(shown.fields(row))
+                elif state := states.get((backend, name)):
+                    servers.append(_server_state(load_balancer, shown, row, *state))
+                # Others are listeners of `listen` sections, and servers that vanished between two commands.
         reading = Reading(
             load_balancer=load_balancer,
             version=info["Version"],
             pid=int(info["Pid"]),
             uptime=int(info["Uptime_sec"]),
             started=int(info["Start_time_sec"]),
-            servers=servers,
-            queued={row["pxname"]: number(row["qcur"]) for row in rows if row["type"] == _BACKEND},
-            answered={row["pxname"]: of_backend(row) for row in rows if row["type"] == _BACKEND},
+            servers=tuple(servers),
+            queued={backend["pxname"]: number(backend["qcur"]) for backend in backends},
+            answered={backend["pxname"]: of_backend(backend) for backend in backends},
         )
-        return reading, {row["pxname"]: int(row["iid"]) for row in rows}
+        return reading, numbers
     except (KeyError, ValueError, csv.Error) as error:
         raise NotHAProxy(load_balancer, f"HAProxy's statistics could not be read: {error!r}") from error
 
@@ -140,7 +156,8 @@ def parse_loads(load_balancer: str, reply: str) -> dict[str, int]:
     if not reply.endswith("\n\n"):
         raise _cut_short(load_balancer)
     try:
-        rows = list(_table(header.removeprefix("# ").split(","), csv.reader(lines)))
+        shown = columns(header.removeprefix("# "), ",")
+        rows = map(shown.fields, shown.rows(csv.reader(lines)))
         return {f"{row['pxname']}/{row['svname']}": _load(row) for row in rows}
     except (KeyError, ValueError, csv.Error) as error:
         raise NotHAProxy(load_balancer, f"HAProxy's statistics could not be read: {error!r}") from error
@@ -151,46 +168,39 @@ def _load(row: dict[str, str]) -> int:
     return max(number(row["scur"]) + number(row["qcur"]), number(row.get("used_conn_cur")))
 
 
-def _table(header: list[str], lines: Iterable[list[str]]) -> Iterator[dict[str, str]]:
-    """The fields of each line by the names in the header. Raises ValueError if their numbers differ."""
-    return (dict(zip(header, line, strict=True)) for line in lines)
-
-
-def _server_states(
-    load_balancer: str, rows: list[dict[str, str]], states: dict[tuple[str, str], dict[str, str]]
-) -> Iterator[ServerState]:
-    for row in rows:
-        backend, name = row["pxname"], row["svname"]
-        state = states.get((backend, name))
-        if state is None or row["type"] == _BACKEND:
-            # A listener of a `listen` section, or a server that vanished between the two commands.
-            continue
-        if not (_NAME.fullmatch(backend) and _NAME.fullmatch(name)):
-            raise ValueError(f"HAProxy does not allow the name {backend}/{name}")
-        yield ServerState(
-            server=Server(load_balancer, backend, name),
-            address=state["srv_addr"],
-            port=int(state["srv_port"]),
-            status=row["status"],
-            admin=AdminState(int(state["srv_admin_state"])),
-            operational=OperationalState(int(state["srv_op_state"])),
-            sessions=number(row["scur"]),
-            queued=number(row["qcur"]),
-            busy_connections=number(row.get("used_conn_cur")),
-            weight=int(state["srv_uweight"]),
-            configured_weight=int(state["srv_iweight"]),
-            backup=row["bck"] == "1",
-            checked=bool(int(state["srv_check_state"]) & _CHECK_CONFIGURED),
-            check_status=row["check_status"].removeprefix("* "),
-            check_health=int(state["srv_check_health"]),
-            check_result=CheckResult(int(state["srv_check_result"])),
-            agent_checked=bool(int(state["srv_agent_state"]) & _CHECK_CONFIGURED),
-            tracks=row["tracked"],
-            total_sessions=number(row["stot"]),
-            idle_connections=number(row.get("srv_icur")),
-            counters=of_server(row),
-            mean=number(row.get("rtime")),
-        )
+@functools.lru_cache(maxsize=8192)
+def _server_state(
+    load_balancer: str, columns_shown: Columns, shown: Row, state_columns: Columns, shown_state: Row
+) -> ServerState:
+    """The state of a server. It is remembered, since most servers show the same in the next reading."""
+    row, state = columns_shown.fields(shown), state_columns.fields(shown_state)
+    backend, name = row["pxname"], row["svname"]
+    if not (_NAME.fullmatch(backend) and _NAME.fullmatch(name)):
+        raise ValueError(f"HAProxy does not allow the name {backend}/{name}")
+    return ServerState(
+        server=Server(load_balancer, backend, name),
+        address=state["srv_addr"],
+        port=int(state["srv_port"]),
+        status=row["status"],
+        admin=AdminState(int(state["srv_admin_state"])),
+        operational=OperationalState(int(state["srv_op_state"])),
+        sessions=number(row["scur"]),
+        queued=number(row["qcur"]),
+        busy_connections=number(row.get("used_conn_cur")),
+        weight=int(state["srv_uweight"]),
+        configured_weight=int(state["srv_iweight"]),
+        backup=row["bck"] == "1",
+        checked=bool(int(state["srv_check_state"]) & _CHECK_CONFIGURED),
+        check_status=row["check_status"].removeprefix("* "),
+        check_health=int(state["srv_check_health"]),
+        check_result=CheckResult(int(state["srv_check_result"])),
+        agent_checked=bool(int(state["srv_agent_state"]) & _CHECK_CONFIGURED),
+        tracks=row["tracked"],
+        total_sessions=number(row["stot"]),
+        idle_connections=number(row.get("srv_icur")),
+        counters=of_server(row),
+        mean=number(row.get("rtime")),
+    )
 
 
 def _cut_short(load_balancer: str) -> LoadBalancerUnreachable:
