@@ -173,7 +173,7 @@ def test_alias_names_the_key(sshd: Sshd, home: Path) -> None:
     (home / ".ssh/config").write_text("Host *\n  HostKeyAlias Shop-Web1\n")
     with pytest.raises(HostKeyUnknown) as caught:
         connect(sshd.target())
-    assert "HostKeyAlias=Shop-Web1" in str(caught.value.hint)
+    assert "HostKeyAlias=shop-web1" in str(caught.value.hint)
     sshd.known_hosts.write_text(f"shop-web1 {public(sshd.host_key)}\n")
     connect(sshd.target())
 
