@@ -18,6 +18,9 @@ from pathlib import Path
 from tests.support.ssh_cases import WHERE, Case
 from tests.support.sshd import Sshd, generate_key
 
+CHEAP = "KexAlgorithms curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp384"
+"""What an sshd needs little time for."""
+
 FORWARD = """\
 #!{python}
 import os, select, socket, sys
@@ -68,10 +71,11 @@ class SshLab:
             f"HostKey {self.keys}/second",
             f"HostCertificate {folder}/node/host_key-cert.pub",
             "LogLevel VERBOSE",
+            CHEAP,
         )
         self.node = Sshd(folder / "node", address="127.0.0.21", options=options)
-        self.jump = Sshd(folder / "jump", address="127.0.0.22")
-        self.inner = Sshd(folder / "inner", address="127.0.0.23")
+        self.jump = Sshd(folder / "jump", address="127.0.0.22", options=(CHEAP,))
+        self.inner = Sshd(folder / "inner", address="127.0.0.23", options=(CHEAP,))
         self.servers = (self.node, self.jump, self.inner)
         self._make_keys()
         for server in self.servers:

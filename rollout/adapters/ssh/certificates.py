@@ -83,7 +83,10 @@ def parse(blob: bytes) -> Certificate:
     authority = reader.string()
     signed = blob[: reader.position]
     signature = reader.string()
-    if not reader.ended:
+    parts = _Reader(signature)
+    algorithm = parts.text()
+    parts.string()
+    if not (reader.ended and parts.ended):
         raise ValueError("something follows the signature")
     return Certificate(
         key=b"".join(struct.pack(">I", len(part)) + part for part in (plain.encode(), *fields)),
@@ -93,7 +96,7 @@ def parse(blob: bytes) -> Certificate:
         valid_before=valid_before,
         critical=critical,
         authority=authority,
-        algorithm=_Reader(signature).text(),
+        algorithm=algorithm,
         _signed=signed,
         _signature=signature,
     )

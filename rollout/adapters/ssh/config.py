@@ -38,6 +38,7 @@ _LOCALE = re.compile(
 def resolve(target: SshTarget) -> Settings:
     """The settings of `target` on this machine. Reads files, runs `ssh`. Blocks. Raises NoConnection."""
     _jump(target, target.jump)  # a mistake in the inventory is named as such
+    local_user.number_for_libraries()
     try:
         _refuse_white_space(target)
         ssh = openssh.program()

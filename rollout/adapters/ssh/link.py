@@ -63,16 +63,19 @@ class Link:
         return await asyncio.shield(self._opening)
 
     async def settings(self) -> Settings:
-        """The settings, which are looked up once. Raises NoConnection."""
+        """The settings. All who ask share one look, unless it failed. Raises NoConnection."""
         if self._resolving is None:
             work = functools.partial(resolve, self._target)
             self._resolving = asyncio.create_task(self._threads.run(work))
+            self._resolving.add_done_callback(self._resolved)
         return await asyncio.shield(self._resolving)
 
     async def close(self) -> None:
         """Close the connection for good."""
         self._closed = True
         await self.sessions.close()
+        if self._resolving is not None:
+            self._resolving.cancel()
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.wait([self._opening])
@@ -123,6 +126,10 @@ class Link:
     async def _in_time(self, start: Callable[[], Channel]) -> Channel:
         async with asyncio.timeout(self._timeout):
             return await self._threads.run(start, discard=close)
+
+    def _resolved(self, task: asyncio.Task[Settings]) -> None:
+        if task.cancelled() or task.exception() is not None:
+            self._resolving = None
 
     def _opened(self, task: asyncio.Task[Transport]) -> None:
         self._opening = None

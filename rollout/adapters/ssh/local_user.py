@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import pwd
 from pathlib import Path
@@ -36,9 +35,16 @@ def home() -> Path:
 
 def name() -> str:
     """The user's name, under which SSH logs in where nothing else is given. Raises NoConnection."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+    known = account()
+    given = known.pw_name if known else os.environ.get("LOGNAME") or os.environ.get("USER")
+    if not given:
         message = f"user id {os.getuid()} has no account on this machine, so there is no user to log in as"
         hint = "set `user:` under `ssh:` in the inventory, or the variable USER"
-        raise NoConnection(HostUnreachable, message, hint) from None
+        raise NoConnection(HostUnreachable, message, hint)
+    return given
+
+
+def number_for_libraries() -> None:
+    """Let Python's `getuser` find the user's number where there is no name: libraries ask it, and break."""
+    if account() is None:
+        os.environ.setdefault("USERNAME", str(os.getuid()))

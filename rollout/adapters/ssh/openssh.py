@@ -16,7 +16,7 @@ from rollout.adapters.ssh.config_copies import Copies
 from rollout.adapters.ssh.options import Options
 from rollout.domain import SshTarget
 
-_PATIENCE = 15.0
+_PATIENCE = 10.0
 """Seconds that it may take: `Match exec` runs commands, and names may be looked up."""
 
 _LOOP = "jumphost loop"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from paramiko import SSHConfig
+from paramiko.config import SSHConfigDict
 
 from rollout.adapters.ssh import local_user, tokens
 from rollout.adapters.ssh.config_copies import INCLUDE, SYSTEM, included
@@ -27,6 +28,18 @@ _TIMES = ("connecttimeout", "serveraliveinterval")
 _TIME = re.compile(r"(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s?)?", re.IGNORECASE)
 _PATHS = ("userknownhostsfile", "revokedhostkeys", "identityagent", "forwardagent")
 _NO_PATHS = ("none", "yes", "no", "SSH_AUTH_SOCK")
+_WORDS = ("host", "globalknownhostsfile", "sendenv", "setenv", *_PATHS)
+"""Keywords with several values on a line."""
+_ALGORITHMS = (
+    "kexalgorithms",
+    "ciphers",
+    "macs",
+    "hostkeyalgorithms",
+    "pubkeyacceptedalgorithms",
+    "casignaturealgorithms",
+)
+_CHANGES = ("+", "-", "^")
+"""What a change to OpenSSH's own list begins with."""
 _DEFAULTS = [f"~/.ssh/id_{kind}" for kind in ("rsa", "ecdsa", "ed25519")]
 
 
@@ -36,7 +49,8 @@ def read(target: SshTarget) -> Options:
     Raises ValueError, OSError, NoConnection and what paramiko raises.
     """
     home = local_user.home()
-    found = SSHConfig.from_text("\n".join(_Text(home).of(target))).lookup(target.host)
+    found = _Parser.from_text("\n".join(_Text(home).of(target))).lookup(target.host)
+    found["hostname"] = tokens.fill(found["hostname"], {"h": target.host})
     lines = [
         (keyword, word)
         for keyword, value in found.items()
@@ -63,6 +77,13 @@ def read(target: SshTarget) -> Options:
             yield value
 
     return Options((keyword, word) for keyword, value in lines for word in printed(keyword, value))
+
+
+class _Parser(SSHConfig):
+    """paramiko's parser, without its rules for tokens, which are not OpenSSH's."""
+
+    def _expand_variables(self, config: SSHConfigDict, target_hostname: str) -> SSHConfigDict:
+        return config
 
 
 class _Text:
@@ -99,7 +120,7 @@ class _Text:
             try:
                 text = self._readable(keyword, parts["value"], within)
             except ValueError as error:
-                message = f"{file}, line {number}: {error} needs the program `ssh`, which is not installed"
+                message = f"{file}, line {number}: {error} needs the program `ssh`, which is not available"
                 raise ValueError(message) from None
             if keyword in _SECTIONS:
                 section = text
@@ -120,7 +141,9 @@ class _Text:
             if keyword in self._seen and words != ["LANG", "LC_*"]:
                 raise ValueError(f"a second {keyword}")
             self._seen.add(keyword)
-        return f"{keyword} {shlex.join(words) if len(words) > 1 else words[0] if words else ''}"
+        if keyword in _ALGORITHMS and value[:1] in _CHANGES:
+            raise ValueError(f"`{keyword} {value}`")
+        return f"{keyword} {shlex.join(words) if keyword in _WORDS else ' '.join(words)}"
 
 
 def _criteria(value: str) -> str:

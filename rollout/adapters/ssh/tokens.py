@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import os
 import re
@@ -36,7 +37,7 @@ def values(options: Options, target: SshTarget, home: Path) -> dict[str, str]:
         "n": target.host,
         "p": port,
         "r": user,
-        "u": account.pw_name if account else local_user.name(),
+        "u": account.pw_name if account else getpass.getuser(),
     }
 
 

@@ -125,7 +125,7 @@ def test_included_files(home: Path) -> None:
     assert resolve(SshTarget("web1")).port == 22
 
 
-@pytest.mark.parametrize("text", ["Port many\n", "nonsense\n", "Match host\n", "Host *\n  ProxyJump a b\n"])
+@pytest.mark.parametrize("text", ["Port many\n", "nonsense\n", "Match host\n"])
 def test_broken_configuration(home: Path, text: str) -> None:
     """A mistake in ssh_config is an error with a reason."""
     write(home, text)
