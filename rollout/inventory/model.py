@@ -18,7 +18,7 @@ from rollout.inventory.release import Release
 from rollout.inventory.restart import RELOAD, WITH_A_GAP, RestartSetting
 from rollout.inventory.section import SCALAR, SETTINGS, Section, kind
 from rollout.inventory.strategy import Strategy
-from rollout.inventory.texts import Name, Port, RuntimeUrl, Text, Word, parse_runtime_socket
+from rollout.inventory.texts import Host, JumpHosts, Name, Port, RuntimeUrl, Text, Word, parse_runtime_socket
 from rollout.inventory.warmup import Warmup
 
 
@@ -47,7 +47,7 @@ class Ssh(Section):
     known_hosts: Text | None = Field(
         default=None, description="The file of known host keys; an unknown or changed key is refused"
     )
-    jump: Word | None = Field(default=None, description="A jump host, [user@]host[:port]")
+    jump: JumpHosts | None = Field(default=None, description="A jump host, [user@]host[:port]")
 
 
 SshSetting = Annotated[
@@ -59,7 +59,7 @@ SshSetting = Annotated[
 class Node(Section):
     """A machine (or address) that runs the service."""
 
-    host: Word = Field(description="Its name or address")
+    host: Host = Field(description="Its name or address, without user and port")
     zone: Text | None = Field(default=None, description="Where it is, such as a rack or an availability zone")
     server: Word | None = Field(default=None, description="HAProxy's name for it, if it is not the node's")
     ssh: SshSetting | None = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from rollout.inventory.mistakes import InventoryError, Mistake, Position, printa
 
 _LARGEST = 1_000_000
 """Bytes."""
+
+_IPV6 = re.compile(r"\[[0-9A-Fa-f.]*:[0-9A-Fa-f.:]*\]")
+"""An IPv6 address in brackets."""
 
 
 def read_nodes(path: Path) -> yaml.MappingNode:
@@ -93,6 +97,8 @@ def _syntax_error(text: str, error: yaml.MarkedYAMLError) -> str:
         return "found a tab, expected spaces: YAML is not indented with tabs"
     if mark and text[max(mark.index - 1, 0) : mark.index + 1] == "${":
         return 'a variable inside { } or [ ] needs quotes: "${NAME}"'
+    if mark and _IPV6.search(text[text.rfind("\n", 0, mark.index) + 1 :].partition("\n")[0]):
+        return "[ ] begin a list in YAML: write a host's IPv6 address without them, such as host: fd00::11"
     if error.context:
         problem = f"{error.context}: {problem}"
         if error.context_mark and mark and error.context_mark.line != mark.line:

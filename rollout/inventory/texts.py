@@ -6,7 +6,7 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from rollout.domain import RuntimeSocket, SshSocket, SshTarget, TcpSocket, UnixSocket
 from rollout.inventory.template import fill, known_placeholders, no_placeholders
@@ -17,6 +17,9 @@ WORD_PATTERN = r"^\S+$"
 _HOST = re.compile(r"[\w.-]+|[^{}]*:[^{}]*")
 """A host's name or an IPv4 address; or an IPv6 address."""
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=100)]
+_HOST = re.compile(r"[^\s@/,\[\]-][^\s@/,\[\]]*")
+_HOP = re.compile(r"(ssh://)?([^\s@/,]+@)?(\[[^\s\]]+\]|[^\s@/,:\[\]-][^\s@/,:\[\]]*)(:\d+)?/?")
+_PLAIN = "expected a name or address alone, such as web1.example.com, 10.0.0.11 or fd00::11"
 Word = Annotated[str, StringConstraints(pattern=WORD_PATTERN)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 FilledWord = Annotated[Word, AfterValidator(known_placeholders)]
@@ -84,12 +87,41 @@ def _node_name(value: str) -> str:
     return known_placeholders(value)
 
 
+def _host(value: object) -> object:
+    """A host, in a file where `[::1]` is a list. Raises ValueError with what to write instead."""
+    if isinstance(value, list) and len(value) == 1 and ":" in str(value[0]):
+        raise ValueError(f"{_PLAIN}: an IPv6 address has no brackets here")
+    if not isinstance(value, str):
+        return value
+    if "://" in value:
+        raise ValueError(f"{_PLAIN}: the user and the port of its sshd are `user` and `port` under ssh")
+    if "@" in value:
+        raise ValueError(f"{_PLAIN}: the user who logs in is `user` under ssh")
+    if value.startswith("["):
+        raise ValueError(f"{_PLAIN}: an IPv6 address has no brackets here, and a port is `port` under ssh")
+    if value.count(":") == 1:
+        raise ValueError(
+            f"{_PLAIN}: the port of its sshd is `port` under ssh, that of the application is in health.http"
+        )
+    if not _HOST.fullmatch(value):
+        raise ValueError(_PLAIN)
+    return value
+
+
+def _jump(value: str) -> str:
+    if not all(_HOP.fullmatch(hop.strip()) for hop in value.split(",")):
+        raise ValueError("expected [user@]host[:port], or several with commas; IPv6 as in [fd00::1]:22")
+    return value
+
+
 HttpUrl = Annotated[str, AfterValidator(_http_url), _pattern("^https?://")]
 PublicUrl = Annotated[str, AfterValidator(_public_url), _pattern("^https?://")]
 WebhookUrl = Annotated[str, AfterValidator(_webhook_url), _pattern("^https?://")]
 AbsolutePath = Annotated[str, AfterValidator(_absolute), _pattern("^/")]
 NodeName = Annotated[str, AfterValidator(_node_name), _pattern(_CELERY_NODE_NAME)]
 UdpUrl = Annotated[str, AfterValidator(_udp_url), _pattern("^udp://")]
+Host = Annotated[Word, BeforeValidator(_host), _pattern(f"^{_HOST.pattern}$")]
+JumpHosts = Annotated[Word, AfterValidator(_jump)]
 RuntimeUrl = Annotated[str, AfterValidator(_runtime_url), _pattern("^(unix|tcp|ssh)://")]
 
 

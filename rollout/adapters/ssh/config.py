@@ -2,156 +2,184 @@
 
 from __future__ import annotations
 
-import getpass
-import glob
+import fnmatch
+import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from paramiko import SSHConfig, SSHException
+from paramiko import SSHException
+from paramiko.config import ConfigParseError
 
+from rollout.adapters.ssh import local_user, openssh, paramiko_config, tokens
 from rollout.adapters.ssh.no_connection import NoConnection
+from rollout.adapters.ssh.options import Options
+from rollout.adapters.ssh.settings import Algorithms, Settings
 from rollout.domain import SshTarget
-from rollout.errors import HostUnreachable
+from rollout.errors import AuthenticationFailed, HostUnreachable
 
-_INCLUDE_DEPTH = 16
-_INCLUDE = re.compile(r"\s*include(?:\s*=\s*|\s+)(?P<paths>.+)", re.IGNORECASE)
-_SECTION = re.compile(r"\s*(?:host|match)\b", re.IGNORECASE)
-_TIME = re.compile(r"(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s?)?", re.IGNORECASE)
-_JUMP = re.compile(r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?P<host>\[[^]]+\]|[^:/@\[\]]+)(?::(?P<port>\d+))?/?")
+JUMP_HINT = "see ProxyJump in ~/.ssh/config and ssh.jump in the inventory"
 
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Settings of one connection. Paths are absolute; `identity_files` are those of `ssh_config`."""
-
-    host: str
-    port: int
-    user: str
-    identity_file: Path | None
-    identity_files: tuple[Path, ...]
-    identities_only: bool
-    own_known_hosts: bool
-    known_hosts: tuple[Path, ...]
-    """Where the host's key may be; the first is the user's own."""
-    host_key_alias: str | None
-    jump: SshTarget | None
-    proxy_command: str | None
-    connect_timeout: float | None
-    """Seconds; `None` where `ssh_config` does not say."""
-
-    @property
-    def address(self) -> str:
-        """`host:port`."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
-
-    @property
-    def login(self) -> str:
-        """`user@host`."""
-        return f"{self.user}@{self.host}"
+_JUMP = re.compile(r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?P<host>\[[^]]+\]|[^:/@\[\]\s]+)(?::(?P<port>\d+))?/?")
+_DEFAULT_FILE = re.compile(r"~/\.ssh/id_\w+")
+_USERS = ("known_hosts", "known_hosts2")
+_GLOBAL = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+_FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+_LOCALE = re.compile(
+    "LANG|LANGUAGE|LC_(ALL|ADDRESS|COLLATE|CTYPE|IDENTIFICATION|MEASUREMENT|MESSAGES|MONETARY|NAME|NUMERIC"
+    "|PAPER|TELEPHONE|TIME)"
+)
+"""Variables that are not sent: the language of this machine must not change what a node prints or runs."""
 
 
 def resolve(target: SshTarget) -> Settings:
-    """The settings of `target` on this machine. Reads files, may run `Match exec`. Raises NoConnection."""
-    settings = _resolve(target)
-    passed, hop = [target], settings.jump
-    while hop is not None:
-        if hop in passed:
-            raise NoConnection(HostUnreachable, f"its jump hosts form a loop ({hop})", _CONFIG_HINT)
-        passed.append(hop)
-        hop = _resolve(hop).jump
-    return settings
-
-
-_CONFIG_HINT = "see ProxyJump in ~/.ssh/config and ssh.jump in the inventory"
-
-
-def _resolve(target: SshTarget) -> Settings:
+    """The settings of `target` on this machine. Reads files, runs `ssh`. Blocks. Raises NoConnection."""
+    _jump(target, target.jump)  # a mistake in the inventory is named as such
+    local_user.number_for_libraries()
     try:
-        options = SSHConfig.from_text(_config_text(target)).lookup(target.host)
-        port = int(options.get("port", 22))
-        user = options.get("user") or getpass.getuser()
-        connect_timeout = _seconds(options.get("connecttimeout", "none"))
-    except (SSHException, ValueError, KeyError, OSError) as error:
-        raise NoConnection(HostUnreachable, f"the SSH configuration cannot be used: {error}") from error
-    host = options["hostname"]
+        _refuse_white_space(target)
+        ssh = openssh.program()
+        options = openssh.ask(ssh, target) if ssh else paramiko_config.read(target)
+        return _settings(target, options)
+    except (SSHException, ConfigParseError, ValueError, KeyError, OSError) as error:
+        message = f"the SSH configuration cannot be used: {error}"
+        raise NoConnection(HostUnreachable, message, f"try: ssh -G {shlex.quote(target.host)}") from error
+
+
+def _settings(target: SshTarget, options: Options) -> Settings:
+    """The decisions that `options` come down to. Raises ValueError, NoConnection."""
+    home = local_user.home()
+    values = tokens.values(options, target, home)
+    host = options.one("hostname") or target.host
     if re.search(r"[\s@/]", host) or host.count(":") == 1:
         raise NoConnection(HostUnreachable, f"{host!r} is not a host name or an address")
-    own_known_hosts = target.known_hosts is not None
+    _refuse_other_logins(options)
+    command = options.one("proxycommand")
+    if command and options.yes("proxyusefdpass"):
+        raise NoConnection(HostUnreachable, "rollout cannot use ProxyUseFdpass; see it in ~/.ssh/config")
+    given = [file for file in options.every("identityfile") if file.lower() != "none"]
+    defaults = len(given) > 2 and all(_DEFAULT_FILE.fullmatch(file) for file in given)
+    jump = _jump(target, options.one("proxyjump"))
+    agent = _agent(next(iter(options.every("identityagent")), "SSH_AUTH_SOCK"))
     return Settings(
         host=host,
-        port=port,
-        user=user,
-        identity_file=_path(target.identity_file) if target.identity_file else None,
-        identity_files=tuple(_path(file) for file in options.get("identityfile", []) if file != "none"),
-        identities_only=options.get("identitiesonly") == "yes",
-        own_known_hosts=own_known_hosts,
-        known_hosts=tuple(_known_hosts(target.known_hosts, options)),
-        host_key_alias=options.get("hostkeyalias"),
-        jump=_jump(target, options.get("proxyjump")),
-        proxy_command=options.get("proxycommand"),
-        connect_timeout=connect_timeout,
+        port=options.number("port", 22),
+        user=options.one("user") or local_user.name(),
+        jump=jump,
+        proxy_command=tokens.fill(command, {name: values[name] for name in "hknpr"}) if command else None,
+        address_family=_FAMILIES.get(options.one("addressfamily") or "any", socket.AF_UNSPEC),
+        bind_address=options.one("bindaddress"),
+        bind_interface=options.one("bindinterface"),
+        connect_timeout=options.number("connecttimeout", 0) or None,
+        server_alive_interval=options.number("serveraliveinterval", 0) or None,
+        server_alive_count_max=options.number("serveralivecountmax", 3),
+        compression=options.yes("compression"),
+        algorithms=_algorithms(options),
+        required_rsa_size=options.number("requiredrsasize", 1024),
+        own_known_hosts=target.known_hosts is not None,
+        known_hosts=tuple(_known_hosts(target, options, home)),
+        known_hosts_command=tuple(_known_hosts_command(options, values)),
+        host_key_alias=options.one("hostkeyalias"),
+        revoked_host_keys=tuple(_files(options, "revokedhostkeys", home)),
+        check_host_ip=options.yes("checkhostip") and not (command or jump),
+        trusts_new_keys=_weak_trust(options),
+        identity_file=Path(target.identity_file).expanduser().absolute() if target.identity_file else None,
+        identity_files=tuple(tokens.path(file, values, home) for file in given),
+        identities_configured=not defaults,
+        certificate_files=tuple(tokens.path(file, values, home) for file in options.every("certificatefile")),
+        identities_only=options.yes("identitiesonly"),
+        agent=agent,
+        pkcs11_provider=options.one("pkcs11provider"),
+        forwarded_agent=_forwarded(options.one("forwardagent") or "no", agent),
+        environment=tuple(_environment(options).items()),
     )
 
 
-def _config_text(target: SshTarget) -> str:
-    """One configuration of the target's, the user's and the system's settings: the first value wins."""
-    own = {"User": target.user, "Port": target.port, "ProxyJump": target.jump}
-    lines = ["Host *"]
-    for key, value in own.items():
-        if value is not None:
-            if re.search(r"\s", str(value)):
-                raise ValueError(f"{key} {value!r} contains white space")
-            lines.append(f"{key} {value}")
-    for file in (Path.home() / ".ssh/config", Path("/etc/ssh/ssh_config")):
-        if file.is_file():
-            lines += ["Host *", *_lines(file, file.parent)]
-    return "\n".join(lines)
+def _refuse_white_space(target: SshTarget) -> None:
+    for keyword, value in (("User", target.user), ("ProxyJump", target.jump)):
+        if value is not None and re.search(r"\s", value):
+            raise ValueError(f"{keyword} {value!r} contains white space")
 
 
-def _lines(file: Path, folder: Path, depth: int = 0) -> Iterator[str]:
-    """The lines of a file of configuration, `Include` followed, which paramiko does not."""
-    section = "Host *"
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-        if _SECTION.match(line):
-            section = line
-        include = _INCLUDE.fullmatch(line)
-        if include is None:
-            yield line
-        elif depth < _INCLUDE_DEPTH:
-            for pattern in shlex.split(include["paths"]):
-                for included in sorted(glob.glob(str(folder / _path(pattern, folder)))):
-                    yield from _lines(Path(included), folder, depth + 1)
-            yield section
+def _refuse_other_logins(options: Options) -> None:
+    ways = options.names("preferredauthentications")
+    if options.no("pubkeyauthentication"):
+        said = "PubkeyAuthentication no"
+    elif ways and "publickey" not in ways:
+        said = f"PreferredAuthentications {','.join(ways)}"
+    else:
+        return
+    message = f"ssh_config says {said}, but rollout logs in by public key only"
+    raise NoConnection(AuthenticationFailed, message, "allow publickey for this host in ~/.ssh/config")
 
 
-def _seconds(text: str) -> float | None:
-    """The seconds of a time such as `10`, `10s` or `1m30s`; `None` for `none`. Raises ValueError."""
-    if text == "none":
+def _algorithms(options: Options) -> Algorithms:
+    return Algorithms(
+        kex=options.names("kexalgorithms"),
+        ciphers=options.names("ciphers"),
+        macs=options.names("macs"),
+        host_keys=options.names("hostkeyalgorithms"),
+        user_keys=options.names("pubkeyacceptedalgorithms") or options.names("pubkeyacceptedkeytypes"),
+        authorities=options.names("casignaturealgorithms"),
+    )
+
+
+def _known_hosts(target: SshTarget, options: Options, home: Path) -> Iterator[Path]:
+    """The files of known hosts: the inventory's or the user's, then those of all users."""
+    if target.known_hosts is not None:
+        yield Path(target.known_hosts).expanduser().absolute()
+    elif options.every("userknownhostsfile"):
+        yield from _files(options, "userknownhostsfile", home)
+    else:
+        yield from (home / ".ssh" / name for name in _USERS)
+    shared = options.files("globalknownhostsfile") if options.every("globalknownhostsfile") else _GLOBAL
+    yield from (Path(file) for file in shared)
+
+
+def _files(options: Options, keyword: str, home: Path) -> Iterator[Path]:
+    return (Path.cwd() / tokens.tilde(file, home) for file in options.files(keyword))
+
+
+def _known_hosts_command(options: Options, values: dict[str, str]) -> Iterator[str]:
+    for word in shlex.split(options.one("knownhostscommand") or ""):
+        yield tokens.fill(tokens.variables(word), values, later="HIKft")
+
+
+def _weak_trust(options: Options) -> str | None:
+    said = options.one("stricthostkeychecking") or "ask"
+    weak = {"no": "no", "off": "no", "false": "no", "accept-new": "accept-new"}.get(said)
+    return f"StrictHostKeyChecking {weak}" if weak else None
+
+
+def _agent(said: str) -> Path | None:
+    """The agent that `IdentityAgent` or `ForwardAgent` names: a path, or the variable that has it."""
+    if said.lower() == "none":
         return None
-    time = _TIME.fullmatch(text)
-    if not text or time is None:
-        raise ValueError(f"{text!r} is not a time")
-    return 60.0 * int(time["minutes"] or 0) + int(time["seconds"] or 0)
+    if said != "SSH_AUTH_SOCK" and not said.startswith("$"):
+        return Path(said)
+    path = os.environ.get(said.removeprefix("$").strip("{}"))
+    return Path(path) if path else None
 
 
-def _path(text: str, folder: Path | None = None) -> Path:
-    path = Path(text).expanduser()
-    return path if path.is_absolute() else (folder or Path.cwd()) / path
+def _forwarded(said: str, agent: Path | None) -> Path | None:
+    if said in ("no", "false"):
+        return None
+    return agent if said in ("yes", "true") else _agent(said)
 
 
-def _known_hosts(own: str | None, options: Mapping[str, str]) -> Iterator[Path]:
-    users = [own] if own else shlex.split(options.get("userknownhostsfile", _USERS))
-    for file in [*users, *shlex.split(options.get("globalknownhostsfile", _GLOBAL))]:
-        if file != "none":
-            yield _path(file)
-
-
-_USERS = "~/.ssh/known_hosts ~/.ssh/known_hosts2"
-_GLOBAL = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
+def _environment(options: Options) -> dict[str, str]:
+    """The variables of `SendEnv`, then those of `SetEnv`."""
+    sent = {
+        name: value
+        for name, value in os.environ.items()
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in options.every("sendenv"))
+        and not _LOCALE.fullmatch(name)
+    }
+    pairs = (text.partition("=") for text in options.every("setenv"))
+    return sent | {name: value for name, _, value in pairs}
 
 
 def _jump(target: SshTarget, hops: str | None) -> SshTarget | None:
@@ -167,7 +195,7 @@ def _jump(target: SshTarget, hops: str | None) -> SshTarget | None:
         parts = _JUMP.fullmatch(hop.strip())
         if parts is None:
             message = f"{hop.strip()!r} is not a jump host; expected [user@]host[:port]"
-            raise NoConnection(HostUnreachable, message, _CONFIG_HINT)
+            raise NoConnection(HostUnreachable, message, JUMP_HINT)
         host = parts["host"].strip("[]")
         if host == target.host:
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ import threading
 from paramiko import Channel
 
 from rollout.adapters.ssh.no_connection import NoConnection
+from rollout.adapters.ssh.settings import Settings
 from rollout.errors import HostUnreachable
 
 Stream = socket.socket | Channel
@@ -40,10 +42,12 @@ class TcpStream(socket.socket):
         return data
 
 
-async def dial_tcp(host: str, port: int) -> TcpStream:
+async def dial_tcp(settings: Settings) -> TcpStream:
     """A connected socket. Raises OSError; the caller limits the time."""
     loop = asyncio.get_running_loop()
-    addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = await loop.getaddrinfo(
+        settings.host, settings.port, family=settings.address_family, type=socket.SOCK_STREAM
+    )
     failure: OSError | None = None
     for family, kind, protocol, _, address in addresses:
         try:
@@ -53,6 +57,7 @@ async def dial_tcp(host: str, port: int) -> TcpStream:
             continue
         try:
             connection.setblocking(False)
+            await _bind(connection, settings)
             await loop.sock_connect(connection, address)
             _tune(connection)
         except OSError as error:
@@ -64,6 +69,23 @@ async def dial_tcp(host: str, port: int) -> TcpStream:
         else:
             return connection
     raise failure or OSError("the name has no address")
+
+
+async def _bind(connection: socket.socket, settings: Settings) -> None:
+    """Let the connection come from where ssh_config says."""
+    if settings.bind_interface is not None:
+        if not hasattr(socket, "SO_BINDTODEVICE"):
+            raise OSError(errno.ENOTSUP, "BindInterface in ssh_config works on Linux only")
+        device = settings.bind_interface.encode()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device)
+    if settings.bind_address is not None:
+        loop = asyncio.get_running_loop()
+        wanted = settings.bind_address
+        try:
+            found = await loop.getaddrinfo(wanted, 0, family=connection.family, type=socket.SOCK_STREAM)
+            connection.bind(found[0][4])
+        except OSError as error:
+            raise OSError(error.errno, f"BindAddress {wanted} in ssh_config: {error.strerror}") from error
 
 
 def _tune(connection: socket.socket) -> None:
@@ -87,7 +109,7 @@ class ProxyCommand(socket.socket):
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 (the user's own ssh_config says so)
-                ["/bin/sh", "-c", f"exec {command}"],
+                [os.environ.get("SHELL") or "/bin/sh", "-c", f"exec {command}"],
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=self._errors,

@@ -11,11 +11,12 @@ from typing import Protocol, TypeVar
 from paramiko import Channel, ChannelException, SSHException
 
 from rollout.adapters.ssh import dialing
-from rollout.adapters.ssh.config import Settings, resolve
+from rollout.adapters.ssh.config import JUMP_HINT, resolve
 from rollout.adapters.ssh.dialing import Stream
 from rollout.adapters.ssh.login import TooBusy, log_in
 from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.sessions import Sessions, Start, start_command
+from rollout.adapters.ssh.settings import Settings
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import PROHIBITED, Transport, close
 from rollout.domain import SshTarget
@@ -46,6 +47,7 @@ class Link:
         self._timeout = links.connect_timeout
         self._transport: Transport | None = None
         self._opening: asyncio.Task[Transport] | None = None
+        self._resolving: asyncio.Task[Settings] | None = None
         self._closed = False
         self.sessions = Sessions(self.channel, links.threads)
 
@@ -60,10 +62,20 @@ class Link:
             self._opening.add_done_callback(self._opened)
         return await asyncio.shield(self._opening)
 
+    async def settings(self) -> Settings:
+        """The settings. All who ask share one look, unless it failed. Raises NoConnection."""
+        if self._resolving is None:
+            work = functools.partial(resolve, self._target)
+            self._resolving = asyncio.create_task(self._threads.run(work))
+            self._resolving.add_done_callback(self._resolved)
+        return await asyncio.shield(self._resolving)
+
     async def close(self) -> None:
         """Close the connection for good."""
         self._closed = True
         await self.sessions.close()
+        if self._resolving is not None:
+            self._resolving.cancel()
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.wait([self._opening])
@@ -115,13 +127,18 @@ class Link:
         async with asyncio.timeout(self._timeout):
             return await self._threads.run(start, discard=close)
 
+    def _resolved(self, task: asyncio.Task[Settings]) -> None:
+        if task.cancelled() or task.exception() is not None:
+            self._resolving = None
+
     def _opened(self, task: asyncio.Task[Transport]) -> None:
         self._opening = None
         if not task.cancelled() and task.exception() is None:
             self._transport = task.result()
 
     async def _connect(self) -> Transport:
-        settings = await self._threads.run(functools.partial(resolve, self._target))
+        settings = await self.settings()
+        await self._refuse_loops(settings)
         self._timeout = settings.connect_timeout or self._links.connect_timeout
         for pause in _RETRIES:
             with contextlib.suppress(TooBusy):
@@ -138,7 +155,7 @@ class Link:
         try:
             async with asyncio.timeout(self._timeout):
                 stream = await self._dial(settings, jump)
-                work = functools.partial(log_in, settings, stream, self._timeout)
+                work = functools.partial(log_in, settings, stream, self._timeout, self._threads)
                 return await self._threads.run(work, discard=Transport.close)
         except BaseException as error:
             if stream is not None:
@@ -146,6 +163,17 @@ class Link:
             if isinstance(error, OSError | UnicodeError):
                 raise dialing.explain(error, settings.address, self._timeout) from error
             raise
+
+    async def _refuse_loops(self, settings: Settings) -> None:
+        passed, hop = [self._target], settings.jump
+        while hop is not None:
+            if hop in passed:
+                raise NoConnection(HostUnreachable, f"its jump hosts form a loop ({hop})", JUMP_HINT)
+            passed.append(hop)
+            try:
+                hop = (await self._links.link(hop).settings()).jump
+            except NoConnection as failure:
+                raise failure.at_jump_host(str(hop)) from failure
 
     async def _jump_link(self, settings: Settings) -> Link | None:
         """The open connection to the jump host; `None` where there is none."""
@@ -162,7 +190,7 @@ class Link:
         if jump is None:
             if settings.proxy_command is not None:
                 return dialing.ProxyCommand(settings.proxy_command)
-            return await dialing.dial_tcp(settings.host, settings.port)
+            return await dialing.dial_tcp(settings)
         try:
             return await jump.tunnel(settings.host, settings.port)
         except ChannelException as error:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import Any, cast
 
 from fabric import Config, Connection
 from paramiko import ChannelException, SSHConfig, SSHException
 from paramiko.ssh_exception import IncompatiblePeer
 
+from rollout.adapters.ssh import agent, algorithms
 from rollout.adapters.ssh.authentication import PublicKeys
-from rollout.adapters.ssh.config import Settings
 from rollout.adapters.ssh.dialing import ProxyCommand, Stream, TcpStream
 from rollout.adapters.ssh.host_keys import HostKeyCheck
 from rollout.adapters.ssh.no_connection import NoConnection
+from rollout.adapters.ssh.settings import Settings
+from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import Transport
 from rollout.errors import HostUnreachable
 
@@ -25,17 +28,16 @@ class TooBusy(Exception):
     """The server hung up before it said who it is, as an sshd does at its `MaxStartups`: try again."""
 
 
-def log_in(settings: Settings, stream: Stream, timeout: float) -> Transport:
+def log_in(settings: Settings, stream: Stream, timeout: float, threads: Threads) -> Transport:
     """The connection over `stream`, with the host's key checked. Blocks. Raises NoConnection, TooBusy.
 
     `timeout` is in seconds, for each of its steps.
     """
-    check = HostKeyCheck(settings)
+    check = HostKeyCheck(settings, stream.getpeername()[0] if isinstance(stream, TcpStream) else None)
 
     def transport(stream: Stream, **options: Any) -> Transport:
         made = Transport(stream, **options)
-        kinds = made.get_security_options()
-        kinds.key_types = tuple(check.preferred(kinds.key_types))
+        algorithms.use(made, settings.algorithms, check)
         made.handshake_timeout = timeout
         return made
 
@@ -51,6 +53,8 @@ def log_in(settings: Settings, stream: Stream, timeout: float) -> Transport:
         "timeout": timeout,
         "banner_timeout": timeout,
         "auth_timeout": timeout,
+        "compress": settings.compression,
+        "disabled_algorithms": algorithms.disabled(settings.algorithms),
         "transport_factory": transport,
         "auth_strategy": PublicKeys(settings),
     }
@@ -63,6 +67,9 @@ def log_in(settings: Settings, stream: Stream, timeout: float) -> Transport:
         raise _explained(error, settings, stream) from error
     opened = cast(Transport, connection.transport)
     opened.set_keepalive(_KEEPALIVE)
+    opened.session_environment = settings.environment
+    if (forwarded := settings.forwarded_agent) is not None:
+        opened.carry_agent = lambda channel: threads.start(functools.partial(agent.carry, channel, forwarded))
     if not (isinstance(stream, TcpStream) and stream.quick):
         _warm_up(opened, timeout)
     return opened

@@ -6,6 +6,7 @@ import contextlib
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 import paramiko
@@ -56,6 +57,15 @@ class Transport(paramiko.Transport):
         self._asking = threading.Lock()
         self.warm_up: Channel | None = None
         """The session of the first command, kept until it ends by itself."""
+        self.session_environment: tuple[tuple[str, str], ...] = ()
+        """Variables that are offered to each session."""
+        self.carry_agent: Callable[[Channel], object] | None = None
+        """Takes a channel by which a program on the host asks the forwarded agent, and returns at once."""
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        """The kinds of host keys, in the order that was set. paramiko's own puts certificates last."""
+        return tuple(self.get_security_options().key_types)
 
     def open(self, kind: str, *fields: str | int, timeout: float) -> Channel:
         """A new channel of any kind; `fields` follow the common part of the message. `timeout` is in seconds.
@@ -89,7 +99,16 @@ class Transport(paramiko.Transport):
             raise failure
         if not self.is_active():
             raise SSHException("the connection is closed")
+        if kind == "session":
+            self._prepare(channel)
         return cast(Channel, channel)
+
+    def _prepare(self, session: Channel) -> None:
+        """Give a session what ssh_config says. No answer is asked for, so it takes no time."""
+        for name, value in self.session_environment:
+            session.set_environment_variable(name, value)
+        if self.carry_agent is not None:
+            session.request_forward_agent(self.carry_agent)
 
     def open_unix(self, path: str, *, timeout: float) -> Channel:
         """A channel to a UNIX socket on the host, of a kind that OpenSSH has added. Raises as `open`."""

@@ -17,7 +17,6 @@ from paramiko import Channel, ChannelException, SSHException
 
 from rollout.adapters.http import HttpxClient
 from rollout.adapters.shell import CHUNK
-from rollout.adapters.ssh.config import resolve
 from rollout.adapters.ssh.link import Link
 from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.threads import Threads
@@ -42,8 +41,7 @@ class NodeHttpClient:
     async def request(self, method: str, url: str, *, timeout: float) -> Answer:
         try:
             if self._tunnelled is None:
-                settings = await self._threads.run(functools.partial(resolve, self._target))
-                self._tunnelled = settings.jump is not None
+                self._tunnelled = (await self._link.settings()).jump is not None
             if not self._tunnelled:
                 return await self._direct.request(method, url, timeout=timeout)
             async with asyncio.timeout(timeout):

@@ -78,9 +78,12 @@ def test_times_are_those_of_openssh(home: Path, text: str, seconds: float | None
 
 
 def test_a_time_that_is_none_is_refused(home: Path) -> None:
-    """As `ssh` refuses it."""
+    """As `ssh` refuses it, with the file and the line."""
     write(home, "ConnectTimeout soon\n")
-    with pytest.raises(NoConnection, match="the SSH configuration cannot be used: 'soon' is not a time"):
+    place = rf"{home}/\.ssh/config line 1"
+    with pytest.raises(
+        NoConnection, match=f"the SSH configuration cannot be used: {place}: invalid time value"
+    ):
         resolve(SshTarget("web1"))
 
 
@@ -120,11 +123,9 @@ def test_included_files(home: Path) -> None:
     assert [resolve(SshTarget(f"web{number}")).user for number in (1, 2, 3)] == ["one", "two", "rest"]
     assert resolve(SshTarget("web3")).port == 4
     assert resolve(SshTarget("web1")).port == 22
-    write(home, "Include config\nUser deep\n")
-    assert resolve(SshTarget("web1")).user == "deep"
 
 
-@pytest.mark.parametrize("text", ["Port many\n", "nonsense\n", "Match host\n", "Host *\n  ProxyJump a b\n"])
+@pytest.mark.parametrize("text", ["Port many\n", "nonsense\n", "Match host\n"])
 def test_broken_configuration(home: Path, text: str) -> None:
     """A mistake in ssh_config is an error with a reason."""
     write(home, text)

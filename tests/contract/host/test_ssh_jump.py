@@ -170,8 +170,8 @@ async def test_jump_host_that_died(sshd: Sshd, bastion: Sshd) -> None:
 def test_circle_of_jump_hosts(home: Path) -> None:
     """Jump hosts that need each other are a mistake that is named."""
     (home / ".ssh/config").write_text("Host a\n  ProxyJump b\nHost b\n  ProxyJump a\n")
-    with pytest.raises(NoConnection, match="form a loop"):
-        resolve(SshTarget("a"))
+    with pytest.raises(HostUnreachable, match=r"^web1: its jump hosts form a loop \(a\)$"):
+        say_hello(SshTarget("a"))
 
 
 @pytest.mark.parametrize(

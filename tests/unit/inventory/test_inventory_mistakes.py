@@ -236,3 +236,65 @@ def test_many_mistakes_do_not_flood_the_screen(loads: Loads, compose: Compose) -
     assert len(caught.value.mistakes) == 100
     assert str(caught.value).count("\n") == 50
     assert str(caught.value).endswith("and 50 more")
+
+
+PLAIN = "expected a name or address alone, such as web1.example.com, 10.0.0.11 or fd00::11"
+PORT = ": the port of its sshd is `port` under ssh, that of the application is in health.http"
+USER = ": the user who logs in is `user` under ssh"
+URL = ": the user and the port of its sshd are `user` and `port` under ssh"
+BRACKETS = ": an IPv6 address has no brackets here"
+
+
+@pytest.mark.parametrize(
+    ("host", "found", "instead"),
+    [
+        ("10.0.0.1:8000", "'10.0.0.1:8000'", PORT),
+        ("web1.example.com:22", "'web1.example.com:22'", PORT),
+        ("deploy@web1", "'deploy@web1'", USER),
+        ("deploy@web1:22", "'deploy@web1:22'", USER),
+        ("ssh://deploy@web1:22", "'ssh://deploy@web1:22'", URL),
+        ("http://10.0.0.1:8000/", "'http://10.0.0.1:8000/'", URL),
+        ("[fd00::11]", "a list", BRACKETS),
+        ("'[::1]'", "'[::1]'", f"{BRACKETS}, and a port is `port` under ssh"),
+        ("'[::1]:22'", "'[::1]:22'", f"{BRACKETS}, and a port is `port` under ssh"),
+        ("web1,web2", "'web1,web2'", ""),
+        ("web1/24", "'web1/24'", ""),
+        ("-oProxyCommand=x", "'-oProxyCommand=x'", ""),
+        ("[web1]", "a list", "expected text"),
+    ],
+)
+def test_a_host_is_a_host_alone(
+    mistakes: Mistakes, compose: Compose, host: str, found: str, instead: str
+) -> None:
+    """What people write with it belongs elsewhere: the error says where."""
+    (line,) = mistakes(compose(nodes=f"\n  web1:\n    host: {host}"))
+    expected = instead if instead.startswith("expected") else PLAIN + instead
+    assert line == f"prod.yml:5:11: nodes.web1.host: found {found}, {expected}"
+
+
+@pytest.mark.parametrize("host", ["[::1]", "[::1]:22"])
+def test_brackets_without_quotes_are_no_yaml(mistakes: Mistakes, compose: Compose, host: str) -> None:
+    """They begin a list, which a colon breaks: the error says so."""
+    (line,) = mistakes(compose(nodes=f"\n  web1:\n    host: {host}"))
+    assert line.startswith("prod.yml:5:")
+    assert "write a host's IPv6 address without them, such as host: fd00::11" in line
+
+
+@pytest.mark.parametrize("host", ["web1", "10.0.0.11", "fd00::11", "::1", "fe80::1%eth0", "web_1.internal."])
+def test_names_and_addresses_are_hosts(loads: Loads, compose: Compose, host: str) -> None:
+    """Of either kind, and with a zone."""
+    assert loads(compose(nodes=f"{{web1: {{host: '{host}'}}}}")).nodes["web1"].host
+
+
+@pytest.mark.parametrize("jump", ["gate:ssh", "a,,b", "@gate", "::1", "a b", "[::1"])
+def test_a_jump_host_is_told_where_it_stands(mistakes: Mistakes, compose: Compose, jump: str) -> None:
+    """Not only when the first connection fails."""
+    (line,) = mistakes(compose(ssh=f"{{jump: '{jump}'}}"))
+    assert "ssh.jump: found" in line
+    assert "expected" in line
+
+
+@pytest.mark.parametrize("jump", ["gate", "me@gate:2222", "ssh://me@gate", "[::1]:22", "one,me@two", "none"])
+def test_jump_hosts_as_openssh_writes_them(loads: Loads, compose: Compose, jump: str) -> None:
+    """With a user, a port, and several with commas."""
+    assert loads(compose(ssh=f"{{jump: '{jump}'}}")).ssh_target("web1")

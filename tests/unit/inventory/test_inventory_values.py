@@ -63,13 +63,13 @@ def test_the_examples_name_every_key() -> None:
 
 def test_plain_scalars_stay_text(loads: Loads, compose: Compose) -> None:
     """YAML 1.1 would make a number, a boolean, a time in base 60 or a date of these."""
-    nodes = "{1: {host: 22:30, zone: 1.10, server: no}, 0x1f: {host: 2001-01-01, zone: 1_0}}"
+    nodes = "{1: {host: 1.10, zone: 22:30, server: no}, 0x1f: {host: 2001-01-01, zone: 1_0}}"
     inventory = loads(compose(nodes=nodes, service="on"))
     assert inventory.service == "on"
     assert list(inventory.nodes) == ["1", "0x1f"]
     assert (inventory.nodes["1"].host, inventory.nodes["1"].zone, inventory.nodes["1"].server) == (
-        "22:30",
         "1.10",
+        "22:30",
         "no",
     )
     assert (inventory.nodes["0x1f"].host, inventory.nodes["0x1f"].zone) == ("2001-01-01", "1_0")
