@@ -98,7 +98,7 @@ SITES = {
         names=True,
     ),
     "agent checks": Site(
-        {"shop": (*CHECKED, *servers(f"agent-check agent-port {AGENT_PORT} agent-inter 200ms"))}
+        {"shop": (*CHECKED, *servers(f"weight 100 agent-check agent-port {AGENT_PORT} agent-inter 200ms"))}
     ),
     "leader only": Site(
         {

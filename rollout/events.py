@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
-from rollout.domain import Outcome, Step
+from rollout.domain import Outcome, Standing, Step
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,11 @@ class ServerNoted(Event):
     """HAProxy's word, such as `UP`."""
     warmup: tuple[int, ...] = ()
     """Lower weights, rising, by which the server is brought back to `weight`."""
+    standing: Standing = Standing.UP
+    """How HAProxy's check had found it: `up`, `alone` in its backend, `down` on a node that was well, or
+    `broken`."""
+    agent: bool = False
+    """Whether HAProxy asked its agent (`agent-check`)."""
 
 
 @dataclass(frozen=True)
@@ -365,6 +370,6 @@ def _hints(kind: str) -> Mapping[str, Any]:
 
 def _typed(hint: Any, value: Any) -> Any:
     """`value` as the field holds it: JSON has no tuples and no enumerations."""
-    if hint in (Step, Outcome):
+    if hint in (Step, Outcome, Standing):
         return hint(value)
     return tuple(value) if isinstance(value, list) else value

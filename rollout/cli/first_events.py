@@ -43,15 +43,18 @@ def deployment_started(
     )
     for name in plan.nodes:
         for state in seen.states(name):
+            before = plan.before[state.server]
             yield ServerNoted(
                 node=name,
                 load_balancer=state.server.load_balancer,
                 backend=state.server.backend,
                 server=state.server.name,
-                admin=int(plan.before[state.server].admin),
-                weight=plan.before[state.server].weight,
+                admin=int(before.admin),
+                weight=before.weight,
                 status=state.status,
-                warmup=plan.before[state.server].warmup,
+                warmup=before.warmup,
+                standing=before.standing,
+                agent=before.agent,
             )
     yield from (ReleaseNoted(name, previous[name]) for name in plan.nodes if name in previous)
     yield from _warnings(plan)

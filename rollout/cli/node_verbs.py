@@ -12,7 +12,8 @@ from rollout.cli.arguments import add_shared, limit, load_inventory
 from rollout.cli.deploy_lock import RemoteControl, add_wait, hold_lock
 from rollout.cli.exit_codes import FAILED
 from rollout.cli.wiring import open_site
-from rollout.decisions.plan import require_found, select
+from rollout.decisions.placement import require_found
+from rollout.decisions.plan import select
 from rollout.engine.log import Recorder
 from rollout.engine.site import Site, Survey, survey
 from rollout.errors import RolloutError, UsageError

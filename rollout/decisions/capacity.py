@@ -15,7 +15,8 @@ Backend = tuple[str, str]
 """Names of a load balancer and of one of its backends."""
 
 WHAT_TO_DO = (
-    "`rollout status` shows which nodes are out: bring one back, or lower strategy.min_ready; "
+    "`rollout status` shows which nodes are out: bring one back, or lower strategy.min_ready; if one node "
+    "leads, move that role to another first (docs/leaders.md); "
     "--allow-outage skips the capacity checks"
 )
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 
-from rollout.domain import Server, ServerBefore, Step
+from rollout.domain import Server, ServerBefore, Standing, Step
 from rollout.inventory.drain import HealthPage
 from rollout.inventory.model import Inventory
 from rollout.inventory.template import fill
@@ -97,20 +97,20 @@ class _BySocket:
     def __init__(
         self, servers: Sequence[Server], checked: Collection[Server], before: Mapping[Server, ServerBefore]
     ) -> None:
-        self._checked = checked
+        self._checked = frozenset(checked)
         self._before = before
+        known = [server for server in servers if server in before]
+        self._agents = frozenset(server for server in known if before[server].agent)
+        self._down = frozenset(server for server in known if before[server].standing is Standing.DOWN)
         self._staying = self._of(servers, lambda noted: noted.stays_in_maintenance, unknown=False)
         self._leaving = self._of(servers, lambda noted: not noted.stays_in_maintenance, unknown=True)
         self._returning = self._of(servers, lambda noted: noted.returns, unknown=True)
 
     def out(self) -> list[PlannedLine]:
-        # These two name the servers in the order in which the engine reads their backends.
-        leaving = {
-            name: sorted(own, key=lambda server: server.backend) for name, own in self._leaving.items()
-        }
-        leave = {name: runtime.leave(own) for name, own in leaving.items()}
-        keep_out = {name: runtime.maintenance(own) for name, own in leaving.items()}
-        return [*_to_balancers(Step.DRAIN, leave), *_to_balancers(Step.DRAIN, keep_out)]
+        leave = {name: runtime.leave(own, self._agents) for name, own in self._leaving.items()}
+        keep_out = {name: runtime.maintenance(own) for name, own in self._leaving.items()}
+        disable = self._to_agents(runtime.disable_agent, but=frozenset(chain(*self._leaving.values())))
+        return [*_to_balancers(Step.DRAIN, _joined(disable, leave)), *_to_balancers(Step.DRAIN, keep_out)]
 
     def back(self) -> list[PlannedLine]:
         lines = _to_balancers(
@@ -121,10 +121,30 @@ class _BySocket:
         )
         first, *others = [*self._weights()] or [[]]
         lines += first
-        lines += _to_balancers(
-            Step.READY, {name: runtime.enter(own, self._checked) for name, own in self._returning.items()}
-        )
-        return [*lines, *(line for step in others for line in step)]
+        by_agent = self._agents & self._down
+        # A warm-up sets weights, which an agent would change: the others are enabled after it.
+        agents = by_agent if others else self._agents
+        enter = {
+            name: runtime.enter(own, self._checked - self._down, agents, by_agent)
+            for name, own in self._returning.items()
+        }
+        entering = by_agent if others else frozenset(chain(*self._returning.values()))
+        enable = self._to_agents(runtime.enable_agent, but=entering)
+        if others:
+            return [
+                *lines,
+                *_to_balancers(Step.READY, enter),
+                *chain(*others),
+                *_to_balancers(Step.READY, enable),
+            ]
+        return [*lines, *_to_balancers(Step.READY, _joined(enter, enable))]
+
+    def _to_agents(
+        self, command: Callable[[Server], str], *, but: Collection[Server]
+    ) -> dict[str, list[str]]:
+        """A command for each agent, `but` for those of some servers, by load balancer."""
+        left = sorted(server for server in self._agents if server not in but)
+        return {name: [*map(command, own)] for name, own in groupby(left, key=lambda s: s.load_balancer)}
 
     def _of(
         self, servers: Sequence[Server], wanted: Callable[[ServerBefore], bool], *, unknown: bool
@@ -160,6 +180,10 @@ class _BySocket:
                 )
                 for (target, _), own in groupby(due, key=lambda one: (one[0].load_balancer, one[0].backend))
             ]
+
+
+def _joined(first: Mapping[str, Sequence[str]], second: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    return {name: [*first.get(name, ()), *second.get(name, ())] for name in {**first, **second}}
 
 
 def _to_balancers(step: Step, commands: Mapping[str, list[str]]) -> list[PlannedLine]:

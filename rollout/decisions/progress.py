@@ -72,7 +72,9 @@ class NodeProgress:
         """How one of the node's servers was before anything was touched; `None` if nobody noted it."""
         for backend, name in product(kept_as(server.backend), kept_as(server.name)):
             if note := self._notes.get((server.load_balancer, backend, name)):
-                return ServerBefore(AdminState(note.admin), note.weight, note.warmup)
+                return ServerBefore(
+                    AdminState(note.admin), note.weight, note.warmup, note.standing, note.agent
+                )
         return None
 
     @cached_property  # for which the class has no slots

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from rollout.domain import ServerBefore, ServerState
+from rollout.domain import ServerBefore, ServerState, Standing
 from rollout.inventory.warmup import Warmup
 
 
-def server_before(state: ServerState, warmup: Warmup | None) -> ServerBefore:
+def server_before(
+    state: ServerState, warmup: Warmup | None, standing: Standing = Standing.UP
+) -> ServerBefore:
     """The server as it is now, with the weights by which it will be warmed up when it comes back."""
     return ServerBefore(
-        state.admin, state.weight, () if warmup is None else lower_weights(state.weight, warmup)
+        state.admin,
+        state.weight,
+        () if warmup is None else lower_weights(state.weight, warmup),
+        standing,
+        agent=state.agent_checked,
+        address=state.address,
     )
 
 

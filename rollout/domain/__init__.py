@@ -19,7 +19,7 @@ from rollout.domain.haproxy import (
     Session,
 )
 from rollout.domain.lock import LockHolder, LockRequests, LockState
-from rollout.domain.server_before import ServerBefore
+from rollout.domain.server_before import ServerBefore, Standing
 
 __all__ = [
     "AdminState",
@@ -42,6 +42,7 @@ __all__ = [
     "Session",
     "SshSocket",
     "SshTarget",
+    "Standing",
     "Step",
     "TcpSocket",
     "UnixSocket",

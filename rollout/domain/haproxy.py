@@ -171,14 +171,14 @@ class ServerState:
     """Weight in the configuration: a reload sets it again."""
     backup: bool
     checked: bool
-    """Whether HAProxy checks it."""
+    """Whether HAProxy checks it now: a check is configured, and nobody has disabled it."""
     check_status: str
     """Result of the last check in HAProxy's words, such as `L7OK`."""
     check_health: int
     """Passed checks, from 0 (DOWN) to `rise + fall - 1`."""
     check_result: CheckResult
     agent_checked: bool
-    """Whether an `agent-check` can change its state."""
+    """Whether HAProxy asks its agent now (`agent-check`), whose word can change its state and weight."""
     tracks: str
     """`backend/server` of the server whose state it follows; empty if it follows none."""
     total_sessions: int
@@ -191,6 +191,14 @@ class ServerState:
     """Counts since HAProxy's process began. `milliseconds` is 0: HAProxy shows only `mean`."""
     mean: int = 0
     """Milliseconds until an answer began, by HAProxy's sliding average over 512 answers."""
+    hostname: str = ""
+    """Host name that HAProxy has for it (`srv_fqdn`); empty for one that is configured by its address."""
+    srv_record: str = ""
+    """SRV record that HAProxy fills it from; empty for none."""
+    check_disabled: bool = False
+    """Whether somebody has disabled its check (`disable health`)."""
+    agent_disabled: bool = False
+    """Whether its agent is disabled: by somebody, or by rollout while its node is out."""
 
     @property
     def idle(self) -> bool:
@@ -211,6 +219,13 @@ class ServerState:
     def in_rotation(self) -> bool:
         """Whether HAProxy sends it new requests."""
         return not self.admin.is_out and self.running and self.weight > 0
+
+    @property
+    def found_down(self) -> bool:
+        """Whether HAProxy's check finds it down; in maintenance, whether it did before."""
+        if self.admin.in_maintenance:
+            return self.check_result is CheckResult.FAILED
+        return not self.running
 
     @property
     def is_empty_slot(self) -> bool:

@@ -3,9 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 from rollout.domain.haproxy import AdminState, ServerState
+
+
+class Standing(StrEnum):
+    """How HAProxy's check found a server before its node was touched, and so what must be seen of it after.
+
+    Where a check passes on one node at a time (a leader's, say), all other servers are down by design.
+    """
+
+    UP = "up"
+    """It was up, and must be up again."""
+    ALONE = "alone"
+    """It was the only one up in its backend, the others being `DOWN`: it must be up unless another one is."""
+    DOWN = "down"
+    """It was down although its node was well: it may stay down."""
+    BROKEN = "broken"
+    """It was down, and nothing showed that its node was well: it must be up."""
+
+    @property
+    def was_down(self) -> bool:
+        """Whether HAProxy's check had found it down."""
+        return self in (Standing.DOWN, Standing.BROKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +39,11 @@ class ServerBefore:
     """In units of the configuration."""
     warmup: tuple[int, ...] = ()
     """Lower weights, rising, by which the server is brought back to `weight`; none for no warm-up."""
+    standing: Standing = Standing.UP
+    agent: bool = False
+    """Whether HAProxy asked its agent, which is disabled while the node is out."""
+    address: str = field(default="", compare=False)
+    """Its address when the deployment was planned; empty where nobody noted it."""
 
     @property
     def kept_out(self) -> bool:

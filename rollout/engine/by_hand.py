@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from rollout.decisions.capacity import WHAT_TO_DO, shortages
 from rollout.decisions.progress import NodeProgress
 from rollout.decisions.warmup import server_before
-from rollout.domain import AdminState, Server, ServerBefore, ServerState, Step
+from rollout.domain import AdminState, Server, ServerBefore, ServerState, Standing, Step
+from rollout.engine.checks.standing_now import standings_now
 from rollout.engine.log import Recorder, StepLog, step
 from rollout.engine.site import Site, Survey
 from rollout.engine.steps.proof import prove
@@ -41,7 +42,7 @@ async def restore_node(site: Site, node: NodeProgress, seen: Survey, record: Rec
     Its weights are set again, except one that somebody has changed since. A node that is not healthy
     stays out. Raises StepFailure, LoadBalancerError, HostError.
     """
-    await _put_back(site, node.name, seen, record, before=_before(site, node, seen))
+    await _put_back(site, node.name, seen, record, before=await _before(site, node, seen))
 
 
 async def make_ready(
@@ -51,7 +52,7 @@ async def make_ready(
 
     `noted` is the record of the deployment that left the node out.
     """
-    before = _before(site, noted or NodeProgress(name), seen)
+    before = await _before(site, noted or NodeProgress(name), seen)
     ready = {server: dataclasses.replace(known, admin=AdminState.READY) for server, known in before.items()}
     await _put_back(site, name, seen, record, before=ready)
 
@@ -70,7 +71,7 @@ async def _put_back(
     out = [s.server for s in states if by_page or (s.admin.is_out and not _is_as(before[s.server], s))]
     if states and not out and not any(state.admin.is_out for state in states):
         async with step(record, name, Step.READY) as log:
-            _require_traffic(states)
+            _require_traffic(states, before)
             log.detail = "the node takes traffic already"
     else:
         await _bring_into_rotation(site, name, out, before, record)
@@ -104,21 +105,32 @@ async def _set_lost_weights(
     before: Mapping[Server, ServerBefore],
     record: Recorder,
 ) -> None:
-    """Set the weights again that a reload of HAProxy, or a warm-up that was cut short, has replaced."""
+    """Set the weights again that a reload of HAProxy, or a warm-up that was cut short, has replaced, and
+    enable the agents that the warm-up had disabled."""
     log = StepLog(record, name, Step.READY)
     for state in states:
         known = before[state.server]
-        if known.weight_is_lost(state):
-            line = runtime.weight(state.server, known.weight)
+        lines = [runtime.weight(state.server, known.weight)] if known.weight_is_lost(state) else []
+        if known.agent and state.agent_disabled:
+            lines.append(runtime.enable_agent(state.server))
+        for line in lines:
             log.sent(state.server.load_balancer, line)
             await site.load_balancers[state.server.load_balancer].send([line])
 
 
-def _before(site: Site, node: NodeProgress, seen: Survey) -> dict[Server, ServerBefore]:
-    """The target state of each server of a node: as it was noted, or ready where nothing was noted."""
+async def _before(site: Site, node: NodeProgress, seen: Survey) -> dict[Server, ServerBefore]:
+    """The target state of each server of a node: as it was noted, or ready where nothing was noted.
+
+    An agent that is disabled is taken for one that `rollout drain` has disabled.
+    """
     before = {}
+    standing = await standings_now(site, [node.name], seen)
     for state in seen.states(node.name):
-        now = dataclasses.replace(server_before(state, site.inventory.warmup), admin=AdminState.READY)
+        now = dataclasses.replace(
+            server_before(state, site.inventory.warmup, standing[state.server]),
+            admin=AdminState.READY,
+            agent=state.agent_checked or (state.agent_disabled and state.admin.is_out),
+        )
         known = node.server_before(state.server) or now
         before[state.server] = known if known.weight_is_lost(state) else known.with_weight(state.weight)
     return before
@@ -129,12 +141,12 @@ def _is_as(before: ServerBefore, state: ServerState) -> bool:
     return before.kept_out and before.admin.forced == state.admin.forced
 
 
-def _require_traffic(states: Sequence[ServerState]) -> None:
+def _require_traffic(states: Sequence[ServerState], before: Mapping[Server, ServerBefore]) -> None:
     """Raises StepFailure for a node that nobody took out, but that takes no traffic all the same."""
     down = [
         f"{state.server} shows {state.status}, weight {state.weight}"
         for state in states
-        if not state.in_rotation
+        if not state.in_rotation and before[state.server].standing is not Standing.DOWN
     ]
     if down:
         raise StepFailure(

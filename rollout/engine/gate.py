@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from rollout.decisions.capacity import WHAT_TO_DO, queues, shortages
-from rollout.decisions.plan import Placement
+from rollout.decisions.placement import Placement
 from rollout.engine.halt import Halt
 from rollout.engine.log import StepLog
 from rollout.engine.site import Site

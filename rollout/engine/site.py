@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from rollout.decisions.capacity import with_trackers
-from rollout.decisions.plan import Placement, place
+from rollout.decisions.placement import Placement, place
 from rollout.domain import Reading, Server, ServerBefore, ServerState
 from rollout.engine.context import NodeContext, environment
 from rollout.engine.rotation.by_page import PageRotation
@@ -108,7 +108,8 @@ class Site:
         check_times = CheckTimes(health.timeout if health else _REJOIN, self.balancer_hosts)
         if drain.health_page is not None:
             own_servers = {self.load_balancers[name]: own for name, own in by_balancer.items()}
-            return PageRotation(context, drain.health_page, own_servers, check_times)
+            standing = {server: known.standing for server, known in (before or {}).items()}
+            return PageRotation(context, drain.health_page, own_servers, check_times, standing)
         node_servers = [
             NodeServers(
                 self.load_balancers[name],
@@ -147,6 +148,10 @@ class Survey:
         if node is None:
             return [state for reading in self.readings for state in reading.servers]
         return [self._by_server[server] for server in self.placement[node] if server in self._by_server]
+
+    def by_node(self) -> dict[str, list[ServerState]]:
+        """The states of all servers of each node, by the node's name."""
+        return {name: self.states(name) for name in self.placement}
 
     def checked(self) -> frozenset[Server]:
         """The servers that HAProxy checks itself."""

@@ -145,10 +145,10 @@ def _long_sessions(section: Section) -> Iterator[Remark]:
 def _agents(servers: Sequence[ServerLine]) -> Iterator[Remark]:
     agents = [server for server in servers if "agent-check" in server.options]
     if agents:
-        yield warning(
+        yield note(
             agents[0].line,
             f"{_names(agents)} with `agent-check`: an agent that says `ready` undoes a drain within a second",
-            "let the agent report weights only, or remove `agent-check`",
+            "nothing to do: rollout disables the agent while its node is out",
         )
 
 

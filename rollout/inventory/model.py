@@ -17,6 +17,7 @@ from rollout.inventory.quantities import Timeout
 from rollout.inventory.release import Release
 from rollout.inventory.restart import RELOAD, WITH_A_GAP, RestartSetting
 from rollout.inventory.section import SCALAR, SETTINGS, Section, kind
+from rollout.inventory.server_names import ServerNames
 from rollout.inventory.strategy import Strategy
 from rollout.inventory.texts import Host, JumpHosts, Name, Port, RuntimeUrl, Text, Word, parse_runtime_socket
 from rollout.inventory.warmup import Warmup
@@ -61,10 +62,18 @@ class Node(Section):
 
     host: Host = Field(description="Its name or address, without user and port")
     zone: Text | None = Field(default=None, description="Where it is, such as a rack or an availability zone")
-    server: Word | None = Field(default=None, description="HAProxy's name for it, if it is not the node's")
+    server: ServerNames | None = Field(
+        default=None,
+        description="HAProxy's name for it, if it is not the node's; or {lb1: NAME, …}, a name on each load "
+        "balancer",
+    )
     ssh: SshSetting | None = Field(
         default=None, description="Its own SSH settings; or local, to run its commands on this machine"
     )
+
+    def server_on(self, load_balancer: str) -> str | None:
+        """HAProxy's name for it on `load_balancer`; `None` where no name is given."""
+        return self.server.get(load_balancer) if isinstance(self.server, dict) else self.server
 
 
 PARALLEL = 10

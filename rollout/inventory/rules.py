@@ -16,6 +16,7 @@ from rollout.inventory.quantities import format_duration, parse_duration, parse_
 from rollout.inventory.release import RELEASES
 from rollout.inventory.restart import DRIVERS, Processes, Restart, leaves_a_gap
 from rollout.inventory.section import Section
+from rollout.inventory.server_names import mistaken_servers
 
 _EXACTLY_ONE: tuple[tuple[KeyPath, tuple[str, ...]], ...] = (
     (("release",), RELEASES),
@@ -39,7 +40,7 @@ def broken_rules(document: Document, meant: Collection[KeyPath]) -> Iterator[Mis
     yield from _a_warmup_that_rises(document)
     yield from _weights_that_can_be_set(document, meant)
     yield from _zones_to_spread_over(document, meant)
-    yield from _distinct_servers(document)
+    yield from mistaken_servers(document, meant)
     yield from _distinct_load_balancers(document)
     yield from _distinct_backends(document)
 
@@ -191,17 +192,6 @@ def _zones_to_spread_over(document: Document, meant: Collection[KeyPath]) -> Ite
             line = document.keys["strategy", "spread"].line
             message = f"has no zone, but strategy.spread (line {line}) needs one for every node"
             yield document.mistake(("nodes", node), message, document.keys.get(("nodes", node)))
-
-
-def _distinct_servers(document: Document) -> Iterator[Mistake]:
-    """Two nodes that are one server would be drained together, but count as two."""
-    names: dict[str, str] = {}
-    for node, settings in _mappings(document, "nodes"):
-        server = settings.get("server") or node
-        if isinstance(server, str) and names.setdefault(server, node) != node:
-            path: KeyPath = ("nodes", node, "server")
-            message = f"the same server as node {quoted(names[server])}"
-            yield document.mistake(path if path in document.keys else path[:-1], message)
 
 
 def _distinct_load_balancers(document: Document) -> Iterator[Mistake]:

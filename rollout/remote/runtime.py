@@ -42,6 +42,16 @@ def health_up(server: Server) -> str:
     return f"set server {server.path} health up"
 
 
+def disable_agent(server: Server) -> str:
+    """Ask the server's agent no more: its word could undo a drain or change a weight at any moment."""
+    return f"disable agent {server.path}"
+
+
+def enable_agent(server: Server) -> str:
+    """Ask the server's agent again."""
+    return f"enable agent {server.path}"
+
+
 def weight(server: Server, value: int) -> str:
     """Set the server's share of the traffic, in units of the configuration."""
     return f"set server {server.path} weight {value}"
@@ -52,9 +62,17 @@ def shutdown_sessions(server: Server) -> str:
     return f"shutdown sessions server {server.path}"
 
 
-def leave(servers: Iterable[Server]) -> list[str]:
-    """Take servers out of rotation, and let requests that run finish."""
-    return [drain(server) for server in servers]
+def leave(servers: Iterable[Server], agents: Collection[Server] = ()) -> list[str]:
+    """Take servers out of rotation, and let requests that run finish.
+
+    `agents` are the servers whose agents are disabled, each right before its drain: without its agent's word,
+    a server that this agent called down comes up.
+    """
+    return [
+        line
+        for server in servers
+        for line in ([disable_agent(server), drain(server)] if server in agents else [drain(server)])
+    ]
 
 
 def maintenance(servers: Iterable[Server]) -> list[str]:
@@ -75,13 +93,24 @@ def check(servers: Iterable[Server], checked: Collection[Server]) -> list[str]:
     ]
 
 
-def enter(servers: Iterable[Server], checked: Collection[Server]) -> list[str]:
-    """Put proven servers back. One passed check is enough: `health up` spares waiting for `rise` of them.
+def enter(
+    servers: Iterable[Server],
+    proven: Collection[Server],
+    agents: Collection[Server] = (),
+    down: Collection[Server] = (),
+) -> list[str]:
+    """Put servers back. One passed check is enough: `health up` spares waiting for `rise` of them.
 
-    `checked` are the servers that have a check of their own.
+    `proven` are the servers whose own check has passed, and `agents` those whose agents are enabled. Servers
+    in `down` stay down until their check and their agent say otherwise.
     """
-    return [
-        line
-        for server in servers
-        for line in ([health_up(server), ready(server)] if server in checked else [ready(server)])
-    ]
+    lines = []
+    for server in servers:
+        if server in down:
+            lines.append(health_down(server))
+        elif server in proven:
+            lines.append(health_up(server))
+        lines.append(ready(server))
+        if server in agents:
+            lines.append(enable_agent(server))
+    return lines

@@ -55,6 +55,7 @@ class PlanView:
             "spread": inventory.strategy.spread,
             "skipped": dict(plan.skipped),
             "warnings": [*plan.warnings, *map(str, warnings(self.findings))],
+            "notes": list(plan.notes),
             "refusals": [str(finding) for finding in refusals(self.findings)],
             "capacity": [dataclasses.asdict(capacity) for capacity in plan.capacity],
             "hooks": {name: hook.model_dump() for name in HOOKS if (hook := inventory.hooks.named(name))},
@@ -94,6 +95,8 @@ class PlanView:
             yield f"skipped: {name}: {reason}"
         for warning in plan.warnings:
             yield f"warning: {warning}"
+        for note in plan.notes:
+            yield f"note: {note}"
         for finding in self.findings:
             word = "deploy would be refused" if finding.level is Level.PROBLEM else "warning"
             yield f"{word}: {finding}"

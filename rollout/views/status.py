@@ -158,9 +158,17 @@ def _shown(state: ServerState, noted: NodeProgress | None) -> tuple[str, str, st
         state.server.load_balancer,
         state.status,
         _admin(state.admin),
-        (state.check_status or "none") if state.checked else "none",
+        _check(state),
         _weight(state, noted),
     )
+
+
+def _check(state: ServerState) -> str:
+    """The result of HAProxy's last check, and what is disabled."""
+    check = (
+        "disabled" if state.check_disabled else (state.check_status or "none") if state.checked else "none"
+    )
+    return f"{check}, agent disabled" if state.agent_disabled else check
 
 
 def _sessions(states: Sequence[ServerState]) -> str:

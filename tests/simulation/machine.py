@@ -7,6 +7,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 
 from rollout.domain import Completed
+from rollout.engine.checks.machines import ADDRESSES
 from rollout.inventory.model import Inventory
 from rollout.remote import drain_file
 from rollout.restart import plan_restart
@@ -27,7 +28,10 @@ class Machine:
             RELEASE: self._release,
         }
         counting = drain_file.connections(PORT, node.address)
-        self._looks: dict[str, Callable[[], Completed]] = {counting: self._connections}
+        self._looks: dict[str, Callable[[], Completed]] = {
+            counting: self._connections,
+            ADDRESSES: lambda: Completed(0, (node.address,)),
+        }
         driver = plan_restart(inventory.restart, str)
         self.changes[driver.command] = self._restart
         if driver.precheck is not None:

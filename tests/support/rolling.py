@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -125,12 +125,13 @@ async def rolling(
     allow_outage: bool = False,
     found: Mapping[str, Sequence[str]] | None = None,
     include_out_of_rotation: bool = False,
+    arrange: Callable[[Shop], Awaitable[None]] | None = None,
     **sections: Any,
 ) -> AsyncIterator[Rolling]:
     """A shop whose nodes are about to be rolled; `sections` are the inventory's.
 
     `zones` has a letter for each node. An earlier deployment has `left_out` some of them. `found` is what an
-    operator told each load balancer before.
+    operator told each load balancer before, and `arrange` does what else is to be so before.
     """
     async with shop(binary, backends or backend(nodes), nodes=nodes, balancers=balancers) as here:
         hosts = {name: AppHost(app) for name, app in here.apps.items()}
@@ -142,6 +143,8 @@ async def rolling(
                 await haproxy.send([f"set server shop/{name} state maint"])
         for name, commands in (found or {}).items():
             await here.haproxies[name].send(commands)
+        if arrange is not None:
+            await arrange(here)
         async with site(here, inventory(here, **sections), hosts) as where:
             plan, seen = await make_plan(
                 where,

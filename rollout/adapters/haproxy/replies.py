@@ -16,8 +16,8 @@ SEVERITY = "set severity-output number"
 
 _MESSAGE = re.compile(r"^\[\d\]: (.*)$", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z0-9_.:\-\[\]]+")
-_CHECK_CONFIGURED = 0x02
-"""A bit of `srv_check_state` and of `srv_agent_state`."""
+_CONFIGURED, _ENABLED = 0x02, 0x04
+"""Bits of `srv_check_state` and of `srv_agent_state`. `disable health` and `disable agent` clear the last."""
 _BACKEND = "1"
 """The `type` of a backend's own row; its `qcur` leaves out what waits for one server of it."""
 
@@ -177,6 +177,7 @@ def _server_state(
     backend, name = row["pxname"], row["svname"]
     if not (_NAME.fullmatch(backend) and _NAME.fullmatch(name)):
         raise ValueError(f"HAProxy does not allow the name {backend}/{name}")
+    check, agent = int(state["srv_check_state"]), int(state["srv_agent_state"])
     return ServerState(
         server=Server(load_balancer, backend, name),
         address=state["srv_addr"],
@@ -190,17 +191,26 @@ def _server_state(
         weight=int(state["srv_uweight"]),
         configured_weight=int(state["srv_iweight"]),
         backup=row["bck"] == "1",
-        checked=bool(int(state["srv_check_state"]) & _CHECK_CONFIGURED),
+        checked=bool(check & _ENABLED),
         check_status=row["check_status"].removeprefix("* "),
         check_health=int(state["srv_check_health"]),
         check_result=CheckResult(int(state["srv_check_result"])),
-        agent_checked=bool(int(state["srv_agent_state"]) & _CHECK_CONFIGURED),
+        agent_checked=bool(agent & _ENABLED),
         tracks=row["tracked"],
         total_sessions=number(row["stot"]),
         idle_connections=number(row.get("srv_icur")),
         counters=of_server(row),
         mean=number(row.get("rtime")),
+        hostname=_given(state.get("srv_fqdn")),
+        srv_record=_given(state.get("srvrecord")),
+        check_disabled=check & (_CONFIGURED | _ENABLED) == _CONFIGURED,
+        agent_disabled=agent & (_CONFIGURED | _ENABLED) == _CONFIGURED,
     )
+
+
+def _given(text: str | None) -> str:
+    """A word; empty for `-`, which stands for none, and for one that this HAProxy does not show."""
+    return "" if text in (None, "-") else str(text)
 
 
 def _cut_short(load_balancer: str) -> LoadBalancerUnreachable:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from rollout.decisions.contradictions import left_serving
 from rollout.decisions.doubts import doubts
 from rollout.decisions.finding import Finding, Level
-from rollout.decisions.plan import out_of_rotation, require_found
+from rollout.decisions.placement import require_found
+from rollout.decisions.plan import out_of_rotation
 from rollout.engine.checks.health_pages import judge_pages, look_at_pages
+from rollout.engine.checks.machines import machine_findings
 from rollout.engine.checks.on_load_balancer import (
     outage_findings,
     rotation_finding,
@@ -16,6 +19,7 @@ from rollout.engine.checks.on_load_balancer import (
     socket_finding,
 )
 from rollout.engine.checks.on_node import node_findings
+from rollout.engine.checks.standing_now import standings_now
 from rollout.engine.configuration import Unreadable, read_configuration
 from rollout.engine.site import Site, Survey, survey
 from rollout.engine.waiting import run_all, run_both
@@ -61,7 +65,7 @@ async def _servers(site: Site, nodes: Sequence[str]) -> tuple[Survey | None, lis
     if not site.load_balancers:
         window = site.inventory.strategy.window.of(len(nodes))
         unlisted = Survey((), dict.fromkeys(nodes, ()))
-        return unlisted, outage_findings(site, nodes, window, unlisted)
+        return unlisted, outage_findings(site, nodes, window, unlisted, {})
     try:
         seen = await survey(site)
         require_found(site.inventory, nodes, seen.placement)
@@ -69,13 +73,16 @@ async def _servers(site: Site, nodes: Sequence[str]) -> tuple[Survey | None, lis
         return None, []  # the finding about its socket says so
     except Refused as error:
         return None, [Finding(Level.PROBLEM, "nodes", line, error.hint) for line in str(error).splitlines()]
+    standing, machines = await run_both(standings_now(site, nodes, seen), machine_findings(site, nodes, seen))
     configurations = await run_all(_configuration(site, name, nodes, seen) for name in site.load_balancers)
     window = site.inventory.strategy.window.of(len(site.inventory.nodes))
     rolled = [name for name in nodes if not out_of_rotation(seen.states(name))]
     return seen, [
-        *(rotation_finding(name, seen) for name in nodes),
+        *(rotation_finding(name, seen, standing) for name in nodes),
+        *machines,
+        *(Finding(Level.WARNING, "backends", text) for text in left_serving(seen.readings, seen.by_node())),
         *server_findings(site, nodes, seen),
-        *outage_findings(site, rolled, window, seen),
+        *outage_findings(site, rolled, window, seen, standing),
         *chain(*configurations),
     ]
 

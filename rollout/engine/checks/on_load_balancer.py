@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rollout.decisions.capacity import WHAT_TO_DO, Backend, queues, shortages, with_trackers
 from rollout.decisions.finding import Finding, Level
 from rollout.decisions.plan import out_of_rotation
-from rollout.domain import Server, ServerState
+from rollout.domain import Server, ServerState, Standing
+from rollout.engine.checks.standing_now import standing_notes
 from rollout.engine.site import Site, Survey
 from rollout.errors import LoadBalancerError
 
@@ -28,7 +29,7 @@ async def socket_finding(site: Site, name: str) -> Finding:
     return Finding(Level.OK, name, f"the runtime socket answers, with level {level}")
 
 
-def rotation_finding(name: str, seen: Survey) -> Finding:
+def rotation_finding(name: str, seen: Survey, standing: Mapping[Server, Standing]) -> Finding:
     """The servers of a node, and whether they take traffic."""
     states = seen.states(name)
     if reason := out_of_rotation(states):
@@ -38,9 +39,11 @@ def rotation_finding(name: str, seen: Survey) -> Finding:
             f"{reason}: deploy would skip the node",
             f"put it back with `rollout ready {name}`, or deploy it as it is with --include-out-of-rotation",
         )
-    down = [str(state.server) for state in states if not state.in_rotation]
+    down = [state.server for state in states if not state.in_rotation]
+    if any(standing[server] is not Standing.DOWN for server in down):
+        return Finding(Level.WARNING, name, f"down: {', '.join(map(str, down))}")
     if down:
-        return Finding(Level.WARNING, name, f"down: {', '.join(down)}")
+        return Finding(Level.NOTE, name, "; ".join(standing_notes(name, down, standing)))
     return Finding(Level.OK, name, f"is {', '.join(str(state.server) for state in states)}")
 
 
@@ -54,11 +57,13 @@ def server_findings(site: Site, nodes: Sequence[str], seen: Survey) -> list[Find
     return findings
 
 
-def outage_findings(site: Site, nodes: Sequence[str], window: int, seen: Survey) -> list[Finding]:
+def outage_findings(
+    site: Site, nodes: Sequence[str], window: int, seen: Survey, standing: Mapping[Server, Standing]
+) -> list[Finding]:
     """Which backends would have too few servers, each once, and which have requests in their queue.
 
     `nodes` are in the order in which they are rolled: those that were rolled before count as back, even if
-    they are out now.
+    they are out now, but for servers that may stay down. `standing` is that of each server.
     """
     if not site.inventory.behind_load_balancers:
         return []
@@ -71,21 +76,47 @@ def outage_findings(site: Site, nodes: Sequence[str], window: int, seen: Survey)
         own = seen.placement[name]
         min_ready = site.inventory.strategy.min_ready
         for backend, problem in shortages(seen.states(), own, min_ready, back=back).items():
-            short.setdefault(backend, Finding(Level.PROBLEM, name, problem, WHAT_TO_DO))
-        back.update(own)
+            leader = [s for s in own if (s.load_balancer, s.backend) == backend and _leads(s, standing)]
+            short.setdefault(
+                backend,
+                _leader_finding(site, name, leader[0])
+                if leader
+                else Finding(Level.PROBLEM, name, problem, WHAT_TO_DO),
+            )
+        back.update(server for server in own if standing.get(server) is not Standing.DOWN)
     queued = [text for reading in seen.readings for text in queues(reading, back).values()]
     hint = "no node leaves rotation until the queue is empty"
     return [*short.values(), *(Finding(Level.WARNING, "capacity", text, hint) for text in queued)]
 
 
+def _leads(server: Server, standing: Mapping[Server, Standing]) -> bool:
+    return standing.get(server) is Standing.ALONE
+
+
+def _leader_finding(site: Site, name: str, server: Server) -> Finding:
+    """A node that is alone up in a backend: it can leave once another is, which a hook may bring about."""
+    alone = f"{server} is alone up in its backend, where the other servers are DOWN on nodes that are well"
+    if site.inventory.hooks.before_node is not None:
+        return Finding(
+            Level.WARNING, name, f"{alone}: {name} leaves once another is up, for instance by before_node"
+        )
+    return Finding(
+        Level.PROBLEM,
+        name,
+        f"{alone}: nothing would serve that backend while {name} is out",
+        "if one node leads, let `hooks.before_node` move that role to another node first, as docs/leaders.md "
+        "shows; --allow-outage skips the capacity checks",
+    )
+
+
 def _of_server(site: Site, name: str, state: ServerState, seen: Survey) -> Iterator[Finding]:
-    """An agent check, a weight too low to warm up from, and a missing health check."""
-    if state.agent_checked and site.inventory.drain.health_page is None:
+    """A weight too low to warm up from, and a health check that is disabled or missing."""
+    if state.check_disabled:
         yield Finding(
             Level.PROBLEM,
             name,
-            f"{state.server} has an agent check, which can undo a drain at any moment",
-            f"first send `disable agent {state.server.path}` to {state.server.load_balancer}",
+            f"the health checks of {state.server} are disabled: HAProxy cannot find the node healthy again",
+            f"send `enable health {state.server.path}` to {state.server.load_balancer}",
         )
     if site.inventory.warmup is not None and state.weight == 1:
         yield Finding(
@@ -94,7 +125,7 @@ def _of_server(site: Site, name: str, state: ServerState, seen: Survey) -> Itera
             f"{state.server} has weight 1, so there is no lower weight to warm it up with",
             "write `weight 100` on all `server` lines of its backend",
         )
-    if not state.checked and not _tracks_own(name, state, seen):
+    if not state.checked and not state.check_disabled and not _tracks_own(name, state, seen):
         tracks = f"; it tracks {state.tracks}, which is not a server of the node" if state.tracks else ""
         if site.inventory.health is None:
             yield Finding(

@@ -7,16 +7,20 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 
 from rollout.decisions.capacity import capacity
+from rollout.decisions.contradictions import left_serving
 from rollout.decisions.doubts import doubts
 from rollout.decisions.finding import Finding, Level, refusals, warnings
 from rollout.decisions.order import Order, waves
-from rollout.decisions.plan import Plan, out_of_rotation, require_found
+from rollout.decisions.placement import require_found
+from rollout.decisions.plan import Plan, out_of_rotation
 from rollout.decisions.progress import NodeProgress
 from rollout.decisions.warmup import server_before
-from rollout.domain import ServerBefore, ServerState
+from rollout.domain import Server, ServerBefore, ServerState, Standing
 from rollout.engine.checks.health_pages import Pages, judge_pages, look_at_pages
+from rollout.engine.checks.machines import machine_findings
 from rollout.engine.checks.on_load_balancer import outage_findings, server_findings, socket_finding
 from rollout.engine.checks.on_node import node_findings
+from rollout.engine.checks.standing_now import standing_notes, standings_now
 from rollout.engine.site import Site, Survey, survey
 from rollout.engine.steps.release import release_plan
 from rollout.engine.waiting import run_all, run_both
@@ -53,9 +57,11 @@ async def make_plan(
         require_found(site.inventory, nodes, seen.placement)
     skipped = {} if include_out_of_rotation else _kept_out(nodes, seen, ours)
     rolled = [name for name in nodes if name not in skipped]
-    # Nodes that are out cost no capacity, and bring some back: they go first.
-    rolled.sort(key=lambda name: name not in ours)
-    taken_up = {name for name in rolled if name in ours and not _all_in_rotation(seen, name)}
+    standing = await standings_now(site, rolled, seen)
+    leaders = {name for name in rolled for s in seen.placement[name] if standing.get(s) is Standing.ALONE}
+    # Nodes that are out cost no capacity, and bring some back: they go first. One that leads goes last.
+    rolled.sort(key=lambda name: (name not in ours, name in leaders))
+    taken_up = {name for name in rolled if name in ours and not _was_put_back(seen, ours[name])}
     strategy = site.inventory.strategy
     window = min(strategy.window.of(len(site.inventory.nodes)), max(1, len(rolled)))
     sizes = waves(strategy, done + len(rolled), done=done) if in_waves else (len(rolled),)
@@ -72,9 +78,10 @@ async def make_plan(
         capacity=capacity(
             seen.readings, rolled, seen.placement, window, strategy.min_ready, allow_outage=allow_outage
         ),
+        notes=tuple(chain(*(standing_notes(name, seen.placement[name], standing) for name in rolled))),
         warnings=(*doubts(site.inventory), *_warnings(site, rolled, seen), *filter(None, unwritable)),
         before={
-            state.server: _before(site, state, ours.get(name), taken_up=name in taken_up)
+            state.server: _before(site, state, ours.get(name), standing, taken_up=name in taken_up)
             for name in rolled
             for state in seen.states(name)
         },
@@ -122,16 +129,20 @@ async def preflight(
         return [Finding(Level.PROBLEM, "", nobody, _HOW_TO_INCLUDE)]
     for name in plan.nodes:
         release_plan(site.context(name, plan.release_of(name)))
-    on_nodes, (sockets, on_pages) = await run_both(
-        run_all(node_findings(site, name, plan.release_of(name), back=plan.back) for name in plan.nodes),
+    (on_nodes, machines), (sockets, on_pages) = await run_both(
+        run_both(
+            run_all(node_findings(site, name, plan.release_of(name), back=plan.back) for name in plan.nodes),
+            machine_findings(site, plan.nodes, seen),
+        ),
         run_both(
             run_all(socket_finding(site, name) for name in site.load_balancers),
             _page_findings(site, plan, seen, pages, allowed=allow_unhealthy),
         ),
     )
-    problems = refusals([*chain(*on_nodes), *sockets, *server_findings(site, plan.nodes, seen)])
+    problems = refusals([*chain(*on_nodes), *machines, *sockets, *server_findings(site, plan.nodes, seen)])
     if not allow_outage:
-        problems += refusals(outage_findings(site, plan.nodes, plan.window, seen))
+        standing = {server: before.standing for server, before in plan.before.items()}
+        problems += refusals(outage_findings(site, plan.nodes, plan.window, seen, standing))
     return [*problems, *(finding for finding in on_pages if finding.level is not Level.OK)]
 
 
@@ -161,24 +172,37 @@ def _kept_out(nodes: Sequence[str], seen: Survey, ours: Collection[str]) -> dict
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def _before(site: Site, state: ServerState, noted: NodeProgress | None, *, taken_up: bool) -> ServerBefore:
+def _before(
+    site: Site,
+    state: ServerState,
+    noted: NodeProgress | None,
+    standing: Mapping[Server, Standing],
+    *,
+    taken_up: bool,
+) -> ServerBefore:
     """How to leave a server: as an earlier try noted it, if the server still is as that try left it; else as
     it is now."""
     known = None if noted is None else noted.server_before(state.server)
     if known is not None and (taken_up or known.is_warming(state)):
         return known
-    return server_before(state, site.inventory.warmup)
+    return server_before(state, site.inventory.warmup, standing[state.server])
 
 
-def _all_in_rotation(seen: Survey, name: str) -> bool:
-    """Whether all servers of a node are in rotation: somebody put it back."""
-    states = seen.states(name)
-    return bool(states) and all(state.in_rotation for state in states)
+def _was_put_back(seen: Survey, noted: NodeProgress) -> bool:
+    """Whether somebody put back a node that was left out: all its servers are in rotation, but for those that
+    were down before."""
+    states = seen.states(noted.name)
+    return bool(states) and all(state.in_rotation or _is_down_as_before(state, noted) for state in states)
+
+
+def _is_down_as_before(state: ServerState, noted: NodeProgress) -> bool:
+    before = noted.server_before(state.server)
+    return before is not None and before.standing is Standing.DOWN and not state.admin.is_out
 
 
 def _warnings(site: Site, nodes: Sequence[str], seen: Survey) -> list[str]:
     """Warnings: things that people should know, but that are no reason to refuse."""
-    warnings = []
+    warnings = left_serving(seen.readings, seen.by_node())
     for name in nodes:
         present = {server.load_balancer for server in seen.placement[name]}
         away = [balancer for balancer in site.load_balancers if balancer not in present]

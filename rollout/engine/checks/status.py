@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rollout.decisions.health import DRAINING, fault, reported_release
 from rollout.decisions.node_state import HealthSeen, NodeStatus, SiteStatus, node_state
-from rollout.decisions.plan import place
+from rollout.decisions.placement import place
 from rollout.domain import NodeState, Reading, ServerState
 from rollout.engine.health_page import ask
 from rollout.engine.site import Site, Survey, addresses

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from rollout.domain import OperationalState, Server, ServerState
+from rollout.decisions.standing import may_be_down
+from rollout.domain import OperationalState, Server, ServerState, Standing
 from rollout.engine.context import NodeContext
 from rollout.engine.health_page import prove_healthy
 from rollout.engine.log import StepLog
@@ -42,7 +43,9 @@ class PageRotation:
         health_page: HealthPage,
         servers: Mapping[LoadBalancer, tuple[Server, ...]],
         check_times: CheckTimes,
+        standing: Mapping[Server, Standing],
     ) -> None:
+        self._standing = standing
         self._context = context
         self._page = health_page
         self._servers = servers
@@ -163,16 +166,20 @@ class PageRotation:
     async def _wait_until_back(
         self, balancer: LoadBalancer, servers: tuple[Server, ...], log: StepLog
     ) -> None:
-        """Wait until HAProxy shows all `servers` up, except those that somebody keeps in maintenance.
-
-        Raises StepFailure.
+        """Wait until HAProxy shows all `servers` up, except those that somebody keeps in maintenance, and
+        those that may be down. Raises StepFailure.
         """
         clock = asyncio.get_running_loop().time
         begun = clock()
         while True:
             reading = await read_patiently(balancer, self._patience)
             states = reading.of(servers)
-            waiting = [state for state in states if not (state.running or state.admin.in_maintenance)]
+            waiting = [
+                state
+                for state in states
+                if not (state.running or state.admin.in_maintenance)
+                and not may_be_down(self._standing.get(state.server, Standing.UP), state.server, reading)
+            ]
             if len(states) == len(servers) and not waiting:
                 return
             shown = ", ".join(f"{state.server} shows {state.status}" for state in waiting)

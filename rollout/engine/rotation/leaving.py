@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from rollout.domain import AdminState, Reading, ServerState
 from rollout.engine.log import StepLog
+from rollout.engine.rotation.agents import asked, disabling
 from rollout.engine.rotation.clients import BusyClients, counted_sessions, name_clients
 from rollout.engine.rotation.node_servers import NodeServers, in_forced_maintenance
 from rollout.errors import LoadBalancerUnreachable, StepFailure
@@ -36,7 +37,8 @@ class Leaving:
         self._servers.ledger.open(reading)
         # A drain would end a maintenance, and pinned clients would reach a node that may not be up.
         to_drain = [state.server for state in reading.servers if not in_forced_maintenance(state)]
-        await self._servers.set_state(AdminState.FORCED_DRAIN, to_drain, runtime.leave(to_drain), log)
+        lines = [*disabling(reading, to_drain), *runtime.leave(to_drain, asked(reading))]
+        await self._servers.set_state(AdminState.FORCED_DRAIN, to_drain, lines, log)
         self._servers.note_told(reading)
 
     async def finish(self, log: StepLog) -> None:
@@ -70,8 +72,10 @@ class Leaving:
 
     async def maintain(self, log: StepLog) -> None:
         """Set to maintenance, whatever they are doing, all servers that nobody else has changed."""
-        ours = [state.server for state in (await self._servers.read_ours()).servers]
-        await self._servers.set_state(AdminState.FORCED_MAINT, ours, runtime.maintenance(ours), log)
+        reading = await self._servers.read_ours()
+        ours = [state.server for state in reading.servers]
+        lines = [*disabling(reading), *runtime.maintenance(ours)]
+        await self._servers.set_state(AdminState.FORCED_MAINT, ours, lines, log)
 
     async def _read_while_out(self, log: StepLog) -> Reading:
         """A fresh reading that shows all servers out of rotation: drained again if a reload brought one back.
@@ -79,7 +83,7 @@ class Leaving:
         Raises ChangedByOthers if a person did.
         """
         reading = await self._servers.read_unchanged()
-        if any(not state.admin.is_out for state in reading.servers):
+        if any(not state.admin.is_out or state.agent_checked for state in reading.servers):
             await self.drain(log)
             reading = await self._servers.read()
         if all(state.admin.is_out for state in reading.servers):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 
-from rollout.domain import AdminState, Reading, Server, ServerBefore, ServerState
+from rollout.domain import AdminState, Reading, Server, ServerBefore, ServerState, Standing
 from rollout.errors import ChangedByOthers
 from rollout.remote import runtime
 
@@ -54,13 +54,20 @@ class Ledger:
         """
         if self._opened:
             return
+        self._require_not_moved(reading)
         if not self._taken_up:
             self._changed.update(s.server for s in reading.servers if self._differs_from_plan(s))
             if self._changed:
                 raise _changed_by_others(reading, self._changed, "since the deployment began")
             self._first_process = reading.process
+        some_are_up = any(state.running for state in reading.servers)
         for state in reading.servers:
-            before = self._before.setdefault(state.server, ServerBefore(state.admin, state.weight))
+            now = ServerBefore(state.admin, state.weight, agent=state.agent_checked)
+            before = self._before.setdefault(state.server, now)
+            if not self._taken_up and state.found_down and not before.standing.was_down:
+                replaced = some_are_up or before.standing is Standing.ALONE
+                standing = Standing.DOWN if replaced else Standing.BROKEN
+                before = self._before[state.server] = dataclasses.replace(before, standing=standing)
             if not (before.is_warming(state) or (self._taken_up and before.weight_is_lost(state))):
                 self._before[state.server] = before.with_weight(state.weight)
             self._states[state.server] = frozenset({state.admin.forced})
@@ -120,6 +127,10 @@ class Ledger:
         """Whether the server was set to maintenance before: then it never leaves it."""
         return server in self._before and self._before[server].stays_in_maintenance
 
+    def standing(self, server: Server) -> Standing:
+        """Whether HAProxy's check must find the server up again."""
+        return self._before[server].standing if server in self._before else Standing.UP
+
     def returns(self, server: Server) -> bool:
         """Whether the server is set ready at the end: nobody had set it to anything else before."""
         return server not in self._before or self._before[server].returns
@@ -139,7 +150,25 @@ class Ledger:
         differing = [s for s in touched if s.admin.forced != self._before[s.server].admin.forced]
         return [
             *self.lost_weights(touched),
-            *(runtime.state(state.server, self._before[state.server].admin) for state in differing),
+            *(line for state in differing for line in self._state_as_before(state)),
+            *map(runtime.enable_agent, self.disabled_agents(touched)),
+        ]
+
+    def _state_as_before(self, state: ServerState) -> list[str]:
+        """The commands that put back the state of a server. Leaving maintenance would make one UP that was
+        down before, and so does the absence of its agent: it stays DOWN until its check passes."""
+        before = self._before[state.server]
+        would_rise = before.agent or (state.checked and state.admin.in_maintenance)
+        stays_down = before.standing.was_down and would_rise and not state.tracks
+        down_first = [runtime.drain(state.server), runtime.health_down(state.server)] if stays_down else []
+        return [*down_first, runtime.state(state.server, before.admin)]
+
+    def disabled_agents(self, states: Iterable[ServerState]) -> list[Server]:
+        """The servers whose agents rollout has disabled."""
+        return [
+            state.server
+            for state in states
+            if state.agent_disabled and state.server in self._before and self._before[state.server].agent
         ]
 
     def lost_weights(self, states: Iterable[ServerState]) -> list[str]:
@@ -160,9 +189,22 @@ class Ledger:
         before = self._before.get(state.server)
         return before is not None and _decision(before) != _decision(ServerBefore(state.admin, state.weight))
 
+    def _require_not_moved(self, reading: Reading) -> None:
+        """Raises ChangedByOthers if a server has another address than when it was found to be the node's."""
+        for state in reading.servers:
+            before = self._before.get(state.server)
+            if before is not None and before.address not in ("", state.address):
+                raise ChangedByOthers(
+                    f"{state.server} is at {state.address} now, but was at {before.address} when the "
+                    "deployment was planned",
+                    hint="it may be another node now: look at `rollout check`, then deploy again",
+                )
+
     def _has_foreign_weight(self, state: ServerState, process: tuple[int, int]) -> bool:
-        """Whether somebody else set the weight; a process other than the first may have reset it itself."""
-        if state.server not in self._before or state.weight in self._possible_weights(state.server):
+        """Whether somebody else set the weight; a process other than the first may have reset it itself, and
+        an agent may set it."""
+        before = self._before.get(state.server)
+        if before is None or before.agent or state.weight in self._possible_weights(state.server):
             return False
         return process == self._first_process or state.weight != state.configured_weight
 

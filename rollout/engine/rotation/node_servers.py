@@ -50,6 +50,8 @@ class NodeServers:
         self.stage = Stage.DRAINING
         self.last_reading: Reading
         """The last reading, of these servers alone."""
+        self.everyone: Reading
+        """The last reading, of all servers."""
         self._state_file = state_file
         self._patience = patience
         self._told_process = (0, 0)
@@ -74,11 +76,13 @@ class NodeServers:
     async def read(self) -> Reading:
         """A fresh reading of these servers alone."""
         reading = await read_patiently(self.balancer, self._patience)
-        own = reading.of(self.all)
+        states = {state.server: state for state in reading.servers}
+        own = tuple(states[server] for server in self.all if server in states)
         gone = set(self.all).difference(state.server for state in own)
         if gone:
             raise StepFailure(f"HAProxy no longer has {', '.join(map(str, sorted(gone)))}")
         self.last_reading = dataclasses.replace(reading, servers=own)
+        self.everyone = reading
         return self.last_reading
 
     async def read_unchanged(self, since: str = "while it was out") -> Reading:
@@ -119,3 +123,8 @@ class NodeServers:
 def in_forced_maintenance(state: ServerState) -> bool:
     """Whether a command set this server to maintenance; HAProxy itself may end any other maintenance."""
     return AdminState.FORCED_MAINT in state.admin
+
+
+def is_held(state: ServerState) -> bool:
+    """Whether the server is in maintenance, and no agent can end that."""
+    return in_forced_maintenance(state) and not state.agent_checked

@@ -14,12 +14,13 @@ from rollout.domain import Reading, ServerState
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.check_times import CheckTimes, Limit
 from rollout.engine.rotation.leaving import Leaving
-from rollout.engine.rotation.node_servers import NodeServers, Stage, in_forced_maintenance
+from rollout.engine.rotation.node_servers import NodeServers, Stage, is_held
 from rollout.engine.rotation.returning import Returning
 from rollout.engine.rotation.warming import Warming
 from rollout.errors import RolloutError, StepFailure
 from rollout.inventory.drain import Drain
 from rollout.inventory.warmup import Warmup
+from rollout.remote import runtime
 
 WATCH = 0.05
 """Seconds between two looks at a node that is out: after a reload, HAProxy sends it requests until then."""
@@ -73,7 +74,7 @@ class BalancerRotation:
         """Whether all servers are in maintenance and idle. Raises ChangedByOthers if a person is the
         reason."""
         states = (await self.read_unchanged()).servers
-        return all(in_forced_maintenance(state) and state.idle for state in states)
+        return all(is_held(state) and state.idle for state in states)
 
     async def read_unchanged(self) -> Reading:
         """A fresh reading. Raises ChangedByOthers if somebody else changed a server."""
@@ -110,7 +111,7 @@ class BalancerRotation:
                 case Stage.OUT:
                     await self._leaving.maintain(log)
                 case Stage.PROVING:
-                    await self._returning.check_again(log)
+                    await self._returning.check_again(reading, log)
                 case Stage.BACK:
                     return False
             self._servers.note_told(reading)
@@ -168,6 +169,8 @@ class BalancerRotation:
         for state in reading.servers:
             if self._ledger.is_kept_out(state.server):
                 log.add(f"{state.server} stays out, as before: {state.status}")
+            elif not state.running:
+                log.add(f"{state.server} stays DOWN: {self._returning.why_it_may(state)}")
         for server in sorted(self._ledger.changed):
             log.add(f"someone else changed {server} as it came back")
 
@@ -185,13 +188,20 @@ class BalancerRotation:
         """Raise the weights of what `enter` put back to what they were. Raises ChangedByOthers."""
         if self._warming is None:
             return
+        await self._warm_up(self._warming, log)
+        async with self._lock:
+            reading = await self._servers.read_ours()
+            agents = self._ledger.disabled_agents(reading.servers)
+            await self._servers.send([*map(runtime.enable_agent, agents)], log)
+
+    async def _warm_up(self, warming: Warming, log: StepLog) -> None:
         if light := [s.path for s in self._servers.all if self._ledger.has_no_steps(s)]:
             balancer = self._servers.load_balancer
             log.add(f"no warm-up of {', '.join(light)} on {balancer}: there is no weight below 1")
-        while self._warming.servers:
+        while warming.servers:
             async with self._lock:
                 reading = await self._servers.read_unchanged(since="as it came back")
-                await self._warming.go_on(reading, log)
+                await warming.go_on(reading, log)
                 self._servers.note_told(reading)
             await asyncio.sleep(WATCH)
 

@@ -3,8 +3,10 @@ traffic."""
 
 from __future__ import annotations
 
-from rollout.domain import AdminState, CheckResult, Reading, Server, ServerState
+from rollout.decisions.standing import may_be_down
+from rollout.domain import AdminState, CheckResult, Reading, Server, ServerState, Standing
 from rollout.engine.log import StepLog
+from rollout.engine.rotation.agents import disabling
 from rollout.engine.rotation.node_servers import NodeServers, Stage
 from rollout.engine.rotation.warming import Warming
 from rollout.remote import runtime
@@ -27,12 +29,13 @@ class Returning:
         """Make HAProxy check all servers again that it checks itself; they take no traffic yet."""
         self._checked = frozenset(s.server for s in reading.servers if s.checked and not s.tracks)
         self._servers.stage = Stage.PROVING
-        await self.check_again(log)
+        await self.check_again(reading, log)
         self._servers.note_told(reading)
 
-    async def check_again(self, log: StepLog) -> None:
+    async def check_again(self, reading: Reading, log: StepLog) -> None:
         """Send the commands that restart HAProxy's checks. A server that was in maintenance before stays
         there."""
+        await self._servers.send(disabling(reading), log)
         staying = [s for s in self._servers.all if self._ledger.stays_in_maintenance(s)]
         back = [s for s in self._servers.all if s not in staying]
         await self._servers.set_state(AdminState.FORCED_MAINT, staying, runtime.maintenance(staying), log)
@@ -41,8 +44,8 @@ class Returning:
     def unproven(self, reading: Reading) -> list[ServerState]:
         """The servers that HAProxy's check has yet to find healthy.
 
-        A server that tracks another one of the node is proven with it; one that stays out need not be. A
-        process that was started meanwhile proves nothing: it takes all servers for UP.
+        A server that tracks another one of the node is proven with it; one that stays out, or may stay down,
+        need not be. A process that was started meanwhile proves nothing: it takes all servers for UP.
         """
         if not self._servers.was_told(reading):
             return list(reading.servers)
@@ -53,7 +56,13 @@ class Returning:
             if not _is_proven(state)
             and state.tracks not in own
             and not self._ledger.is_kept_out(state.server)
+            and not self.why_it_may(state)
         ]
+
+    def why_it_may(self, state: ServerState) -> str:
+        """Why a server may be down although its node is well; empty if it must be up."""
+        standing = self._ledger.standing(state.server)
+        return may_be_down(standing, state.server, self._servers.everyone)
 
     async def enter(self, reading: Reading, log: StepLog) -> None:
         """Put back the servers that were in rotation before, each with its weight or its warm-up's first."""
@@ -64,15 +73,20 @@ class Returning:
             warmed = self._warming.servers
         self._servers.stage = Stage.BACK
         weights = self._ledger.lost_weights(s for s in reading.servers if s.server not in warmed)
-        await self._servers.set_state(
-            AdminState.READY, back, [*weights, *runtime.enter(back, self._checked)], log
-        )
+        proven = self._checked.intersection(state.server for state in reading.servers if _is_proven(state))
+        agents = frozenset(self._ledger.disabled_agents(reading.servers))
+        down = frozenset(server for server in agents if self._ledger.standing(server) is Standing.DOWN)
+        if warmed:  # an agent would change the weights, but one that was down needs its agent to stay so
+            agents = down
+        staying_out = map(runtime.enable_agent, sorted(agents.difference(back)))
+        lines = [*weights, *runtime.enter(back, proven, agents, down), *staying_out]
+        await self._servers.set_state(AdminState.READY, back, lines, log)
 
     def is_as_it_should_be(self, state: ServerState) -> bool:
         """Whether a server that was put back is in rotation, and one that others keep out is out of it."""
         if self._ledger.is_kept_out(state.server):
             return state.admin.is_out
-        return state.running and not state.admin.is_out
+        return not state.admin.is_out and (state.running or bool(self.why_it_may(state)))
 
 
 def _is_proven(state: ServerState) -> bool:

@@ -11,7 +11,7 @@ from rollout.decisions.counter_totals import Totals, summed
 from rollout.decisions.judge import FALSE_ALARMS, Judgement, Rules, Seen, Verdict, joined, judge, outage
 from rollout.decisions.plan import Plan
 from rollout.decisions.users_saw import OTHER_SERVERS, RELEASE_BEFORE, Share, users_saw
-from rollout.domain import Counters, Server
+from rollout.domain import Counters, Server, Standing
 from rollout.engine.users.watch import Look, Watch
 from rollout.events import Event
 from rollout.inventory.judge import Judge
@@ -103,13 +103,13 @@ class Jury:
 
     def down(self, name: str) -> tuple[Server, ...]:
         """The servers of a node that HAProxy finds down now, and did not when its bake began."""
-        newly_down = self._watch.looks[-1].down - self._bake_began[name].down
+        newly_down = self._newly_down(self._bake_began[name].down)
         return tuple(server for server in self._servers(name) if server in newly_down)
 
     def trouble(self, names: Collection[str]) -> str:
         """The problem that the other nodes have now, by their answers or HAProxy's checks; empty if none."""
         others = [self._servers(name) for name in self._others(names)]
-        newly_down = self._watch.looks[-1].down - self._watch.down_before
+        newly_down = self._newly_down(self._watch.down_before)
         down = [servers for servers in others if servers and newly_down.issuperset(servers)]
         if others and 2 * len(down) >= len(others):
             return f"HAProxy also finds {len(down)} of {len(others)} other nodes down"
@@ -138,6 +138,22 @@ class Jury:
         switched = summed(entered.totals if entered else end, [server])
         yield Share(self._old(node), server, switched)
         yield Share(self._new(node), server, end[server] - switched)
+
+    def _newly_down(self, before: frozenset[Server]) -> frozenset[Server]:
+        """The servers that HAProxy finds down now, and did not before.
+
+        Where one node leads, a server that another one of its backend has replaced is none of them.
+        """
+        down = self._watch.looks[-1].down
+        return frozenset(server for server in down - before if not self._is_replaced(server, down))
+
+    def _is_replaced(self, server: Server, down: Collection[Server]) -> bool:
+        known = self._plan.before.get(server)
+        if known is None or known.standing not in (Standing.ALONE, Standing.DOWN):
+            return False
+        backend = (server.load_balancer, server.backend)
+        others = (s for servers in self._plan.placement.values() for s in servers if s != server)
+        return any((s.load_balancer, s.backend) == backend and s not in down for s in others)
 
     def _rules(self) -> Rules:
         settings = self._settings or Judge()

@@ -6,6 +6,7 @@ Whatever comes, it is a reading or one of the errors of a load balancer.
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,39 @@ def test_a_real_reply(version: str) -> None:
     }
     assert [state.address for state in reading.servers][-2:] == ["::1", "-"]
     assert reading.queued == {"shop": 0, "api": 0, "v6": 0}
+
+
+def test_checks_and_agents_that_are_disabled() -> None:
+    """Configured is not enabled: after `disable health` and `disable agent` HAProxy asks nobody."""
+    for reply in REPLIES.values():
+        reading, _ = parse_reading("lb1", COMMAND, reply)
+        asked = {state.server.path: state for state in reading.servers}
+        assert (asked["shop/web1"].checked, asked["shop/web1"].check_disabled) == (True, False)
+        assert (asked["shop/web3"].checked, asked["shop/web3"].check_disabled) == (True, False)  # paused
+        assert (asked["api/web2"].agent_checked, asked["api/web2"].agent_disabled) == (True, False)
+        assert (asked["api/web1"].checked, asked["api/web1"].check_disabled) == (False, False)
+        for disabled in ("2", "10"):
+            changed = re.sub(r"( shop 1 web1 (?:\S+ ){9})6 ", rf"\g<1>{disabled} ", reply)
+            changed = re.sub(r"( api 2 web2 (?:\S+ ){10})\d+ ", r"\g<1>18 ", changed)
+            reading, _ = parse_reading("lb1", COMMAND, changed)
+            asked = {state.server.path: state for state in reading.servers}
+            assert (asked["shop/web1"].checked, asked["shop/web1"].check_disabled) == (False, True)
+            assert (asked["api/web2"].agent_checked, asked["api/web2"].agent_disabled) == (False, True)
+
+
+def test_a_host_name_where_haproxy_shows_one() -> None:
+    """The name and the SRV record of a server; none where it is configured by its address, or not shown."""
+    for reply in REPLIES.values():
+        row = r"( shop 1 web1 (?:\S+ ){13})- (\d+) -"
+        named = re.sub(row, r"\g<1>web1.internal \g<2> _http._tcp.internal", reply)
+        reading, _ = parse_reading("lb1", COMMAND, named)
+        assert (reading.servers[0].hostname, reading.servers[0].srv_record) == (
+            "web1.internal",
+            "_http._tcp.internal",
+        )
+        assert (reading.servers[1].hostname, reading.servers[1].srv_record) == ("", "")
+        reading, _ = parse_reading("lb1", COMMAND, reply.replace("srv_fqdn", "other"))
+        assert reading.servers[0].hostname == ""
 
 
 @given(reply=replies, data=st.data())

@@ -6,12 +6,8 @@ from typing import Any
 
 import pytest
 
-from rollout.decisions.plan import (
-    Placement,
-    place,
-    require_found,
-    select,
-)
+from rollout.decisions.placement import Placement, place, require_found
+from rollout.decisions.plan import select
 from rollout.domain import AdminState, Reading
 from rollout.errors import Refused, UsageError
 from rollout.inventory import Inventory
@@ -25,9 +21,10 @@ def placed(given: Inventory, *readings: Reading, **addresses: str) -> Placement:
     return place(given, readings, known)
 
 
-def two_balancers(**first: Any) -> Inventory:
+def two_balancers(nodes: Any = None, **first: Any) -> Inventory:
     sockets = {name: {"haproxy": f"unix:///run/{name}.sock"} for name in ("lb1", "lb2")}
-    return inventory(load_balancers={**sockets, "lb1": {**sockets["lb1"], **first}})
+    more = {"nodes": nodes} if nodes else {}
+    return inventory(load_balancers={**sockets, "lb1": {**sockets["lb1"], **first}}, **more)
 
 
 def test_a_node_is_found_by_its_name_wherever_its_server_points() -> None:
@@ -43,12 +40,14 @@ def test_a_node_is_found_by_its_address_whatever_its_server_is_called() -> None:
 
 
 def test_an_empty_slot_with_a_nodes_name_is_not_the_node() -> None:
-    """Slots of a template get addresses in any order; a node that has none is found by its name alone."""
-    empty = {"address": "-", "admin": AdminState.RESOLUTION_MAINT}
+    """Slots of a template get addresses in any order; one that has a host name of its own is no slot."""
+    empty: Any = {"address": "-", "admin": AdminState.RESOLUTION_MAINT}
     found = placed(
         inventory(),
         reading(
-            state("shop/web1", **empty), state("shop/slot3", address="10.0.0.11"), state("api/web1", **empty)
+            state("shop/web1", **empty),
+            state("shop/slot3", address="10.0.0.11"),
+            state("api/web1", **empty, hostname="web1.internal"),
         ),
     )
     assert found["web1"] == (server("shop/slot3"), server("api/web1"))
@@ -122,7 +121,7 @@ def test_a_server_at_an_address_of_two_nodes_is_refused() -> None:
 def test_nodes_that_share_an_address_are_told_apart_by_name() -> None:
     """Several nodes on one machine, each with a port of its own, are found by their servers' names."""
     nodes = {"a": {"host": "127.0.0.1"}, "b": {"host": "127.0.0.1", "server": "blue"}}
-    shown = reading(state("shop/a", address="127.0.0.1"), state("shop/blue", address="127.0.0.1"))
+    shown = reading(state("shop/a", address="127.0.0.1"), state("shop/blue", address="127.0.0.1", port=8001))
     found = placed(inventory(nodes=nodes), shown)
     assert found == {"a": (server("shop/a"),), "b": (server("shop/blue"),)}
 
@@ -133,11 +132,146 @@ def test_a_server_with_one_nodes_name_at_another_nodes_address_is_refused() -> N
         placed(inventory(), reading(state("shop/web1", address="10.0.0.12")))
 
 
-def test_a_given_server_name_wins_over_another_nodes_address() -> None:
-    """Who writes `server:` has said which node it is."""
-    nodes = {"web1": {"host": "10.0.0.11", "server": "one"}, "web2": {"host": "10.0.0.12"}}
-    found = placed(inventory(nodes=nodes), reading(state("shop/one", address="10.0.0.12")))
-    assert found == {"web1": (server("shop/one"),), "web2": ()}
+def test_a_given_server_name_does_not_win_over_another_nodes_address() -> None:
+    """`server:` selects: it cannot make a node of a server that is at the address of another one alone."""
+    nodes = {"web1": {"host": "10.0.0.11", "server": "web1"}, "web2": {"host": "10.0.0.12", "server": "web2"}}
+    swapped = reading(
+        state("shop/web1", address="10.0.0.12"), state("shop/web2", address="10.0.0.11"), on="lb1"
+    )
+    with pytest.raises(Refused) as caught:
+        placed(inventory(nodes=nodes), swapped)
+    assert str(caught.value).splitlines() == [
+        "shop/web1 on lb1 is at the address of web2 (10.0.0.12), but `server: web1` gives it to web1: "
+        "write `server: {lb1: web2}` on web1 and `server: {lb1: web1}` on web2",
+        "shop/web2 on lb1 is at the address of web1 (10.0.0.11), but `server: web2` gives it to web2: "
+        "write `server: {lb1: web1}` on web2 and `server: {lb1: web2}` on web1",
+    ]
+
+
+def test_a_server_at_the_address_and_port_of_a_nodes_own_is_the_node_too() -> None:
+    """Whatever it is called, requests to it reach the same application; two nodes at one are no sign."""
+    nodes = {"web1": {"host": "10.0.0.11", "server": "one"}, "web2": {"host": "web2.example.com"}}
+    shown = reading(
+        state("shop/one", address="10.0.0.11"),
+        state("api/first", address="10.0.0.11"),
+        state("admin/first", address="10.0.0.11", port=9000),
+        state("shop/web2", address="192.0.2.2"),
+        state("api/second", address="192.0.2.2"),
+    )
+    assert placed(inventory(nodes=nodes), shown) == {
+        "web1": (server("shop/one"), server("api/first")),
+        "web2": (server("shop/web2"), server("api/second")),
+    }
+    proxied = reading(*(state(f"shop/{name}", address="127.0.0.1") for name in ("one", "web2", "other")))
+    assert placed(inventory(nodes=nodes), proxied)["web2"] == (server("shop/web2"),)
+
+
+def test_each_load_balancer_may_have_its_own_names() -> None:
+    """What the refusal says to write is right: the same names in another order, told for each."""
+    nodes = {
+        "web1": {"host": "10.0.0.11", "server": {"lb2": "web2"}},
+        "web2": {"host": "10.0.0.12", "server": {"lb2": "web1"}},
+    }
+    first = reading(state("shop/web1", address="10.0.0.11"), state("shop/web2", address="10.0.0.12"))
+    second = reading(
+        state("shop/web1", on="lb2", address="10.0.0.12"),
+        state("shop/web2", on="lb2", address="10.0.0.11"),
+        on="lb2",
+    )
+    found = placed(two_balancers(nodes), first, second)
+    assert found == {
+        "web1": (server("shop/web1"), server("shop/web2", on="lb2")),
+        "web2": (server("shop/web2"), server("shop/web1", on="lb2")),
+    }
+    with pytest.raises(Refused, match=r"web1 on lb2 is named like web1, but is at the address of web2"):
+        placed(two_balancers({name: {"host": node["host"]} for name, node in nodes.items()}), first, second)
+
+
+def test_load_balancers_that_contradict_each_other_are_refused() -> None:
+    """Where the addresses are nobody's `host:`, names decide; but a node cannot be where another one is."""
+    nodes = {name: {"host": f"{name}.example.com"} for name in ("web1", "web2")}
+    first = reading(state("shop/web1", address="192.0.2.1"), state("shop/web2", address="192.0.2.2"))
+    second = reading(
+        state("shop/web1", on="lb2", address="192.0.2.2"),
+        state("shop/web2", on="lb2", address="192.0.2.1"),
+        on="lb2",
+    )
+    with pytest.raises(Refused) as caught:
+        placed(two_balancers(nodes), first, second)
+    assert str(caught.value) == (
+        "192.0.2.1:8000 is web1 as shop/web1 on lb1, but web2 as shop/web2 on lb2: set "
+        "`server: {LOAD_BALANCER: NAME, …}` on both, with the names on each load balancer"
+    )
+    told = {name: {**node, "server": {"lb1": name, "lb2": name}} for name, node in nodes.items()}
+    assert placed(two_balancers(told), first, second)["web1"][1] == server("shop/web1", on="lb2")
+
+
+def test_a_site_behind_each_load_balancer_may_use_the_same_addresses() -> None:
+    """Private addresses mean other machines elsewhere: nothing contradicts while each node is on one side."""
+    nodes = {name: {"host": f"{name}.example.com"} for name in ("web1", "web2")}
+    first = reading(state("shop/web1", address="192.0.2.1"))
+    second = reading(state("shop/web2", on="lb2", address="192.0.2.1"), on="lb2")
+    assert placed(two_balancers(nodes), first, second)["web2"] == (server("shop/web2", on="lb2"),)
+
+
+@pytest.mark.parametrize("host", ["10.0.0.11", "first.example.com"])
+def test_a_copied_host_is_refused(host: str) -> None:
+    """A node that is reached where another one's server is would restart that one, while it serves."""
+    nodes = {"web1": {"host": "10.0.0.11"}, "web2": {"host": host}, "web3": {"host": "10.0.0.13"}}
+    shown = reading(*(state(f"shop/web{n}", address=f"10.0.0.1{n}") for n in (1, 2, 3)))
+    with pytest.raises(Refused) as caught:
+        placed(inventory(nodes=nodes), shown, web2="10.0.0.11")
+    assert str(caught.value) == (
+        f"web2 has the host {host}, where shop/web1 on lb1 is, but its own shop/web2 on lb1 is at 10.0.0.12: "
+        "is its `host:` copied from another node?"
+    )
+
+
+def test_an_address_whose_ports_lead_to_other_machines_is_no_copy() -> None:
+    """Machines behind one forwarding address differ by the port of their sshd."""
+    nodes = {"web1": {"host": "10.0.0.11"}, "web2": {"host": "10.0.0.11", "ssh": {"port": 2222}}}
+    shown = reading(state("shop/web1", address="10.0.0.11"), state("shop/web2", address="172.16.0.2"))
+    assert placed(inventory(nodes=nodes), shown)["web2"] == (server("shop/web2"),)
+
+
+def test_two_nodes_that_are_one_application_are_refused() -> None:
+    """Drained as one node, the application would still be served as the other."""
+    nodes = {"a": {"host": "10.0.0.11"}, "b": {"host": "10.0.0.11"}}
+    shown = reading(state("shop/a", address="10.0.0.11"), state("shop/b", address="10.0.0.11"))
+    with pytest.raises(
+        Refused, match=r"shop/a on lb1 is a, and shop/b on lb1 is b, but both are at 10\.0\.0"
+    ):
+        placed(inventory(nodes=nodes), shown)
+
+
+def test_a_node_is_found_by_the_host_name_that_only_haproxy_can_look_up() -> None:
+    """The name in HAProxy's configuration is the node's host; letters may be large, a dot may end it."""
+    nodes = {"a": {"host": "web1.internal"}, "b": {"host": "WEB2.internal"}}
+    shown = reading(
+        state("shop/one", address="192.0.2.1", hostname="web1.internal"),
+        state("shop/two", address="-", hostname="web2.internal."),
+    )
+    found = placed(inventory(nodes=nodes), shown, a="", b="")
+    assert found == {"a": (server("shop/one"),), "b": (server("shop/two"),)}
+    with pytest.raises(Refused, match="named like a, but is at the address of b"):
+        placed(inventory(nodes=nodes), reading(state("shop/a", hostname="web2.internal")), a="", b="")
+
+
+def test_the_slots_of_a_template_are_found_by_their_addresses() -> None:
+    """HAProxy fills them in any order: what a slot is called says nothing, and an empty one is nobody's."""
+    full: Any = {"hostname": "shop.internal"}
+    empty: Any = {"address": "-", "admin": AdminState.RESOLUTION_MAINT}
+    found = placed(
+        inventory(),
+        reading(
+            state("shop/web1", address="10.0.0.13", **full),
+            state("shop/web2", address="10.0.0.11", **full),
+            state("shop/web3", **full, **empty),
+            state("api/web1", **empty, srv_record="_http._tcp.internal"),
+            state("api/web2", address="0.0.0.0", admin=AdminState.CONFIGURED_MAINT | AdminState.FORCED_MAINT),
+        ),
+    )
+    assert found == {"web1": (server("shop/web2"),), "web2": (), "web3": (server("shop/web1"),)}
 
 
 def test_nodes_may_swap_their_names() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollout.decisions.preview import node_lines
 from rollout.decisions.warmup import server_before
-from rollout.domain import AdminState, Server, Step
+from rollout.domain import AdminState, Server, Standing, Step
 from rollout.inventory import Inventory
 from tests.support.states import inventory, server, state
 
@@ -22,9 +22,9 @@ def test_the_lines_of_a_node_are_in_the_safe_order() -> None:
         health={"http": "http://{host}:8000/{release}"},
     )
     assert sent(given, "1.4.2", server("shop/web1"), server("api/web1"), server("shop/web1", on="lb2")) == [
-        "drain lb1: set server api/web1 state drain; set server shop/web1 state drain",
+        "drain lb1: set server shop/web1 state drain; set server api/web1 state drain",
         "drain lb2: set server shop/web1 state drain",
-        "drain lb1: set server api/web1 state maint; set server shop/web1 state maint",
+        "drain lb1: set server shop/web1 state maint; set server api/web1 state maint",
         "drain lb2: set server shop/web1 state maint",
         "release web1: install $ROLLOUT_RELEASE",
         "restart web1: restart",
@@ -112,4 +112,23 @@ def test_a_server_in_maintenance_is_told_to_stay_there() -> None:
         "set server out/web1 state maint",
         "set server shop/web1 state drain",
         "set server shop/web1 state ready",
+    ]
+
+
+def test_an_agent_is_disabled_with_the_drain_and_enabled_with_the_return() -> None:
+    """With a warm-up after it, since an agent gives weights; one that called its server down with its return,
+    for the server stays down by nothing else."""
+    shop, api = server("shop/web1"), server("api/web1")
+    given = inventory(restart={"command": "restart"}, warmup={"over": "20s", "steps": ["50%", "100%"]})
+    before = {
+        shop: server_before(state(weight=10, agent_checked=True), given.warmup),
+        api: server_before(state(agent_checked=True), given.warmup, Standing.DOWN),
+    }
+    lines = node_lines(given, None, "web1", [shop, api], [shop, api], before)
+    assert [f"{line.step} {line.text}" for line in lines if "agent" in line.text] == [
+        "drain disable agent shop/web1; set server shop/web1 state drain; "
+        "disable agent api/web1; set server api/web1 state drain",
+        "ready set server shop/web1 health up; set server shop/web1 state ready; "
+        "set server api/web1 health down; set server api/web1 state ready; enable agent api/web1",
+        "ready enable agent shop/web1",
     ]

@@ -93,7 +93,7 @@ def test_a_finding_says_where_what_and_what_to_do() -> None:
             "force-persist",
             "`force-persist if LOCAL`",
         ),
-        ("500ms check", "500ms check agent-check", "warning", "server web1", "with `agent-check`"),
+        ("500ms check", "500ms check agent-check", "note", "server web1", "with `agent-check`"),
         ("500ms check", "500ms check slowstart 30s", "note", "server web1", "with `slowstart 30s`"),
         ("balance roundrobin", "stick on src", "note", "stick on", "clients are pinned"),
         ("balance roundrobin", "cookie SRV insert dynamic", "note", "cookie SRV", "clients are pinned"),

@@ -179,6 +179,44 @@ def test_nodes_are_different_servers(mistakes: Mistakes, compose: Compose) -> No
     ]
 
 
+BALANCERS = "{lb1: {haproxy: 'unix:///a'}, lb2: {haproxy: 'unix:///b'}}"
+
+
+def test_a_server_may_have_a_name_on_each_load_balancer(loads: Loads, compose: Compose) -> None:
+    """The same names in another order on the second one; where none is given, the node's own name holds."""
+    nodes = (
+        "{a: {host: x, server: {lb2: b}}, b: {host: y, server: {lb1: b, lb2: a}}, c: {host: z, server: s}}"
+    )
+    given = loads(compose(load_balancers=BALANCERS, nodes=nodes)).nodes
+    assert [[node.server_on(lb) for lb in ("lb1", "lb2")] for node in given.values()] == [
+        [None, "b"],
+        ["b", "a"],
+        ["s", "s"],
+    ]
+
+
+def test_names_on_load_balancers_are_of_those_that_are_listed(mistakes: Mistakes, compose: Compose) -> None:
+    """Every wrong name of a load balancer is told at its line, with the right one where one is near."""
+    nodes = "{a: {host: x, server: {lbl1: s}}, b: {host: y, server: {}}, c: {host: z, server: [s]}}"
+    assert mistakes(compose(load_balancers=BALANCERS, nodes=nodes)) == [
+        "prod.yml:3:31: nodes.a.server.lbl1: no such load balancer; did you mean lb1?",
+        "prod.yml:3:63: nodes.b.server: found an empty mapping, expected at least one",
+        "prod.yml:3:89: nodes.c.server: found a list, expected a mapping",
+    ]
+    (line,) = mistakes(compose(load_balancers=BALANCERS, nodes="{a: {host: x, server: {zzz: s}}}"))
+    assert line.endswith("nodes.a.server.zzz: no such load balancer; expected lb1 or lb2")
+
+
+def test_nodes_are_different_servers_on_each_load_balancer(mistakes: Mistakes, compose: Compose) -> None:
+    """A name for all, a name for one, and the node's own name are compared where they hold."""
+    nodes = "{a: {host: x, server: s}, b: {host: y, server: {lb2: s}}, c: {host: z, server: {lb1: d}}"
+    nodes += ", d: {host: u}}"
+    assert mistakes(compose(load_balancers=BALANCERS, nodes=nodes)) == [
+        "prod.yml:3:61: nodes.b.server.lb2: the same server on lb2 as node 'a'",
+        "prod.yml:3:101: nodes.d: the same server on lb1 as node 'c'",
+    ]
+
+
 def test_load_balancers_are_different_sockets(mistakes: Mistakes, compose: Compose) -> None:
     """A copy that was forgotten to be changed would leave one that still sends requests."""
     (line,) = mistakes(compose(load_balancers="{a: {haproxy: 'unix:///s'}, b: {haproxy: 'unix:///s'}}"))

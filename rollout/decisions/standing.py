@@ -1,0 +1,61 @@
+"""The standing of each server: whether it must be up after a deployment. Values in, values out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+
+from rollout.decisions.placement import Placement
+from rollout.domain import Reading, Server, ServerState, Standing
+
+Standings = Mapping[Server, Standing]
+"""The standing of each server of a node."""
+
+
+def standings(readings: Iterable[Reading], placement: Placement, well: Collection[str] = ()) -> Standings:
+    """The standing of each server, as `readings` of all load balancers show it.
+
+    A node is well if one of its servers is up, or if it is among `well`, whose health pages were right.
+    """
+    states = {state.server: state for reading in readings for state in reading.servers}
+    standing: dict[Server, Standing] = {}
+    for name, servers in placement.items():
+        down = frozenset(s for s in servers if s in states and states[s].found_down)
+        if_down = Standing.DOWN if name in well or len(down) < len(servers) else Standing.BROKEN
+        standing.update({server: if_down if server in down else Standing.UP for server in servers})
+    for here in _by_backend(states.values()):
+        if _has_one_leader(here, standing):
+            up = (s.server for s in here if standing.get(s.server) is Standing.UP)
+            standing.update(dict.fromkeys(up, Standing.ALONE))
+    return standing
+
+
+def may_be_down(standing: Standing, server: Server, reading: Reading) -> str:
+    """Why a server of this standing may be down although its node is well; empty if it must be up."""
+    match standing:
+        case Standing.DOWN:
+            return "it was down before"
+        case Standing.ALONE if _served_by_others(server, reading):
+            return "another server of its backend is up now, as it was before"
+    return ""
+
+
+def _served_by_others(server: Server, reading: Reading) -> bool:
+    return any(
+        state.in_rotation and state.server.backend == server.backend and state.server != server
+        for state in reading.servers
+    )
+
+
+def _has_one_leader(here: Collection[ServerState], standing: Standings) -> bool:
+    """Whether one server of a backend is up, and others are down although their nodes are well."""
+    others = {standing.get(state.server) for state in here if not state.in_rotation}
+    one_is_up = sum(state.in_rotation for state in here) == 1
+    return one_is_up and Standing.DOWN in others and Standing.BROKEN not in others
+
+
+def _by_backend(states: Iterable[ServerState]) -> Iterable[list[ServerState]]:
+    groups: dict[tuple[str, str], list[ServerState]] = defaultdict(list)
+    for state in states:
+        groups[state.server.load_balancer, state.server.backend].append(state)
+    return groups.values()
