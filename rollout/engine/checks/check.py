@@ -7,6 +7,7 @@ from itertools import chain
 
 from rollout.decisions.finding import Finding, Level
 from rollout.decisions.plan import out_of_rotation, require_found
+from rollout.engine.checks.on_inventory import sudo_findings
 from rollout.engine.checks.on_load_balancer import (
     outage_findings,
     rotation_finding,
@@ -27,7 +28,7 @@ async def check(site: Site, nodes: Sequence[str]) -> list[Finding]:
     """All findings about `nodes` and all load balancers. A part that cannot be checked does not hide the
     others."""
     parts = (_sockets(site), _nodes(site, nodes), _health_pages(site, nodes), _servers(site, nodes))
-    return [*chain(*await run_all(parts))]
+    return [*sudo_findings(site.inventory), *chain(*await run_all(parts))]
 
 
 async def _sockets(site: Site) -> list[Finding]:
