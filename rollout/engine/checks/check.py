@@ -12,6 +12,7 @@ from rollout.decisions.placement import require_found
 from rollout.decisions.plan import out_of_rotation
 from rollout.engine.checks.health_pages import judge_pages, look_at_pages
 from rollout.engine.checks.machines import machine_findings
+from rollout.engine.checks.on_inventory import sudo_findings
 from rollout.engine.checks.on_load_balancer import (
     outage_findings,
     rotation_finding,
@@ -41,6 +42,7 @@ async def check(site: Site, nodes: Sequence[str]) -> list[Finding]:
     )
     return [
         *(Finding(Level.WARNING, "inventory", doubt) for doubt in doubts(site.inventory)),
+        *sudo_findings(site.inventory),
         *sockets,
         *chain(*on_nodes),
         *_proof(site),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
+import pwd
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.adapters.ssh import SshPool
+from rollout.adapters.ssh import SshPool, local_user, openssh
 from rollout.adapters.ssh.config import resolve
 from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.domain import Completed, SshTarget
@@ -155,6 +156,71 @@ def test_proxy_command_that_fails(sshd: Sshd, home: Path) -> None:
     write(home, "Host *\n  ProxyCommand sh -c 'echo no way through >&2; exit 1'\n")
     with pytest.raises(HostUnreachable, match=r"^web1: ProxyCommand: no way through$"):
         say_hello(sshd.target())
+
+
+def test_looked_up_once(sshd: Sshd, home: Path) -> None:
+    """However often a host is connected, `ssh` is asked about it once, unless that failed."""
+    write(home, f'Match exec "echo >> {home}/asked; test -e {home}/right"\n  Port {sshd.port}\n')
+
+    async def work() -> None:
+        async with SshPool(5.0) as pool:
+            hosts = [pool.host(name, sshd.target(port=None)) for name in ("web1", "web1 again")]
+            await asyncio.gather(*(host.connect() for host in hosts))
+            sshd.cut()
+            await hosts[0].run("true", environment={}, timeout=10.0)
+
+    (home / "right").touch()
+    asyncio.run(work())
+    assert (home / "asked").read_text() == "\n"
+
+
+def test_a_failure_is_looked_up_again(sshd: Sshd, home: Path) -> None:
+    """A configuration that is mended while a deployment waits counts."""
+    write(home, "nonsense\n")
+
+    async def work() -> None:
+        async with SshPool(5.0) as pool:
+            host = pool.host("web1", sshd.target())
+            with pytest.raises(HostUnreachable, match="nonsense"):
+                await host.connect()
+            write(home, "")
+            await host.connect()
+
+    asyncio.run(work())
+
+
+def test_a_command_of_the_configuration_that_hangs(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Match exec` is ended with everything that it started, and named."""
+    monkeypatch.setattr(openssh, "_PATIENCE", 0.5)
+    write(home, f'Match exec "sleep 987 & echo $! > {home}/sleeper; wait"\n')
+    with pytest.raises(NoConnection, match=r"`ssh -G` did not end within 0\.5 s; see Match exec"):
+        resolve(SshTarget("web1"))
+    sleeper = int((home / "sleeper").read_text())
+    wait(lambda: not Path(f"/proc/{sleeper}").exists(), "the end of what Match exec started")
+
+
+def test_a_home_that_is_not_the_account_s(home: Path) -> None:
+    """In CI, HOME is often another: what is there counts, below it, and in files that it includes."""
+    write(home, 'Include sub/*\nIdentityFile "~/.ssh/a b"\nUserKnownHostsFile ~/.ssh/mine %d/.ssh/other\n')
+    write(home, "Match all\n  Include ~/.ssh/deep\n", "sub/one")
+    write(home, "CertificateFile ~/cert\n", "deep")
+    settings = resolve(SshTarget("web1"))
+    assert settings.identity_files == (home / ".ssh/a b",)
+    assert settings.known_hosts[:2] == (home / ".ssh/mine", home / ".ssh/other")
+    assert settings.certificate_files == (home / "cert",)
+    write(home, "")
+    assert resolve(SshTarget("web1")).known_hosts[:2] == (
+        home / ".ssh/known_hosts",
+        home / ".ssh/known_hosts2",
+    )
+
+
+def test_a_home_without_ssh_is_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where HOME has no `.ssh`, the account's home counts, as it always does for `ssh`."""
+    (home / ".ssh").rmdir()
+    assert local_user.home() == Path(pwd.getpwuid(os.getuid()).pw_dir)
+    monkeypatch.delenv("HOME")
+    assert local_user.home() == Path(pwd.getpwuid(os.getuid()).pw_dir)
 
 
 def children_of(pid: int, word: str) -> str:

@@ -9,9 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from paramiko import PKey, SSHClient
 
 from rollout.adapters.ssh import SshPool
-from rollout.adapters.ssh.host_keys import fingerprint, read
+from rollout.adapters.ssh.config import resolve
+from rollout.adapters.ssh.host_keys import HostKeyCheck
+from rollout.adapters.ssh.known_hosts import fingerprint, read
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.domain import SshTarget
 from rollout.errors import HostError, HostKeyChanged, HostKeyUnknown
 from tests.support.sshd import Sshd, generate_key
@@ -166,6 +170,19 @@ def test_files_of_ssh_config(sshd: Sshd, home: Path) -> None:
     sshd.known_hosts.rename(home / ".ssh/mine")
     (home / ".ssh/config").write_text('UserKnownHostsFile ~/.ssh/none "~/.ssh/mine"\n')
     connect(sshd.target(known_hosts=None))
+
+
+def test_address_that_belongs_to_another(sshd: Sshd, home: Path) -> None:
+    """CheckHostIP: a host's key is right, but its address is known for another key."""
+    (home / ".ssh/config").write_text("Host *\n  CheckHostIP yes\n  HostName web1.internal\n")
+    key = PKey.from_path(sshd.host_key)
+    other = sshd.folder / "other"
+    generate_key(other)
+    sshd.known_hosts.write_text(f"web1.internal {public(sshd.host_key)}\n10.0.0.9 {public(other)}\n")
+    settings = resolve(sshd.target(host="web1", port=22))
+    with pytest.raises(NoConnection, match=r"known_hosts, line 2 has another for its address 10\.0\.0\.9"):
+        HostKeyCheck(settings, "10.0.0.9").missing_host_key(SSHClient(), "", key)
+    HostKeyCheck(settings, "10.0.0.10").missing_host_key(SSHClient(), "", key)
 
 
 def test_fingerprint_is_openssh_s(sshd: Sshd) -> None:
