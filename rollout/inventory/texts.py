@@ -14,7 +14,7 @@ from rollout.inventory.template import fill, known_placeholders, no_placeholders
 NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.:-]*$"
 _CELERY_NODE_NAME = r"^[^@\s]+@[^@\s]+$"
 WORD_PATTERN = r"^\S+$"
-_HOST = re.compile(r"[\w.-]+|[^{}]*:[^{}]*")
+_HOST_OF_URL = re.compile(r"[\w.-]+|[^{}]*:[^{}]*")
 """A host's name or an IPv4 address; or an IPv6 address."""
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=100)]
 _HOST = re.compile(r"[^\s@/,\[\]-][^\s@/,\[\]]*")
@@ -56,7 +56,7 @@ def _is_http_url(value: str) -> bool:
         known = parts.scheme in ("http", "https") and parts.port != 0
     except ValueError:
         return False
-    return known and _HOST.fullmatch(parts.hostname or "") is not None and not re.search(r"\s", value)
+    return known and _HOST_OF_URL.fullmatch(parts.hostname or "") is not None and not re.search(r"\s", value)
 
 
 def _absolute(value: str) -> str:
