@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 
 from rollout.domain import Counters, Reading, Server, ServerState
 
@@ -14,6 +15,8 @@ TIME_STATS_SAMPLES, and measured.)"""
 
 Totals = Mapping[Server, Counters]
 """Counters of each server since the first reading."""
+
+_FIELDS = tuple(attrgetter(field.name) for field in fields(Counters))
 
 Backend = tuple[str, str]
 """A load balancer and one of its backends, by their names."""
@@ -78,10 +81,14 @@ class CounterTotals:
 
 def summed(totals: Totals, servers: Iterable[Server], since: Totals | None = None) -> Counters:
     """Counters of `servers` together, without what `since` has of them already."""
-    result = Counters()
-    for server in servers:
-        result += totals.get(server, Counters()) - (since or {}).get(server, Counters())
-    return result
+    servers = list(servers)
+    return _sum(totals, servers) - _sum(since or {}, servers)
+
+
+def _sum(totals: Totals, servers: Iterable[Server]) -> Counters:
+    """Field by field: a judge adds up thousands of counters at each look."""
+    own = [totals[server] for server in servers if server in totals]
+    return Counters(*(sum(map(of_field, own)) for of_field in _FIELDS))
 
 
 def _were_cleared(last: Counters, now: Counters) -> bool:

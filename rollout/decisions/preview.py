@@ -157,11 +157,7 @@ class _BySocket:
         return chosen
 
     def _weights(self) -> Iterator[list[PlannedLine]]:
-        """The weights of each step of a warm-up; the first one is set before the servers are ready.
-
-        A line names the servers of one backend: a backend with a static `balance` refuses weights, and the
-        others must not be refused with it.
-        """
+        """The weights of each step of a warm-up; the first one is set before the servers are ready."""
         climbs = {
             server: self._before[server].climb
             for own in self._returning.values()
@@ -178,7 +174,7 @@ class _BySocket:
                 PlannedLine(
                     Step.READY, target, "; ".join(runtime.weight(server, value) for server, value in own)
                 )
-                for (target, _), own in groupby(due, key=lambda one: (one[0].load_balancer, one[0].backend))
+                for target, own in groupby(due, key=lambda one: one[0].load_balancer)
             ]
 
 

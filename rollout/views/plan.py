@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from rollout.decisions.finding import Finding, Level, refusals, warnings
@@ -15,7 +14,7 @@ from rollout.domain import Step
 from rollout.inventory import Inventory
 from rollout.inventory.hooks import HOOKS
 from rollout.inventory.model import PARALLEL, Prepare
-from rollout.views.many import FEW, commands, folded, servers
+from rollout.views.many import commands, folded, servers
 from rollout.views.text import count, pace
 
 _SPREAD = {"zones": ", spread over zones", "within": ", zone by zone"}
@@ -133,12 +132,9 @@ class PlanView:
         where = f"{node.host}, zone {node.zone}" if node.zone is not None else node.host
         yield f"\n{number}. {name} ({where}): {own}"
         yield from self._hooks("  ", "before_node")
-        for (step, target), lines in groupby(self.lines[name], lambda line: (line.step, line.target)):
-            prompt = "$" if target == name else f"{target}>"
-            texts = [line.text.strip() for line in lines]
-            # A warm-up sends a line for each backend.
-            for text in texts if len(texts) <= FEW else ["; ".join(texts)]:
-                yield f"  {step:8} {prompt} {commands(text)}"
+        for line in self.lines[name]:
+            prompt = "$" if line.target == name else f"{line.target}>"
+            yield f"  {line.step:8} {prompt} {commands(line.text.strip())}"
         yield from self._hooks("  ", "after_node")
 
     def _hooks(self, indent: str, *names: str) -> Iterator[str]:

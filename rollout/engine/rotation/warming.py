@@ -67,20 +67,28 @@ class Warming:
             log.progress(f"weight {', '.join(shown)} on {balancer}", of=balancer)
 
     async def _set(self, weights: dict[Server, int], log: StepLog) -> None:
-        """Send one line per backend, since one may refuse: a static `balance` takes no weights."""
-        for backend, group in groupby(sorted(weights), key=lambda server: server.backend):
-            own = list(group)
-            for server in own:
-                self._ledger.about_to_set_weight(server, weights[server])
-            try:
-                await self._servers.send([runtime.weight(server, weights[server]) for server in own], log)
-            except CommandRejected as error:
-                for server in own:
-                    self._climbing.pop(server, None)
-                log.add(f"{backend} on {self._servers.load_balancer} is not warmed up: {_reason(error)}")
-            else:
-                for server in own:
-                    self._ledger.weight_set(server, weights[server])
+        """Send the weights. If HAProxy refuses one, send those of each backend on their own, since a static
+        `balance` takes no weights: its servers are not warmed up."""
+        servers = sorted(weights)
+        try:
+            await self._send(servers, weights, log)
+        except CommandRejected:
+            for backend, group in groupby(servers, key=lambda server: server.backend):
+                own = list(group)
+                try:
+                    await self._send(own, weights, log)
+                except CommandRejected as error:
+                    for server in own:
+                        self._climbing.pop(server, None)
+                    balancer = self._servers.load_balancer
+                    log.add(f"{backend} on {balancer} is not warmed up: {_reason(error)}")
+
+    async def _send(self, servers: Sequence[Server], weights: dict[Server, int], log: StepLog) -> None:
+        for server in servers:
+            self._ledger.about_to_set_weight(server, weights[server])
+        await self._servers.send([runtime.weight(server, weights[server]) for server in servers], log)
+        for server in servers:
+            self._ledger.weight_set(server, weights[server])
 
 
 def _reason(error: CommandRejected) -> str:

@@ -75,7 +75,7 @@ def test_a_health_page_that_is_told_by_requests() -> None:
 
 
 def test_every_weight_of_a_warmup() -> None:
-    """A line for each backend: the lowest weight before it is ready, then the others; none twice in a row."""
+    """A line for each step: the lowest weights before they are ready, then the others; none twice in a row."""
     shop, api, out = server("shop/web1"), server("api/web1"), server("out/web1")
     given = inventory(warmup={"over": "20s"})
     before = {
@@ -89,12 +89,10 @@ def test_every_weight_of_a_warmup() -> None:
         if line.step is Step.READY
     ]
     assert ready == [
-        "set server api/web1 weight 1",
-        "set server shop/web1 weight 10",
+        "set server api/web1 weight 1; set server shop/web1 weight 10",
         "set server shop/web1 state ready; set server api/web1 state ready",
         "set server shop/web1 weight 50",
-        "set server api/web1 weight 2",
-        "set server shop/web1 weight 100",
+        "set server api/web1 weight 2; set server shop/web1 weight 100",
     ]
 
 
