@@ -107,7 +107,17 @@ SITES = {
         },
         leader=True,
     ),
-    "TLS and h2": Site({"shop": (*CHECKED, *servers("ssl verify none alpn h2,http/1.1"))}, tls=True),
+    "TLS and h2": Site(
+        {
+            "shop": (
+                "option httpchk",
+                "http-check send meth GET uri /health ver HTTP/1.1 hdr Host shop",
+                CHECKED[1],
+                *servers("ssl verify none alpn h2,http/1.1 check-alpn h2,http/1.1"),
+            )
+        },
+        tls=True,
+    ),
 }
 
 

@@ -15,15 +15,24 @@ Standings = Mapping[Server, Standing]
 def standings(readings: Iterable[Reading], placement: Placement, well: Collection[str] = ()) -> Standings:
     """The standing of each server, as `readings` of all load balancers show it.
 
-    A node is well if one of its servers is up, or if it is among `well`, whose health pages were right.
+    A node is well if one of its servers is up. In a backend in which one server alone is up, as where one
+    leads, a node is also well if it is among `well`, whose health pages were right.
     """
     states = {state.server: state for reading in readings for state in reading.servers}
+    backends = list(_by_backend(states.values()))
+    led = {state.server for here in backends if _one_is_up(here) for state in here}
     standing: dict[Server, Standing] = {}
     for name, servers in placement.items():
         down = frozenset(s for s in servers if s in states and states[s].found_down)
-        if_down = Standing.DOWN if name in well or len(down) < len(servers) else Standing.BROKEN
-        standing.update({server: if_down if server in down else Standing.UP for server in servers})
-    for here in _by_backend(states.values()):
+        some_up = len(down) < len(servers)
+        for server in servers:
+            if server not in down:
+                standing[server] = Standing.UP
+            elif some_up or (name in well and server in led):
+                standing[server] = Standing.DOWN
+            else:
+                standing[server] = Standing.BROKEN
+    for here in backends:
         if _has_one_leader(here, standing):
             up = (s.server for s in here if standing.get(s.server) is Standing.UP)
             standing.update(dict.fromkeys(up, Standing.ALONE))
@@ -50,8 +59,11 @@ def _served_by_others(server: Server, reading: Reading) -> bool:
 def _has_one_leader(here: Collection[ServerState], standing: Standings) -> bool:
     """Whether one server of a backend is up, and others are down although their nodes are well."""
     others = {standing.get(state.server) for state in here if not state.in_rotation}
-    one_is_up = sum(state.in_rotation for state in here) == 1
-    return one_is_up and Standing.DOWN in others and Standing.BROKEN not in others
+    return _one_is_up(here) and Standing.DOWN in others and Standing.BROKEN not in others
+
+
+def _one_is_up(here: Collection[ServerState]) -> bool:
+    return sum(state.in_rotation for state in here) == 1
 
 
 def _by_backend(states: Iterable[ServerState]) -> Iterable[list[ServerState]]:

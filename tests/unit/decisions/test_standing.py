@@ -26,7 +26,8 @@ def found(*states: ServerState, well: Sequence[str] = ()) -> dict[str, Standing]
 
 
 def test_a_server_that_is_down_on_a_node_that_is_up_elsewhere_may_stay_down() -> None:
-    """One down everywhere is broken, unless its health page says that it is well."""
+    """One down everywhere is broken. Where another server alone is up in the backend, as a leader is, a node
+    whose health page is right is well all the same."""
     states = [
         state("shop/web1"),
         state("api/web1", **FAILED),
@@ -46,11 +47,17 @@ def test_a_server_that_is_down_on_a_node_that_is_up_elsewhere_may_stay_down() ->
     assert found(*states, well=["web2"]) == {
         "shop/web1": UP,
         "api/web1": DOWN,
-        "shop/web2": DOWN,
+        "shop/web2": BROKEN,
         "api/web2": DOWN,
         "shop/web3": UP,
         "api/web3": ALONE,
     }
+
+
+def test_where_nobody_leads_everybody_is_broken() -> None:
+    """A check that fails on all nodes is no leader's, however right their health pages are."""
+    states = [state(f"shop/web{number}", **FAILED) for number in (1, 2)]
+    assert set(found(*states, well=["web1", "web2"]).values()) == {BROKEN}
 
 
 def test_one_leads_where_it_alone_is_up() -> None:
