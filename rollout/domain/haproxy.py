@@ -113,6 +113,12 @@ class Counters:
     cut: int = 0
     """Answers that broke off. HAProxy counts some of `broken` among them, depending on its version and on the
     moment at which a server went away."""
+    timed: int = 0
+    """Requests among `requests` whose time is known one by one, from HAProxy's log."""
+    over_p95: int = 0
+    """Requests among `timed` that took much longer than 95 % of the old release's."""
+    over_p99: int = 0
+    """Requests among `timed` that took much longer than 99 % of the old release's."""
 
     def __add__(self, other: Counters) -> Counters:
         return Counters(
@@ -122,6 +128,9 @@ class Counters:
             self.failed_connections + other.failed_connections,
             self.milliseconds + other.milliseconds,
             self.cut + other.cut,
+            self.timed + other.timed,
+            self.over_p95 + other.over_p95,
+            self.over_p99 + other.over_p99,
         )
 
     def __sub__(self, other: Counters) -> Counters:
@@ -132,6 +141,9 @@ class Counters:
             self.failed_connections - other.failed_connections,
             self.milliseconds - other.milliseconds,
             self.cut - other.cut,
+            self.timed - other.timed,
+            self.over_p95 - other.over_p95,
+            self.over_p99 - other.over_p99,
         )
 
     @property

@@ -76,7 +76,8 @@ class Bake:
         health = self._context.inventory.health
         while not over():
             wrong = await self._fault()
-            judged = await self._early_judgement(now=bool(wrong))
+            half_over = self._clock() > deadline - self._seconds / 2
+            judged = await self._early_judgement(now=bool(wrong), times=half_over)
             if judged.verdict is Verdict.EVERYWHERE:
                 return judged.reason
             bad = opinions.bad
@@ -105,12 +106,13 @@ class Bake:
             wrong = str(error)
         return f"{self._context.fill(health.http)} did not stay healthy: {wrong}" if wrong else ""
 
-    async def _early_judgement(self, *, now: bool) -> Judgement:
-        """The jury's judgement so far. The jury decides when, unless `now` is set."""
+    async def _early_judgement(self, *, now: bool, times: bool) -> Judgement:
+        """The jury's judgement so far, once in a while, or `now`. `times` says whether slow answers count: a
+        good release may give them at first."""
         if self._clock() < self._next_look and not now:
             return Judgement(Verdict.UNDECIDED)
         self._next_look = self._clock() + self._pace
-        judged = await self._jury.look(self._name)
+        judged = await self._jury.look(self._name, times=times)
         if judged.verdict is Verdict.UNDECIDED:
             self._log.progress(judged.reason)
         return judged

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from rollout.decisions.counter_totals import Totals, summed
-from rollout.decisions.judge import FALSE_ALARMS, Judgement, Rules, Seen, Verdict, joined, judge, outage
+from rollout.decisions.judge import (
+    Judgement,
+    Rules,
+    Seen,
+    Verdict,
+    allowance,
+    figures,
+    joined,
+    judge,
+    outage,
+    suspected,
+)
 from rollout.decisions.plan import Plan
 from rollout.decisions.users_saw import OTHER_SERVERS, RELEASE_BEFORE, Share, users_saw
 from rollout.domain import Counters, Server, Standing
@@ -18,10 +28,6 @@ from rollout.inventory.judge import Judge
 
 _PARTS = 10
 """Parts into which the judged time is cut, so that a burst of errors shows as a burst."""
-_FIRST_LOOK = 32
-"""Requests after which a baking node is first judged; then after twice as many, and so on."""
-_EARLIEST = 10.0
-"""Seconds of baking before the first judgement: by then a burst of errors fills less than half of them."""
 _MEASURE = 3
 """Nodes with the old release that suffice to compare with; with fewer, all other nodes are compared with."""
 _RECENT = 5.0
@@ -44,8 +50,10 @@ class Jury:
         self._away: set[str] = set()
         """Nodes that left rotation and have not passed yet: others are not compared with them."""
         self._bake_began: dict[str, Look] = {}
-        self._early_judgements: dict[str, int] = {}
-        """How often each node was judged while it bakes."""
+        self._bakes = itertools.count(1)
+        self._waves = itertools.count(1)
+        self._false_alarms: dict[str, float] = {}
+        """The false alarms that may be raised by the present bake of each node."""
 
     @property
     def sits(self) -> bool:
@@ -68,38 +76,38 @@ class Jury:
     async def bake_begins(self, name: str) -> None:
         """Note that the bake of a node begins or begins again: nothing from before is judged."""
         self._bake_began[name] = await self._watch.look()
-        self._early_judgements[name] = 0
+        self._false_alarms[name] = allowance(next(self._bakes))
 
     def passed(self, name: str) -> None:
         """Note that a node ended its roll in rotation: others may be compared with it."""
         self._away.discard(name)
 
-    async def look(self, name: str) -> Judgement:
+    async def look(self, name: str, *, times: bool = False) -> Judgement:
         """Judge a node early, while it bakes: FAIL, EVERYWHERE or UNDECIDED, since a good release passes only
-        after its bake."""
+        after its bake. `times` says whether it is time to judge by slow answers, too."""
         await self._watch.look()
         if not self.sits:
             return Judgement(Verdict.UNDECIDED)
         if problem := self._outage([name]):
             return Judgement(Verdict.EVERYWHERE, problem)
-        new, others = self._evidence([name], self._bake_began[name].time)
-        asked = new.all.asked + new.all.failed_connections
-        early = self._watch.looks[-1].time < self._bake_began[name].time + _EARLIEST
-        if early or asked < _FIRST_LOOK * 2 ** self._early_judgements[name]:
-            return Judgement(Verdict.UNDECIDED, self._figures(new))
-        self._early_judgements[name] += 1
-        rules = replace(self._rules(), slower=math.inf, errors=None)
-        judged = judge(new, others, rules, FALSE_ALARMS / 2 ** (self._early_judgements[name] + 1))
-        return judged if judged.verdict is Verdict.FAIL else Judgement(Verdict.UNDECIDED, self._figures(new))
+        since, false_alarms = self._bake_began[name].time, self._false_alarms[name]
+        rules = self._rules() if times else replace(self._rules(), limits=None)
+        new, others = self._evidence([name], since, parts=1)
+        if suspected(new.all, others.all, rules, false_alarms):
+            judged = judge(*self._evidence([name], since), rules, false_alarms, early=True)
+            if judged.verdict is Verdict.FAIL:
+                return judged
+        return Judgement(Verdict.UNDECIDED, figures(new, others))
 
     async def verdict(self, names: Sequence[str]) -> Judgement:
         """Judge one node that has baked, or a whole wave."""
         await self._watch.look()
         if problem := self._outage(names):
             return Judgement(Verdict.EVERYWHERE, problem)
-        new, others = self._evidence(names, min(self._bake_began[name].time for name in names))
-        judged = judge(new, others, self._rules(), FALSE_ALARMS / 2)
-        return Judgement(judged.verdict, self._figures(new)) if judged.verdict is Verdict.PASS else judged
+        since = min(self._bake_began[name].time for name in names)
+        alone = len(names) == 1
+        false_alarms = self._false_alarms[names[0]] if alone else allowance(next(self._waves))
+        return judge(*self._evidence(names, since), self._rules(), false_alarms)
 
     def down(self, name: str) -> tuple[Server, ...]:
         """The servers of a node that HAProxy finds down now, and did not when its bake began."""
@@ -196,6 +204,7 @@ class Jury:
             self._name(list(servers)),
             tuple(tuple(summed(b.totals, own, a.totals) for a, b in parts) for own in servers.values()),
             sum(before, Counters()),
+            seconds=parts[-1][1].time - parts[0][0].time if parts else 0.0,
         )
 
     def _name(self, names: Sequence[str]) -> str:
@@ -208,9 +217,6 @@ class Jury:
 
     def _old(self, name: str) -> str:
         return self._previous.get(name) or RELEASE_BEFORE
-
-    def _figures(self, new: Seen) -> str:
-        return f"{new.all.failed:,} errors of {new.all.asked:,}"
 
 
 def _cut(looks: Sequence[Look], parts: int) -> list[tuple[Look, Look]]:

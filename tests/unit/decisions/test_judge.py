@@ -65,7 +65,7 @@ def test_against_others_that_are_well(new: tuple[Counters, ...], expected: Verdi
 
 def test_others_that_vary_excuse_more() -> None:
     """Where bursts are usual, what would be bad among even nodes is not."""
-    new = parts(500, 20)
+    new = parts(500, 30)
     even = old(parts(500, 5), parts(500, 5))
     uneven = old(parts(500, 0), (*parts(400)[:4], Counters(100, 10, 0, 0, 1000.0)))
     assert verdict(new, even).verdict is Verdict.FAIL
