@@ -33,8 +33,8 @@ def kinds(limits: Limits | None) -> Iterator[Kind]:
         lambda name, count, times: f"{name} answered {counted('connections that failed', count)}",
     )
     if limits is not None:
-        yield _slow(lambda seen: (seen.over_p99, seen.timed), limits.p99, 0.99)
-        yield _slow(lambda seen: (seen.over_p95, seen.timed), limits.p95, 0.95)
+        yield _slow(lambda seen: (seen.over_p99, seen.timed), limits.p99)
+        yield _slow(lambda seen: (seen.over_p95, seen.timed), limits.p95)
 
 
 def failing(seen: Counters) -> Count:
@@ -58,18 +58,18 @@ def percent(fraction: float) -> str:
     return f"{fraction:.1%}".replace("%", " %")
 
 
-def slowest(times: Times, fraction: float = 0.99) -> str:
-    """`p99 1.9 s`."""
-    return f"p{100 * fraction:.0f} {_took(quantile(times, fraction))}"
+def p99(times: Times) -> str:
+    """The time within which 99 of 100 answers came: `1.9 s`."""
+    return _took(quantile(times, 0.99))
 
 
-def _slow(of: Callable[[Counters], Count], limit: float, fraction: float) -> Kind:
-    """Answers that took longer than `limit` milliseconds, which `fraction` of the old release's do not."""
+def _slow(of: Callable[[Counters], Count], limit: float) -> Kind:
+    """Answers that took longer than `limit` milliseconds."""
 
     def clause(name: str, count: Count, times: Times) -> str:
         bad, all_of = count
         share = percent(bad / all_of if all_of else 0.0)
-        some = f"({bad:,} of {all_of:,}; {slowest(times, fraction)})"
+        some = f"({bad:,} of {all_of:,}; p99 {p99(times)})"
         return f"{name} took over {_took(limit)} for {share} of answers {some}"
 
     return Kind(of, 1 / 8, clause, at_first=True)

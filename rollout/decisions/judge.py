@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from functools import cached_property
 
-from rollout.decisions.count_kinds import Kind, counted, failing, kinds, percent, slowest, unconnected
+from rollout.decisions.count_kinds import Kind, counted, failing, kinds, p99, percent, unconnected
 from rollout.decisions.counter_totals import AVERAGED_ANSWERS
 from rollout.decisions.evidence import Count, evidence, unevenness
 from rollout.decisions.times import NOTICEABLE, Limits, Times
@@ -163,8 +163,8 @@ def outage(new: Seen, others: Seen) -> str:
 
 def figures(new: Seen, others: Seen) -> str:
     """What users got from the new release: `3 errors of 2,410, p99 0.2 s against 0.2 s`."""
-    p99 = f", {slowest(new.times)} against {slowest(others.times)[4:]}" if new.times and others.times else ""
-    return f"{new.all.failed:,} errors of {new.all.asked:,}{p99}"
+    both = f", p99 {p99(new.times)} against {p99(others.times)}" if new.times and others.times else ""
+    return f"{new.all.failed:,} errors of {new.all.asked:,}{both}"
 
 
 def _worse(kind: Kind, new: Seen, others: Seen, false_alarms: float, *, early: bool) -> str:

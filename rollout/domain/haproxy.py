@@ -251,6 +251,31 @@ class ServerState:
 
 
 @dataclass(frozen=True, slots=True)
+class TimedAnswer:
+    """One answer of a server, from HAProxy's log."""
+
+    server: Server
+    milliseconds: int
+    """Time to connect and until the answer began, without the time that the request waited in HAProxy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """A ring in HAProxy's memory, to which it logs requests."""
+
+    name: str
+    lines: int
+    """Lines of it that were read."""
+    answers: tuple[TimedAnswer, ...]
+    """The answers in these lines. None at all means that the format of the log is unknown."""
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether its lines say nothing, since their format is unknown."""
+        return self.lines > 0 and not self.answers
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A client that keeps a session on a server."""
 

@@ -41,7 +41,7 @@ class Bake:
         self._judge = strategy.judge if isinstance(strategy.judge, Judge) else None
         self._pace = min(1.0, max(0.1, self._seconds / 10))
         self._clock = asyncio.get_running_loop().time
-        self._next_look = 0.0
+        self._next_look = self._half_over = 0.0
 
     async def run(self) -> None:
         """Bake the node.
@@ -59,6 +59,7 @@ class Bake:
         async with hearing(self._context, settings, self._seconds, self._log) as opinions:
             await self._jury.bake_begins(self._name)
             end = self._clock() + self._seconds
+            self._half_over = end - self._seconds / 2
             return (
                 await self._trouble_until(lambda: self._clock() >= end, opinions, end)
                 or await self._trouble_at_the_verdict()
@@ -76,8 +77,7 @@ class Bake:
         health = self._context.inventory.health
         while not over():
             wrong = await self._fault()
-            half_over = self._clock() > deadline - self._seconds / 2
-            judged = await self._early_judgement(now=bool(wrong), times=half_over)
+            judged = await self._early_judgement(now=bool(wrong))
             if judged.verdict is Verdict.EVERYWHERE:
                 return judged.reason
             bad = opinions.bad
@@ -106,13 +106,15 @@ class Bake:
             wrong = str(error)
         return f"{self._context.fill(health.http)} did not stay healthy: {wrong}" if wrong else ""
 
-    async def _early_judgement(self, *, now: bool, times: bool) -> Judgement:
-        """The jury's judgement so far, once in a while, or `now`. `times` says whether slow answers count: a
-        good release may give them at first."""
+    async def _early_judgement(self, *, now: bool) -> Judgement:
+        """The jury's judgement so far, once in a while, or `now`.
+
+        Slow answers count when half of the bake is over: a good release may give them at first.
+        """
         if self._clock() < self._next_look and not now:
             return Judgement(Verdict.UNDECIDED)
         self._next_look = self._clock() + self._pace
-        judged = await self._jury.look(self._name, times=times)
+        judged = await self._jury.look(self._name, times=self._clock() >= self._half_over)
         if judged.verdict is Verdict.UNDECIDED:
             self._log.progress(judged.reason)
         return judged
