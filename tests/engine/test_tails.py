@@ -1,4 +1,4 @@
-"""Releases of which some answers take long, behind real HAProxy that logs to a ring. Their means look well."""
+"""Releases whose slowest answers take longer, though not on average, behind real HAProxy."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rollout.domain import Completed, Outcome
+from rollout.engine.checks.on_tails import tails_findings
 from rollout.events import Halted, StepFinished, Warned
 from tests.support.rolling import Rolling, rolling
 from tests.support.until import until
@@ -51,6 +52,8 @@ async def test_without_a_ring_its_means_hide_it(haproxy_binary: Path) -> None:
     """The same release passes where HAProxy logs no requests to a ring: so it is the ring that shows it."""
     async with rolling(haproxy_binary, 4, new_release="2", strategy={**BAKED, "bake": "2s"}) as it:
         take_long(it, slow_every=33)
+        (finding,) = await tails_findings(it.site)
+        assert "HAProxy logs requests to no ring" in finding.text
         async with crowd(it.here.balancers[0], "shop", size=12):
             assert await it.deployment.run() is Outcome.DONE
 
@@ -60,7 +63,10 @@ async def test_a_good_release_passes_by_its_tails(haproxy_binary: Path) -> None:
     rolled: Any = {"new_release": "2", "strategy": {**BAKED, "bake": "3s"}}
     async with rolling(haproxy_binary, 3, **rolled, settings=LOGGED, ring=RING) as it:
         take_long(it, slow_every=0)
-        async with crowd(it.here.balancers[0], "shop", size=12):
+        async with crowd(it.here.balancers[0], "shop", size=12) as seen:
+            await until(lambda: seen.total > 20, "lines in the ring")
+            (finding,) = await tails_findings(it.site)
+            assert finding.text == "the judge compares p95 and p99, too, by ring requests"
             assert await it.deployment.run() is Outcome.DONE
         baked = [event.detail for event in it.here.told(StepFinished) if event.step == "bake"]
         assert len(baked) == 3
@@ -75,6 +81,7 @@ async def test_a_log_that_cannot_be_read_is_told_once(haproxy_binary: Path) -> N
         async with crowd(it.here.balancers[0], "shop", size=4, pause=0.01):
             assert await it.deployment.run() is Outcome.DONE
         (warned,) = it.here.told(Warned)
+        assert [warned.message] == [f"lb1: {finding.text}" for finding in await tails_findings(it.site)]
         assert warned.message.startswith(
             "lb1: the log in ring requests has a format that rollout cannot read"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence

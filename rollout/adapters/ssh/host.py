@@ -104,8 +104,8 @@ class SshHost(ShellHost):
     async def stream(self, path: str, request: bytes) -> AsyncGenerator[bytes, None]:
         """The answer to `request` from a UNIX socket on the host as it comes, until it ends or breaks.
 
-        An empty piece comes after each second of silence. Raises ForwardingForbidden where an earlier query has
-        shown that sshd may not connect to sockets, HostError, and the errors of `connect`.
+        An empty piece comes after each second of silence. Raises ForwardingForbidden where an earlier query
+        has shown that sshd may not connect to sockets, HostError, and the errors of `connect`.
         """
         with self._named():
             await self._link.open()

@@ -150,8 +150,7 @@ def test_slow_tails(slow: tuple[int, ...], expected: Verdict) -> None:
 
 
 def test_an_early_look_finds_what_is_bad_without_five_seconds_of_it() -> None:
-    """Errors alone are found after six seconds, not after four. Nothing passes early, and a limit of one's own
-    waits."""
+    """Errors alone are found after six seconds, not after four. Nothing passes early."""
     others = old()
     for seconds, failed, expected in ((6, 100, "fail"), (4, 100, "undecided"), (20, 0, "undecided")):
         new = Seen("web1 on 2", (tuple(Counters(10, failed // 10) for _ in range(10)),), seconds=seconds)
