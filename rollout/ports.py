@@ -6,7 +6,7 @@ All times are in seconds. Errors that any method of a Protocol raises are named 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -18,8 +18,10 @@ from rollout.domain import (
     LockRequests,
     LockState,
     Reading,
+    Ring,
     Server,
     Session,
+    TimedAnswer,
 )
 from rollout.events import Event, Record
 
@@ -55,6 +57,17 @@ class LoadBalancer(Protocol):
         """The sessions on `servers`, oldest first; for the `named` oldest also what they do.
 
         HAProxy spends 10 µs on each session that it has, on whatever server.
+        """
+        ...
+
+    async def ring(self) -> Ring | None:
+        """The ring to which HAProxy logs requests, with its latest answers; `None` where there is none."""
+        ...
+
+    def answers(self, ring: str) -> AsyncGenerator[Sequence[TimedAnswer], None]:
+        """The answers that are logged to a ring from now on: all, or a fair sample where they are many.
+
+        It ends with HAProxy's process, and when the connection breaks. Raises NoStream.
         """
         ...
 

@@ -68,7 +68,7 @@ BUGS = (
     Bug(
         "A release that is worse for users is stopped at its first node.",
         "decisions/judge.py",
-        "if worse := _worse(what, ratio, new, others, false_alarms / len(_RATIOS)):",
+        "if worse := _worse(kind, new, others, false_alarms * kind.share, early=early):",
         "if worse := '':",
         "unit/decisions/test_judge.py",
     ),

@@ -1,29 +1,38 @@
 """The judgement on a release: whether it answers users as well as the old one. Counters in, a verdict out.
 
-Fractions are compared by Fisher's exact test, which works for any number of requests. Errors also come in
-bursts, on good releases: if the others differ among themselves by more than chance, each error counts for
-less, and a release must be worse most of the time. A difference must also matter: at least half a percent,
-and twice as many."""
+Fractions of bad answers are compared by `evidence.py`, which holds for any number of requests and of looks.
+Errors also come in bursts, on good releases: if the others differ among themselves by more than chance, each
+error counts for less, and a release must be worse without the worst part of the time, too. A difference must
+also matter: at least half a percent, and twice as many. All of this only takes evidence away."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
+from functools import cached_property
 
+from rollout.decisions.count_kinds import Kind, counted, failing, kinds, p99, percent, unconnected
 from rollout.decisions.counter_totals import AVERAGED_ANSWERS
+from rollout.decisions.evidence import Count, evidence, unevenness
+from rollout.decisions.times import NOTICEABLE, Limits, Times
 from rollout.domain import Counters
 
 FALSE_ALARMS = 0.001
-"""Fraction of nodes with a good release that may be judged bad for their errors."""
+"""Fraction of deployments of a good release in which it may be judged bad by what is counted."""
 _EXCESS, _TIMES = 0.005, 2.0
 """How much worse a fraction must be to matter: the difference of the two, and their ratio."""
+_WORST, _WORST_SECONDS = 0.5, 5.0
+"""The worst part of the time, which is left out to see if a release is worse without it: a fraction, and at
+least so many seconds while it bakes."""
+_REST = 1.0
+"""The evidence that must be left without the worst part of the time."""
+_NEARLY = 0.8
+"""How much of the evidence sums must show: shares that changed in between may hide the rest."""
 _OUTAGE = 0.05
 """Difference of fractions by which the others must have become worse to have a problem of their own."""
-_NOTICEABLE = 5.0
-"""Milliseconds by which an answer must be slower to matter."""
 _FEW = 10
 """Requests below which their fraction says nothing."""
 
@@ -49,9 +58,11 @@ class Rules:
     """Ratio of mean times, new to old, from which on a release is too slow."""
     min_requests: int = 100
     """Requests of the new release below which it cannot pass."""
+    limits: Limits | None = None
+    """The times from which on an answer is slow; `None` where the times of single answers are not known."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Seen:
     """Answers of a group of nodes, in consecutive parts of the same time."""
 
@@ -61,13 +72,17 @@ class Seen:
     """Counters of each node in each part."""
     before: Counters = field(default_factory=Counters)
     """Counters from before the first part, as far back as HAProxy remembers, of all nodes together."""
+    times: Times = field(default_factory=dict)
+    """Times of single answers, of all nodes in all parts together."""
+    seconds: float = math.inf
+    """Length of all parts together."""
 
-    @property
+    @cached_property
     def all(self) -> Counters:
         """Counters of all nodes in all parts together."""
-        return sum((part for parts in self.nodes for part in parts), Counters())
+        return sum(self.parts, Counters())
 
-    @property
+    @cached_property
     def parts(self) -> tuple[Counters, ...]:
         """Counters of all nodes together, in each part."""
         return tuple(sum(parts, Counters()) for parts in zip(*self.nodes, strict=True))
@@ -81,96 +96,132 @@ class Judgement:
     reason: str = ""
 
 
-_Ratio = Callable[[Counters], tuple[int, int]]
-"""Gives how many requests (or connections) were bad, of how many."""
-
-
-def _failing(seen: Counters) -> tuple[int, int]:
-    return seen.failed, seen.asked
-
-
-def _unconnected(seen: Counters) -> tuple[int, int]:
-    return seen.failed_connections, seen.asked + seen.failed_connections
-
-
-_RATIOS: tuple[tuple[str, _Ratio], ...] = (("errors", _failing), ("connections that failed", _unconnected))
-
-
-def judge(new: Seen, others: Seen, rules: Rules, false_alarms: float = FALSE_ALARMS) -> Judgement:
+def judge(
+    new: Seen, others: Seen, rules: Rules, false_alarms: float = FALSE_ALARMS, *, early: bool = False
+) -> Judgement:
     """The judgement on `new`, compared with `others`.
 
-    `false_alarms` is the fraction of good releases that may be judged bad by this look. Without `others`, the
-    new release is compared with what its own servers answered before.
+    `false_alarms` is the fraction of good releases that may be judged bad, by this look and all others at the
+    same nodes together. An `early` look is one at a bake that is not over: nothing passes by it. Without
+    `others`, the new release is compared with what its own servers answered before.
     """
     if not others.nodes or not others.all.asked:
         others = Seen(f"the release before it on {new.name.partition(' on ')[0]}", ((new.before,),))
     elif problem := outage(new, others):
         return Judgement(Verdict.EVERYWHERE, problem)
-    for what, ratio in _RATIOS:
-        if worse := _worse(what, ratio, new, others, false_alarms / len(_RATIOS)):
+    for kind in kinds(rules.limits):
+        if worse := _worse(kind, new, others, false_alarms * kind.share, early=early):
             return Judgement(Verdict.FAIL, worse)
+    if early:
+        return Judgement(Verdict.UNDECIDED)
     if too_much := _above(new, rules):
         return Judgement(Verdict.FAIL, too_much)
     if slower := _slower(new, others, rules):
         return Judgement(Verdict.FAIL, slower)
-    asked = _unconnected(new.all)[1]
+    asked = unconnected(new.all)[1]
     if asked < rules.min_requests:
         reason = f"{new.name} got {asked} of the {rules.min_requests} requests needed to judge it"
         return Judgement(Verdict.UNDECIDED, reason)
-    return Judgement(Verdict.PASS, f"{_counted('errors', _failing(new.all))}")
+    return Judgement(Verdict.PASS, figures(new, others))
+
+
+def allowance(number: int) -> float:
+    """The false alarms that one bake of a deployment may raise, or one wave; both are counted from 1.
+
+    Half of all are for its bakes and half for its waves, however many it has.
+    """
+    return FALSE_ALARMS / 2 / (number * (number + 1))
+
+
+def suspected(new: Counters, others: Counters, rules: Rules, false_alarms: float) -> bool:
+    """Whether sums over all the time may be evidence enough, so that `judge` has to look at its parts."""
+    if not others.asked:
+        return True
+    for kind in kinds(rules.limits):
+        (bad, of), (their_bad, their_of) = counts = kind.of(new), kind.of(others)
+        if bad * their_of > their_bad * of and evidence([counts]) > _NEARLY * _enough(
+            false_alarms * kind.share
+        ):
+            return True
+    return False
 
 
 def outage(new: Seen, others: Seen) -> str:
     """The problem that the other nodes have themselves, as a sentence; empty if they have none."""
-    bad, of = _failing(others.all)
-    was, among = _failing(others.before)
+    bad, of = failing(others.all)
+    was, among = failing(others.before)
     usual = was / among if among >= _FEW else 0.0
     if of < _FEW or bad / of < usual + _OUTAGE or bad / of < usual * _TIMES:
         return ""
-    if among >= _FEW and _chance(bad, of, was, among) > FALSE_ALARMS:
+    if among >= _FEW and evidence([((bad, of), (was, among))]) < _enough(FALSE_ALARMS):
         return ""
     return (
-        f"{others.name} answers {_counted('errors', (bad, of))}, and did not before; "
-        f"{new.name} {_counted('errors', _failing(new.all))}"
+        f"{others.name} answers {counted('errors', (bad, of))}, and did not before; "
+        f"{new.name} {counted('errors', failing(new.all))}"
     )
 
 
-def _worse(what: str, ratio: _Ratio, new: Seen, others: Seen, false_alarms: float) -> str:
+def figures(new: Seen, others: Seen) -> str:
+    """What users got from the new release: `3 errors of 2,410, p99 0.2 s against 0.2 s`."""
+    both = f", p99 {p99(new.times)} against {p99(others.times)}" if new.times and others.times else ""
+    return f"{new.all.failed:,} errors of {new.all.asked:,}{both}"
+
+
+def _worse(kind: Kind, new: Seen, others: Seen, false_alarms: float, *, early: bool) -> str:
     """How much worse the new release is, as a sentence; empty if it is not."""
-    bad, of = ratio(new.all)
-    their_bad, their_of = ratio(others.all)
-    if of < _FEW or their_of < _FEW:
+    ours, theirs = kind.of(new.all), kind.of(others.all)
+    if ours[1] < _FEW or theirs[1] < _FEW:
         return ""
-    usual = their_bad / their_of
-    if not (_matters(bad, of, usual) and _matters(*_without_bursts(ratio, new), usual)):
+    parts = [kind.of(part) for part in new.parts]
+    their_parts = [kind.of(part) for part in others.parts]
+    usual = theirs[0] / theirs[1]
+    uneven = unevenness([[kind.of(part) for part in node] for node in others.nodes])
+    if (
+        not _matters(ours, usual)
+        or _evidence(parts, their_parts) / uneven < _enough(false_alarms)
+        or not _most_of_the_time(parts, theirs, new.seconds if early else math.inf)
+        or (kind.at_first and not all(_matters(kind.of(third), usual) for third in _thirds(new.parts)))
+    ):
         return ""
-    uneven = _unevenness(ratio(part) for parts in others.nodes for part in parts)
-    chance = _chance(
-        int(bad / uneven), round(of / uneven), math.ceil(their_bad / uneven), round(their_of / uneven)
-    )
-    if chance > false_alarms:
-        return ""
-    there = _counted(what, (their_bad, their_of))
-    return f"{new.name} answered {_counted(what, (bad, of))} where {others.name} answered {there}"
+    return f"{kind.clause(new.name, ours, new.times)} where {kind.clause(others.name, theirs, others.times)}"
 
 
-def _matters(bad: int, of: int, usual: float) -> bool:
+def _enough(false_alarms: float) -> float:
+    return -math.log(false_alarms)
+
+
+def _evidence(parts: Sequence[Count], their_parts: Sequence[Count]) -> float:
+    """The evidence of all parts; by their sums where the two were not counted at the same time."""
+    if len(parts) != len(their_parts):
+        return evidence([(_sum(parts), _sum(their_parts))])
+    return evidence(zip(parts, their_parts, strict=True))
+
+
+def _matters(count: Count, usual: float) -> bool:
+    bad, of = count
     return of > 0 and bad / of >= max(usual + _EXCESS, usual * _TIMES)
 
 
-def _without_bursts(ratio: _Ratio, seen: Seen) -> tuple[int, int]:
-    """The ratio over the better parts, which are just more than half of them."""
-    parts = sorted((ratio(part) for part in seen.parts), key=lambda part: part[0] / max(1, part[1]))
-    rest = parts[: len(parts) // 2 + 1]
-    return sum(bad for bad, _ in rest), sum(of for _, of in rest)
+def _most_of_the_time(parts: Sequence[Count], theirs: Count, seconds: float) -> bool:
+    """Whether there is evidence without the worst parts, and a difference that matters."""
+    left = 1 - max(_WORST, min(1.0, _WORST_SECONDS / seconds))
+    best_first = sorted(parts, key=lambda part: part[0] / max(1, part[1]))
+    rest = _sum(best_first[: math.ceil(len(parts) * left)])
+    total = sum(of for _, of in parts)
+    as_many = round(theirs[0] * rest[1] / total), round(theirs[1] * rest[1] / total)
+    return _matters(rest, theirs[0] / theirs[1]) and evidence([(rest, as_many)]) >= _REST
+
+
+def _sum(counts: Sequence[Count]) -> Count:
+    return sum(bad for bad, _ in counts), sum(of for _, of in counts)
 
 
 def _above(new: Seen, rules: Rules) -> str:
-    bad, of = _failing(new.all)
+    bad, of = failing(new.all)
     if rules.errors is None or of < rules.min_requests or bad / of <= rules.errors:
         return ""
-    allowed = _percent(rules.errors)
-    return f"{new.name} answered {_counted('errors', (bad, of))}, and the limit is {allowed}"
+    allowed = percent(rules.errors)
+    return f"{new.name} answered {counted('errors', (bad, of))}, and the limit is {allowed}"
 
 
 def _slower(new: Seen, others: Seen, rules: Rules) -> str:
@@ -185,7 +236,7 @@ def _slower(new: Seen, others: Seen, rules: Rules) -> str:
     usual = _usual_ratio(new.before, others.before)
     for ours, theirs in parts:
         # HAProxy shows its average in whole milliseconds: one may be missing for each averaged answer.
-        noticeable = max(_NOTICEABLE, AVERAGED_ANSWERS / ours.requests)
+        noticeable = max(NOTICEABLE, AVERAGED_ANSWERS / ours.requests)
         if _mean(ours) < max(_mean(theirs) * rules.slower * usual, _mean(theirs) * usual + noticeable):
             return ""
     there = f"{others.name} took {_mean(others.all):.0f} ms"
@@ -207,44 +258,6 @@ def _usual_ratio(ours: Counters, theirs: Counters) -> float:
 def _mean(seen: Counters) -> float:
     """Milliseconds until an answer, on average."""
     return seen.milliseconds / seen.requests if seen.requests else 0.0
-
-
-def _unevenness(ratios: Iterable[tuple[int, int]]) -> float:
-    """How many times more the ratios vary than they would by chance, at least 1."""
-    cells = [(bad, of) for bad, of in ratios if of]
-    total = sum(of for _, of in cells)
-    usual = sum(bad for bad, _ in cells) / total if total else 0.0
-    if len(cells) < 2 or not 0 < usual < 1:
-        return 1.0
-    varied = sum((bad - of * usual) ** 2 / (of * usual * (1 - usual)) for bad, of in cells)
-    return max(1.0, varied / (len(cells) - 1))
-
-
-def _chance(bad: int, of: int, their_bad: int, their_of: int) -> float:
-    """Probability that at least so many of ours are bad if both groups are alike: Fisher's exact test."""
-    total, all_bad = of + their_of, bad + their_bad
-    most = min(of, all_bad)
-
-    def ways(ours: int) -> float:
-        return _choose(of, ours) + _choose(their_of, all_bad - ours) - _choose(total, all_bad)
-
-    return min(1.0, sum(math.exp(ways(ours)) for ours in range(bad, most + 1) if all_bad - ours <= their_of))
-
-
-def _choose(of: int, some: int) -> float:
-    """The logarithm of the binomial coefficient."""
-    return math.lgamma(of + 1) - math.lgamma(some + 1) - math.lgamma(of - some + 1)
-
-
-def _counted(what: str, ratio: tuple[int, int]) -> str:
-    """`7.9 % errors (38 of 481)`."""
-    bad, of = ratio
-    return f"{_percent(bad / of if of else 0.0)} {what} ({bad:,} of {of:,})"
-
-
-def _percent(fraction: float) -> str:
-    """`7.9 %` for 0.079."""
-    return f"{fraction:.1%}".replace("%", " %")
 
 
 def joined(names: Sequence[str]) -> str:

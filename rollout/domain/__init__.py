@@ -14,9 +14,11 @@ from rollout.domain.haproxy import (
     Counters,
     OperationalState,
     Reading,
+    Ring,
     Server,
     ServerState,
     Session,
+    TimedAnswer,
 )
 from rollout.domain.lock import LockHolder, LockRequests, LockState
 from rollout.domain.server_before import ServerBefore, Standing
@@ -35,6 +37,7 @@ __all__ = [
     "OperationalState",
     "Outcome",
     "Reading",
+    "Ring",
     "RuntimeSocket",
     "Server",
     "ServerBefore",
@@ -45,5 +48,6 @@ __all__ = [
     "Standing",
     "Step",
     "TcpSocket",
+    "TimedAnswer",
     "UnixSocket",
 ]

@@ -116,6 +116,12 @@ class Counters:
     cut: int = 0
     """Answers that broke off. HAProxy counts some of `broken` among them, depending on its version and on the
     moment at which a server went away."""
+    timed: int = 0
+    """Requests among `requests` whose time is known one by one, from HAProxy's log."""
+    over_p95: int = 0
+    """Requests among `timed` that took much longer than 95 % of the old release's."""
+    over_p99: int = 0
+    """Requests among `timed` that took much longer than 99 % of the old release's."""
 
     def __add__(self, other: Counters) -> Counters:
         return Counters(
@@ -125,6 +131,9 @@ class Counters:
             self.failed_connections + other.failed_connections,
             self.milliseconds + other.milliseconds,
             self.cut + other.cut,
+            self.timed + other.timed,
+            self.over_p95 + other.over_p95,
+            self.over_p99 + other.over_p99,
         )
 
     def __sub__(self, other: Counters) -> Counters:
@@ -135,6 +144,9 @@ class Counters:
             self.failed_connections - other.failed_connections,
             self.milliseconds - other.milliseconds,
             self.cut - other.cut,
+            self.timed - other.timed,
+            self.over_p95 - other.over_p95,
+            self.over_p99 - other.over_p99,
         )
 
     @property
@@ -239,6 +251,31 @@ class ServerState:
         """
         unresolved = self.address == "-" and AdminState.RESOLUTION_MAINT in self.admin
         return unresolved or (self.address in _ANY_ADDRESS and self.admin.in_maintenance)
+
+
+@dataclass(frozen=True, slots=True)
+class TimedAnswer:
+    """One answer of a server, from HAProxy's log."""
+
+    server: Server
+    milliseconds: int
+    """Time to connect and until the answer began, without the time that the request waited in HAProxy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """A ring in HAProxy's memory, to which it logs requests."""
+
+    name: str
+    lines: int
+    """Lines of it that were read."""
+    answers: tuple[TimedAnswer, ...]
+    """The answers in these lines. None at all means that the format of the log is unknown."""
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether its lines say nothing, since their format is unknown."""
+        return self.lines > 0 and not self.answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class Balancer:
         *,
         settings: Sequence[str] = (),
         global_settings: Sequence[str] = (),
+        ring: Sequence[str] | None = None,
         within: Sequence[str] = (),
         with_master: bool = False,
         state_file: Path | None = None,
@@ -54,6 +55,8 @@ class Balancer:
         self.settings = tuple(settings)
         """Further lines of `defaults`."""
         self.global_settings = tuple(global_settings)
+        self.ring = ring
+        """Lines of a ring `requests`, to which `settings` may send the log; `None` for no ring."""
         self.folder = Path(tempfile.mkdtemp(prefix="lb-"))
         self.state_file = state_file or self.folder / "state"
         """What a new process takes its servers' states from."""
@@ -174,6 +177,7 @@ class Balancer:
         lines += [
             f"  stats socket ipv4@{self.host}:{TCP_SOCKET_PORT} level admin",
             f"  server-state-file {self.state_file}",
+            *(["ring requests", *(f"  {line}" for line in self.ring)] if self.ring is not None else []),
             "defaults",
             "  mode http",
             "  load-server-state-from-file global",

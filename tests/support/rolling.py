@@ -126,14 +126,19 @@ async def rolling(
     found: Mapping[str, Sequence[str]] | None = None,
     include_out_of_rotation: bool = False,
     arrange: Callable[[Shop], Awaitable[None]] | None = None,
+    settings: Sequence[str] = (),
+    ring: Sequence[str] | None = None,
     **sections: Any,
 ) -> AsyncIterator[Rolling]:
     """A shop whose nodes are about to be rolled; `sections` are the inventory's.
 
     `zones` has a letter for each node. An earlier deployment has `left_out` some of them. `found` is what an
-    operator told each load balancer before, and `arrange` does what else is to be so before.
+    operator told each load balancer before, and `arrange` does what else is to be so before. `settings` and
+    `ring` are as `Balancer` takes them.
     """
-    async with shop(binary, backends or backend(nodes), nodes=nodes, balancers=balancers) as here:
+    async with shop(
+        binary, backends or backend(nodes), nodes=nodes, balancers=balancers, settings=settings, ring=ring
+    ) as here:
         hosts = {name: AppHost(app) for name, app in here.apps.items()}
         for (name, app), zone in zip(here.apps.items(), zones, strict=False):
             sections.setdefault("nodes", {})[name] = {"host": app.host, "ssh": "local", "zone": zone}

@@ -41,6 +41,8 @@ class WebApp:
         """Every so many answers is a 500; 0 is none."""
         self.delay = 0.0
         """Seconds that each answer takes, but for those of pages."""
+        self.slow_every = 0
+        """Every so many answers takes ten times as long; 0 is none."""
         self.draining_file: Path | None = None
         """While it exists, `/_status` answers 404."""
         self.up = True
@@ -98,7 +100,8 @@ class WebApp:
         if not self.up:
             self.early.append(target)
             return Page(503, "not up yet")
-        await asyncio.sleep(self.delay)
+        slow = self.slow_every and self.requests[url.path] % self.slow_every == 0
+        await asyncio.sleep(self.delay * (10 if slow else 1))
         if self.error_every and self.requests[url.path] % self.error_every == 0:
             return Page(500, "broken")
         if url.path == "/hold":

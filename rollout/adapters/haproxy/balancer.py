@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 
 from rollout.adapters.haproxy.console import Console, lines
 from rollout.adapters.haproxy.master import Master
@@ -17,9 +17,10 @@ from rollout.adapters.haproxy.replies import (
     parse_states,
     require_success,
 )
+from rollout.adapters.haproxy.ring import Rings
 from rollout.adapters.haproxy.sessions import parse_sessions, what_it_does
 from rollout.adapters.haproxy.transport import Transport
-from rollout.domain import Reading, Server, Session
+from rollout.domain import Reading, Ring, Server, Session, TimedAnswer
 from rollout.errors import CommandRejected
 
 _BACKENDS_AND_SERVERS = 6
@@ -39,6 +40,7 @@ class HAProxy:
         self._focus: frozenset[str] = frozenset()
         self._numbers: dict[str, int] = {}
         self._process = (0, 0)
+        self._rings = Rings(name, transport, lambda: self._process)
 
     @property
     def name(self) -> str:
@@ -75,6 +77,12 @@ class HAProxy:
             for (_, session), detail in zip(oldest_first, details, strict=False)
         ]
         return [*detailed, *(session for _, session in oldest_first[named:])]
+
+    async def ring(self) -> Ring | None:
+        return await self._rings.best(await self._console.ask("show events"))
+
+    def answers(self, ring: str) -> AsyncGenerator[Sequence[TimedAnswer], None]:
+        return self._rings.answers(ring)
 
     async def level(self) -> str:
         return parse_level(self._name, await self._console.ask("show cli level"))

@@ -20,6 +20,7 @@ from rollout.engine.checks.on_load_balancer import (
     socket_finding,
 )
 from rollout.engine.checks.on_node import node_findings
+from rollout.engine.checks.on_tails import tails_findings
 from rollout.engine.checks.standing_now import standings_now
 from rollout.engine.configuration import Unreadable, read_configuration
 from rollout.engine.site import Site, Survey, survey
@@ -48,6 +49,7 @@ async def check(site: Site, nodes: Sequence[str]) -> list[Finding]:
         *_proof(site),
         *await judge_pages(site, pages, seen),
         *servers,
+        *await tails_findings(site),
     ]
 
 

@@ -41,7 +41,7 @@ class Bake:
         self._judge = strategy.judge if isinstance(strategy.judge, Judge) else None
         self._pace = min(1.0, max(0.1, self._seconds / 10))
         self._clock = asyncio.get_running_loop().time
-        self._next_look = 0.0
+        self._next_look = self._half_over = 0.0
 
     async def run(self) -> None:
         """Bake the node.
@@ -59,6 +59,7 @@ class Bake:
         async with hearing(self._context, settings, self._seconds, self._log) as opinions:
             await self._jury.bake_begins(self._name)
             end = self._clock() + self._seconds
+            self._half_over = end - self._seconds / 2
             return (
                 await self._trouble_until(lambda: self._clock() >= end, opinions, end)
                 or await self._trouble_at_the_verdict()
@@ -106,11 +107,14 @@ class Bake:
         return f"{self._context.fill(health.http)} did not stay healthy: {wrong}" if wrong else ""
 
     async def _early_judgement(self, *, now: bool) -> Judgement:
-        """The jury's judgement so far. The jury decides when, unless `now` is set."""
+        """The jury's judgement so far, once in a while, or `now`.
+
+        Slow answers count when half of the bake is over: a good release may give them at first.
+        """
         if self._clock() < self._next_look and not now:
             return Judgement(Verdict.UNDECIDED)
         self._next_look = self._clock() + self._pace
-        judged = await self._jury.look(self._name)
+        judged = await self._jury.look(self._name, times=self._clock() >= self._half_over)
         if judged.verdict is Verdict.UNDECIDED:
             self._log.progress(judged.reason)
         return judged

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from rollout.decisions.counter_totals import Totals, summed
-from rollout.decisions.judge import FALSE_ALARMS, Judgement, Rules, Seen, Verdict, joined, judge, outage
+from rollout.decisions.judge import (
+    Judgement,
+    Rules,
+    Seen,
+    Verdict,
+    allowance,
+    figures,
+    joined,
+    judge,
+    outage,
+    suspected,
+)
 from rollout.decisions.plan import Plan
 from rollout.decisions.users_saw import OTHER_SERVERS, RELEASE_BEFORE, Share, users_saw
 from rollout.domain import Counters, Server, Standing
+from rollout.engine.users.tails import Snapshot
 from rollout.engine.users.watch import Look, Watch
 from rollout.events import Event
 from rollout.inventory.judge import Judge
 
 _PARTS = 10
 """Parts into which the judged time is cut, so that a burst of errors shows as a burst."""
-_FIRST_LOOK = 32
-"""Requests after which a baking node is first judged; then after twice as many, and so on."""
-_EARLIEST = 10.0
-"""Seconds of baking before the first judgement: by then a burst of errors fills less than half of them."""
 _MEASURE = 3
 """Nodes with the old release that suffice to compare with; with fewer, all other nodes are compared with."""
 _RECENT = 5.0
@@ -44,8 +51,12 @@ class Jury:
         self._away: set[str] = set()
         """Nodes that left rotation and have not passed yet: others are not compared with them."""
         self._bake_began: dict[str, Look] = {}
-        self._early_judgements: dict[str, int] = {}
-        """How often each node was judged while it bakes."""
+        self._times_before: dict[str, Snapshot] = {}
+        """The times of answers until the bake of each node began."""
+        self._bakes = itertools.count(1)
+        self._waves = itertools.count(1)
+        self._false_alarms: dict[str, float] = {}
+        """The false alarms that may be raised by the present bake of each node."""
 
     @property
     def sits(self) -> bool:
@@ -56,6 +67,12 @@ class Jury:
     def knows_the_release(self) -> bool:
         """Whether nobody needs to judge, since the nodes go back to what they ran before."""
         return self._plan.back
+
+    def begin_wave(self) -> None:
+        """Fix from which time on the answers of the next wave are slow, by those of the old release."""
+        old = [name for name in self._others(()) if name not in self._entered]
+        servers = [server for name in old for server in self._servers(name)]
+        self._watch.tails.fix_limits(servers, self._rules().slower)
 
     def left(self, name: str) -> None:
         """Note that a node leaves rotation: from now on no other is compared with it."""
@@ -68,38 +85,40 @@ class Jury:
     async def bake_begins(self, name: str) -> None:
         """Note that the bake of a node begins or begins again: nothing from before is judged."""
         self._bake_began[name] = await self._watch.look()
-        self._early_judgements[name] = 0
+        self._times_before[name] = self._watch.tails.snapshot()
+        self._false_alarms[name] = allowance(next(self._bakes))
 
     def passed(self, name: str) -> None:
         """Note that a node ended its roll in rotation: others may be compared with it."""
         self._away.discard(name)
 
-    async def look(self, name: str) -> Judgement:
+    async def look(self, name: str, *, times: bool = False) -> Judgement:
         """Judge a node early, while it bakes: FAIL, EVERYWHERE or UNDECIDED, since a good release passes only
-        after its bake."""
+        after its bake. `times` says whether it is time to judge by slow answers, too."""
+        if self._watch.tails.limits is None:
+            self.begin_wave()  # too few answers came before it
         await self._watch.look()
         if not self.sits:
             return Judgement(Verdict.UNDECIDED)
         if problem := self._outage([name]):
             return Judgement(Verdict.EVERYWHERE, problem)
-        new, others = self._evidence([name], self._bake_began[name].time)
-        asked = new.all.asked + new.all.failed_connections
-        early = self._watch.looks[-1].time < self._bake_began[name].time + _EARLIEST
-        if early or asked < _FIRST_LOOK * 2 ** self._early_judgements[name]:
-            return Judgement(Verdict.UNDECIDED, self._figures(new))
-        self._early_judgements[name] += 1
-        rules = replace(self._rules(), slower=math.inf, errors=None)
-        judged = judge(new, others, rules, FALSE_ALARMS / 2 ** (self._early_judgements[name] + 1))
-        return judged if judged.verdict is Verdict.FAIL else Judgement(Verdict.UNDECIDED, self._figures(new))
+        false_alarms = self._false_alarms[name]
+        rules = self._rules() if times else replace(self._rules(), limits=None)
+        new, others = self._since_bake([name], parts=1)
+        if suspected(new.all, others.all, rules, false_alarms):
+            judged = judge(*self._since_bake([name]), rules, false_alarms, early=True)
+            if judged.verdict is Verdict.FAIL:
+                return judged
+        return Judgement(Verdict.UNDECIDED, figures(new, others))
 
     async def verdict(self, names: Sequence[str]) -> Judgement:
         """Judge one node that has baked, or a whole wave."""
         await self._watch.look()
         if problem := self._outage(names):
             return Judgement(Verdict.EVERYWHERE, problem)
-        new, others = self._evidence(names, min(self._bake_began[name].time for name in names))
-        judged = judge(new, others, self._rules(), FALSE_ALARMS / 2)
-        return Judgement(judged.verdict, self._figures(new)) if judged.verdict is Verdict.PASS else judged
+        alone = len(names) == 1
+        false_alarms = self._false_alarms[names[0]] if alone else allowance(next(self._waves))
+        return judge(*self._since_bake(names), self._rules(), false_alarms)
 
     def down(self, name: str) -> tuple[Server, ...]:
         """The servers of a node that HAProxy finds down now, and did not when its bake began."""
@@ -157,14 +176,21 @@ class Jury:
 
     def _rules(self) -> Rules:
         settings = self._settings or Judge()
-        return Rules(settings.errors, settings.slower, settings.min_requests)
+        return Rules(settings.errors, settings.slower, settings.min_requests, self._watch.tails.limits)
 
     def _outage(self, names: Collection[str]) -> str:
         """The problem that users have with the other nodes now; empty if none."""
         now = self._watch.looks[-1].time
-        return outage(*self._evidence(names, now - _RECENT, parts=1))
+        return outage(*self._evidence(names, now - _RECENT, 1))
 
-    def _evidence(self, names: Collection[str], since: float, *, parts: int = _PARTS) -> tuple[Seen, Seen]:
+    def _since_bake(self, names: Collection[str], *, parts: int = _PARTS) -> tuple[Seen, Seen]:
+        """The answers since the first bake of the named nodes began."""
+        first = min(names, key=lambda name: self._bake_began[name].time)
+        return self._evidence(names, self._bake_began[first].time, parts, self._times_before[first])
+
+    def _evidence(
+        self, names: Collection[str], since: float, parts: int, times_before: Snapshot | None = None
+    ) -> tuple[Seen, Seen]:
         """The answers that users got from the named nodes since a time, and from the nodes to compare them
         with.
 
@@ -182,7 +208,7 @@ class Jury:
         asked = summed(looks[-1].totals, all_old, looks[0].totals).asked if looks else 0
         measure = old if len(old) >= _MEASURE and asked >= self._rules().min_requests else others
         cut = _cut(looks, parts)
-        return self._seen(own, cut), self._seen(measure, cut)
+        return self._seen(own, cut, times_before), self._seen(measure, cut, times_before)
 
     def _others(self, names: Collection[str]) -> list[str]:
         return [n for n in self._plan.placement if n not in names and n not in self._away]
@@ -190,12 +216,20 @@ class Jury:
     def _servers(self, name: str) -> tuple[Server, ...]:
         return self._plan.placement[name]
 
-    def _seen(self, servers: Mapping[str, Collection[Server]], parts: Sequence[tuple[Look, Look]]) -> Seen:
+    def _seen(
+        self,
+        servers: Mapping[str, Collection[Server]],
+        parts: Sequence[tuple[Look, Look]],
+        times_before: Snapshot | None,
+    ) -> Seen:
+        tails, every = self._watch.tails, [server for own in servers.values() for server in own]
         before = (summed(self._watch.before, own) for own in servers.values())
         return Seen(
             self._name(list(servers)),
             tuple(tuple(summed(b.totals, own, a.totals) for a, b in parts) for own in servers.values()),
             sum(before, Counters()),
+            times={} if times_before is None else tails.times(every, times_before),
+            seconds=parts[-1][1].time - parts[0][0].time if parts else 0.0,
         )
 
     def _name(self, names: Sequence[str]) -> str:
@@ -208,9 +242,6 @@ class Jury:
 
     def _old(self, name: str) -> str:
         return self._previous.get(name) or RELEASE_BEFORE
-
-    def _figures(self, new: Seen) -> str:
-        return f"{new.all.failed:,} errors of {new.all.asked:,}"
 
 
 def _cut(looks: Sequence[Look], parts: int) -> list[tuple[Look, Look]]:

@@ -12,6 +12,7 @@ from rollout.engine.halt import Halt
 from rollout.engine.site import Site
 from rollout.engine.users.jury import Jury
 from rollout.engine.users.probing import Probing
+from rollout.engine.users.tails import follow
 from rollout.engine.users.watch import Watch
 from rollout.inventory.judge import Judge
 
@@ -23,7 +24,8 @@ class Users:
         site, plan = deployment.site, deployment.plan
         probe = site.inventory.probe
         self._record = deployment.record
-        self._watch = Watch(site.load_balancers.values())
+        self._load_balancers = site.load_balancers.values()
+        self._watch = Watch(self._load_balancers)
         self._probing = Probing(probe, site.public, halt.give_up) if probe else None
         self.jury = Jury(_judge(site, plan), plan, deployment.previous, self._watch)
 
@@ -32,6 +34,9 @@ class Users:
         """Watch what users get, and record it at the end, however that comes about."""
         await self._watch.look()
         tasks = [asyncio.create_task(self._watch.run())]
+        if self.jury.sits:
+            follow_all = [follow(each, self._watch.tails, self._record) for each in self._load_balancers]
+            tasks += map(asyncio.create_task, follow_all)
         if self._probing is not None:
             tasks.append(asyncio.create_task(self._probing.run()))
         try:
@@ -49,6 +54,7 @@ class Users:
     def begin_wave(self) -> None:
         """Judge the nodes of the next wave by what users get from now on."""
         self._watch.forget()
+        self.jury.begin_wave()
 
 
 def _judge(site: Site, plan: Plan) -> Judge | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rollout.decisions.counter_totals import Backend, CounterTotals, Totals
 from rollout.domain import Counters, Reading, Server
+from rollout.engine.users.tails import Tails
 from rollout.errors import LoadBalancerError
 from rollout.ports import LoadBalancer
 
@@ -39,6 +40,7 @@ class Watch:
         self._load_balancers = load_balancers
         self._counters = CounterTotals()
         self._readings: dict[str, Reading] = {}
+        self.tails = Tails()
         self._down_before: frozenset[Server] | None = None
         self.looks: list[Look] = []
         """The looks since the wave began, oldest first."""
@@ -74,8 +76,8 @@ class Watch:
         down = frozenset(state.server for state in states if not state.running)
         if self._down_before is None:
             self._down_before = down
-        now = asyncio.get_running_loop().time()
-        look = Look(now, self._counters.totals, self._counters.answered, down)
+        now, totals = asyncio.get_running_loop().time(), self.tails.added_to(self._counters.totals)
+        look = Look(now, totals, self._counters.answered, down)
         self.looks.append(look)
         del self.looks[:-_KEPT]
         return look

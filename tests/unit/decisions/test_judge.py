@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.decisions.judge import Judgement, Rules, Seen, Verdict, judge
+from rollout.decisions.judge import Judgement, Rules, Seen, Verdict, judge, suspected
+from rollout.decisions.times import Limits
 from rollout.domain import Counters
 
 
@@ -65,7 +66,7 @@ def test_against_others_that_are_well(new: tuple[Counters, ...], expected: Verdi
 
 def test_others_that_vary_excuse_more() -> None:
     """Where bursts are usual, what would be bad among even nodes is not."""
-    new = parts(500, 20)
+    new = parts(500, 30)
     even = old(parts(500, 5), parts(500, 5))
     uneven = old(parts(500, 0), (*parts(400)[:4], Counters(100, 10, 0, 0, 1000.0)))
     assert verdict(new, even).verdict is Verdict.FAIL
@@ -117,3 +118,48 @@ def test_without_others_it_is_measured_by_what_was_before() -> None:
     told = judge(Seen("web1 on 2", (parts(500, 50),), before), nobody, Rules())
     assert told.verdict is Verdict.FAIL
     assert "where the release before it on web1 answered 0.1 % errors (1 of 1,000)" in told.reason
+
+
+def timed(asked: int, slow: tuple[int, ...]) -> tuple[Counters, ...]:
+    """Parts of the same size, in each of which so many answers took longer than twice the p99."""
+    return tuple(Counters(asked, timed=asked, over_p95=each, over_p99=each) for each in slow)
+
+
+@pytest.mark.parametrize(
+    ("slow", "expected"),
+    [
+        ((3, 4, 2, 3, 3, 4), Verdict.FAIL),
+        ((0, 1, 0, 0, 0, 0), Verdict.PASS),
+        ((9, 9, 9, 9, 0, 0), Verdict.PASS),
+        ((30, 0, 0, 0, 0, 0), Verdict.PASS),
+    ],
+    ids=["tails", "few", "warm-up", "burst"],
+)
+def test_slow_tails(slow: tuple[int, ...], expected: Verdict) -> None:
+    """Some answers of a release take long all the time; slow ones at first, or once, do not count."""
+    new = Seen("web1 on 2", (timed(100, slow),), times={80: 582, 87: 18})
+    others = Seen("web2, web3 on 1", (timed(300, (0, 1, 0, 0, 0, 0)),), times={50: 1800})
+    told = judge(new, others, Rules(limits=Limits(300.0, 400.0)))
+    assert told.verdict is expected
+    if expected is Verdict.FAIL:
+        assert told.reason == (
+            "web1 on 2 took over 400 ms for 3.2 % of answers (19 of 600; p99 1.9 s) "
+            "where web2, web3 on 1 took over 400 ms for 0.1 % of answers (1 of 1,800; p99 75 ms)"
+        )
+    assert judge(new, others, Rules()).verdict is Verdict.PASS
+
+
+def test_an_early_look_finds_what_is_bad_without_five_seconds_of_it() -> None:
+    """Errors alone are found after six seconds, not after four. Nothing passes early."""
+    others = old()
+    for seconds, failed, expected in ((6, 100, "fail"), (4, 100, "undecided"), (20, 0, "undecided")):
+        new = Seen("web1 on 2", (tuple(Counters(10, failed // 10) for _ in range(10)),), seconds=seconds)
+        assert judge(new, others, Rules(errors=0.001), early=True).verdict == expected
+
+
+def test_sums_tell_whether_to_look_closer() -> None:
+    """What a judgement finds is suspected by its sums, and what is well is not."""
+    well, bad = old().all, Counters(480, 38)
+    assert suspected(bad, well, Rules(), 0.001)
+    assert not suspected(well, well, Rules(), 0.001)
+    assert suspected(well, Counters(), Rules(), 0.001)
