@@ -6,9 +6,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from rollout.decisions.capacity import WHAT_TO_DO, shortages
+from rollout.decisions.finding import refusals
 from rollout.decisions.progress import NodeProgress
 from rollout.decisions.warmup import server_before
 from rollout.domain import AdminState, Server, ServerBefore, ServerState, Standing, Step
+from rollout.engine.checks.on_configuration import client_findings
 from rollout.engine.checks.standing_now import standings_now
 from rollout.engine.log import Recorder, StepLog, step
 from rollout.engine.site import Site, Survey
@@ -28,6 +30,8 @@ async def drain_node(site: Site, name: str, seen: Survey, record: Recorder, *, a
         problems = shortages(seen.states(), servers, site.inventory.strategy.min_ready)
         if problems and not allow_outage:
             raise StepFailure("; ".join(problems.values()), hint=WHAT_TO_DO)
+        for refusal in refusals(await client_findings(site, [name], seen)):
+            raise StepFailure(f"{refusal.subject}: {refusal.text}", hint=refusal.hint)
         try:
             await rotation.leave(log)
             await rotation.drained(log)

@@ -13,6 +13,7 @@ from rollout.decisions.capacity import with_trackers
 from rollout.decisions.placement import Placement, place
 from rollout.domain import Reading, Server, ServerBefore, ServerState
 from rollout.engine.context import NodeContext, environment
+from rollout.engine.loaded_configuration import LoadedConfiguration
 from rollout.engine.rotation.by_page import PageRotation
 from rollout.engine.rotation.by_socket import SocketRotation
 from rollout.engine.rotation.check_times import CheckTimes
@@ -20,6 +21,7 @@ from rollout.engine.rotation.ledger import Ledger
 from rollout.engine.rotation.node_servers import NodeServers
 from rollout.engine.rotation.none import NoRotation
 from rollout.engine.rotation.old_processes import OldProcesses
+from rollout.engine.rotation.pinned_clients import PinnedClients
 from rollout.engine.rotation.protocol import Rotation
 from rollout.engine.rotation.state_file import StateFile
 from rollout.engine.waiting import run_all
@@ -47,14 +49,25 @@ class Site:
     """The machine on which rollout runs."""
     public: HttpClient
     """Sends requests from here to the service's public address."""
+    configurations: Mapping[str, LoadedConfiguration] = field(init=False)
+    """By the load balancer's name, as those that follow."""
     state_files: Mapping[str, StateFile] = field(init=False)
+    pinned_clients: Mapping[str, PinnedClients] = field(init=False)
 
     def __post_init__(self) -> None:
+        hosts = {name: self.balancer_hosts.get(name) for name in self.load_balancers}
+        configurations = {name: LoadedConfiguration(host) for name, host in hosts.items()}
         files = {
-            name: StateFile(balancer, self.balancer_hosts.get(name))
+            name: StateFile(balancer, hosts[name], configurations[name])
             for name, balancer in self.load_balancers.items()
         }
+        policy = self.inventory.drain.pinned
+        pinned = {
+            name: PinnedClients(configuration, policy) for name, configuration in configurations.items()
+        }
+        object.__setattr__(self, "configurations", configurations)
         object.__setattr__(self, "state_files", files)
+        object.__setattr__(self, "pinned_clients", pinned)
 
     @asynccontextmanager
     async def connecting(self, nodes: Sequence[str]) -> AsyncIterator[None]:
@@ -115,6 +128,7 @@ class Site:
                 self.load_balancers[name],
                 own,
                 self.state_files[name],
+                self.pinned_clients[name],
                 Ledger(before or {}, taken_up=taken_up),
                 self.inventory.strategy.patience,
             )

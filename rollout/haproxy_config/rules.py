@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 
-from rollout.haproxy_config.configuration import Line, Section, ServerLine
+from rollout.haproxy_config.client_rules import of_clients
+from rollout.haproxy_config.configuration import Section, ServerLine
+from rollout.haproxy_config.remark import Remark, names, note, warning
 
 _INTER = 2.0
 """Seconds between two checks, by default."""
@@ -14,35 +14,6 @@ _FALL = 3
 """Failed checks until a server is DOWN, by default."""
 _LONG = 1.0
 """Seconds between two checks above which a node notably waits for one."""
-
-
-class Severity(StrEnum):
-    """How much a finding matters."""
-
-    WARNING = "warning"
-    """Requests can be lost, or a deployment cannot work."""
-    NOTE = "note"
-    """A deployment takes longer, or the setting matters in special cases."""
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """A rule's remark about a line; lines count from 1."""
-
-    severity: Severity
-    line: int
-    message: str
-    advice: str
-
-
-def warning(line: Line, message: str, advice: str) -> Remark:
-    """A remark that is a warning."""
-    return Remark(Severity.WARNING, line.number, message, advice)
-
-
-def note(line: Line, message: str, advice: str) -> Remark:
-    """A remark that is a note."""
-    return Remark(Severity.NOTE, line.number, message, advice)
 
 
 def of_socket(sections: Sequence[Section]) -> Iterator[Remark]:
@@ -56,7 +27,7 @@ def of_socket(sections: Sequence[Section]) -> Iterator[Remark]:
         )
 
 
-def of_backend(section: Section, *, health_page: bool) -> Iterator[Remark]:
+def of_backend(section: Section, *, health_page: bool, waits: bool) -> Iterator[Remark]:
     """Remarks on a backend: its effect on a node that leaves and comes back."""
     servers = list(section.servers())
     if not servers:
@@ -64,10 +35,9 @@ def of_backend(section: Section, *, health_page: bool) -> Iterator[Remark]:
     checked = [server for server in servers if "check" in server.options]
     yield from _unchecked(servers)
     yield from _retries(section)
-    yield from _pinned(section, servers, health_page)
+    yield from of_clients(section, health_page=health_page, waits=waits)
     yield from _long_sessions(section)
     yield from _agents(servers)
-    yield from _marked_down(section, servers, health_page)
     if health_page:
         yield from _page(section, checked)
     yield from _waiting(checked, health_page)
@@ -79,7 +49,7 @@ def _unchecked(servers: Sequence[ServerLine]) -> Iterator[Remark]:
     if bare:
         yield warning(
             bare[0].line,
-            f"{_names(bare)} without `check`: HAProxy sends requests there whether the node is up or not",
+            f"{names(bare)} without `check`: HAProxy sends requests there whether the node is up or not",
             "add `check`; without it only the inventory's `health:` proves that a node may come back",
         )
 
@@ -100,38 +70,6 @@ def _retries(section: Section) -> Iterator[Remark]:
         )
 
 
-def _pinned(section: Section, servers: Sequence[ServerLine], health_page: bool) -> Iterator[Remark]:
-    """Clients that are pinned to one server."""
-    persist = section.option("persist") or section.last("force-persist")
-    if persist:
-        yield warning(
-            persist,
-            f"`{' '.join(persist.words)}` keeps pinned clients on a server that is down or in maintenance",
-            "remove it; without it they move to another server",
-        )
-    sticky = _stickiness(section, servers)
-    if sticky and health_page and section.last("http-check", "disable-on-404"):
-        yield warning(
-            sticky,
-            "clients are pinned to servers: one that is out by `disable-on-404` still gets their requests",
-            "drain by HAProxy's runtime socket, or remove `http-check disable-on-404`: DOWN moves clients",
-        )
-    elif sticky:
-        yield note(
-            sticky,
-            "clients are pinned to servers: a drained server still gets their requests, new ones too",
-            "nothing to do: maintenance moves them before the restart; what only the node remembers is lost",
-        )
-
-
-def _stickiness(section: Section, servers: Sequence[ServerLine]) -> Line | None:
-    """The line that pins clients to servers; `None` if none does."""
-    cookie = section.last("cookie")
-    if cookie and ("dynamic" in cookie.words or any("cookie" in server.options for server in servers)):
-        return cookie
-    return section.last("stick", "on") or section.last("stick", "match")
-
-
 def _long_sessions(section: Section) -> Iterator[Remark]:
     mode = section.last("mode")
     if mode is None or mode.words[1:2] == ("tcp",):
@@ -147,28 +85,8 @@ def _agents(servers: Sequence[ServerLine]) -> Iterator[Remark]:
     if agents:
         yield note(
             agents[0].line,
-            f"{_names(agents)} with `agent-check`: an agent that says `ready` undoes a drain within a second",
+            f"{names(agents)} with `agent-check`: an agent that says `ready` undoes a drain within a second",
             "nothing to do: rollout disables the agent while its node is out",
-        )
-
-
-def _marked_down(section: Section, servers: Sequence[ServerLine], health_page: bool) -> Iterator[Remark]:
-    cutting = [server for server in servers if server.options.get("on-marked-down") == "shutdown-sessions"]
-    if not cutting:
-        return
-    if health_page and not section.last("http-check", "disable-on-404"):
-        yield warning(
-            cutting[0].line,
-            f"{_names(cutting)} with `on-marked-down shutdown-sessions`: "
-            "draining by the health page cuts running requests",
-            "add `http-check disable-on-404`: it lets running requests finish",
-        )
-    else:
-        yield note(
-            cutting[0].line,
-            f"{_names(cutting)} with `on-marked-down shutdown-sessions`: "
-            "maintenance and DOWN cut running requests",
-            "nothing to do: a node is drained first; only requests that are left at `drain.timeout` are cut",
         )
 
 
@@ -210,7 +128,7 @@ def _returning(section: Section, servers: Sequence[ServerLine]) -> Iterator[Rema
     if slow:
         yield note(
             slow[0].line,
-            f"{_names(slow)} with `slowstart {slow[0].options['slowstart']}`: "
+            f"{names(slow)} with `slowstart {slow[0].options['slowstart']}`: "
             "the other servers carry more for that long",
             f"set the inventory's `strategy.bake` to {slow[0].options['slowstart']}",
         )
@@ -234,9 +152,3 @@ def _until_down(server: ServerLine) -> float:
     """Seconds until a node whose page fails is DOWN, at most: the first check, and then faster ones."""
     inter = server.seconds("inter", _INTER)
     return inter + (server.count("fall", _FALL) - 1) * server.seconds("fastinter", inter)
-
-
-def _names(servers: Sequence[ServerLine]) -> str:
-    """The first two names, and how many more."""
-    shown = ", ".join(server.name for server in servers[:2])
-    return shown if len(servers) <= 2 else f"{shown} and {len(servers) - 2} more"

@@ -38,7 +38,8 @@ class HealthPage(Section):
     )
     port: Port | None = Field(
         default=None,
-        description="A port on the node that must have no established connection left before the restart",
+        description="A port on the node. Before the restart, none of its connections may carry a request: "
+        "clients have their answers, and nothing has moved for a moment",
     )
 
 
@@ -49,6 +50,13 @@ class Drain(Section):
     on_timeout: Literal["abort", "close"] = Field(
         default="abort",
         description="After timeout, abort puts the node back, and close ends the sessions that are left",
+    )
+    pinned: Literal["move", "wait"] | None = Field(
+        default=None,
+        description="What a drain does with clients that a cookie or a stick table pins to a server. Without "
+        "it, HAProxy's configuration decides, and a drain waits where that cannot be read. move: maintenance "
+        "follows the drain at once and moves them; not for servers with on-marked-down shutdown-sessions, "
+        "where it cuts their requests. wait: maintenance follows once none of them has a request",
     )
     health_page: HealthPage | None = Field(
         default=None,

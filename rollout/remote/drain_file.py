@@ -23,13 +23,14 @@ def exists(file: str) -> str:
 
 
 def connections(port: int, host: str) -> str:
-    """Print a line for each established connection to `port` of the node.
+    """Print each established connection to `port` of the node, and in a second line what the kernel knows of
+    it.
 
     If `host` is a loopback address, the machine's other addresses are other nodes and do not count. Any
     other address may be translated on its way, so the node itself may not know it.
     """
     own = f" and src {host}" if _is_loopback(host) else ""
-    return f"ss -Htn state established '( sport = :{port}{own} )'"
+    return f"ss -Htni state established '( sport = :{port}{own} )'"
 
 
 def _is_loopback(host: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rollout.errors import StepFailure
-from rollout.events import Progressed
+from rollout.events import Progressed, Warned
 from tests.contract.haproxy.test_old_processes import BACKENDS, request_over_a_reload
 from tests.support.shop import Shop, shop
 from tests.support.until import until, until_seen
@@ -78,6 +78,9 @@ async def test_too_slow_ones(haproxy_binary: Path, policy: str) -> None:
             log = here.log()
             await rotation.drained(log)
             assert log.detail == "gave up on 1 connection from before a reload"
+            (warned,) = here.told(Warned)
+            assert warned.message.startswith("the restart ends 1 connection from before a reload: ")
+            assert here.apps["web1"].address in warned.message
         here.apps["web1"].let_go()
         await slow
 

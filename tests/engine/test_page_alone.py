@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from rollout.engine.rotation import by_page
+from rollout.engine.rotation import quiet_port
 from rollout.errors import StepFailure
 from rollout.events import Progressed
 from tests.support.shop import Shop
 from tests.support.site import inventory, page_rotation, site
 from tests.support.until import until
-from tests.support.web import web_app
+from tests.support.web import WebApp, web_app
 
 
 def alone(folder: Path, port: int, timeout: str) -> Mapping[str, Any]:
@@ -23,19 +23,27 @@ def alone(folder: Path, port: int, timeout: str) -> Mapping[str, Any]:
     return {"timeout": timeout, "health_page": page}
 
 
+async def hold(app: WebApp) -> asyncio.StreamWriter:
+    """A connection with a request that runs."""
+    before = app.running
+    _, writer = await asyncio.open_connection(app.host, app.port)
+    writer.write(b"GET /hold HTTP/1.1\r\n\r\n")
+    await until(lambda: app.running == before + 1, "the request")
+    return writer
+
+
 async def test_connections_are_counted_where_nobody_can_be_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With no load balancer listed, the node is drained when the last connection to its port is closed."""
-    monkeypatch.setattr(by_page, "_LOOK_AGAIN", 0.02)
+    """With no load balancer listed, the node is drained when the last connection with a request is closed."""
+    monkeypatch.setattr(quiet_port, "_LOOK_AGAIN", 0.02)
 
     async with web_app("web1", port=0) as app:
         here = Shop({"web1": app}, [], {})
         settings = inventory(here, drain=alone(tmp_path, app.port, "5s"))
         async with site(here, settings) as where:
             rotation = page_rotation(here, where)
-            _, open_connection = await asyncio.open_connection(app.host, app.port)
-            _, other = await asyncio.open_connection(app.host, app.port)
+            one, other = await hold(app), await hold(app)
             began = asyncio.get_running_loop().time()
             await rotation.leave(here.log())
             draining = asyncio.create_task(rotation.drained(here.log()))
@@ -44,7 +52,7 @@ async def test_connections_are_counted_where_nobody_can_be_asked(
             other.close()
             await until(lambda: _left(here) == 1, "a count of 1")
             assert not draining.done()
-            open_connection.close()
+            one.close()
             await draining
             assert _left(here) == 0
             await rotation.still_out(here.log())
@@ -53,22 +61,22 @@ async def test_connections_are_counted_where_nobody_can_be_asked(
             assert not (tmp_path / "web1").exists()
 
 
-async def test_a_connection_that_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that is never closed fails the drain, which says how many there are."""
-    monkeypatch.setattr(by_page, "_LOOK_AGAIN", 0.02)
+async def test_a_request_that_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that is never answered fails the drain, which shows its connection."""
+    monkeypatch.setattr(quiet_port, "_LOOK_AGAIN", 0.02)
 
     async with web_app("web1", port=0) as app:
         here = Shop({"web1": app}, [], {})
         settings = inventory(here, drain=alone(tmp_path, app.port, "100ms"))
         async with site(here, settings) as where:
             rotation = page_rotation(here, where)
-            _, open_connection = await asyncio.open_connection(app.host, app.port)
+            running = await hold(app)
             await rotation.leave(here.log())
             message = rf"not drained within 0\.1 s: 1 connection to port {app.port}"
             with pytest.raises(StepFailure, match=message) as raised:
                 await rotation.drained(here.log())
             assert f"{app.host}:{app.port}" in "".join(raised.value.tail)
-            open_connection.close()
+            running.close()
 
 
 def _left(here: Shop) -> int | None:

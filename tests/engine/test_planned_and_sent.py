@@ -16,6 +16,8 @@ from rollout.events import CommandSent, StepFailed
 from rollout.remote import drain_file
 from tests.support.rolling import Rolling, rolling
 from tests.support.site import AppHost
+from tests.support.until import until
+from tests.support.visitors import crowd
 
 Sent = tuple[Step, str, str]
 """A step, the target, and the line that it was sent."""
@@ -95,6 +97,17 @@ async def test_two_backends(haproxy_binary: Path, check: tuple[str, ...]) -> Non
     """A line has all servers of a node on a load balancer; one without a check has no health to set."""
     async with rolling(haproxy_binary, 2, backends=backends(1, 1, check=check), **COMMANDS) as it:
         await run_and_compare(it)
+
+
+async def test_with_pinned_clients(haproxy_binary: Path) -> None:
+    """Clients that a cookie pins and that never pause are moved by the lines that any other node gets."""
+    pinned = ("cookie S insert indirect", "server web1 {web1} cookie 1", "server web2 {web2} cookie 2")
+    async with rolling(haproxy_binary, 2, backends={"shop": (*CHECK, *pinned)}, **COMMANDS) as it:
+        delays = [f"/?delay={seconds}" for seconds in (0.03, 0.05, 0.07)]
+        async with crowd(it.here.balancers[0], "shop", size=12, target=delays) as seen:
+            await until(lambda: seen.total > 20, "traffic")
+            await run_and_compare(it)
+        assert seen.lost == []
 
 
 async def test_with_weights(haproxy_binary: Path) -> None:

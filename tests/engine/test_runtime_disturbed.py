@@ -28,8 +28,8 @@ STICKY = (
 async def drain_with_a_running_request(
     here: Shop,
 ) -> tuple[asyncio.Task[None], asyncio.Task[tuple[int, str]]]:
-    """A drain that waits for a request, and that request."""
-    app, rotation = here.apps["web1"], here.rotation()
+    """A drain that waits for a request, and that request. It writes no state file."""
+    app, rotation = here.apps["web1"], here.rotation(apart=True, pinned="move")
     visitor = Visitor(here.balancers[0], "shop")
     visitor.cookie = "SERVER=web1"
     slow = asyncio.create_task(visitor.get("/hold"))
@@ -37,10 +37,10 @@ async def drain_with_a_running_request(
     await rotation.leave(here.log())
     draining = asyncio.create_task(rotation.drained(here.log()))
 
-    async def draining_shown() -> bool:
-        return await here.statuses() == {"DRAIN"}
+    async def moved() -> bool:
+        return await here.statuses() == {"MAINT"}
 
-    await until_seen(draining_shown, "the drain")
+    await until_seen(moved, "the maintenance that moves pinned clients")
     return draining, slow
 
 

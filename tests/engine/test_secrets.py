@@ -116,7 +116,7 @@ def document(here: Shop, folder: Path, **sections: Any) -> dict[str, Any]:
             }
         },
         "nodes": nodes,
-        "drain": {"timeout": "5s", "on_timeout": "abort"},
+        "drain": {"timeout": "5s", "on_timeout": "abort", "pinned": "wait"},
         "prepare": {"command": f"{secret} true"},
         "release": {"command": f"{secret} true"},
         "restart": {"command": f"{secret} true", "timeout": "5s"},

@@ -8,9 +8,6 @@ RELOAD_NOTICED = math.inf
 """Seconds after which a reload while a node is out must have been put right."""
 OLD_PROCESSES_SEEN = False
 """Whether sessions of an old process are waited for before a node is restarted."""
-TRACKERS_WAITED_FOR = False
-"""Whether a server is put into maintenance only once those that track it are idle, too: with
-`on-marked-down shutdown-sessions` it ends what runs on them."""
 PINNED_MOVED_UNHURT = False
 """Whether maintenance spares the request of a pinned client that came after the last look, where
 `on-marked-down shutdown-sessions` ends it."""

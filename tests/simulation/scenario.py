@@ -162,10 +162,13 @@ def _outcome(acting: asyncio.Task[str], world: World, before: int) -> tuple[str,
 
 
 def _must_be_done(world: World, outcome: str) -> None:
-    """Where nothing breaks, a deployment that is not refused is done, unless pinned clients never pause."""
+    """Where nothing breaks, a deployment that is not refused is done, unless pinned clients never pause and
+    are not moved."""
     failures = [record.event.reason for record in world.watch.records if isinstance(record.event, StepFailed)]
     stale = not gaps.GATE_LOOKS_AGAIN and any("is the last server" in reason for reason in failures)
-    pinned = any(backend.cookie for backends in world.drawn.backends.values() for backend in backends)
+    moved = world.inventory.drain.pinned == "move" and world.inventory.drain.health_page is None
+    cookies = [backend.cookie for backends in world.drawn.backends.values() for backend in backends]
+    pinned = any(cookies) and not moved
     busy = pinned and any(reason.startswith("not drained within") for reason in failures)
     if outcome in ("failed", "interrupted") and not stale and not busy:
         world.watch.violate(f"nothing broke, and the deployment {outcome}: {failures}")

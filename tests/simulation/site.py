@@ -80,8 +80,6 @@ def draw(rng: random.Random, nodes: dict[str, SimNode], *, faulty: bool) -> Draw
         for _ in kinds
     ]
 
-    if "tracking" in kinds and not gaps.TRACKERS_WAITED_FOR:
-        flags = [(cookie, False, with_backup) for cookie, _, with_backup in flags]
     if not gaps.PINNED_MOVED_UNHURT:
         flags = [(cookie, shutdown and not cookie, with_backup) for cookie, shutdown, with_backup in flags]
 
@@ -107,13 +105,14 @@ def draw(rng: random.Random, nodes: dict[str, SimNode], *, faulty: bool) -> Draw
             ),
         )
 
+    spared = not any(shutdown for _, shutdown, _ in flags)
     out_before: dict[str, str] = {}
     if listed and len(nodes) >= 4 and rng.random() < 0.25:
         out_before[rng.choice(list(nodes))] = rng.choice(("state maint", "state drain", "weight 0"))
     rolled_to = NEW if rng.random() < 0.75 else None
     good = rng.choice(_FINE)
     return Drawn(
-        inventory=_inventory(rng, nodes, balancers if listed else [], by_page, healthy, check),
+        inventory=_inventory(rng, nodes, balancers if listed else [], by_page, healthy, check, spared),
         backends={name: tuple(backend(index) for index in range(len(kinds))) for name in balancers},
         out_before=out_before,
         rolled_to=rolled_to,
@@ -135,12 +134,15 @@ def _inventory(
     by_page: bool,
     healthy: bool,
     check: Check,
+    spared: bool,
 ) -> Inventory:
+    """`spared` says that maintenance ends no request on any server, so that pinned clients may be moved."""
     leaving = check.inter * check.fall + check.timeout if by_page else 0.0
     returning = check.inter * check.rise + check.timeout if by_page else 0.0
     drain: dict[str, Any] = {
         "timeout": f"{leaving + rng.choice((1.5, 2, 3)):.3f}s",
         "on_timeout": rng.choice(("abort", "abort", "abort", "close")),
+        "pinned": rng.choice((None, "wait", "move", "move")) if spared else None,
     }
     if by_page:
         drain["health_page"] = {"file": DRAIN_FILE, "settle": f"{leaving + 0.3:.3f}s"}

@@ -13,12 +13,14 @@ from rollout.adapters.haproxy import HAProxy
 from rollout.adapters.local import LocalHost
 from rollout.domain import CheckResult, Server, ServerState, Step
 from rollout.engine.context import NodeContext
+from rollout.engine.loaded_configuration import LoadedConfiguration
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.by_socket import SocketRotation
 from rollout.engine.rotation.check_times import CheckTimes
 from rollout.engine.rotation.ledger import Ledger
 from rollout.engine.rotation.node_servers import NodeServers
 from rollout.engine.rotation.old_processes import OldProcesses
+from rollout.engine.rotation.pinned_clients import PinnedClients
 from rollout.engine.rotation.state_file import StateFile
 from rollout.events import Event
 from rollout.inventory.model import Inventory
@@ -46,8 +48,15 @@ class Shop:
     events: list[Event] = field(default_factory=list)
 
     @cached_property
+    def configurations(self) -> dict[str, LoadedConfiguration]:
+        return {name: LoadedConfiguration(LocalHost(name)) for name in self.haproxies}
+
+    @cached_property
     def state_files(self) -> dict[str, StateFile]:
-        return {name: StateFile(haproxy, LocalHost(name)) for name, haproxy in self.haproxies.items()}
+        return {
+            name: StateFile(haproxy, LocalHost(name), self.configurations[name])
+            for name, haproxy in self.haproxies.items()
+        }
 
     def servers(self, node: str) -> dict[str, tuple[Server, ...]]:
         """Every server that a node is, by load balancer: those that have its name."""
@@ -92,11 +101,13 @@ class Shop:
             cast(HttpClient, None),
         )
         machines = {} if apart else {lb.name: LocalHost(lb.name) for lb in self.balancers}
+        unread = LoadedConfiguration(None)
         node_servers = [
             NodeServers(
                 self.haproxies[name],
                 own,
-                StateFile(self.haproxies[name], None) if apart else self.state_files[name],
+                StateFile(self.haproxies[name], None, unread) if apart else self.state_files[name],
+                PinnedClients(unread if apart else self.configurations[name], inventory.drain.pinned),
                 Ledger({}, taken_up=False),
                 patience,
             )

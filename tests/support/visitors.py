@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from tests.support.balancer import Balancer
@@ -32,8 +33,14 @@ class Visitor:
             headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
             if "set-cookie" in headers:
                 self.cookie = headers["set-cookie"].partition(";")[0]
-            body = await reader.readexactly(int(headers.get("content-length", 0)))
-            kept = not self._fresh and headers.get("connection") != "close" and "content-length" in headers
+            chunked = headers.get("transfer-encoding") == "chunked"
+            body = (
+                await _chunks(reader)
+                if chunked
+                else await reader.readexactly(int(headers.get("content-length", 0)))
+            )
+            measured = chunked or "content-length" in headers
+            kept = not self._fresh and headers.get("connection") != "close" and measured
             return int(first.split(" ")[1]), body.decode()
         finally:
             if not kept:
@@ -43,6 +50,15 @@ class Visitor:
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None
+
+
+async def _chunks(reader: asyncio.StreamReader) -> bytes:
+    """A body that comes in parts."""
+    body = b""
+    while size := int(await reader.readline() or b"broken", 16):
+        body += (await reader.readexactly(size + 2))[:-2]
+    await reader.readexactly(2)
+    return body
 
 
 class Seen:
@@ -64,21 +80,23 @@ async def crowd(
     backend: str,
     *,
     size: int = 4,
-    target: str = "/",
+    target: str | Sequence[str] = "/",
     pause: float = 0.0,
     fresh: bool = False,
 ) -> AsyncIterator[Seen]:
-    """`size` visitors who ask without end, `pause` seconds between two requests."""
+    """`size` visitors who ask without end, `pause` seconds between two requests. They share several targets
+    out."""
+    targets = itertools.cycle([target] if isinstance(target, str) else target)
     seen = Seen()
     ending = asyncio.Event()
 
-    async def visit() -> None:
+    async def visit(target: str) -> None:
         visitor = Visitor(balancer, backend, fresh=fresh)
         try:
             while not ending.is_set():
                 try:
                     status, body = await visitor.get(target)
-                except (OSError, EOFError) as error:
+                except (OSError, EOFError, ValueError) as error:
                     seen.lost.append(repr(error))
                 else:
                     if status == 200:
@@ -89,7 +107,7 @@ async def crowd(
         finally:
             visitor.close()
 
-    visitors = [asyncio.create_task(visit()) for _ in range(size)]
+    visitors = [asyncio.create_task(visit(next(targets))) for _ in range(size)]
     try:
         yield seen
     finally:

@@ -28,8 +28,8 @@ class Page:
 class WebApp:
     """Answers `/` (`/?delay=0.2` later, `/hold` once `let_go` is called) and the `pages`.
 
-    `/socket` is a websocket that sends back what comes. `PUT /_drain` and `DELETE /_drain` make `/_status`
-    answer 404 and 200.
+    `/stream?parts=3&pause=0.5` sends its answer in parts. `/socket` is a websocket that sends back what
+    comes. `PUT /_drain` and `DELETE /_drain` make `/_status` answer 404 and 200.
     """
 
     def __init__(self, name: str, *, port: int = PORT) -> None:
@@ -137,7 +137,7 @@ class _Connection(asyncio.Protocol):
         self._data += data
         while b"\r\n\r\n" in self._data:
             head, _, self._data = self._data.partition(b"\r\n\r\n")
-            task = asyncio.get_running_loop().create_task(self._answer(head.decode()))
+            task = asyncio.get_running_loop().create_task(self._answer(head.decode("latin-1")))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -150,6 +150,9 @@ class _Connection(asyncio.Protocol):
         counted = int(urlsplit(target).path not in self._app.pages)
         self.running += counted
         try:
+            if target.startswith("/stream?"):
+                await self._stream(parse_qs(urlsplit(target).query))
+                return
             page = await self._app.answer(method, target)
         finally:
             self.running -= counted
@@ -163,6 +166,13 @@ class _Connection(asyncio.Protocol):
         self.transport.write(f"HTTP/1.1 {page.status} -\r\n{lines}\r\n{page.body}".encode())
         if last:
             self.transport.close()
+
+    async def _stream(self, query: dict[str, list[str]]) -> None:
+        self.transport.write(b"HTTP/1.1 200 -\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(int(query["parts"][0])):
+            self.transport.write(b"4\r\npart\r\n")
+            await asyncio.sleep(float(query["pause"][0]))
+        self.transport.write(b"0\r\n\r\n")
 
 
 @asynccontextmanager

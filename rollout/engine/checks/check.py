@@ -12,6 +12,7 @@ from rollout.decisions.placement import require_found
 from rollout.decisions.plan import out_of_rotation
 from rollout.engine.checks.health_pages import judge_pages, look_at_pages
 from rollout.engine.checks.machines import machine_findings
+from rollout.engine.checks.on_configuration import configuration_findings
 from rollout.engine.checks.on_inventory import sudo_findings
 from rollout.engine.checks.on_load_balancer import (
     outage_findings,
@@ -22,13 +23,9 @@ from rollout.engine.checks.on_load_balancer import (
 from rollout.engine.checks.on_node import node_findings
 from rollout.engine.checks.on_tails import tails_findings
 from rollout.engine.checks.standing_now import standings_now
-from rollout.engine.configuration import Unreadable, read_configuration
 from rollout.engine.site import Site, Survey, survey
 from rollout.engine.waiting import run_all, run_both
-from rollout.errors import HostError, LoadBalancerError, Refused
-from rollout.haproxy_config import Severity, analyse
-
-_LEVELS = {Severity.WARNING: Level.WARNING, Severity.NOTE: Level.NOTE}
+from rollout.errors import LoadBalancerError, Refused
 
 
 async def check(site: Site, nodes: Sequence[str]) -> list[Finding]:
@@ -78,7 +75,9 @@ async def _servers(site: Site, nodes: Sequence[str]) -> tuple[Survey | None, lis
     except Refused as error:
         return None, [Finding(Level.PROBLEM, "nodes", line, error.hint) for line in str(error).splitlines()]
     standing, machines = await run_both(standings_now(site, nodes, seen), machine_findings(site, nodes, seen))
-    configurations = await run_all(_configuration(site, name, nodes, seen) for name in site.load_balancers)
+    configurations = await run_all(
+        configuration_findings(site, name, nodes, seen) for name in site.load_balancers
+    )
     window = site.inventory.strategy.window.of(len(site.inventory.nodes))
     rolled = [name for name in nodes if not out_of_rotation(seen.states(name))]
     return seen, [
@@ -89,27 +88,3 @@ async def _servers(site: Site, nodes: Sequence[str]) -> tuple[Survey | None, lis
         *outage_findings(site, rolled, window, seen, standing),
         *chain(*configurations),
     ]
-
-
-async def _configuration(site: Site, name: str, nodes: Sequence[str], seen: Survey) -> list[Finding]:
-    """Findings about HAProxy's configuration files, if they can be read on its machine."""
-    host = site.balancer_hosts.get(name)
-    reading = next(reading for reading in seen.readings if reading.load_balancer == name)
-    backends = {server.backend for node in nodes for server in seen.placement[node]}
-    if host is None:
-        return [_not_checked(name, "its machine is not reached by SSH")]
-    try:
-        lines = await read_configuration(host, reading.pid)
-    except (HostError, Unreadable) as error:
-        return [_not_checked(name, str(error))]
-    by_page = site.inventory.drain.health_page is not None
-    text = "\n".join(line for _, line in lines)
-    findings = analyse(text, "", backends, health_page=by_page)
-    return [
-        Finding(_LEVELS[found.severity], name, f"{lines[found.line - 1][0]}: {found.message}", found.advice)
-        for found in findings
-    ]
-
-
-def _not_checked(name: str, reason: str) -> Finding:
-    return Finding(Level.WARNING, name, f"HAProxy's configuration was not checked: {reason}")

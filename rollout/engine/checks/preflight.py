@@ -18,6 +18,7 @@ from rollout.decisions.warmup import server_before
 from rollout.domain import Server, ServerBefore, ServerState, Standing
 from rollout.engine.checks.health_pages import Pages, judge_pages, look_at_pages
 from rollout.engine.checks.machines import machine_findings
+from rollout.engine.checks.on_configuration import client_findings
 from rollout.engine.checks.on_load_balancer import outage_findings, server_findings, socket_finding
 from rollout.engine.checks.on_node import node_findings
 from rollout.engine.checks.standing_now import standing_notes, standings_now
@@ -129,10 +130,15 @@ async def preflight(
         return [Finding(Level.PROBLEM, "", nobody, _HOW_TO_INCLUDE)]
     for name in plan.nodes:
         release_plan(site.context(name, plan.release_of(name)))
-    (on_nodes, machines), (sockets, on_pages) = await run_both(
+    ((on_nodes, machines), of_clients), (sockets, on_pages) = await run_both(
         run_both(
-            run_all(node_findings(site, name, plan.release_of(name), back=plan.back) for name in plan.nodes),
-            machine_findings(site, plan.nodes, seen),
+            run_both(
+                run_all(
+                    node_findings(site, name, plan.release_of(name), back=plan.back) for name in plan.nodes
+                ),
+                machine_findings(site, plan.nodes, seen),
+            ),
+            client_findings(site, plan.nodes, seen),
         ),
         run_both(
             run_all(socket_finding(site, name) for name in site.load_balancers),
@@ -143,7 +149,7 @@ async def preflight(
     if not allow_outage:
         standing = {server: before.standing for server, before in plan.before.items()}
         problems += refusals(outage_findings(site, plan.nodes, plan.window, seen, standing))
-    return [*problems, *(finding for finding in on_pages if finding.level is not Level.OK)]
+    return [*problems, *refusals(of_clients), *warnings(of_clients), *refusals(on_pages), *warnings(on_pages)]
 
 
 async def _page_findings(

@@ -17,8 +17,8 @@ from rollout.engine.health_page import prove_healthy
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.check_times import CheckTimes
 from rollout.engine.rotation.clients import BusyClients, counted_sessions, name_clients
-from rollout.engine.rotation.connections import connections, counted_connections
-from rollout.engine.waiting import read_patiently, run_all
+from rollout.engine.rotation.quiet_port import QuietPort
+from rollout.engine.waiting import read_patiently, run_all, run_both
 from rollout.errors import ChangedByOthers, StepFailure
 from rollout.inventory.drain import HealthPage
 from rollout.inventory.request import Request
@@ -27,8 +27,6 @@ from rollout.remote import drain_file
 
 _COMMAND = 30.0
 """Seconds for creating the file, for one HTTP request, or for one look at the node."""
-_LOOK_AGAIN = 0.25
-"""Seconds between two looks at the node's connections."""
 
 
 class PageRotation:
@@ -65,15 +63,17 @@ class PageRotation:
             await self._request(self._page.request.down, log)
 
     async def drained(self, log: StepLog) -> None:
-        clock = asyncio.get_running_loop().time
+        if not self._servers and self._page.port is not None:
+            port = QuietPort(self._context, self._page.port)
+            await run_both(self._settle(log), port.watch(self._page.settle))
+            await port.wait(self._timeout, log)
+            return
         await self._settle(log)
-        deadline = clock() + self._timeout
+        deadline = asyncio.get_running_loop().time() + self._timeout
         await run_all(
             self._wait_until_left(balancer, servers, deadline, log)
             for balancer, servers in self._servers.items()
         )
-        if self._page.port is not None and not self._servers:
-            await self._wait_for_connections(self._page.port, deadline, log)
 
     async def still_out(self, log: StepLog) -> None:
         for balancer, servers in self._servers.items():
@@ -190,22 +190,6 @@ class PageRotation:
                     raise StepFailure(
                         f"not back in rotation: {shown} after {limit.seconds:g} s", hint=limit.hint
                     )
-
-    async def _wait_for_connections(self, port: int, deadline: float, log: StepLog) -> None:
-        """Wait until nothing is connected to `port` of the node. Raises StepFailure, HostError."""
-        clock = asyncio.get_running_loop().time
-        while True:
-            left = await connections(self._context, port)
-            log.progress(f"{counted_connections(left)} to port {port}", len(left))
-            if not left:
-                return
-            if clock() >= deadline:
-                raise StepFailure(
-                    f"not drained within {self._timeout:g} s: {counted_connections(left)} to port {port}",
-                    hint="`ss -tn` on the node shows whose they are",
-                    tail=left,
-                )
-            await asyncio.sleep(_LOOK_AGAIN)
 
     async def _run(self, line: str, log: StepLog) -> None:
         await self._context.run(line, timeout=_COMMAND, log=log)

@@ -58,6 +58,9 @@ class SocketRotation:
                 break
         if left:
             log.add(f"gave up on {counted_connections(left)} from before a reload")
+            log.warn(
+                f"the restart ends {counted_connections(left)} from before a reload: {'; '.join(left[:3])}"
+            )
         self._old_processes.clear([rotation.last_reading for rotation in self._rotations])
 
     async def _hidden_connections(self, log: StepLog) -> list[str]:

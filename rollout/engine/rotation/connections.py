@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sized
 
+from rollout.decisions.conversations import Connection, parse_connections
 from rollout.engine.context import NodeContext
 from rollout.errors import StepFailure
 from rollout.remote import drain_file
@@ -12,11 +13,8 @@ _COMMAND = 30.0
 """Seconds for listing the connections."""
 
 
-async def connections(context: NodeContext, port: int) -> tuple[str, ...]:
-    """The lines that `ss` prints, one for each established connection to `port` of the node.
-
-    Raises StepFailure, HostError.
-    """
+async def connections(context: NodeContext, port: int) -> list[Connection]:
+    """The established connections to `port` of the node. Raises StepFailure, HostError."""
     lines: list[str] = []
     seen = await context.look(
         drain_file.connections(port, context.address), timeout=_COMMAND, output=lines.append
@@ -28,9 +26,9 @@ async def connections(context: NodeContext, port: int) -> tuple[str, ...]:
             tail=seen.tail,
             hint="`ss` is in Debian's package iproute2",
         )
-    return tuple(line for line in lines if line.strip())
+    return parse_connections(lines)
 
 
-def counted_connections(connections: Sequence[str]) -> str:
+def counted_connections(connections: Sized) -> str:
     """The number of connections in words: `1 connection`, `2 connections`."""
     return f"{len(connections)} connection{'' if len(connections) == 1 else 's'}"

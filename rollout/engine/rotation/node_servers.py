@@ -9,6 +9,7 @@ from enum import Enum, auto
 from rollout.domain import AdminState, Reading, Server, ServerState
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.ledger import Ledger
+from rollout.engine.rotation.pinned_clients import PinnedClients
 from rollout.engine.rotation.state_file import StateFile
 from rollout.engine.waiting import read_patiently, send_patiently
 from rollout.errors import StepFailure
@@ -41,11 +42,13 @@ class NodeServers:
         balancer: LoadBalancer,
         servers: tuple[Server, ...],
         state_file: StateFile,
+        pinned_clients: PinnedClients,
         ledger: Ledger,
         patience: float,
     ) -> None:
         self.balancer = balancer
         self.all = servers
+        self.pinned_clients = pinned_clients
         self.ledger = ledger
         self.stage = Stage.DRAINING
         self.last_reading: Reading

@@ -68,7 +68,7 @@ class OldProcesses:
         for port in sorted(ports):
             to_port = await connections(self._context, port)
             log.sessions(f"port {port}", len(to_port))
-            lines += to_port
+            lines += [connection.shown for connection in to_port]
         return lines
 
     def clear(self, readings: Sequence[Reading]) -> None:

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Iterable
 
 from rollout.domain import Server
-from rollout.engine.configuration import Unreadable, read_configuration
+from rollout.engine.configuration import Unreadable
+from rollout.engine.loaded_configuration import LoadedConfiguration
 from rollout.engine.log import StepLog
 from rollout.errors import RolloutError
 from rollout.haproxy_config.state_file import state_file as find_path
@@ -20,8 +21,9 @@ _COMMAND = 10.0
 class StateFile:
     """The state file of one load balancer, if it has one. `host` is its machine, if it runs shell lines."""
 
-    def __init__(self, balancer: LoadBalancer, host: Host | None) -> None:
+    def __init__(self, balancer: LoadBalancer, host: Host | None, configuration: LoadedConfiguration) -> None:
         self._balancer = balancer
+        self._configuration = configuration
         self._host = host
         self._path: str | None = None
         self._kept = False
@@ -40,9 +42,7 @@ class StateFile:
             if self._host is None:
                 return ""
             try:
-                pid = (await self._balancer.read()).pid
-                lines = await read_configuration(self._host, pid)
-                path = find_path("\n".join(text for _, text in lines))
+                path = find_path((await self._configuration.read(await self._balancer.read())).text)
                 if path is None:
                     return ""
                 looked = await self._host.run(state_file.look(path), environment={}, timeout=_COMMAND)

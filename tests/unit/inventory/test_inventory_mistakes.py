@@ -59,7 +59,7 @@ def test_every_mistake_is_told_in_the_order_of_the_file(mistakes: Mistakes) -> N
         "prod.yml:15:3: drain.timout: unknown key; did you mean timeout?",
         "prod.yml:16:12: drain.timeout: found '30', expected a duration such as 30s, 500ms or 2m",
         "prod.yml:17:15: drain.on_timeout: found 'abrot', expected abort or close; did you mean abort?",
-        "prod.yml:18:3: drain.colour: unknown key; expected one of timeout, on_timeout, health_page",
+        "prod.yml:18:3: drain.colour: unknown key; expected one of timeout, on_timeout, pinned, health_page",
         "prod.yml:21:3: restart.command: "
         "cannot be combined with systemd (line 20): expected only one of them",
         "prod.yml:21:12: restart.command: environment variable FOO is not set",
