@@ -8,8 +8,7 @@ from itertools import chain
 
 from rollout.decisions.finding import Finding, Level
 from rollout.domain import Reading
-from rollout.engine.configuration import Unreadable
-from rollout.engine.loaded_configuration import Configuration
+from rollout.engine.configuration import Configuration, Unreadable
 from rollout.engine.site import Site, Survey
 from rollout.engine.waiting import run_all
 from rollout.errors import HostError
