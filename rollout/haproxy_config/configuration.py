@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+from rollout.haproxy_config.conditions import Conditions
+
 PROXIES = ("frontend", "backend", "listen")
 _SECTIONS = (
     *PROXIES,
@@ -18,17 +20,11 @@ _TIME = re.compile(r"([0-9]{1,9})(us|ms|s|m|h|d)?")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _FLAGS = ("check", "agent-check", "backup")
 _VALUES = (
-    "cookie",
-    "downinter",
-    "fall",
-    "fastinter",
-    "inter",
-    "on-marked-down",
-    "on-marked-up",
-    "rise",
-    "slowstart",
-    "track",
+    *("cookie", "downinter", "fall", "fastinter", "init-state", "inter", "on-marked-down", "on-marked-up"),
+    *("rise", "slowstart", "track"),
 )
+_VARIABLE = "$"
+"""Stands among a server's options for those that a variable adds."""
 _SPECIAL = re.compile(r"""["'\\#]""")
 
 
@@ -38,6 +34,8 @@ class Line:
 
     number: int
     words: tuple[str, ...]
+    conditional: bool = False
+    """Whether it stands in an `.if` of which nobody can tell from outside whether it holds."""
 
     def starts(self, *words: str) -> bool:
         """Whether it begins with these words."""
@@ -61,15 +59,29 @@ class ServerLine:
             return server.startswith(self.name) and server.removeprefix(self.name).isdecimal()
         return server == self.name
 
-    def seconds(self, option: str, otherwise: float) -> float:
-        """The seconds of an option; `otherwise` if it is not set, or is set by a variable."""
-        time = _TIME.fullmatch(self.options.get(option, ""))
-        return int(time[1]) * _SECONDS[time[2] or "ms"] if time else otherwise
+    @property
+    def label(self) -> str:
+        """Its name; for a template the prefix and the numbers, such as `web1-5`."""
+        return self.name + (self.line.words[2] if self.line.starts("server-template") else "")
 
-    def count(self, option: str, otherwise: int) -> int:
-        """The number of an option; `otherwise` if it is not set, or is set by a variable."""
-        value = self.options.get(option, "")
-        return int(value) if re.fullmatch("[0-9]{1,9}", value) else otherwise
+    @property
+    def may_be_checked(self) -> bool:
+        """Whether it is, or tracks a server, or has options that only a variable of HAProxy knows."""
+        return any(option in self.options for option in ("check", "track", _VARIABLE))
+
+    def seconds(self, option: str, otherwise: float) -> float | None:
+        """The seconds of an option; `otherwise` if it is not set; `None` if a variable sets it."""
+        if option not in self.options:
+            return None if _VARIABLE in self.options else otherwise
+        time = _TIME.fullmatch(self.options[option])
+        return int(time[1]) * _SECONDS[time[2] or "ms"] if time else None
+
+    def count(self, option: str, otherwise: int) -> int | None:
+        """The number of an option; `otherwise` if it is not set; `None` if a variable sets it."""
+        if option not in self.options:
+            return None if _VARIABLE in self.options else otherwise
+        value = self.options[option]
+        return int(value) if re.fullmatch("[0-9]{1,9}", value) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,35 +116,43 @@ class Section:
                 yield ServerLine(line, line.words[1], _options(line.words[4:], common))
 
 
-def read(text: str) -> list[Section]:
-    """The sections of a configuration, in order. No text raises: lines that make no sense are left out."""
+def read(text: str, version: str = "") -> list[Section]:
+    """The sections of a configuration, in order. No text raises: lines that make no sense are left out.
+
+    `version` is that of the HAProxy that runs with it, where it is known: some lines are for other versions.
+    """
     sections: list[Section] = []
     defaults: dict[str, Section] = {}
     latest: tuple[Line, ...] = ()
-    for head, own in _split(text):
+    for head, own in _split(text, version):
         kind, base = head.words[0], _after(head, "from")
         name = head.words[1] if len(head.words) > 1 else ""
         inherited = defaults[base].lines if base in defaults else latest if kind in PROXIES else ()
         section = Section(kind, name, head, (*inherited, *own))
         if kind == "defaults":
             latest = section.lines
-            defaults[name] = section
+            if name and name != "from":
+                defaults[name] = section
         sections.append(section)
     return sections
 
 
-def _split(text: str) -> Iterator[tuple[Line, list[Line]]]:
+def _split(text: str, version: str) -> Iterator[tuple[Line, list[Line]]]:
     """The first line of every section, with the lines below it."""
+    conditions = Conditions(version)
     head: Line | None = None
     own: list[Line] = []
     for number, raw in enumerate(text.split("\n"), 1):
         words = _words(raw)
-        if words and words[0] in _SECTIONS:
+        if conditions.take(words) or not words or conditions.hold is False:
+            continue
+        line = Line(number, words, conditional=conditions.hold is None)
+        if words[0] in _SECTIONS:
             if head:
                 yield head, own
-            head, own = Line(number, words), []
-        elif words:
-            own.append(Line(number, words))
+            head, own = line, []
+        else:
+            own.append(line)
     if head:
         yield head, own
 
@@ -162,4 +182,6 @@ def _options(words: tuple[str, ...], common: Mapping[str, str]) -> dict[str, str
             options.pop(word.removeprefix("no-"), None)
         elif word in _FLAGS:
             options[word] = ""
+        elif word.startswith("$"):
+            options[_VARIABLE] = word
     return options

@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from rollout.haproxy_config.configuration import Line, ServerLine
 
+_NAMED = 2
+"""Servers that are named; the others are counted."""
+
 
 class Severity(StrEnum):
     """How much a finding matters."""
@@ -27,25 +30,41 @@ class Remark:
     severity: Severity
     line: int
     message: str
+    """Begins after the names of the servers, if it is about some."""
     advice: str
+    servers: tuple[str, ...] = ()
+    """The servers that it is about, if not about all of the backend."""
 
 
-def problem(line: Line, message: str, advice: str) -> Remark:
+def problem(line: Line, message: str, advice: str, servers: Sequence[ServerLine] = ()) -> Remark:
     """A remark that is a problem."""
-    return Remark(Severity.PROBLEM, line.number, message, advice)
+    return _remark(Severity.PROBLEM, line, message, advice, servers)
 
 
-def warning(line: Line, message: str, advice: str) -> Remark:
+def warning(line: Line, message: str, advice: str, servers: Sequence[ServerLine] = ()) -> Remark:
     """A remark that is a warning."""
-    return Remark(Severity.WARNING, line.number, message, advice)
+    return _remark(Severity.WARNING, line, message, advice, servers)
 
 
-def note(line: Line, message: str, advice: str) -> Remark:
+def note(line: Line, message: str, advice: str, servers: Sequence[ServerLine] = ()) -> Remark:
     """A remark that is a note."""
-    return Remark(Severity.NOTE, line.number, message, advice)
+    return _remark(Severity.NOTE, line, message, advice, servers)
 
 
 def names(servers: Sequence[ServerLine]) -> str:
     """The first two names, and how many more."""
-    shown = ", ".join(server.name for server in servers[:2])
-    return shown if len(servers) <= 2 else f"{shown} and {len(servers) - 2} more"
+    return named([server.label for server in servers])
+
+
+def named(servers: Sequence[str]) -> str:
+    """As `names`, of names."""
+    shown = ", ".join(servers[:_NAMED])
+    return shown if len(servers) <= _NAMED else f"{shown} and {len(servers) - _NAMED} more"
+
+
+def _remark(
+    severity: Severity, line: Line, message: str, advice: str, servers: Sequence[ServerLine]
+) -> Remark:
+    if line.conditional:
+        message += " (if the `.if` around that line holds)"
+    return Remark(severity, line.number, message, advice, tuple(server.label for server in servers))

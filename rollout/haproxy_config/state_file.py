@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from rollout.haproxy_config.configuration import Section, read
@@ -13,16 +14,28 @@ def state_file(text: str) -> str | None:
     Only `load-server-state-from-file global` counts: files of single backends (`local`) are not followed.
     """
     sections = read(text)
-    loaded = [
-        line
-        for section in sections
-        if section.kind in ("backend", "listen")
-        and (line := section.last("load-server-state-from-file"))
-        and line.words[1:2] == ("global",)
-    ]
+    loaded = any(loads(section) == "global" for section in sections if section.kind in ("backend", "listen"))
+    path = global_file(sections)
+    return path if loaded and is_known(path) else None
+
+
+def loads(section: Section) -> str:
+    """The state file that a backend loads: `global`, `local` or `none`."""
+    line = section.last("load-server-state-from-file")
+    return line.words[1] if line and len(line.words) > 1 else "none"
+
+
+def global_file(sections: Iterable[Section]) -> str:
+    """The path of the file for all backends, as it is written; empty if there is none, which HAProxy allows
+    even where backends load it."""
     settings = [section for section in sections if section.kind == "global"]
-    path = PurePosixPath(_value(settings, "server-state-base"), _value(settings, "server-state-file"))
-    return str(path) if loaded and path.is_absolute() and "$" not in str(path) else None
+    file = _value(settings, "server-state-file")
+    return str(PurePosixPath(_value(settings, "server-state-base"), file)) if file else ""
+
+
+def is_known(path: str) -> bool:
+    """Whether it is a path from the root, without a variable of HAProxy's."""
+    return path.startswith("/") and "$" not in path
 
 
 def _value(settings: list[Section], keyword: str) -> str:

@@ -20,6 +20,7 @@ LOADED = "defaults\n  load-server-state-from-file global\nbackend shop\n  server
         (GLOBAL + "listen shop\n  load-server-state-from-file global\n", "/run/states"),
         (LOADED + "global\n  server-state-base /var/lib\n  server-state-file states\n", "/var/lib/states"),
         (LOADED + "global\n  server-state-base /var/lib\n  server-state-file /run/states\n", "/run/states"),
+        (LOADED + "global\n  server-state-base /var/lib\n", None),
         (GLOBAL, None),
         (LOADED, None),
         (GLOBAL + "backend shop\n  load-server-state-from-file local\n", None),

@@ -1,0 +1,48 @@
+"""How long HAProxy's checks of a server take, in seconds; `None` where a variable decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from rollout.haproxy_config.configuration import ServerLine
+
+_INTER = 2.0
+"""Seconds between two checks, by default."""
+_FALL = 3
+"""Failed checks until a server is DOWN, by default."""
+_RISE = 2
+"""Passed checks until a server is UP again, by default."""
+
+
+def first_check(server: ServerLine) -> float | None:
+    """Until the first check of a server, at most, after a start or a return from maintenance: HAProxy spreads
+    first checks over `inter`. `downinter` and `fastinter` do not hasten them."""
+    return server.seconds("inter", _INTER)
+
+
+def until_down(server: ServerLine) -> float | None:
+    """Until a node whose page fails is DOWN, at most: the first check, and then faster ones."""
+    inter = server.seconds("inter", _INTER)
+    fall = server.count("fall", _FALL)
+    if inter is None or fall is None:
+        return None
+    fast = server.seconds("fastinter", inter)
+    return None if fast is None else inter + (fall - 1) * fast
+
+
+def until_up(server: ServerLine) -> float | None:
+    """Until a server that was DOWN is UP, at most, once its page is right again."""
+    inter = server.seconds("inter", _INTER)
+    rise = server.count("rise", _RISE)
+    if inter is None or rise is None:
+        return None
+    down, fast = server.seconds("downinter", inter), server.seconds("fastinter", inter)
+    return None if down is None or fast is None else max(inter, down + (rise - 1) * fast)
+
+
+def slowest(
+    servers: Iterable[ServerLine], time: Callable[[ServerLine], float | None]
+) -> tuple[float, ServerLine | None]:
+    """The longest `time` of all servers, and whose it is; 0 and `None` if none is known."""
+    known = ((seconds, server) for server in servers if (seconds := time(server)) is not None)
+    return max(known, key=lambda each: each[0], default=(0.0, None))
