@@ -26,6 +26,8 @@ class Finding:
     subject: str
     text: str
     hint: str | None = None
+    also: tuple[str, ...] = ()
+    """What else it holds for: lines as `FILE:NUMBER`, servers, or backends."""
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.text}" if self.subject else self.text

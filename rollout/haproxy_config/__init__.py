@@ -12,7 +12,7 @@ from rollout.haproxy_config.folding import Finding, folded
 from rollout.haproxy_config.remark import Severity
 from rollout.haproxy_config.state_file import global_file
 
-__all__ = ["Finding", "Severity", "analyse", "analyse_clients"]
+__all__ = ["Finding", "Severity", "analyse", "analyse_clients", "backends_in"]
 
 
 def analyse(
@@ -41,6 +41,11 @@ def analyse(
             )
             remarks += [(section.name, remark) for remark in found]
     return folded(remarks, file)
+
+
+def backends_in(text: str, version: str = "") -> set[str]:
+    """The names of all backends of a configuration, as they are written."""
+    return {section.name for section in read(text, version) if section.kind in PROXIES}
 
 
 def analyse_clients(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rollout.haproxy_config.configuration import Line, Section, ServerLine
 from rollout.haproxy_config.pinning import cut_of, persist_of, pin_of
-from rollout.haproxy_config.remark import Remark, names, note, problem, warning
+from rollout.haproxy_config.remark import Remark, note, problem, warning
 
 
 def of_clients(section: Section, *, health_page: bool, waits: bool) -> Iterator[Remark]:
@@ -17,12 +17,12 @@ def of_clients(section: Section, *, health_page: bool, waits: bool) -> Iterator[
     stays_on_404 = health_page and section.last("http-check", "disable-on-404") is not None
     yield from _persisting(section, pin)
     if pin and cutting and not health_page:
-        yield _waited_for(pin, cutting)
+        yield _waited_for(pin)
     else:
         if pin:
             yield _pinned_on_404(pin) if stays_on_404 else _moved(pin, health_page=health_page, waits=waits)
         if cutting:
-            yield _cut(cutting[0].line, names(cutting), by_page=health_page and not stays_on_404)
+            yield _cut(cutting, by_page=health_page and not stays_on_404)
     yield from _cut_on_backups(servers)
 
 
@@ -37,12 +37,12 @@ def _persisting(section: Section, pin: Line | None) -> Iterator[Remark]:
         )
 
 
-def _waited_for(pin: Line, cutting: Sequence[ServerLine]) -> Remark:
+def _waited_for(pin: Line) -> Remark:
     return warning(
         pin,
-        f"clients are pinned to servers, and {names(cutting)} with `on-marked-down shutdown-sessions`: "
-        "maintenance would cut running requests, so a drain waits until a node has none, and times out if "
-        "its clients never pause; a request that comes at the last moment is cut",
+        "clients are pinned to servers with `on-marked-down shutdown-sessions`: maintenance would cut "
+        "running requests, so a drain waits until a node has none, and times out if its clients never pause; "
+        "a request that comes at the last moment is cut",
         "remove `on-marked-down shutdown-sessions`, at least for HTTP: then maintenance moves clients right "
         "after the drain, and their running requests finish",
     )
@@ -68,18 +68,20 @@ def _moved(pin: Line, *, health_page: bool, waits: bool) -> Remark:
     return note(pin, message, f"nothing to do: {what}; what only the node remembers is lost")
 
 
-def _cut(line: Line, servers: str, *, by_page: bool) -> Remark:
-    marked = f"{servers} with `on-marked-down shutdown-sessions`"
+def _cut(cutting: Sequence[ServerLine], *, by_page: bool) -> Remark:
+    marked = "with `on-marked-down shutdown-sessions`"
     if by_page:
         return warning(
-            line,
+            cutting[0].line,
             f"{marked}: draining by the health page cuts running requests",
-            "add `http-check disable-on-404`: it lets running requests finish",
+            "write `http-check disable-on-404`: it lets running requests finish",
+            cutting,
         )
     return note(
-        line,
+        cutting[0].line,
         f"{marked}: maintenance and DOWN cut running requests",
         "nothing to do: a node is drained first; only requests that are left at `drain.timeout` are cut",
+        cutting,
     )
 
 
@@ -93,7 +95,8 @@ def _cut_on_backups(servers: Sequence[ServerLine]) -> Iterator[Remark]:
     if cutting and backups:
         yield warning(
             cutting[0].line,
-            f"{names(cutting)} with `on-marked-up shutdown-backup-sessions`: a node that comes back cuts the "
-            f"requests that run on {names(backups)}",
+            "with `on-marked-up shutdown-backup-sessions`: a node that comes back cuts the requests that run "
+            "on backups",
             "remove it: then requests that run on a backup finish there",
+            cutting,
         )

@@ -87,8 +87,8 @@ def _lacks_state_file(section: Section, global_file: str, health_page: bool) -> 
     if health_page or (kind == "global" and is_known(global_file)):
         return None
     if kind == "global":
-        return line, f"rollout cannot tell where `server-state-file {global_file}` is"
-    return line, f"rollout writes no files for `{' '.join(line.words)}`"
+        return line, f"HAProxy loads `server-state-file {global_file}`, which rollout cannot find"
+    return line, f"HAProxy's `{' '.join(line.words)}` loads files that rollout does not write"
 
 
 def _lost(section: Section, line: Line, reason: str, first_checks: float, health_page: bool) -> Remark:
@@ -100,7 +100,7 @@ def _lost(section: Section, line: Line, reason: str, first_checks: float, health
     redispatch = "" if spared else "; or write `option redispatch`: refused requests go to another server"
     return note(
         line,
-        f"{reason}: if it is reloaded while a node is down, its new process sends requests there for up to "
-        f"{seconds:g} s, until {until}; {cost}",
+        f"{reason}: if HAProxy is reloaded while a node is down, its new process sends requests there for up "
+        f"to {seconds:g} s, until {until}; {cost}",
         f"write {_LINES}: {keeps}{redispatch}",
     )

@@ -51,13 +51,8 @@ def note(line: Line, message: str, advice: str, servers: Sequence[ServerLine] = 
     return _remark(Severity.NOTE, line, message, advice, servers)
 
 
-def names(servers: Sequence[ServerLine]) -> str:
-    """The first two names, and how many more."""
-    return named([server.label for server in servers])
-
-
 def named(servers: Sequence[str]) -> str:
-    """As `names`, of names."""
+    """The first two names, and how many more."""
     shown = ", ".join(servers[:_NAMED])
     return shown if len(servers) <= _NAMED else f"{shown} and {len(servers) - _NAMED} more"
 

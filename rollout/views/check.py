@@ -24,7 +24,7 @@ def text(findings: Sequence[Finding]) -> Iterator[str]:
     yield f"{verdict}: {count(problems, 'problem')}, {count(warnings, 'warning')}"
 
 
-def document(findings: Sequence[Finding]) -> list[dict[str, str | None]]:
+def document(findings: Sequence[Finding]) -> list[dict[str, str | list[str] | None]]:
     """For programs: an object for each finding, in the order in which they were looked at."""
     return [
         {
@@ -32,6 +32,7 @@ def document(findings: Sequence[Finding]) -> list[dict[str, str | None]]:
             "subject": finding.subject,
             "text": finding.text,
             "hint": finding.hint,
+            "also": list(finding.also),
         }
         for finding in findings
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
@@ -13,7 +12,7 @@ from rollout.engine.site import Site, Survey
 from rollout.engine.waiting import run_all
 from rollout.errors import HostError
 from rollout.haproxy_config import Finding as InConfiguration
-from rollout.haproxy_config import Severity, analyse, analyse_clients
+from rollout.haproxy_config import Severity, analyse, analyse_clients, backends_in
 
 _LEVELS = {Severity.PROBLEM: Level.PROBLEM, Severity.WARNING: Level.WARNING, Severity.NOTE: Level.NOTE}
 _NOT_KNOWN = (
@@ -25,8 +24,10 @@ _NOT_KNOWN = (
 async def configuration_findings(site: Site, name: str, nodes: Sequence[str], seen: Survey) -> list[Finding]:
     """All findings in the configuration of load balancer `name`, or why it was not checked."""
     reading = next(reading for reading in seen.readings if reading.load_balancer == name)
+    backends = _backends(name, nodes, seen)
     try:
         configuration = await site.configurations[name].read(reading)
+        _require_own(configuration, backends, reading)
     except (HostError, Unreadable) as error:
         hint = _NOT_KNOWN if site.inventory.drain.pinned is None and not _by_page(site) else None
         return [
@@ -35,9 +36,10 @@ async def configuration_findings(site: Site, name: str, nodes: Sequence[str], se
     found = analyse(
         configuration.text,
         "",
-        _backends(name, nodes, seen),
+        backends,
         health_page=_by_page(site),
         waits=site.inventory.drain.pinned == "wait",
+        version=reading.version,
     )
     findings = _placed(configuration, name, found)
     if configuration.changed:
@@ -66,18 +68,19 @@ async def _of_clients(site: Site, reading: Reading, nodes: Sequence[str], seen: 
     if configuration.changed:
         return []
     backends = _backends(reading.load_balancer, nodes, seen)
-    found = analyse_clients(configuration.text, backends, health_page=_by_page(site))
-    alike: dict[str, list[InConfiguration]] = {}
-    for each in found:
-        alike.setdefault(each.message, []).append(each)
-    firsts = [dataclasses.replace(same[0], message=_with_others(same)) for same in alike.values()]
-    return _placed(configuration, reading.load_balancer, firsts)
+    found = analyse_clients(configuration.text, backends, health_page=_by_page(site), version=reading.version)
+    return _placed(configuration, reading.load_balancer, found)
 
 
-def _with_others(same: Sequence[InConfiguration]) -> str:
-    """The message of findings that differ in nothing but their lines, with how many more lines there are."""
-    more = len({each.line for each in same}) - 1
-    return same[0].message + (f" (and {more} more such lines)" if more else "")
+def _require_own(configuration: Configuration, backends: Iterable[str], reading: Reading) -> None:
+    """Raises Unreadable for a configuration of something else: it has none of the backends that run."""
+    written = backends_in(configuration.text, reading.version)
+    missing = sorted(set(backends) - written)
+    if missing and not written.intersection(backends) and not any("$" in name for name in written):
+        file = configuration.places[0].rpartition(":")[0]
+        raise Unreadable(
+            f"{file} has no backend {missing[0]}, which HAProxy has, so other files must be in use"
+        )
 
 
 def _placed(configuration: Configuration, name: str, found: Iterable[InConfiguration]) -> list[Finding]:
@@ -88,6 +91,7 @@ def _placed(configuration: Configuration, name: str, found: Iterable[InConfigura
             name,
             f"{configuration.places[each.line - 1]}: {each.message}",
             each.advice,
+            tuple(configuration.places[line - 1] for line, _ in each.also),
         )
         for each in found
     ]

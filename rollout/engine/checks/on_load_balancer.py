@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from rollout.decisions.alike import first_of, once
 from rollout.decisions.capacity import WHAT_TO_DO, Backend, queues, shortages, with_trackers
 from rollout.decisions.finding import Finding, Level
 from rollout.decisions.plan import out_of_rotation
@@ -41,19 +42,23 @@ def rotation_finding(name: str, seen: Survey, standing: Mapping[Server, Standing
         )
     down = [state.server for state in states if not state.in_rotation]
     if any(standing[server] is not Standing.DOWN for server in down):
-        return Finding(Level.WARNING, name, f"down: {', '.join(map(str, down))}")
+        return Finding(Level.WARNING, name, f"down: {first_of([str(server) for server in down])}")
     if down:
         return Finding(Level.NOTE, name, "; ".join(standing_notes(name, down, standing)))
-    return Finding(Level.OK, name, f"is {', '.join(str(state.server) for state in states)}")
+    return Finding(Level.OK, name, f"is {first_of([str(state.server) for state in states])}")
 
 
 def server_findings(site: Site, nodes: Sequence[str], seen: Survey) -> list[Finding]:
     """Findings about HAProxy's settings of the nodes' servers that would hurt a deployment."""
     findings: list[Finding] = []
     for name in nodes:
-        for state in seen.states(name):
-            findings += _of_server(site, name, state, seen)
-        findings += _of_trackers(name, seen)
+        of_servers = (
+            (state.server.path, finding)
+            for state in seen.states(name)
+            for finding in _of_server(site, name, state, seen)
+        )
+        findings += once(of_servers)
+        findings += once(_of_trackers(name, seen))
     return findings
 
 
@@ -84,9 +89,13 @@ def outage_findings(
                 else Finding(Level.PROBLEM, name, problem, WHAT_TO_DO),
             )
         back.update(server for server in own if standing.get(server) is not Standing.DOWN)
-    queued = [text for reading in seen.readings for text in queues(reading, back).values()]
     hint = "no node leaves rotation until the queue is empty"
-    return [*short.values(), *(Finding(Level.WARNING, "capacity", text, hint) for text in queued)]
+    queued = [
+        (backend, Finding(Level.WARNING, "capacity", text, hint))
+        for reading in seen.readings
+        for (_, backend), text in queues(reading, back).items()
+    ]
+    return once([*((backend, finding) for (_, backend), finding in short.items()), *queued])
 
 
 def _leads(server: Server, standing: Mapping[Server, Standing]) -> bool:
@@ -145,10 +154,10 @@ def _tracks_own(name: str, state: ServerState, seen: Survey) -> bool:
     return bool(state.tracks) and tracked in seen.of_nodes and tracked in seen.placement[name]
 
 
-def _of_trackers(name: str, seen: Survey) -> Iterator[Finding]:
+def _of_trackers(name: str, seen: Survey) -> Iterator[tuple[str, Finding]]:
     """Servers that belong to no node, but leave and return with a server of this one."""
     for server in sorted(with_trackers(seen.placement[name], seen.trackers) - seen.of_nodes):
-        yield Finding(
+        finding = Finding(
             Level.WARNING,
             name,
             f"{server} tracks a server of the node, so it leaves and returns with the node, but rollout does "
@@ -156,3 +165,4 @@ def _of_trackers(name: str, seen: Survey) -> Iterator[Finding]:
             "if it is the same application, make it a server of the node by its name, its address or "
             "`backends:`",
         )
+        yield server.path, finding

@@ -6,23 +6,19 @@ import os
 import shlex
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rollout.adapters.haproxy import HAProxy
-from rollout.adapters.haproxy.transport import UnixTransport
 from rollout.adapters.local import LocalHost
-from rollout.domain import Completed, Reading, UnixSocket
+from rollout.domain import Completed, Reading
 from rollout.engine.configuration import Configuration, Unreadable, read_configuration
-from rollout.errors import LoadBalancerError
-from tests.support.until import until, until_seen
+from tests.support.started import answering, started
+from tests.support.until import until
 from tests.support.users import NOBODY, SUDOER, need_root
 
 pytestmark = [pytest.mark.every_haproxy, pytest.mark.linux]
@@ -52,40 +48,6 @@ def write(folder: Path, files: Mapping[str, str]) -> None:
     for name, text in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
-
-
-@asynccontextmanager
-async def started(
-    folder: Path, *command: str | Path, work: Path
-) -> AsyncIterator[tuple[subprocess.Popen[bytes], Reading]]:
-    """A running HAProxy, and its first reading; it and its workers end with the block."""
-    log = folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: ASYNC220 - it does not wait
-            command, cwd=work, stdout=output, stderr=output, start_new_session=True
-        )
-    try:
-        yield process, await answering(folder, process)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-async def answering(folder: Path, process: subprocess.Popen[bytes], *, not_pid: int = 0) -> Reading:
-    """A reading of the process that answers now, another one than `not_pid`."""
-    seen: list[Reading] = []
-
-    async def answers() -> bool:
-        assert process.poll() is None, (folder / "log").read_text()
-        try:
-            socket = UnixTransport("lb1", UnixSocket(f"{folder}/socket"))
-            seen.append(await HAProxy("lb1", socket).read())
-        except LoadBalancerError:
-            return False
-        return seen[-1].pid != not_pid
-
-    await until_seen(answers, "HAProxy")
-    return seen[-1]
 
 
 def files(configuration: Configuration) -> list[str]:

@@ -43,20 +43,23 @@ def test_a_file_that_rollout_keeps_is_enough() -> None:
         (("from-file global", "from-file none"), 8, "HAProxy loads no state file:"),
         (("server-state-file /run/states", ""), 8, "since `global` has no `server-state-file`:"),
         (("server-state-file /run/states", "server-state-base /run"), 8, "has no `server-state-file`:"),
-        (("/run/states", "states"), 8, "rollout cannot tell where `server-state-file states` is:"),
+        (("/run/states", "states"), 8, "loads `server-state-file states`, which rollout cannot find:"),
         (
             ("/run/states", '"$RUN/states"'),
             8,
-            "rollout cannot tell where `server-state-file $RUN/states` is:",
+            "`server-state-file $RUN/states`, which rollout cannot find:",
         ),
-        (("file global", "file local"), 8, "writes no files for `load-server-state-from-file local`:"),
+        (("file global", "file local"), 8, "from-file local` loads files that rollout does not write:"),
     ],
 )
 def test_any_other_file_is_none(change: tuple[str, str], line: int, reason: str) -> None:
     """One note says why no state is kept, what that costs and for how long, and the lines to write."""
     (note,) = found(change)
     assert (note.severity, note.line) == (Severity.NOTE, line)
-    assert f"{reason} if it is reloaded while a node is down, its new process sends requests" in note.message
+    assert (
+        f"{reason} if HAProxy is reloaded while a node is down, its new process sends requests"
+        in note.message
+    )
     assert note.message.endswith("for up to 0.2 s, until rollout has told it; they fail")
     assert "`server-state-file /var/lib/haproxy/state/servers` in `global`" in note.advice
     assert "`load-server-state-from-file global` in `defaults`" in note.advice
