@@ -15,6 +15,7 @@ _SECTIONS = (
     *PROXIES,
     *("global", "defaults", "peers", "resolvers", "userlist", "mailers", "program", "http-errors", "cache"),
     *("ring", "log-forward", "log-profile", "fcgi-app", "crt-store", "acme", "traces"),
+    "healthcheck",
 )
 _TIME = re.compile(r"([0-9]{1,9})(us|ms|s|m|h|d)?")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

@@ -16,6 +16,7 @@ seconds_from_start() {  # between the start of process $1 and the one that is wa
   ' /proc/stat "/proc/$1/stat"
 } 2>/dev/null
 
+[ -r /proc/stat ] || { echo "?the machine has no /proc, which shows them on Linux"; exit; }
 # In a container HAProxy has another number than here, and several containers may have the same one.
 process=
 for found in $(grep -lE "^NSpid:.*[[:space:]]$pid\$" /proc/[0-9]*/status 2>/dev/null); do

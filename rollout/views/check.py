@@ -32,7 +32,7 @@ def document(findings: Sequence[Finding]) -> list[dict[str, str | list[str] | No
             "subject": finding.subject,
             "text": finding.text,
             "hint": finding.hint,
-            "also": list(finding.also),
+            **({"also": list(finding.also)} if finding.also else {}),
         }
         for finding in findings
     ]
