@@ -22,6 +22,7 @@ def analyse(
     *,
     health_page: bool = False,
     waits: bool = False,
+    bake: float = 0.0,
     version: str = "",
 ) -> list[Finding]:
     """The findings in an haproxy.cfg, in the order of its lines. No text raises.
@@ -29,7 +30,8 @@ def analyse(
     `backends` limits them to these backends, and `file` is what each finding calls the configuration.
     `health_page` means that nodes are drained by the page that HAProxy checks, and not by its runtime socket;
     `waits` that a drain waits until pinned clients pause, although maintenance could move them.
-    `version` is that of the HAProxy that runs, if it is known.
+    `bake` is how many seconds the next node waits for one that is back, and `version` that of HAProxy as it
+    runs, if that is known.
     """
     sections = read(text, version)
     states = global_file(sections)
@@ -37,7 +39,7 @@ def analyse(
     for section in sections:
         if section.kind in PROXIES and (backends is None or section.name in backends):
             found = rules.of_backend(
-                section, global_file=states, health_page=health_page, waits=waits, version=version
+                section, global_file=states, health_page=health_page, waits=waits, bake=bake, version=version
             )
             remarks += [(section.name, remark) for remark in found]
     return folded(remarks, file)

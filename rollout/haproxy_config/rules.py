@@ -28,7 +28,7 @@ def of_socket(sections: Sequence[Section]) -> Iterator[Remark]:
 
 
 def of_backend(
-    section: Section, *, global_file: str, health_page: bool, waits: bool, version: str
+    section: Section, *, global_file: str, health_page: bool, waits: bool, bake: float, version: str
 ) -> Iterator[Remark]:
     """Remarks on a backend: its effect on a node that leaves and comes back.
 
@@ -46,7 +46,7 @@ def of_backend(
     if health_page:
         yield from of_page(section, checked)
     yield from _waiting(checked, health_page)
-    yield from _slow_start(servers)
+    yield from _slow_start(servers, bake)
     yield from of_reload(
         section,
         servers,
@@ -115,8 +115,8 @@ def _waiting(checked: Sequence[ServerLine], health_page: bool) -> Iterator[Remar
         )
 
 
-def _slow_start(servers: Sequence[ServerLine]) -> Iterator[Remark]:
-    slow = [server for server in servers if server.seconds("slowstart", 0.0)]
+def _slow_start(servers: Sequence[ServerLine], bake: float) -> Iterator[Remark]:
+    slow = [server for server in servers if (server.seconds("slowstart", 0.0) or 0.0) > bake]
     if slow:
         seconds, _ = slowest(slow, lambda server: server.seconds("slowstart", 0.0))
         yield note(

@@ -39,6 +39,7 @@ async def configuration_findings(site: Site, name: str, nodes: Sequence[str], se
         backends,
         health_page=_by_page(site),
         waits=site.inventory.drain.pinned == "wait",
+        bake=site.inventory.strategy.bake,
         version=reading.version,
     )
     findings = _placed(configuration, name, found)

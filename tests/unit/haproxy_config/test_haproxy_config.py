@@ -202,6 +202,18 @@ def test_other_checks_than_http(check: str, found: int) -> None:
     assert len([each for each in said(text, health_page=True) if "no `option httpchk`" in each]) == found
 
 
+def test_a_slow_start_is_no_matter_where_the_next_node_waits_for_it() -> None:
+    """The finding asks for a bake, so it is silent where the inventory has one that is long enough."""
+    text = GOOD.replace("500ms check", "500ms check slowstart 30s")
+    assert [len(analyse(text, "f", bake=seconds)) for seconds in (0.0, 29.0, 30.0)] == [1, 1, 0]
+
+
+def test_other_sections_have_no_servers_of_a_backend() -> None:
+    """Peers, rings and programs end a backend, and their `server` lines are none of its own."""
+    others = "peers p\n  server me 10.0.0.1:1\nring r\n  server log 10.0.0.2:1\nprogram x\n  command /bin/y\n"
+    assert said(GOOD + others) == []
+
+
 def test_the_latest_defaults_count() -> None:
     """A section that names none inherits from the last `defaults`, whether that has a name or not."""
     lines = ("defaults", "mode http", "defaults slow", "mode tcp", "backend b", "server s 1.1.1.1:1 check")
