@@ -6,24 +6,24 @@ from collections.abc import Callable, Iterable
 
 from rollout.haproxy_config.configuration import ServerLine
 
-_INTER = 2.0
+INTER = 2.0
 """Seconds between two checks, by default."""
-_FALL = 3
+FALL = 3
 """Failed checks until a server is DOWN, by default."""
-_RISE = 2
+RISE = 2
 """Passed checks until a server is UP again, by default."""
 
 
 def first_check(server: ServerLine) -> float | None:
     """Until the first check of a server, at most, after a start or a return from maintenance: HAProxy spreads
     first checks over `inter`. `downinter` and `fastinter` do not hasten them."""
-    return server.seconds("inter", _INTER)
+    return server.seconds("inter", INTER)
 
 
 def until_down(server: ServerLine) -> float | None:
     """Until a node whose page fails is DOWN, at most: the first check, and then faster ones."""
-    inter = server.seconds("inter", _INTER)
-    fall = server.count("fall", _FALL)
+    inter = server.seconds("inter", INTER)
+    fall = server.count("fall", FALL)
     if inter is None or fall is None:
         return None
     fast = server.seconds("fastinter", inter)
@@ -32,8 +32,8 @@ def until_down(server: ServerLine) -> float | None:
 
 def until_up(server: ServerLine) -> float | None:
     """Until a server that was DOWN is UP, at most, once its page is right again."""
-    inter = server.seconds("inter", _INTER)
-    rise = server.count("rise", _RISE)
+    inter = server.seconds("inter", INTER)
+    rise = server.count("rise", RISE)
     if inter is None or rise is None:
         return None
     down, fast = server.seconds("downinter", inter), server.seconds("fastinter", inter)

@@ -6,14 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from rollout.haproxy_config.checks import FALL, INTER, RISE
 from rollout.haproxy_config.configuration import PROXIES, ServerLine, read
 
-_INTER = 2.0
-"""Seconds between two checks, by default."""
-_RISE = 2
-"""Passed checks until a server is UP, by default."""
-_FALL = 3
-"""Failed checks until a server is DOWN, by default."""
 _COUNT = re.compile(r"(?:([0-9]{1,5})-)?([0-9]{1,5})")
 
 
@@ -29,17 +24,24 @@ class Checks:
     """How many must fail until a server that is UP is DOWN."""
 
 
-def checks(text: str) -> Mapping[str, Checks]:
-    """The checks of every server in a configuration, by `backend/server`. No text raises."""
+def checks(text: str, version: str = "") -> Mapping[str, Checks]:
+    """The checks of each server in a configuration, by `backend/server`; none where a variable decides.
+
+    `version` is that of the HAProxy that runs with it. No text raises.
+    """
     return {
-        f"{section.name}/{name}": Checks(
-            line.seconds("inter", _INTER), line.count("rise", _RISE), line.count("fall", _FALL)
-        )
-        for section in read(text)
+        f"{section.name}/{name}": known
+        for section in read(text, version)
         if section.kind in PROXIES
         for line in section.servers()
+        if (known := _checks_of(line)) is not None
         for name in _names(line)
     }
+
+
+def _checks_of(line: ServerLine) -> Checks | None:
+    inter, rise, fall = line.seconds("inter", INTER), line.count("rise", RISE), line.count("fall", FALL)
+    return None if inter is None or rise is None or fall is None else Checks(inter, rise, fall)
 
 
 def _names(server: ServerLine) -> Iterator[str]:

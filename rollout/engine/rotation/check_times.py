@@ -66,19 +66,18 @@ class CheckTimes:
         """How each server is checked; empty if that is not known of all of them."""
         name = reading.load_balancer
         if name not in self._read:
-            self._read[name] = await self._read_checks(name, reading.pid)
+            self._read[name] = await self._read_checks(reading)
         found = [self._read[name].get(state.server.path) for state in waiting]
         return [] if None in found else [each for each in found if each is not None]
 
-    async def _read_checks(self, load_balancer: str, pid: int) -> Mapping[str, Checks]:
-        machine = self.machines.get(load_balancer)
+    async def _read_checks(self, reading: Reading) -> Mapping[str, Checks]:
+        machine = self.machines.get(reading.load_balancer)
         if machine is None:
             return {}
         try:
-            lines = await read_configuration(machine, pid)
+            return checks((await read_configuration(machine, reading)).text, reading.version)
         except (RolloutError, Unreadable):
             return {}
-        return checks("\n".join(text for _, text in lines))
 
 
 def _was_not_checked(state: ServerState) -> bool:
