@@ -21,7 +21,7 @@ from tests.support.until import until_seen
 from tests.support.web import Page, web_app
 
 CHECK = ("option httpchk GET /_check", "default-server check inter 50ms rise 1 fall 2")
-PAGE = {"http": "http://{host}:8000/_status", "interval": "10ms", "timeout": "1s"}
+PAGE = {"http": "http://{host}:8000/_status", "interval": "10ms", "timeout": "10s"}
 REPAIR = {"http": {"method": "DELETE", "url": "http://{host}:8000/_drain"}}
 """A restart after which an application's page is right."""
 
@@ -73,7 +73,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "key": ({"release": {"json": "version"}}, "does not report a release"),
     "header": ({"release": {"header": "X-Release"}}, "does not report a release"),
     "body": ({"body": "healthy"}, "its answer does not contain 'healthy'"),
-    "no answer": ({"http": "http://{host}:8000/hold"}, "/hold: no answer within 1 s"),
+    "no answer": ({"http": "http://{host}:8000/hold", "timeout": "1s"}, "/hold: no answer within 1 s"),
 }
 
 
@@ -182,6 +182,7 @@ async def test_what_is_resumed_and_what_is_rolled_back(haproxy_binary: Path, tmp
         resumed = await site.run("resume")
         assert (resumed.returncode, resumed.stdout) == (3, "")
         assert "/_gone answered 404, not 200; likewise web2: no node that runs" in resumed.stderr
+        site.write({"http": "http://{host}:8000/_gone", "timeout": "1s"})
         back = await site.run("rollback")
         assert back.returncode == 1
         assert "warning: web1: http://" in back.stdout
@@ -204,6 +205,7 @@ async def test_the_least_capacity_is_what_the_deployment_keeps(
             while True:
                 states = (await site.here.haproxies["lb1"].read()).servers
                 fewest = min(fewest, sum(state.in_rotation for state in states))
+                await asyncio.sleep(0.01)  # the applications run in this process, too
 
         watching = asyncio.create_task(watch())
         ran = await site.run("deploy")
