@@ -34,6 +34,9 @@ class MemoryBalancer:
         await asyncio.sleep(_ANSWERS_AFTER)
         return reading(*self._states.values())
 
+    async def process(self) -> tuple[int, int]:
+        return (await self.read()).process
+
     async def send(self, commands: Sequence[str]) -> None:
         await asyncio.sleep(_ANSWERS_AFTER)
         for command in commands:

@@ -52,6 +52,11 @@ class HAProxy:
     async def read(self) -> Reading:
         return await self._observer.read()
 
+    async def process(self) -> tuple[int, int]:
+        command = "show info"
+        reading, _ = parse_reading(self._name, command, await self._console.ask(command))
+        return reading.process
+
     async def send(self, commands: Sequence[str]) -> None:
         sending = asyncio.ensure_future(self._carry_out(commands))
         try:
