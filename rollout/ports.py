@@ -80,7 +80,7 @@ class LoadBalancer(Protocol):
         ...
 
     def focus(self, backends: Iterable[str]) -> None:
-        """Read only these backends from now on."""
+        """Read these backends from now on; others need not be read."""
         ...
 
 
