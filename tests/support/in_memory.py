@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from rollout.adapters.sources import LocalSources
-from rollout.domain import AdminState, Answer, Completed, Reading, Server, ServerState, Session
+from rollout.domain import (
+    AdminState,
+    Answer,
+    Completed,
+    Reading,
+    Ring,
+    Server,
+    ServerState,
+    Session,
+    TimedAnswer,
+)
 from rollout.engine.site import Site
 from rollout.inventory import Inventory
 from tests.support.states import reading, state
@@ -34,6 +44,9 @@ class MemoryBalancer:
         await asyncio.sleep(_ANSWERS_AFTER)
         return reading(*self._states.values())
 
+    async def process(self) -> tuple[int, int]:
+        return (await self.read()).process
+
     async def send(self, commands: Sequence[str]) -> None:
         await asyncio.sleep(_ANSWERS_AFTER)
         for command in commands:
@@ -48,6 +61,12 @@ class MemoryBalancer:
 
     async def sessions(self, servers: Collection[Server], *, named: int) -> list[Session]:
         return []
+
+    async def ring(self) -> Ring | None:
+        return None
+
+    def answers(self, ring: str) -> AsyncGenerator[Sequence[TimedAnswer], None]:
+        raise NotImplementedError
 
     async def level(self) -> str:
         return "admin"

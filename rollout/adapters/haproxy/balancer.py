@@ -52,6 +52,11 @@ class HAProxy:
     async def read(self) -> Reading:
         return await self._observer.read()
 
+    async def process(self) -> tuple[int, int]:
+        command = "show info"
+        reading, _ = parse_reading(self._name, command, await self._console.ask(command))
+        return reading.process
+
     async def send(self, commands: Sequence[str]) -> None:
         sending = asyncio.ensure_future(self._carry_out(commands))
         try:
@@ -130,10 +135,7 @@ class HAProxy:
         if not self._focus:
             return reading
         # In the order in which the focus alone is read: the plan lists commands in that order.
-        servers = sorted(
-            (state for state in reading.servers if state.server.backend in self._focus),
-            key=lambda state: state.server.backend,
-        )
+        servers = sorted(reading.servers, key=lambda state: state.server.backend)
         return dataclasses.replace(reading, servers=tuple(servers))
 
     def _of_focus(self) -> list[str]:

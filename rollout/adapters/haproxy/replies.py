@@ -7,7 +7,7 @@ import functools
 import re
 
 from rollout.adapters.haproxy.counters import number, of_backend, of_server
-from rollout.adapters.haproxy.table import Columns, Row, columns
+from rollout.adapters.haproxy.table import Columns, Row, states, statistics
 from rollout.domain import AdminState, CheckResult, OperationalState, Reading, Server, ServerState
 from rollout.errors import CommandRejected, LoadBalancerUnreachable, NotHAProxy
 
@@ -85,22 +85,18 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
     if not reply.endswith("\n\n") or len(blocks) <= command.count(";"):
         raise _cut_short(load_balancer)
     infos: list[dict[str, str]] = []
-    states: dict[Row, tuple[Columns, Row]] = {}
+    shown_states: dict[Row, tuple[Columns, Row]] = {}
     tables: list[tuple[Columns, list[Row]]] = []
     try:
         for block in blocks:
             if block.startswith("Name: "):
                 infos.append(dict(line.split(": ", 1) for line in block.split("\n") if ": " in line))
             elif block.startswith("1\n# be_id "):
-                header, *lines = block.removeprefix("1\n# ").split("\n")
-                shown = columns(header, " ")
-                name_of = shown.getter("be_name", "srv_name")
-                for row in shown.rows(line.split(" ") for line in lines):
-                    states[name_of(row)] = shown, row
+                columns, rows = states(block)
+                name_of = columns.getter("be_name", "srv_name")
+                shown_states.update((name_of(row), (columns, row)) for row in rows)
             elif block.startswith("# pxname,"):
-                header, *lines = block.removeprefix("# ").split("\n")
-                shown = columns(header, ",")
-                tables.append((shown, [*shown.rows(csv.reader(lines))]))
+                tables.append(statistics(block))
             else:
                 require_success(load_balancer, command, block)
         info = infos[0]
@@ -110,15 +106,15 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
         numbers: dict[str, int] = {}
         servers: list[ServerState] = []
         backends: list[dict[str, str]] = []
-        for shown, rows in tables:
-            known_by = shown.getter("pxname", "svname", "iid", "type")
+        for columns, rows in tables:
+            known_by = columns.getter("pxname", "svname", "iid", "type")
             for row in rows:
                 backend, name, number_of_backend, kind = known_by(row)
                 numbers[backend] = int(number_of_backend)
                 if kind == _BACKEND:
-                    backends.append(shown.fields(row))
-                elif state := states.get((backend, name)):
-                    servers.append(_server_state(load_balancer, shown, row, *state))
+                    backends.append(columns.fields(row))
+                elif state := shown_states.get((backend, name)):
+                    servers.append(_server_state(load_balancer, columns, row, *state))
                 # Others are listeners of `listen` sections, and servers that vanished between two commands.
         reading = Reading(
             load_balancer=load_balancer,
@@ -152,13 +148,12 @@ def parse_loads(load_balancer: str, reply: str) -> dict[str, int]:
 
     Raises NotHAProxy, LoadBalancerUnreachable.
     """
-    header, *lines = reply.strip("\n").split("\n")
     if not reply.endswith("\n\n"):
         raise _cut_short(load_balancer)
     try:
-        shown = columns(header.removeprefix("# "), ",")
-        rows = map(shown.fields, shown.rows(csv.reader(lines)))
-        return {f"{row['pxname']}/{row['svname']}": _load(row) for row in rows}
+        columns, rows = statistics(reply.strip("\n"))
+        shown = map(columns.fields, rows)
+        return {f"{row['pxname']}/{row['svname']}": _load(row) for row in shown}
     except (KeyError, ValueError, csv.Error) as error:
         raise NotHAProxy(load_balancer, f"HAProxy's statistics could not be read: {error!r}") from error
 
@@ -170,10 +165,10 @@ def _load(row: dict[str, str]) -> int:
 
 @functools.lru_cache(maxsize=8192)
 def _server_state(
-    load_balancer: str, columns_shown: Columns, shown: Row, state_columns: Columns, shown_state: Row
+    load_balancer: str, columns: Columns, shown: Row, state_columns: Columns, shown_state: Row
 ) -> ServerState:
     """The state of a server. It is remembered, since most servers show the same in the next reading."""
-    row, state = columns_shown.fields(shown), state_columns.fields(shown_state)
+    row, state = columns.fields(shown), state_columns.fields(shown_state)
     backend, name = row["pxname"], row["svname"]
     if not (_NAME.fullmatch(backend) and _NAME.fullmatch(name)):
         raise ValueError(f"HAProxy does not allow the name {backend}/{name}")

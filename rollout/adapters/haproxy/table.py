@@ -1,25 +1,37 @@
-"""The tables of HAProxy's replies: rows with named columns."""
+"""The tables of HAProxy's replies: rows with named columns, of which only those are kept that are read.
+
+Columns that nobody reads cost time, and some of them, such as the seconds since a change, change although
+nothing happens: without them, a row is as before where its server is.
+"""
 
 from __future__ import annotations
 
+import csv
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 
 Row = tuple[str, ...]
-"""The fields of one line, those of `_CLOCKS` aside."""
+"""The fields of one line that are kept."""
 
-_CLOCKS = frozenset(
-    {"lastchg", "lastsess", "downtime", "check_duration", "agent_duration", "srv_time_since_last_change"}
+_STATISTICS = frozenset(
+    {
+        *("pxname", "svname", "iid", "type", "mode", "status", "bck", "check_status", "tracked"),
+        *("scur", "qcur", "stot", "used_conn_cur", "srv_icur", "rtime"),
+        *("econ", "wretr", "wredis", "cli_abrt", "srv_abrt"),
+        *("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other"),
+    }
 )
-"""Columns that change although nothing happens. Without them, a row is as before where its server is."""
+"""The columns of `show stat` that are read."""
+_UNREAD_STATES = frozenset({"srv_time_since_last_change"})
+"""The columns of `show servers state` that are not read."""
 
 
 class Columns:
     """The columns of a table, by its header. Raises ValueError where that is none."""
 
-    def __init__(self, header: Sequence[str]) -> None:
-        places = [place for place, name in enumerate(header) if name not in _CLOCKS]
+    def __init__(self, header: Sequence[str], kept: Callable[[str], bool]) -> None:
+        places = [place for place, name in enumerate(header) if kept(name)]
         if len(places) < 2:
             raise ValueError("a table without a header")
         self._width = len(header)
@@ -43,7 +55,26 @@ class Columns:
         return dict(zip(self._names, row, strict=True))
 
 
-@functools.lru_cache(maxsize=16)
-def columns(header: str, separator: str) -> Columns:
-    """The columns of a header: the same object for the same text. Raises ValueError."""
-    return Columns(header.split(separator))
+def statistics(table: str) -> tuple[Columns, list[Row]]:
+    """The columns and rows of what `show stat` answers. Raises ValueError, csv.Error."""
+    header, *lines = table.removeprefix("# ").split("\n")
+    columns = _statistics_columns(header)
+    return columns, list(columns.rows(csv.reader(lines)))
+
+
+def states(table: str) -> tuple[Columns, list[Row]]:
+    """The columns and rows of what `show servers state` answers. Raises ValueError."""
+    header, *lines = table.removeprefix("1\n# ").split("\n")
+    columns = _states_columns(header)
+    return columns, list(columns.rows(line.split(" ") for line in lines))
+
+
+@functools.lru_cache(maxsize=4)
+def _statistics_columns(header: str) -> Columns:
+    """The columns of a header: the same object for the same header."""
+    return Columns(header.split(","), _STATISTICS.__contains__)
+
+
+@functools.lru_cache(maxsize=4)
+def _states_columns(header: str) -> Columns:
+    return Columns(header.split(" "), lambda name: name not in _UNREAD_STATES)

@@ -72,6 +72,10 @@ class NodeServers:
         """
         return reading.process == self._told_process
 
+    async def is_replaced(self) -> bool:
+        """Whether another process answers now than the one that was told what `stage` asks for."""
+        return await self.balancer.process() != self._told_process
+
     def note_told(self, reading: Reading) -> None:
         """Note that the process that answered has been told what `stage` asks for."""
         self._told_process = reading.process

@@ -24,6 +24,9 @@ from rollout.remote import runtime
 
 WATCH = 0.05
 """Seconds between two looks at a node that is out: after a reload, HAProxy sends it requests until then."""
+_FULL_LOOK = 0.25
+"""Seconds after which such a look is at the servers too, not only at the process that answers: a person may
+have put one back. HAProxy may have thousands of servers."""
 
 
 class BalancerRotation:
@@ -88,15 +91,23 @@ class BalancerRotation:
     async def guard(self, log: StepLog) -> None:
         """Tell each new process what the one before was told, until the node is back or a person puts it
         back. Raises nothing."""
+        clock = asyncio.get_running_loop().time
+        next_full_look = clock()
         while self._servers.stage is not Stage.BACK:
             # A failure is tried again: an HAProxy that does not answer sends no requests either.
             with contextlib.suppress(RolloutError):
-                reading = await self._servers.read()
-                told_again = await self._tell_again(reading, log)
-                all_out = all(state.admin.is_out for state in reading.servers)
-                if not told_again and self._servers.stage is Stage.OUT and not all_out:
-                    return  # a person put it back
+                if clock() >= next_full_look or await self._servers.is_replaced():
+                    next_full_look = clock() + _FULL_LOOK
+                    if await self._is_put_back(log):
+                        return
             await asyncio.sleep(WATCH)
+
+    async def _is_put_back(self, log: StepLog) -> bool:
+        """Whether a person put the node back into rotation. A new process is told again: it is no person."""
+        reading = await self._servers.read()
+        if await self._tell_again(reading, log):
+            return False
+        return self._servers.stage is Stage.OUT and not all(s.admin.is_out for s in reading.servers)
 
     async def _tell_again(self, reading: Reading, log: StepLog) -> bool:
         """Tell a process that was started meanwhile what it must know in this stage. False if it already

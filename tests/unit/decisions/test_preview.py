@@ -75,7 +75,7 @@ def test_a_health_page_that_is_told_by_requests() -> None:
 
 
 def test_every_weight_of_a_warmup() -> None:
-    """A line for each step: the lowest weights before they are ready, then the others; none twice in a row."""
+    """A line for each step: the lowest weights before it is ready, then the others; none twice in a row."""
     shop, api, out = server("shop/web1"), server("api/web1"), server("out/web1")
     given = inventory(warmup={"over": "20s"})
     before = {
