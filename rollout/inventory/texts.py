@@ -16,8 +16,9 @@ _CELERY_NODE_NAME = r"^[^@\s]+@[^@\s]+$"
 WORD_PATTERN = r"^\S+$"
 _HOST_OF_URL = re.compile(r"[\w.-]+|[^{}]*:[^{}]*")
 """A host's name or an IPv4 address; or an IPv6 address."""
+_NODE_HOST = re.compile(r"[^\s@/,\[\]-][^\s@/,\[\]]*")
+"""The same for SSH, which may know a host by any word."""
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=100)]
-_HOST = re.compile(r"[^\s@/,\[\]-][^\s@/,\[\]]*")
 _HOP = re.compile(r"(ssh://)?([^\s@/,]+@)?(\[[^\s\]]+\]|[^\s@/,:\[\]-][^\s@/,:\[\]]*)(:\d+)?/?")
 _PLAIN = "expected a name or address alone, such as web1.example.com, 10.0.0.11 or fd00::11"
 Word = Annotated[str, StringConstraints(pattern=WORD_PATTERN)]
@@ -103,7 +104,7 @@ def _host(value: object) -> object:
         raise ValueError(
             f"{_PLAIN}: the port of its sshd is `port` under ssh, that of the application is in health.http"
         )
-    if not _HOST.fullmatch(value):
+    if not _NODE_HOST.fullmatch(value):
         raise ValueError(_PLAIN)
     return value
 
@@ -120,7 +121,7 @@ WebhookUrl = Annotated[str, AfterValidator(_webhook_url), _pattern("^https?://")
 AbsolutePath = Annotated[str, AfterValidator(_absolute), _pattern("^/")]
 NodeName = Annotated[str, AfterValidator(_node_name), _pattern(_CELERY_NODE_NAME)]
 UdpUrl = Annotated[str, AfterValidator(_udp_url), _pattern("^udp://")]
-Host = Annotated[Word, BeforeValidator(_host), _pattern(f"^{_HOST.pattern}$")]
+Host = Annotated[Word, BeforeValidator(_host), _pattern(f"^{_NODE_HOST.pattern}$")]
 JumpHosts = Annotated[Word, AfterValidator(_jump)]
 RuntimeUrl = Annotated[str, AfterValidator(_runtime_url), _pattern("^(unix|tcp|ssh)://")]
 

@@ -22,6 +22,8 @@ from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.settings import Settings
 from rollout.errors import HostKeyChanged, HostKeyUnknown
 
+_FAR = 2**40
+"""Seconds since 1970, long after any date that can be shown has a meaning."""
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")
 _SIGNED_BY = (
     "ssh-ed25519",
@@ -147,7 +149,7 @@ class HostKeyCheck(MissingHostKeyPolicy):
         if certificate.algorithm not in allowed:
             return f"its certificate is signed by {certificate.algorithm}, which is not allowed"
         if now < certificate.valid_after:
-            return f"its certificate is not valid before {time.ctime(certificate.valid_after)}"
+            return f"its certificate is not valid before {time.ctime(min(certificate.valid_after, _FAR))}"
         if now >= certificate.valid_before:
             return f"its certificate expired on {time.ctime(certificate.valid_before)}"
         if names and not any(matches(name.lower(), self._principal) for name in names):
