@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +63,8 @@ def _settings(target: SshTarget, options: Options) -> Settings:
     given = [file for file in options.every("identityfile") if file.lower() != "none"]
     defaults = len(given) > 2 and all(_DEFAULT_FILE.fullmatch(file) for file in given)
     jump = _jump(target, options.one("proxyjump"))
-    agent = _agent(next(iter(options.every("identityagent")), "SSH_AUTH_SOCK"))
+    files = _Files(values, home)
+    agent = files.agent(next(iter(options.every("identityagent")), "SSH_AUTH_SOCK"))
     return Settings(
         host=host,
         port=options.number("port", 22),
@@ -78,12 +79,12 @@ def _settings(target: SshTarget, options: Options) -> Settings:
         server_alive_count_max=options.number("serveralivecountmax", 3),
         compression=options.yes("compression"),
         algorithms=_algorithms(options),
-        required_rsa_size=options.number("requiredrsasize", 1024),
+        required_rsa_size=options.number("requiredrsasize", options.number("rsaminsize", 1024)),
         own_known_hosts=target.known_hosts is not None,
-        known_hosts=tuple(_known_hosts(target, options, home)),
+        known_hosts=tuple(_known_hosts(target, options, files)),
         known_hosts_command=tuple(_known_hosts_command(options, values)),
         host_key_alias=options.one("hostkeyalias"),
-        revoked_host_keys=tuple(_files(options, "revokedhostkeys", home)),
+        revoked_host_keys=tuple(map(files.path, options.files("revokedhostkeys"))),
         check_host_ip=options.yes("checkhostip") and not (command or jump),
         trusts_new_keys=_weak_trust(options),
         identity_file=Path(target.identity_file).expanduser().absolute() if target.identity_file else None,
@@ -93,7 +94,7 @@ def _settings(target: SshTarget, options: Options) -> Settings:
         identities_only=options.yes("identitiesonly"),
         agent=agent,
         pkcs11_provider=options.one("pkcs11provider"),
-        forwarded_agent=_forwarded(options.one("forwardagent") or "no", agent),
+        forwarded_agent=_forwarded(options.one("forwardagent") or "no", agent, files),
         environment=tuple(_environment(options).items()),
     )
 
@@ -127,20 +128,38 @@ def _algorithms(options: Options) -> Algorithms:
     )
 
 
-def _known_hosts(target: SshTarget, options: Options, home: Path) -> Iterator[Path]:
+class _Files:
+    """Paths that older versions of `ssh` print as they were written, and newer ones with all replaced."""
+
+    def __init__(self, values: Mapping[str, str], home: Path) -> None:
+        self._values = values
+        self.home = home
+
+    def path(self, said: str) -> Path:
+        """The path. Raises ValueError."""
+        given = Path.cwd() / said
+        return given if given.exists() else tokens.path(said, self._values, self.home)
+
+    def agent(self, said: str) -> Path | None:
+        """The agent that `IdentityAgent` or `ForwardAgent` names: a path, or the variable that has it."""
+        if said.lower() == "none":
+            return None
+        if said == "SSH_AUTH_SOCK" or (said.startswith("$") and "{" not in said):
+            path = os.environ.get(said.removeprefix("$"))
+            return Path(path) if path else None
+        return self.path(said)
+
+
+def _known_hosts(target: SshTarget, options: Options, files: _Files) -> Iterator[Path]:
     """The files of known hosts: the inventory's or the user's, then those of all users."""
     if target.known_hosts is not None:
         yield Path(target.known_hosts).expanduser().absolute()
     elif options.every("userknownhostsfile"):
-        yield from _files(options, "userknownhostsfile", home)
+        yield from map(files.path, options.files("userknownhostsfile"))
     else:
-        yield from (home / ".ssh" / name for name in _USERS)
+        yield from (files.home / ".ssh" / name for name in _USERS)
     shared = options.files("globalknownhostsfile") if options.every("globalknownhostsfile") else _GLOBAL
     yield from (Path(file) for file in shared)
-
-
-def _files(options: Options, keyword: str, home: Path) -> Iterator[Path]:
-    return (Path.cwd() / tokens.tilde(file, home) for file in options.files(keyword))
 
 
 def _known_hosts_command(options: Options, values: dict[str, str]) -> Iterator[str]:
@@ -154,20 +173,10 @@ def _weak_trust(options: Options) -> str | None:
     return f"StrictHostKeyChecking {weak}" if weak else None
 
 
-def _agent(said: str) -> Path | None:
-    """The agent that `IdentityAgent` or `ForwardAgent` names: a path, or the variable that has it."""
-    if said.lower() == "none":
-        return None
-    if said != "SSH_AUTH_SOCK" and not said.startswith("$"):
-        return Path(said)
-    path = os.environ.get(said.removeprefix("$").strip("{}"))
-    return Path(path) if path else None
-
-
-def _forwarded(said: str, agent: Path | None) -> Path | None:
+def _forwarded(said: str, agent: Path | None, files: _Files) -> Path | None:
     if said in ("no", "false"):
         return None
-    return agent if said in ("yes", "true") else _agent(said)
+    return agent if said in ("yes", "true") else files.agent(said)
 
 
 def _environment(options: Options) -> dict[str, str]:

@@ -144,7 +144,8 @@ class Keys:
 
     def _explain_public_key(self, file: Path, public: PublicBlob) -> None:
         if certificates.is_certificate(public.key_type):
-            return  # it is offered with the key that it is for
+            self.problems.append(f"{file} is a certificate, and counts with the private key that it is for")
+            return
         private = file.with_suffix("") if file.suffix == ".pub" else file
         instead = str(private) if private != file and private.exists() else "the private key"
         self.problems.append(

@@ -215,6 +215,21 @@ def test_a_home_that_is_not_the_account_s(home: Path) -> None:
     )
 
 
+def test_an_older_ssh(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One that prints paths as they were written, and knows fewer keywords."""
+    program = tmp_path / "bin" / "ssh"
+    program.parent.mkdir()
+    lines = ["user deploy", "hostname web1.example", "port 22", "identityagent ~/%n.agent", "rsaminsize 2048"]
+    lines += ["userknownhostsfile ~/.ssh/known_%h ~/.ssh/known_hosts2", "pubkeyacceptedkeytypes ssh-ed25519"]
+    program.write_text("\n".join(["#!/bin/sh", *(f"echo '{line}'" for line in lines)]))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    settings = resolve(SshTarget("web1"))
+    assert (settings.login, settings.agent) == ("deploy@web1.example", home / "web1.agent")
+    assert settings.known_hosts[0] == home / ".ssh/known_web1.example"
+    assert (settings.required_rsa_size, settings.algorithms.user_keys) == (2048, ("ssh-ed25519",))
+
+
 def test_a_home_without_ssh_is_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where HOME has no `.ssh`, the account's home counts, as it always does for `ssh`."""
     (home / ".ssh").rmdir()
