@@ -102,7 +102,7 @@ async def test_a_failed_node_takes_a_place(haproxy_binary: Path) -> None:
 
 async def test_an_application_that_never_comes_up(haproxy_binary: Path) -> None:
     """A node that is ill after its restart stays out on every load balancer; no request reaches it."""
-    health = {"http": "http://{host}:8000/_status", "interval": "10ms", "timeout": "200ms"}
+    health = {"http": "http://{host}:8000/_status", "interval": "10ms", "timeout": "1s"}
     async with rolling(haproxy_binary, 2, balancers=2, health=health) as it:
         async with crowd(it.here.balancers[0], "shop") as seen:
             app = it.here.apps["web1"]

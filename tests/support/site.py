@@ -10,6 +10,7 @@ from rollout.adapters.http import HttpxClient
 from rollout.adapters.local import LocalHost
 from rollout.adapters.sources import LocalSources
 from rollout.domain import Completed
+from rollout.engine.checks.on_node import ANY_LINE
 from rollout.engine.rotation.by_page import PageRotation
 from rollout.engine.site import Site
 from rollout.inventory.model import Inventory
@@ -49,6 +50,8 @@ class AppHost:
         if line.startswith("ss "):
             local = LocalHost(self.name)
             return await local.run(line, environment=environment, timeout=timeout, output=output)
+        if line == ANY_LINE:
+            return Completed(0)
         self.lines.append(line)
         return await self.actions[line]() if line in self.actions else Completed(0)
 

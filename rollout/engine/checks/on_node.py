@@ -19,6 +19,8 @@ from rollout.restart import plan_restart
 
 _LOOK = 30.0
 """Seconds for one look at a node."""
+ANY_LINE = "true"
+"""A line that is run to see that lines can be run: a login may run something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ async def node_findings(
     """
     context = site.context(name, release)
     try:
-        await context.look("true", timeout=_LOOK)  # a login may run something else
+        await context.look(ANY_LINE, timeout=_LOOK)
         findings = [Finding(Level.OK, name, "commands can be run")]
         for requirement in _requirements(site, site.context(name, None)):
             findings += [await _requirement_finding(context, requirement)]
