@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from rollout.decisions.standing import may_be_down
+from rollout.decisions.standing import in_rotation, may_be_down
 from rollout.domain import OperationalState, Server, ServerState, Standing
 from rollout.engine.context import NodeContext
 from rollout.engine.health_page import prove_healthy
@@ -173,12 +173,12 @@ class PageRotation:
         begun = clock()
         while True:
             reading = await read_patiently(balancer, self._patience)
-            states = reading.of(servers)
+            states, serving = reading.of(servers), in_rotation(reading)
             waiting = [
                 state
                 for state in states
                 if not (state.running or state.admin.in_maintenance)
-                and not may_be_down(self._standing.get(state.server, Standing.UP), state.server, reading)
+                and not may_be_down(self._standing.get(state.server, Standing.UP), state.server, serving)
             ]
             if len(states) == len(servers) and not waiting:
                 return
