@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from enum import Enum, auto
 
+from rollout.decisions.alike import first_of
 from rollout.decisions.standing import in_rotation
 from rollout.domain import AdminState, Reading, Server, ServerState
 from rollout.engine.log import StepLog
@@ -88,7 +89,7 @@ class NodeServers:
         own = tuple(states[server] for server in self.all if server in states)
         gone = set(self.all).difference(state.server for state in own)
         if gone:
-            raise StepFailure(f"HAProxy no longer has {', '.join(map(str, sorted(gone)))}")
+            raise StepFailure(f"HAProxy no longer has {first_of([*map(str, sorted(gone))])}")
         self.last_reading = dataclasses.replace(reading, servers=own)
         self.serving = in_rotation(reading)
         return self.last_reading
