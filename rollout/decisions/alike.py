@@ -21,9 +21,9 @@ def once(findings: Iterable[tuple[str, Finding]]) -> list[Finding]:
     return [_together(kind) for kind in kinds.values()]
 
 
-def first_of(names: Sequence[str]) -> str:
-    """The first names, and how many more."""
-    shown = ", ".join(names[:_NAMED])
+def first_of(names: Sequence[str], between: str = ", ") -> str:
+    """The first names, or what is said of them, and how many more there are."""
+    shown = between.join(names[:_NAMED])
     return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED:,} more"
 
 

@@ -39,21 +39,26 @@ def standings(readings: Iterable[Reading], placement: Placement, well: Collectio
     return standing
 
 
-def may_be_down(standing: Standing, server: Server, reading: Reading) -> str:
-    """Why a server of this standing may be down although its node is well; empty if it must be up."""
+def in_rotation(reading: Reading) -> Mapping[str, Collection[Server]]:
+    """The servers of each backend that are in rotation, by the backend's name."""
+    serving: dict[str, list[Server]] = defaultdict(list)
+    for state in reading.servers:
+        if state.in_rotation:
+            serving[state.server.backend].append(state.server)
+    return serving
+
+
+def may_be_down(standing: Standing, server: Server, serving: Mapping[str, Collection[Server]]) -> str:
+    """Why a server of this standing may be down although its node is well; empty if it must be up.
+
+    `serving` are the servers in rotation, by backend.
+    """
     match standing:
         case Standing.DOWN:
             return "it was down before"
-        case Standing.ALONE if _served_by_others(server, reading):
+        case Standing.ALONE if any(other != server for other in serving.get(server.backend, ())):
             return "another server of its backend is up now, as it was before"
     return ""
-
-
-def _served_by_others(server: Server, reading: Reading) -> bool:
-    return any(
-        state.in_rotation and state.server.backend == server.backend and state.server != server
-        for state in reading.servers
-    )
 
 
 def _has_one_leader(here: Collection[ServerState], standing: Standings) -> bool:

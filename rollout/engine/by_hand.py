@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from rollout.decisions.alike import first_of
 from rollout.decisions.capacity import WHAT_TO_DO, shortages
 from rollout.decisions.finding import refusals
 from rollout.decisions.progress import NodeProgress
@@ -29,7 +30,7 @@ async def drain_node(site: Site, name: str, seen: Survey, record: Recorder, *, a
     async with step(record, name, Step.DRAIN) as log:
         problems = shortages(seen.states(), servers, site.inventory.strategy.min_ready)
         if problems and not allow_outage:
-            raise StepFailure("; ".join(problems.values()), hint=WHAT_TO_DO)
+            raise StepFailure(first_of([*problems.values()], "; "), hint=WHAT_TO_DO)
         for refusal in refusals(await client_findings(site, [name], seen)):
             raise StepFailure(f"{refusal.subject}: {refusal.text}", hint=refusal.hint)
         try:
@@ -154,6 +155,6 @@ def _require_traffic(states: Sequence[ServerState], before: Mapping[Server, Serv
     ]
     if down:
         raise StepFailure(
-            f"nobody took the node out of rotation, but it takes no traffic: {', '.join(down)}",
+            f"nobody took the node out of rotation, but it takes no traffic: {first_of(down)}",
             hint="either HAProxy's health check fails, or the weight is 0: see `rollout status`",
         )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from rollout.decisions.alike import first_of
 from rollout.decisions.capacity import WHAT_TO_DO, queues, shortages
 from rollout.decisions.placement import Placement
 from rollout.engine.halt import Halt
@@ -85,5 +86,5 @@ class Gate:
         for reading in readings:
             problems = shortages(reading.servers, own, min_ready, out=out) or queues(reading, own)
             if problems:
-                return "; ".join(problems.values())
+                return first_of([*problems.values()], "; ")
         return ""

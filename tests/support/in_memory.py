@@ -12,6 +12,7 @@ from rollout.domain import (
     AdminState,
     Answer,
     Completed,
+    OperationalState,
     Reading,
     Ring,
     Server,
@@ -26,22 +27,41 @@ from tests.support.states import reading, state
 _STATES = {"drain": AdminState.FORCED_DRAIN, "maint": AdminState.FORCED_MAINT, "ready": AdminState.READY}
 _ANSWERS_AFTER = 0.1
 """Seconds, of virtual time."""
+_CHECK = 0.3
+"""Seconds until a check that was begun again has passed."""
+_DOWN: dict[str, Any] = {"operational": OperationalState.STOPPED, "check_health": 0, "status": "DOWN"}
+_UP: dict[str, Any] = {"operational": OperationalState.RUNNING, "check_health": 2, "status": "UP"}
 
 
 class MemoryBalancer:
-    """Implements `LoadBalancer`: each node of an inventory is a server of each backend, and checks pass."""
+    """Implements `LoadBalancer`: each node of an inventory is a server of each backend.
+
+    In each other backend, only the first node is up, as where one leads. All other checks pass.
+    """
 
     name = "lb1"
 
     def __init__(self, inventory: Inventory, backends: int) -> None:
         self._states: dict[str, ServerState] = {}
+        self._led: set[str] = set()
+        self._passes: dict[str, float] = {}
+        """When the check of a server will have passed."""
+        _, *others = inventory.nodes
         for number in range(backends):
             for name, node in inventory.nodes.items():
                 path = f"b{number}/{name}"
                 self._states[path] = state(path, address=node.host, weight=100, configured_weight=100)
+            if number % 2:
+                self._led.update(f"b{number}/{name}" for name in others)
+        for path in self._led:
+            self._states[path] = replace(self._states[path], **_DOWN)
 
     async def read(self) -> Reading:
         await asyncio.sleep(_ANSWERS_AFTER)
+        now = asyncio.get_running_loop().time()
+        for path in [path for path, passes in self._passes.items() if passes <= now]:
+            del self._passes[path]
+            self._states[path] = replace(self._states[path], **_UP)
         return reading(*self._states.values())
 
     async def process(self) -> tuple[int, int]:
@@ -55,6 +75,10 @@ class MemoryBalancer:
                 self._states[path] = replace(self._states[path], admin=_STATES[value])
             elif what == "weight":
                 self._states[path] = replace(self._states[path], weight=int(value))
+            elif (what, value) == ("health", "down"):
+                self._states[path] = replace(self._states[path], **_DOWN)
+                if path not in self._led:
+                    self._passes[path] = asyncio.get_running_loop().time() + _CHECK
 
     async def server_states(self) -> str:
         raise NotImplementedError

@@ -132,11 +132,7 @@ class HAProxy:
                     return reading
         reading, self._numbers = await self._read_by(_EVERYTHING)
         self._process = reading.process
-        if not self._focus:
-            return reading
-        # In the order in which the focus alone is read: the plan lists commands in that order.
-        servers = sorted(reading.servers, key=lambda state: state.server.backend)
-        return dataclasses.replace(reading, servers=tuple(servers))
+        return reading
 
     def _of_focus(self) -> list[str]:
         """The commands that show the focus; by number, since a frontend may have the name of a backend."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from rollout.decisions.standing import may_be_down
+from rollout.decisions.alike import first_of
+from rollout.decisions.standing import in_rotation, may_be_down
 from rollout.domain import OperationalState, Server, ServerState, Standing
 from rollout.engine.context import NodeContext
 from rollout.engine.health_page import prove_healthy
@@ -152,10 +153,12 @@ class PageRotation:
             if late >= 0 and not_left:
                 late -= max(0.0, await self._check_times.down(reading, not_left) - self._timeout)
             if late >= 0 and not shown_gone:
-                shown = ", ".join(
-                    f"{state.server} shows {state.status} with {counted_sessions([state])}"
-                    for state in states
-                    if state in not_left or state in busy
+                shown = first_of(
+                    [
+                        f"{state.server} shows {state.status} with {counted_sessions([state])}"
+                        for state in states
+                        if not _has_left(state) or not state.idle
+                    ]
                 )
                 names = await name_clients([state.server for state in busy], balancer)
                 raise StepFailure(
@@ -173,16 +176,16 @@ class PageRotation:
         begun = clock()
         while True:
             reading = await read_patiently(balancer, self._patience)
-            states = reading.of(servers)
+            states, serving = reading.of(servers), in_rotation(reading)
             waiting = [
                 state
                 for state in states
                 if not (state.running or state.admin.in_maintenance)
-                and not may_be_down(self._standing.get(state.server, Standing.UP), state.server, reading)
+                and not may_be_down(self._standing.get(state.server, Standing.UP), state.server, serving)
             ]
             if len(states) == len(servers) and not waiting:
                 return
-            shown = ", ".join(f"{state.server} shows {state.status}" for state in waiting)
+            shown = first_of([f"{state.server} shows {state.status}" for state in waiting])
             log.progress(shown, of=balancer.name)
             if clock() - begun >= self._check_times.timeout:
                 limit = await self._check_times.up(reading, waiting)

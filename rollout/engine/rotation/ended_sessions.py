@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rollout.decisions.alike import first_of
 from rollout.domain import Reading, Server
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.pinned_clients import PinnedClients
@@ -38,6 +39,6 @@ class EndedSessions:
             known = any(self._pinned.is_cut(server) for server in cut)
             log.warn(
                 f"maintenance {'ended' if known else 'may have ended'} up to {sum(cut.values())} sessions on "
-                f"{', '.join(map(str, cut))} (`on-marked-down shutdown-sessions`)"
+                f"{first_of([*map(str, cut)])} (`on-marked-down shutdown-sessions`)"
                 + (f": {clients}" if clients else "")
             )

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
+from rollout.decisions.alike import first_of
 from rollout.domain import AdminState, Reading, Server, ServerState
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.agents import asked, disabling
@@ -155,7 +156,7 @@ class Leaving:
         return busy
 
     async def _too_slow(self, busy: Sequence[ServerState]) -> StepFailure:
-        left = ", ".join(f"{state.load} on {state.server}{_of_old_processes(state)}" for state in busy)
+        left = first_of([f"{state.load} on {state.server}{_of_old_processes(state)}" for state in busy])
         clients = await self._name_clients(busy)
         pinned = self._pinned.why_waited_for(s.server for s in busy if not in_forced_maintenance(s))
         return StepFailure(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 
+from rollout.decisions.alike import first_of
 from rollout.domain import AdminState, Reading, Server, ServerBefore, ServerState, Standing
 from rollout.errors import ChangedByOthers
 from rollout.remote import runtime
@@ -220,9 +221,11 @@ def _decision(server: ServerBefore) -> tuple[AdminState, bool]:
 
 
 def _changed_by_others(reading: Reading, changed: Iterable[Server], since: str) -> ChangedByOthers:
-    shown = ", ".join(
-        f"{state.server} shows {state.status}, weight {state.weight}"
-        for state in reading.of(frozenset(changed))
+    shown = first_of(
+        [
+            f"{state.server} shows {state.status}, weight {state.weight}"
+            for state in reading.of(frozenset(changed))
+        ]
     )
     return ChangedByOthers(
         f"someone else changed it {since}: {shown}",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import Enum, auto
 
+from rollout.decisions.alike import first_of
+from rollout.decisions.standing import in_rotation
 from rollout.domain import AdminState, Reading, Server, ServerState
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.ledger import Ledger
@@ -53,8 +55,8 @@ class NodeServers:
         self.stage = Stage.DRAINING
         self.last_reading: Reading
         """The last reading, of these servers alone."""
-        self.everyone: Reading
-        """The last reading, of all servers."""
+        self.serving: Mapping[str, Collection[Server]] = {}
+        """The servers in rotation at the last reading, whoever they are, by backend."""
         self._state_file = state_file
         self._patience = patience
         self._told_process = (0, 0)
@@ -87,9 +89,9 @@ class NodeServers:
         own = tuple(states[server] for server in self.all if server in states)
         gone = set(self.all).difference(state.server for state in own)
         if gone:
-            raise StepFailure(f"HAProxy no longer has {', '.join(map(str, sorted(gone)))}")
+            raise StepFailure(f"HAProxy no longer has {first_of([*map(str, sorted(gone))])}")
         self.last_reading = dataclasses.replace(reading, servers=own)
-        self.everyone = reading
+        self.serving = in_rotation(reading)
         return self.last_reading
 
     async def read_unchanged(self, since: str = "while it was out") -> Reading:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Collection
 
+from rollout.decisions.alike import first_of
 from rollout.domain import Reading, ServerState
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.check_times import CheckTimes, Limit
@@ -177,13 +178,15 @@ class BalancerRotation:
                 break
             if self._servers.was_told(reading):
                 raise StepFailure(f"{wrong[0].server} is not back in rotation: it shows {wrong[0].status}")
-        for state in reading.servers:
-            if self._ledger.is_kept_out(state.server):
-                log.add(f"{state.server} stays out, as before: {state.status}")
-            elif not state.running:
-                log.add(f"{state.server} stays DOWN: {self._returning.why_it_may(state)}")
-        for server in sorted(self._ledger.changed):
-            log.add(f"someone else changed {server} as it came back")
+        out = [state for state in reading.servers if self._ledger.is_kept_out(state.server)]
+        back = [state for state in reading.servers if not self._ledger.is_kept_out(state.server)]
+        for details in (
+            [f"{state.server} stays out, as before: {state.status}" for state in out],
+            [f"{s.server} stays DOWN: {self._returning.why_it_may(s)}" for s in back if not s.running],
+            [f"someone else changed {server} as it came back" for server in sorted(self._ledger.changed)],
+        ):
+            if details:
+                log.add(first_of(details))
 
     async def _entered(self, log: StepLog) -> bool:
         """Put the node back. False if HAProxy was reloaded since `prove`: then everything must be proven
@@ -208,7 +211,7 @@ class BalancerRotation:
     async def _warm_up(self, warming: Warming, log: StepLog) -> None:
         if light := [s.path for s in self._servers.all if self._ledger.has_no_steps(s)]:
             balancer = self._servers.load_balancer
-            log.add(f"no warm-up of {', '.join(light)} on {balancer}: there is no weight below 1")
+            log.add(f"no warm-up of {first_of(light)} on {balancer}: there is no weight below 1")
         while warming.servers:
             async with self._lock:
                 reading = await self._servers.read_unchanged(since="as it came back")
@@ -218,11 +221,11 @@ class BalancerRotation:
 
 
 def _not_proven(waiting: list[ServerState], limit: Limit) -> StepFailure:
-    shown = ", ".join(f"{state.server} shows {state.check_status or state.status}" for state in waiting)
+    shown = first_of([f"{state.server} shows {state.check_status or state.status}" for state in waiting])
     return StepFailure(
         f"HAProxy's own check did not pass within {limit.seconds:g} s: {shown}", hint=limit.hint
     )
 
 
 def _paths(states: list[ServerState]) -> str:
-    return ", ".join(state.server.path for state in states)
+    return first_of([state.server.path for state in states])

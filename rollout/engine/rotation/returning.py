@@ -37,7 +37,7 @@ class Returning:
         there."""
         await self._servers.send(disabling(reading), log)
         staying = [s for s in self._servers.all if self._ledger.stays_in_maintenance(s)]
-        back = [s for s in self._servers.all if s not in staying]
+        back = [s for s in self._servers.all if not self._ledger.stays_in_maintenance(s)]
         await self._servers.set_state(AdminState.FORCED_MAINT, staying, runtime.maintenance(staying), log)
         await self._servers.set_state(AdminState.FORCED_DRAIN, back, runtime.check(back, self._checked), log)
 
@@ -62,7 +62,7 @@ class Returning:
     def why_it_may(self, state: ServerState) -> str:
         """Why a server may be down although its node is well; empty if it must be up."""
         standing = self._ledger.standing(state.server)
-        return may_be_down(standing, state.server, self._servers.everyone)
+        return may_be_down(standing, state.server, self._servers.serving)
 
     async def enter(self, reading: Reading, log: StepLog) -> None:
         """Put back the servers that were in rotation before, each with its weight or its warm-up's first."""

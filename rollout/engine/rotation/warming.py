@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from rollout.decisions.alike import first_of
 from rollout.domain import OperationalState, Reading, Server
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.node_servers import NodeServers
@@ -73,6 +74,7 @@ class Warming:
         try:
             await self._send(servers, weights, log)
         except CommandRejected:
+            refused = []
             for backend, group in groupby(servers, key=lambda server: server.backend):
                 own = list(group)
                 try:
@@ -81,7 +83,9 @@ class Warming:
                     for server in own:
                         self._climbing.pop(server, None)
                     balancer = self._servers.load_balancer
-                    log.add(f"{backend} on {balancer} is not warmed up: {_reason(error)}")
+                    refused.append(f"{backend} on {balancer} is not warmed up: {_reason(error)}")
+            if refused:
+                log.add(first_of(refused))
 
     async def _send(self, servers: Sequence[Server], weights: dict[Server, int], log: StepLog) -> None:
         for server in servers:
@@ -96,4 +100,4 @@ def _reason(error: CommandRejected) -> str:
 
 
 def _paths(servers: Sequence[Server]) -> str:
-    return ", ".join(server.path for server in servers)
+    return first_of([server.path for server in servers])

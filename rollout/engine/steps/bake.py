@@ -8,6 +8,7 @@ import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from rollout.decisions.alike import first_of
 from rollout.decisions.health import fault
 from rollout.decisions.judge import Judgement, Verdict
 from rollout.engine.context import NodeContext
@@ -96,7 +97,7 @@ class Bake:
     async def _fault(self) -> str:
         """The node's fault by HAProxy's check or its own health page; empty if there is none."""
         if down := self._jury.down(self._name):
-            return f"HAProxy finds {', '.join(map(str, down))} down"
+            return f"HAProxy finds {first_of([*map(str, down)])} down"
         health = self._context.inventory.health
         if health is None:
             return ""

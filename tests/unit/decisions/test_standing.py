@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rollout.decisions.standing import may_be_down, standings
+from rollout.decisions.standing import in_rotation, may_be_down, standings
 from rollout.domain import AdminState, CheckResult, OperationalState, ServerState, Standing
 from tests.support.states import reading, server, state
 
@@ -85,7 +85,7 @@ def test_who_was_alone_may_be_down_while_another_one_is_up() -> None:
     web1 = server("primary/web1")
     nobody = reading(state("primary/web1", **FAILED), state("primary/web2", **FAILED), state("shop/web2"))
     another = reading(state("primary/web1", **FAILED), state("primary/web2"))
-    assert not may_be_down(ALONE, web1, nobody)
-    assert "another server" in may_be_down(ALONE, web1, another)
-    assert "down before" in may_be_down(DOWN, web1, nobody)
-    assert not any(may_be_down(standing, web1, another) for standing in (UP, BROKEN))
+    assert not may_be_down(ALONE, web1, in_rotation(nobody))
+    assert "another server" in may_be_down(ALONE, web1, in_rotation(another))
+    assert "down before" in may_be_down(DOWN, web1, in_rotation(nobody))
+    assert not any(may_be_down(standing, web1, in_rotation(another)) for standing in (UP, BROKEN))

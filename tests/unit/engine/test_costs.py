@@ -24,7 +24,7 @@ from tests.support.in_memory import site_in_memory
 from tests.support.lines_run import lines_run
 from tests.support.states import inventory
 
-FEW, MANY = 10, 60
+FEW, MANY = 8, 48
 """Backends."""
 _MOST = 2.0
 """The growth that is allowed, in growths of the number of backends: sorting needs a little more than one."""
@@ -57,7 +57,7 @@ async def _verbs(backends: int) -> None:
     for _ in text(await check(site, names)):
         pass
     plan, seen = await make_plan(site, names, None, ours={})
-    await require_safe(site, plan, seen, allow_outage=False)
+    await require_safe(site, plan, seen, allow_outage=True)
     shown = {
         name: node_lines(SITE, None, name, plan.placement[name], seen.checked(), plan.before)
         for name in plan.nodes
@@ -65,7 +65,7 @@ async def _verbs(backends: int) -> None:
     for _ in PlanView(SITE, plan, shown, []).text():
         pass
     events += map(Redaction().event, deployment_started(SITE, plan, seen, {}))
-    assert await Deployment(site, plan, 1, {}, events.append, allow_outage=False).run() is Outcome.DONE
+    assert await Deployment(site, plan, 1, {}, events.append, allow_outage=True).run() is Outcome.DONE
     kept = [from_fields(type(event).__name__, to_fields(event)) for event in events]
     records = [Record(1, number, 0.0, event) for number, event in enumerate(kept, 1) if event]
     progress, plain = fold(records), PlainView(io.StringIO())
