@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from rollout.adapters.sources import LocalSources
-from rollout.domain import (
-    AdminState,
-    Answer,
-    Completed,
-    Reading,
-    Ring,
-    Server,
-    ServerState,
-    Session,
-    TimedAnswer,
-)
+from rollout.domain import AdminState, Answer, Completed, Logged, Reading, Server, ServerState, Session
 from rollout.engine.site import Site
 from rollout.inventory import Inventory
 from tests.support.states import reading, state
@@ -62,11 +52,8 @@ class MemoryBalancer:
     async def sessions(self, servers: Collection[Server], *, named: int) -> list[Session]:
         return []
 
-    async def ring(self) -> Ring | None:
+    async def logged(self) -> Logged | None:
         return None
-
-    def answers(self, ring: str) -> AsyncGenerator[Sequence[TimedAnswer], None]:
-        raise NotImplementedError
 
     async def level(self) -> str:
         return "admin"
