@@ -52,10 +52,6 @@ class CommandRejected(LoadBalancerError):
     """HAProxy answered a command with an error."""
 
 
-class NoStream(LoadBalancerError):
-    """HAProxy's log cannot be read as it comes, or must not be read any longer."""
-
-
 class HostError(RolloutError):
     """A host could not be reached, or could not do what it was asked."""
 
@@ -78,10 +74,6 @@ class HostKeyUnknown(HostError):
 
 class HostKeyChanged(HostError):
     """The host's key is not the one in known_hosts."""
-
-
-class ForwardingForbidden(HostError):
-    """The host's sshd does not connect to a socket on it."""
 
 
 class CommandTimedOut(HostError):

@@ -6,7 +6,7 @@ All times are in seconds. Errors that any method of a Protocol raises are named 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -17,11 +17,10 @@ from rollout.domain import (
     LockHolder,
     LockRequests,
     LockState,
+    Logged,
     Reading,
-    Ring,
     Server,
     Session,
-    TimedAnswer,
 )
 from rollout.events import Event, Record
 
@@ -64,15 +63,9 @@ class LoadBalancer(Protocol):
         """
         ...
 
-    async def ring(self) -> Ring | None:
-        """The ring to which HAProxy logs requests, with its latest answers; `None` where there is none."""
-        ...
-
-    def answers(self, ring: str) -> AsyncGenerator[Sequence[TimedAnswer], None]:
-        """The answers that are logged to a ring from now on: all, or a fair sample where they are many.
-
-        It ends with HAProxy's process, and when the connection breaks. Raises NoStream.
-        """
+    async def logged(self) -> Logged | None:
+        """What HAProxy logged to a ring since the last call, the first time what the ring holds; `None` where
+        it has no ring to which requests may be logged."""
         ...
 
     async def level(self) -> str:

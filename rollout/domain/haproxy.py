@@ -263,18 +263,21 @@ class TimedAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Ring:
-    """A ring in HAProxy's memory, to which it logs requests."""
+class Logged:
+    """What HAProxy logged to a ring in its memory since the last look."""
 
-    name: str
+    ring: str
+    """Name of the ring."""
+    size: int
+    """Bytes that had to be read."""
     lines: int
-    """Lines of it that were read."""
+    """New lines in it."""
     answers: tuple[TimedAnswer, ...]
-    """The answers in these lines. None at all means that the format of the log is unknown."""
+    """The answers in these lines, or in a fair sample of them."""
 
     @property
     def unreadable(self) -> bool:
-        """Whether its lines say nothing, since their format is unknown."""
+        """Whether its lines say nothing: their format is unknown."""
         return self.lines > 0 and not self.answers
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,13 +12,12 @@ from rollout.domain import (
     AdminState,
     Answer,
     Completed,
+    Logged,
     OperationalState,
     Reading,
-    Ring,
     Server,
     ServerState,
     Session,
-    TimedAnswer,
 )
 from rollout.engine.site import Site
 from rollout.inventory import Inventory
@@ -86,11 +85,8 @@ class MemoryBalancer:
     async def sessions(self, servers: Collection[Server], *, named: int) -> list[Session]:
         return []
 
-    async def ring(self) -> Ring | None:
+    async def logged(self) -> Logged | None:
         return None
-
-    def answers(self, ring: str) -> AsyncGenerator[Sequence[TimedAnswer], None]:
-        raise NotImplementedError
 
     async def level(self) -> str:
         return "admin"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from rollout.adapters.haproxy.console import Console, lines
 from rollout.adapters.haproxy.master import Master
@@ -20,7 +20,7 @@ from rollout.adapters.haproxy.replies import (
 from rollout.adapters.haproxy.ring import Rings
 from rollout.adapters.haproxy.sessions import parse_sessions, what_it_does
 from rollout.adapters.haproxy.transport import Transport
-from rollout.domain import Reading, Ring, Server, Session, TimedAnswer
+from rollout.domain import Logged, Reading, Server, Session
 from rollout.errors import CommandRejected
 
 _BACKENDS_AND_SERVERS = 6
@@ -40,7 +40,7 @@ class HAProxy:
         self._focus: frozenset[str] = frozenset()
         self._numbers: dict[str, int] = {}
         self._process = (0, 0)
-        self._rings = Rings(name, transport, lambda: self._process)
+        self._rings = Rings(name, self._console.ask)
 
     @property
     def name(self) -> str:
@@ -83,11 +83,8 @@ class HAProxy:
         ]
         return [*detailed, *(session for _, session in oldest_first[named:])]
 
-    async def ring(self) -> Ring | None:
-        return await self._rings.best(await self._console.ask("show events"))
-
-    def answers(self, ring: str) -> AsyncGenerator[Sequence[TimedAnswer], None]:
-        return self._rings.answers(ring)
+    async def logged(self) -> Logged | None:
+        return await self._rings.logged()
 
     async def level(self) -> str:
         return parse_level(self._name, await self._console.ask("show cli level"))

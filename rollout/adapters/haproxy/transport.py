@@ -1,28 +1,19 @@
 """Transports to a runtime socket: one question and its whole answer, on a connection of its own.
 
-A connection that is kept stays on the old process after a reload and keeps that process alive, so whoever
-reads a stream must end it then.
+A connection that is kept would stay on the old process after a reload and keep that process alive.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Protocol
 
 from rollout.domain import TcpSocket, UnixSocket
-from rollout.errors import ForwardingForbidden, HostError, LoadBalancerUnreachable, NoStream
+from rollout.errors import HostError, LoadBalancerUnreachable
 
 TIMEOUT = 10.0
 """Seconds for one question and its answer: a loaded HAProxy may take a few."""
-
-SILENCE = 1.0
-"""Seconds without a line, after which whoever reads a stream may see if it is still the right one."""
-
-_PIECE = 65536
-"""Bytes that are read at once."""
 
 _BACKLOG_PAUSE = 0.01
 """Seconds between two tries to connect to a socket whose backlog is full."""
@@ -35,20 +26,9 @@ class Transport(Protocol):
         """The whole answer to `request`, until the other side closes. Raises LoadBalancerUnreachable."""
         ...
 
-    def stream(self, request: bytes) -> AsyncGenerator[bytes, None]:
-        """The answer to `request` as it comes, with an empty piece after each second of silence.
-
-        It ends when the other side closes or the connection breaks. Raises LoadBalancerUnreachable, NoStream.
-        """
-        ...
-
 
 class StreamQuery(Protocol):
     """A host through which a UNIX socket can be reached."""
-
-    def stream(self, path: str, request: bytes) -> AsyncGenerator[bytes, None]:
-        """The answer to `request` from the socket at `path`, piece by piece. Raises HostError."""
-        ...
 
     async def stream_query(self, path: str, request: bytes, timeout: float) -> bytes:
         """The whole answer to `request` from the socket at `path`. Raises HostError.
@@ -72,16 +52,6 @@ class UnixTransport:
                 return await _exchange(reader, writer, request)
         except (OSError, TimeoutError) as error:
             raise unreachable(self._load_balancer, str(self._address), error) from error
-
-    async def stream(self, request: bytes) -> AsyncGenerator[bytes, None]:
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                reader, writer = await asyncio.open_unix_connection(sock=await self._connect())
-        except (OSError, TimeoutError) as error:
-            raise unreachable(self._load_balancer, str(self._address), error) from error
-        async with aclosing(_pieces(reader, writer, request)) as pieces:
-            async for piece in pieces:
-                yield piece
 
     async def _connect(self) -> socket.socket:
         """A connected socket. A full backlog says EAGAIN, which asyncio's own connect takes for success."""
@@ -115,16 +85,6 @@ class TcpTransport:
         except (OSError, TimeoutError, UnicodeError) as error:
             raise unreachable(self._load_balancer, str(self._address), error) from error
 
-    async def stream(self, request: bytes) -> AsyncGenerator[bytes, None]:
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                reader, writer = await asyncio.open_connection(self._address.host, self._address.port)
-        except (OSError, TimeoutError, UnicodeError) as error:
-            raise unreachable(self._load_balancer, str(self._address), error) from error
-        async with aclosing(_pieces(reader, writer, request)) as pieces:
-            async for piece in pieces:
-                yield piece
-
 
 class SshTransport:
     """A runtime socket on another machine, by way of that host."""
@@ -138,24 +98,9 @@ class SshTransport:
         try:
             return await self._host.stream_query(self._path, request, TIMEOUT)
         except HostError as error:
-            raise self._unreachable(error) from error
-
-    async def stream(self, request: bytes) -> AsyncGenerator[bytes, None]:
-        try:
-            async with aclosing(self._host.stream(self._path, request)) as pieces:
-                async for piece in pieces:
-                    yield piece
-        except ForwardingForbidden as error:
-            raise NoStream(self._load_balancer, self._message(error), hint=error.hint) from error
-        except HostError as error:
-            raise self._unreachable(error) from error
-
-    def _unreachable(self, error: HostError) -> LoadBalancerUnreachable:
-        return LoadBalancerUnreachable(self._load_balancer, self._message(error), hint=error.hint)
-
-    def _message(self, error: HostError) -> str:
-        # The host has the name of the load balancer: once is enough.
-        return str(error).removeprefix(f"{self._load_balancer}: ")
+            # The host has the name of the load balancer: once is enough.
+            message = str(error).removeprefix(f"{self._load_balancer}: ")
+            raise LoadBalancerUnreachable(self._load_balancer, message, hint=error.hint) from error
 
 
 async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
@@ -165,28 +110,6 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
         writer.write_eof()
         await writer.drain()
         return await reader.read()
-    finally:
-        writer.close()
-
-
-async def _pieces(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
-) -> AsyncGenerator[bytes, None]:
-    """What comes after `request`. The writing side stays open: HAProxy ends a stream when it is closed."""
-    try:
-        writer.write(request)
-        while True:
-            try:
-                async with asyncio.timeout(SILENCE):
-                    piece = await reader.read(_PIECE)
-            except TimeoutError:
-                yield b""
-            else:
-                if not piece:
-                    return
-                yield piece
-    except OSError:
-        return
     finally:
         writer.close()
 

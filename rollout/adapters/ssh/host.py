@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import shlex
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from paramiko import Channel, ChannelException, SSHException
 
@@ -28,10 +28,7 @@ from rollout.adapters.ssh.relay import EXPLAIN, answer, explained, relay
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import close
 from rollout.domain import Completed
-from rollout.errors import AnswerLost, CommandTimedOut, ForwardingForbidden, HostError, NotRun
-
-_SILENCE = 1.0
-"""Seconds without a byte, after which a stream says so."""
+from rollout.errors import AnswerLost, CommandTimedOut, HostError, NotRun
 
 
 class SshHost(ShellHost):
@@ -100,31 +97,6 @@ class SshHost(ShellHost):
             except TimeoutError:
                 message = f"{path} did not answer within {timeout:g} s"
                 raise CommandTimedOut(self._name, message) from None
-
-    async def stream(self, path: str, request: bytes) -> AsyncGenerator[bytes, None]:
-        """The answer to `request` from a UNIX socket on the host as it comes, until it ends or breaks.
-
-        An empty piece comes after each second of silence. Raises ForwardingForbidden where an earlier query
-        has shown that sshd may not connect to sockets, HostError, and the errors of `connect`.
-        """
-        with self._named():
-            await self._link.open()
-            if self._sockets_forbidden:
-                hint = "set AllowStreamLocalForwarding yes in its sshd_config"
-                raise ForwardingForbidden(self._name, f"its sshd does not forward to {path}", hint=hint)
-            try:
-                channel = await self._link.stream(path)
-            except ChannelException as error:
-                raise HostError(self._name, f"{path} cannot be reached: {error.text}") from error
-        try:
-            await self._threads.run(functools.partial(channel.sendall, request))
-            channel.settimeout(_SILENCE)
-            while (piece := await self._threads.run(functools.partial(_piece, channel))) is not None:
-                yield piece
-        except (SSHException, EOFError, OSError):
-            return
-        finally:
-            self._threads.start(functools.partial(close, channel))
 
     async def _query(self, path: str, request: bytes) -> bytes:
         if not self._sockets_forbidden:
@@ -249,14 +221,6 @@ def _receive(channel: Channel, quiet: float) -> bytes:
         except TimeoutError:
             if channel.exit_status_ready():
                 return b""
-
-
-def _piece(channel: Channel) -> bytes | None:
-    """What comes next; nothing if nothing does for a while, and `None` at the end."""
-    try:
-        return channel.recv(CHUNK) or None
-    except TimeoutError:
-        return b""
 
 
 def _converse(channel: Channel, request: bytes) -> bytes:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rollout.decisions.finding import Finding, Level
 from rollout.engine.site import Site
-from rollout.engine.users.tails import unreadable
+from rollout.engine.users.tails import unusable
 from rollout.engine.waiting import run_all
-from rollout.errors import LoadBalancerError, NoStream
+from rollout.errors import LoadBalancerError
 from rollout.inventory.judge import Judge
 from rollout.ports import LoadBalancer
 
@@ -27,15 +27,15 @@ async def tails_findings(site: Site) -> list[Finding]:
 
 async def _finding(balancer: LoadBalancer) -> Finding | None:
     try:
-        ring = await balancer.ring()
-    except NoStream as error:
-        message = str(error).removeprefix(f"{balancer.name}: ")
-        return Finding(Level.NOTE, balancer.name, f"the judge compares mean response times alone: {message}")
+        logged = await balancer.logged()
     except LoadBalancerError:
         return None  # the finding about its socket says so
-    if ring is None:
-        text = "the judge compares mean response times alone: HAProxy logs requests to no ring"
+    if logged is None:
+        text = "the judge compares response times by their means alone: HAProxy logs requests to no ring"
         return Finding(Level.NOTE, balancer.name, text, _ADD)
-    if ring.unreadable:
-        return Finding(Level.NOTE, balancer.name, unreadable(ring.name), "use `option httplog`")
-    return Finding(Level.OK, balancer.name, f"the judge compares p95 and p99, too, by ring {ring.name}")
+    if problem := unusable(logged):
+        return Finding(Level.NOTE, balancer.name, problem)
+    if not logged.lines:
+        text = f"ring {logged.ring} is empty; once requests are logged to it, p95 and p99 are compared"
+        return Finding(Level.NOTE, balancer.name, text)
+    return Finding(Level.OK, balancer.name, f"the judge compares p95 and p99, too, by ring {logged.ring}")

@@ -9,19 +9,24 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from rollout.decisions.counter_totals import Totals
 from rollout.decisions.times import Limits, Times, limits, step, together
-from rollout.domain import Counters, Server, TimedAnswer
+from rollout.domain import Counters, Logged, Server, TimedAnswer
 from rollout.engine.log import Recorder
-from rollout.errors import LoadBalancerError, NoStream
+from rollout.errors import LoadBalancerError
 from rollout.events import Warned
 from rollout.ports import LoadBalancer
 
-_AGAIN = 1.0
-"""Seconds until a ring is read again after HAProxy was reloaded, or its connection broke."""
+_PACE = 1.0
+"""Seconds between two looks at a ring."""
+_BYTES_PER_SECOND = 500_000
+"""Bytes of a ring that are read in a second on average: a large one is read less often."""
+_LARGEST = 16_000_000
+"""Bytes of a ring that is too large."""
+_LONGEST_PAUSE = 60.0
+"""Seconds between two looks at a load balancer that does not answer."""
 
 Snapshot = Mapping[Server, Times]
 """The times of each server's answers until a moment."""
@@ -45,12 +50,12 @@ class Tails:
         self.limits: Limits | None = None
         self._servers: dict[Server, _Answers] = {}
 
-    def add(self, answers: Iterable[TimedAnswer]) -> None:
-        """Count answers that came just now."""
+    def add(self, answers: Iterable[TimedAnswer], *, count: bool = True) -> None:
+        """Add answers; `count` those that came just now."""
         for answer in answers:
             of_server = self._servers.setdefault(answer.server, _Answers())
             of_server.times[step(answer.milliseconds)] += 1
-            if self.limits is not None:
+            if count and self.limits is not None:
                 of_server.timed += 1
                 of_server.over_p95 += answer.milliseconds > self.limits.p95
                 of_server.over_p99 += answer.milliseconds > self.limits.p99
@@ -81,34 +86,30 @@ def _added(counters: Counters, answers: _Answers) -> Counters:
 
 async def follow(balancer: LoadBalancer, tails: Tails, record: Recorder) -> None:
     """Add to `tails` what a load balancer logs, until it is cancelled, or nothing can be read."""
-    known = False
+    first, readable, pause = True, False, _PACE
     while True:
         try:
-            ring = await balancer.ring()
-            if ring is None:
-                return
-            if ring.unreadable:
-                record(Warned(f"{balancer.name}: {unreadable(ring.name)}"))
-                return
-            if not known:
-                tails.add(ring.answers)
-                known = True
-            async with aclosing(balancer.answers(ring.name)) as batches:
-                async for answers in batches:
-                    tails.add(answers)
-        except NoStream as error:
-            record(Warned(f"{error}: {ALONE}"))
-            return
+            logged = await balancer.logged()
         except LoadBalancerError:
-            pass  # it may be back soon; the watch says so if not
-        await asyncio.sleep(_AGAIN)
+            pause = min(2 * pause, _LONGEST_PAUSE)  # the watch says so if it stays away
+        else:
+            if logged is None:
+                return
+            if not readable and (problem := unusable(logged)):
+                record(Warned(f"{balancer.name}: {problem}"))
+                return
+            tails.add(logged.answers, count=not first)
+            first, readable = False, readable or bool(logged.answers)
+            pause = max(_PACE, logged.size / _BYTES_PER_SECOND)
+        await asyncio.sleep(pause)
 
 
-ALONE = "response times are judged by their means alone"
-
-
-def unreadable(ring: str) -> str:
-    """The problem with a ring whose lines say nothing."""
-    return (
-        f"the log in ring {ring} has a format that rollout cannot read (it reads `option httplog`): {ALONE}"
-    )
+def unusable(logged: Logged) -> str:
+    """Why a ring does not show what answers took; empty if it does."""
+    if logged.size > _LARGEST:
+        why = "is too large to be read again and again: a `size` of 1 MB will do"
+    elif logged.unreadable:
+        why = "has a format that rollout cannot read (it reads `option httplog`)"
+    else:
+        return ""
+    return f"ring {logged.ring} {why}, so response times are judged by their means alone"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
 import socket
@@ -16,7 +15,7 @@ import pytest
 
 from rollout.adapters.ssh import SshHost, SshPool
 from rollout.adapters.ssh.relay import EXPLAIN, answer, explained, relay
-from rollout.errors import AnswerLost, CommandTimedOut, ForwardingForbidden, HostError
+from rollout.errors import AnswerLost, CommandTimedOut, HostError
 from tests.support.needs import missing
 from tests.support.sshd import Sshd
 
@@ -244,62 +243,3 @@ def test_host_without_any_program() -> None:
     message, hint = explained("/run/admin.sock", ["closed", "srw-rw----", "uid=0(root)"])
     assert "socat" in message
     assert "AllowStreamLocalForwarding yes" in str(hint)
-
-
-async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Say one line, then another when the first has long come, until the other side leaves."""
-    request = await reader.readline()
-    for number in range(3):
-        writer.write(b"%d %s" % (number, request))
-        await writer.drain()
-        await asyncio.sleep(0.05)
-    await reader.read()
-    writer.write(b"gone")
-    writer.close()
-
-
-def test_a_stream_comes_piece_by_piece(start_sshd: StartSshd, path: str) -> None:
-    """Each piece as it is written, nothing in a second of silence, and the socket is left at the end."""
-    left = asyncio.Event()
-
-    async def listening(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await count(reader, writer)
-        left.set()
-
-    async def work(host: SshHost) -> bytes:
-        seen = b""
-        async with contextlib.aclosing(host.stream(path, b"lines\n")) as pieces:
-            async for piece in pieces:
-                seen += piece
-                if not piece:
-                    break
-        await asyncio.wait_for(left.wait(), 20)
-        return seen
-
-    sshd = start_sshd(options=("AllowStreamLocalForwarding yes",))
-    assert ask(sshd, path, work, listening) == b"0 lines\n1 lines\n2 lines\n"
-
-
-def test_a_stream_ends_with_the_other_side(start_sshd: StartSshd, path: str) -> None:
-    """Whatever was written before is there."""
-
-    async def work(host: SshHost) -> bytes:
-        return b"".join([piece async for piece in host.stream(path, b"?")])
-
-    async def short(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"short")
-        writer.close()
-
-    assert ask(start_sshd(), path, work, short) == b"short"
-
-
-def test_a_stream_needs_an_sshd_that_forwards(start_sshd: StartSshd, path: str) -> None:
-    """Where it may not, which an earlier query has shown, the error says so: no program takes its place."""
-
-    async def work(host: SshHost) -> None:
-        await host.stream_query(path, b"?", 10.0)
-        async for _ in host.stream(path, b"?"):
-            pass
-
-    with pytest.raises(ForwardingForbidden, match="lb1: its sshd does not forward to"):
-        ask(start_sshd(options=("AllowStreamLocalForwarding no",)), path, work)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+import contextlib
 from typing import Any, cast
 
+import pytest
+
 from rollout.decisions.times import Limits, quantile
-from rollout.domain import Counters, Ring, Server, TimedAnswer
+from rollout.domain import Counters, Logged, Server, TimedAnswer
 from rollout.engine.users.tails import Tails, follow
-from rollout.errors import LoadBalancerUnreachable, NoStream
+from rollout.errors import LoadBalancerUnreachable
 from rollout.events import Event, Warned
 from rollout.ports import LoadBalancer
-from tests.support.until import until
+from tests.simulation.loop import run
 
 OLD, NEW = Server("lb1", "shop", "web2"), Server("lb1", "shop", "web1")
 
@@ -22,36 +24,29 @@ def answers(server: Server, *milliseconds: int) -> list[TimedAnswer]:
 
 
 class Logging:
-    """A load balancer that logs; `streams` are what each connection to its ring gives, then it breaks."""
+    """A load balancer that logs; `looks` are what is seen at each look at its ring, then nothing more."""
 
     name = "lb1"
 
-    def __init__(self, ring: Ring | None, *streams: Sequence[TimedAnswer] | Exception) -> None:
-        self._ring = ring
-        self._streams = list(streams)
-        self.closed = 0
+    def __init__(self, *looks: Logged | Exception | None) -> None:
+        self._looks = list(looks)
 
-    async def ring(self) -> Ring | None:
-        return self._ring
+    async def logged(self) -> Logged | None:
+        look = self._looks.pop(0) if self._looks else logged()
+        if isinstance(look, Exception):
+            raise look
+        return look
 
-    async def answers(self, ring: str) -> AsyncGenerator[Sequence[TimedAnswer], None]:
-        assert ring == "requests"
-        try:
-            if not self._streams:
-                await asyncio.Event().wait()
-            stream = self._streams.pop(0)
-            if isinstance(stream, Exception):
-                raise stream
-            yield stream
-        finally:
-            self.closed += 1
+
+def logged(*answers: TimedAnswer, lines: int = 0, size: int = 0) -> Logged:
+    return Logged("requests", size, lines or len(answers), answers)
 
 
 def followed(balancer: Logging, tails: Tails, events: list[Event]) -> Any:
     return follow(cast(LoadBalancer, balancer), tails, events.append)
 
 
-async def test_answers_are_slow_by_limits_that_were_fixed_before_they_came() -> None:
+def test_answers_are_slow_by_limits_that_were_fixed_before_they_came() -> None:
     """By twice what the slowest hundredth and twentieth of the old release took; the new one is not asked."""
     tails = Tails()
     tails.add(answers(OLD, *range(1000)))
@@ -87,34 +82,52 @@ def test_times_since_a_moment() -> None:
     assert tails.times([OLD], before) == {}
 
 
-async def test_a_stream_that_breaks_is_begun_again_and_ends_with_the_watch() -> None:
-    """What is in the ring at first is counted once; nothing is left open when it is cancelled."""
+def test_a_ring_is_read_until_the_watch_ends() -> None:
+    """Also after its load balancer did not answer for a while. What was in it at first is not counted as
+    slow: it came before the limits were fixed."""
     tails, events = Tails(), list[Event]()
-    first = tuple(answers(OLD, 1, 2))
-    broken = LoadBalancerUnreachable("lb1", "nothing listens")
-    balancer = Logging(Ring("requests", 2, first), answers(OLD, 3), broken, answers(OLD, 4))
-    task = asyncio.create_task(followed(balancer, tails, events))
-    await until(lambda: sum(tails.times([OLD]).values()) == 4, "the second stream")
-    await until(lambda: balancer.closed == 3, "the third stream")
-    task.cancel()
-    await asyncio.wait([task])
-    assert balancer.closed in (3, 4)
+    tails.limits = Limits(100.0, 200.0)
+    away = [LoadBalancerUnreachable("lb1", "nothing listens")] * 3
+    looks = [logged(*answers(OLD, 500, 500)), logged(*answers(OLD, 150)), *away, logged(*answers(OLD, 300))]
+
+    async def watch() -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(60):
+                await followed(Logging(*looks), tails, events)
+
+    run(watch())
+    assert sum(tails.times([OLD]).values()) == 4
+    assert tails.added_to({OLD: Counters()})[OLD] == Counters(timed=2, over_p95=2, over_p99=1)
     assert events == []
 
 
-async def test_what_cannot_be_read_is_told_once_and_left_alone() -> None:
-    """Lines that say nothing, or were dropped; where there is no ring, there is nothing to tell."""
-    for ring, stream, told in (
-        (None, [], ""),
-        (Ring("requests", 5, ()), [], "lb1: the log in ring requests has a format that rollout cannot read"),
-        (
-            Ring("requests", 0, ()),
-            [NoStream("lb1", "HAProxy dropped 3 lines")],
-            "lb1: HAProxy dropped 3 lines:",
-        ),
-    ):
-        events: list[Event] = []
-        await followed(Logging(ring, *stream), Tails(), events)
-        assert [isinstance(event, Warned) and event.message.startswith(told) for event in events] == (
-            [True] if told else []
-        )
+def test_a_large_ring_is_read_less_often() -> None:
+    """So that half a megabyte a second is read, however much it holds."""
+    balancer = Logging(*[logged(*answers(OLD, 1), size=5_000_000)] * 100)
+
+    async def watch() -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(95):
+                await followed(balancer, tails, [])
+
+    tails = Tails()
+    run(watch())
+    assert sum(tails.times([OLD]).values()) == 10
+
+
+@pytest.mark.parametrize(
+    ("looks", "told"),
+    [
+        ([None], ""),
+        ([logged(lines=5)], "has a format that rollout cannot read"),
+        ([logged(), logged(lines=5)], "has a format that rollout cannot read"),
+        ([logged(*answers(OLD, 1), size=20_000_000)], "is too large"),
+    ],
+    ids=["none", "unreadable", "unreadable-later", "large"],
+)
+def test_what_cannot_be_read_is_told_once_and_left_alone(looks: list[Logged | None], told: str) -> None:
+    """Where there is no ring, there is nothing to tell."""
+    events: list[Event] = []
+    run(followed(Logging(*looks), Tails(), events))
+    assert len(events) == bool(told)
+    assert all(isinstance(event, Warned) and told in event.message for event in events)
