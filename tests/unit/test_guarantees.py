@@ -1,4 +1,4 @@
-"""The page of guarantees names tests that exist, and the layers that they belong to."""
+"""The pages of guarantees and of HAProxy's versions name tests that exist, and the layers they belong to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent.parent
 PAGE = TESTS.parent / "docs" / "guarantees.md"
+VERSIONS = TESTS.parent / "docs" / "haproxy-versions.md"
 TEST = re.compile(r"`([\w/]+\.py)::(\w+)`")
 
 
@@ -21,7 +22,7 @@ def rows() -> list[list[str]]:
 
 def test_every_test_that_a_promise_names_is_there() -> None:
     """A test that was renamed or removed cannot go on being named as the proof of a promise."""
-    named = TEST.findall(PAGE.read_text())
+    named = TEST.findall(PAGE.read_text() + VERSIONS.read_text())
     assert len(named) > 40
     missing = [f"{path}::{name}" for path, name in named if name not in functions(TESTS / path)]
     assert missing == []
@@ -31,6 +32,14 @@ def test_every_promise_names_a_test() -> None:
     """A row without a test is a promise without a proof."""
     assert len(rows()) > 25
     assert [row for row in rows() if not TEST.search(row[3])] == []
+
+
+def test_every_fact_about_versions_names_a_test() -> None:
+    """What HAProxy does is not written down unless a test fails when it does otherwise."""
+    lines = VERSIONS.read_text().splitlines()
+    facts = [line for line in lines if line.startswith("| ") and not line.startswith("| fact ")]
+    assert len(facts) > 10
+    assert [fact for fact in facts if not TEST.search(fact)] == []
 
 
 def test_every_promise_names_the_layers_of_its_tests() -> None:

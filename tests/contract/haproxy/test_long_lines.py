@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.adapters.haproxy import HAProxy
+from rollout.adapters.haproxy import HAProxy, transport
 from rollout.adapters.haproxy.transport import UnixTransport
 from rollout.domain import AdminState, UnixSocket
 from rollout.engine.waiting import read_patiently
@@ -154,8 +154,11 @@ async def test_given_up_between_two_lines(haproxy_binary: Path, tmp_path: Path) 
             assert {state.status for state in (await haproxy.read()).servers} == {"MAINT"}
 
 
-async def test_a_single_command_that_is_too_long(haproxy_binary: Path) -> None:
-    """A command that no buffer holds is an error that names `tune.bufsize`, or a connection that broke."""
+async def test_a_single_command_that_is_too_long(
+    haproxy_binary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that no buffer holds is an error that names `tune.bufsize`, or an answer that never came."""
+    monkeypatch.setattr(transport, "TIMEOUT", 1.0)
     async with balancer(haproxy_binary, backends()) as lb:
         with pytest.raises((CommandRejected, LoadBalancerUnreachable)) as raised:
             await lb.haproxy().send([f"set server b000/web1 state maint{' ' * 20_000}"])
