@@ -87,7 +87,15 @@ SITES = {
         settings=("mode tcp", "timeout client-fin 100ms", "timeout server-fin 100ms"),
         connection=1.0,
     ),
-    "500 backends": Site({"shop" + (str(n) if n else ""): (*CHECKED, *servers()) for n in range(500)}),
+    "500 backends": Site(
+        {
+            "shop": (*CHECKED, *servers()),
+            **{
+                f"shop{number}": tuple(f"server {name} {{{name}}}:{PORT} track shop/{name}" for name in NODES)
+                for number in range(2, 501)
+            },
+        }
+    ),
     "server-template": Site(
         {
             "shop": (
