@@ -64,7 +64,7 @@ class Site:
             started = stack.enter_context(_process(applications, stdout=subprocess.PIPE))
             assert started.stdout is not None
             started.stdout.readline()
-            stack.enter_context(_process([haproxy, "-db", "-f", f"{self.folder}/haproxy.cfg"]))
+            stack.enter_context(_process([haproxy, "-db", "-q", "-f", f"{self.folder}/haproxy.cfg"]))
             wait(lambda: (self.folder / "admin.sock").exists(), "HAProxy")
             yield
 
