@@ -8,7 +8,7 @@ import re
 
 from rollout.adapters.haproxy.counters import number, of_backend, of_server
 from rollout.adapters.haproxy.table import Columns, Row, states, statistics
-from rollout.domain import AdminState, CheckResult, OperationalState, Reading, Server, ServerState
+from rollout.domain import AdminState, CheckResult, Counters, OperationalState, Reading, Server, ServerState
 from rollout.errors import CommandRejected, LoadBalancerUnreachable, NotHAProxy
 
 SEVERITY = "set severity-output number"
@@ -105,14 +105,15 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
             raise _ending(load_balancer)
         numbers: dict[str, int] = {}
         servers: list[ServerState] = []
-        backends: list[dict[str, str]] = []
+        queued: dict[str, int] = {}
+        answered: dict[str, Counters] = {}
         for columns, rows in tables:
             known_by = columns.getter("pxname", "svname", "iid", "type")
             for row in rows:
                 backend, name, number_of_backend, kind = known_by(row)
                 numbers[backend] = int(number_of_backend)
                 if kind == _BACKEND:
-                    backends.append(columns.fields(row))
+                    queued[backend], answered[backend] = _queue_and_answers(columns, row)
                 elif state := shown_states.get((backend, name)):
                     servers.append(_server_state(load_balancer, columns, row, *state))
                 # Others are listeners of `listen` sections, and servers that vanished between two commands.
@@ -123,8 +124,8 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
             uptime=int(info["Uptime_sec"]),
             started=int(info["Start_time_sec"]),
             servers=tuple(servers),
-            queued={backend["pxname"]: number(backend["qcur"]) for backend in backends},
-            answered={backend["pxname"]: of_backend(backend) for backend in backends},
+            queued=queued,
+            answered=answered,
         )
         return reading, numbers
     except (KeyError, ValueError, csv.Error) as error:
@@ -161,6 +162,13 @@ def parse_loads(load_balancer: str, reply: str) -> dict[str, int]:
 def _load(row: dict[str, str]) -> int:
     """Sessions that run or wait; a connection that is busy without a session counts as one."""
     return max(number(row["scur"]) + number(row["qcur"]), number(row.get("used_conn_cur")))
+
+
+@functools.lru_cache(maxsize=2048)
+def _queue_and_answers(columns: Columns, shown: Row) -> tuple[int, Counters]:
+    """What a backend's row shows: the requests in its queue, and what users got from it."""
+    row = columns.fields(shown)
+    return number(row["qcur"]), of_backend(row)
 
 
 @functools.lru_cache(maxsize=8192)

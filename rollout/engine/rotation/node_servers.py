@@ -55,8 +55,9 @@ class NodeServers:
         self.stage = Stage.DRAINING
         self.last_reading: Reading
         """The last reading, of these servers alone."""
-        self.serving: Mapping[str, Collection[Server]] = {}
-        """The servers in rotation at the last reading, whoever they are, by backend."""
+        self._everyone: Reading
+        """The last reading, of all servers."""
+        self._serving: Mapping[str, Collection[Server]] | None = None
         self._state_file = state_file
         self._patience = patience
         self._told_process = (0, 0)
@@ -66,6 +67,13 @@ class NodeServers:
     def load_balancer(self) -> str:
         """The load balancer's name."""
         return self.balancer.name
+
+    @property
+    def serving(self) -> Mapping[str, Collection[Server]]:
+        """The servers in rotation at the last reading, whoever they are, by backend."""
+        if self._serving is None:
+            self._serving = in_rotation(self._everyone)
+        return self._serving
 
     def was_told(self, reading: Reading) -> bool:
         """Whether the process that answered was told what `stage` asks for.
@@ -91,7 +99,7 @@ class NodeServers:
         if gone:
             raise StepFailure(f"HAProxy no longer has {first_of([*map(str, sorted(gone))])}")
         self.last_reading = dataclasses.replace(reading, servers=own)
-        self.serving = in_rotation(reading)
+        self._everyone, self._serving = reading, None
         return self.last_reading
 
     async def read_unchanged(self, since: str = "while it was out") -> Reading:
