@@ -55,7 +55,7 @@ class Rules:
     errors: float | None = None
     """Fraction of failed requests, from 0 to 1, above which a release is bad in any case."""
     slower: float = 2.0
-    """Ratio of mean times, new to old, from which on a release is too slow."""
+    """Ratio of times, new to old, from which on a release is too slow."""
     min_requests: int = 100
     """Requests of the new release below which it cannot pass."""
     limits: Limits | None = None

@@ -92,7 +92,10 @@ class Judge(Section):
     errors: Fraction | None = Field(
         default=None, description="Percentage of errors above which a release is bad in any case, such as 1%"
     )
-    slower: Times = Field(default=2.0, description="How many times slower than the others is too slow")
+    slower: Times = Field(
+        default=2.0,
+        description="How many times slower than the others is too slow, on average and for the slowest",
+    )
     min_requests: int = Field(
         default=100, ge=1, description="How many requests a node must get before it can be judged"
     )
