@@ -13,7 +13,7 @@ from rollout.events import Progressed, Warned
 from tests.contract.haproxy.test_old_processes import BACKENDS, request_over_a_reload
 from tests.support.shop import Shop, shop
 from tests.support.until import until, until_seen
-from tests.support.visitors import crowd
+from tests.support.visitors import Visitor, crowd
 
 pytestmark = pytest.mark.every_haproxy
 
@@ -100,3 +100,15 @@ async def test_idle_connections_do_not_count(haproxy_binary: Path) -> None:
             await rotation.still_out(here.log())
             await rotation.give_back(here.log())
         assert seen.lost == []
+
+
+async def test_private_connections_do_not_count(haproxy_binary: Path) -> None:
+    """HAProxy keeps a connection for each client with `http-reuse never`, and does not show it as idle."""
+    async with shop(haproxy_binary, {"shop": ("http-reuse never", "server web1 {web1}")}) as here:
+        visitor = Visitor(here.balancers[0], "shop")
+        assert await visitor.get() == (200, "web1")
+        rotation = here.rotation(apart=True)
+        await rotation.leave(here.log())
+        await rotation.drained(here.log())
+        assert len(here.apps["web1"].connections) == 1
+        visitor.close()

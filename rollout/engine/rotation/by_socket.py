@@ -66,12 +66,12 @@ class SocketRotation:
     async def _hidden_connections(self, log: StepLog) -> list[str]:
         """The node's connections, if some may belong to old processes, whose sessions no reading shows."""
         ports = await self._old_processes.ports([rotation.last_reading for rotation in self._rotations])
-        connections = await self._old_processes.connections(ports, log)
-        if not connections:
+        total, busy = await self._old_processes.connections(ports, log)
+        if not busy:
             return []
         # Read after the connections were counted: no new ones are made, so as many of them are idle.
         idle = sum(await run_all(rotation.idle_connections(ports) for rotation in self._rotations))
-        return connections if len(connections) > idle else []
+        return busy if total > idle else []
 
     async def still_out(self, log: StepLog) -> None:
         out = await run_all(rotation.still_out() for rotation in self._rotations)

@@ -1,14 +1,16 @@
 """HAProxy processes from before a reload that may still run requests on a node, unseen by any reading.
 
 Without a `master:` socket only the new process answers, and it does not know these requests. The node does:
-it has connections that the new process does not keep open. They matter only while the new process is younger
-than `drain.timeout`: after that, the old one has had as much time as any drain gives.
+it has connections that the new process does not keep open, and that may carry a request. They matter while
+the new process is younger than `drain.timeout`: after that, the old one has had as much time as any drain.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
+from rollout.decisions.conversations import Conversations
 from rollout.domain import Reading
 from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
@@ -44,6 +46,8 @@ class OldProcesses:
         """The processes that have been seen younger than `drain.timeout`."""
         self._cleared: set[_Process] = set()
         """The processes whose predecessors run nothing on the node any more."""
+        self._conversations: dict[int, Conversations] = {}
+        """What was said on the node's connections, by port."""
 
     async def ports(self, readings: Sequence[Reading]) -> frozenset[int]:
         """The ports of the node on which old processes may run something.
@@ -62,14 +66,21 @@ class OldProcesses:
             if may_live and state.port
         )
 
-    async def connections(self, ports: Iterable[int], log: StepLog) -> list[str]:
-        """The node's connections to these ports, a line for each. Raises StepFailure, HostError."""
-        lines: list[str] = []
+    async def connections(self, ports: Iterable[int], log: StepLog) -> tuple[int, list[str]]:
+        """How many connections to these ports the node has, and a line for each that may carry a request.
+
+        Raises StepFailure, HostError.
+        """
+        now = asyncio.get_running_loop().time()
+        total = 0
+        busy: list[str] = []
         for port in sorted(ports):
             to_port = await connections(self._context, port)
-            log.sessions(f"port {port}", len(to_port))
-            lines += [connection.shown for connection in to_port]
-        return lines
+            of_requests = self._conversations.setdefault(port, Conversations()).look(to_port, now)
+            log.sessions(f"port {port}", len(of_requests))
+            total += len(to_port)
+            busy += [connection.shown for connection in of_requests]
+        return total, busy
 
     def clear(self, readings: Sequence[Reading]) -> None:
         """Note that the predecessors of these processes run nothing on the node any more, and never will."""
