@@ -60,7 +60,9 @@ async def _deploy(arguments: argparse.Namespace) -> int:
         included = arguments.include_out_of_rotation
         (plan, seen), pages = await run_both(
             session.plan(nodes, arguments.release, include_out_of_rotation=included),
-            look_at_pages(session.site, nodes, releasing=arguments.release is not None),
+            look_at_pages(
+                session.site, nodes, releasing=arguments.release is not None, release=arguments.release
+            ),
         )
         plan = await session.require_safe(plan, seen, pages)
         previous = {**known_releases(session.past()), **reported_releases(pages)}

@@ -18,14 +18,17 @@ Pages = Mapping[str, PageSeen]
 """Health pages by the names of their nodes."""
 
 
-async def look_at_pages(site: Site, nodes: Sequence[str], *, releasing: bool = True) -> Pages:
+async def look_at_pages(
+    site: Site, nodes: Sequence[str], *, releasing: bool = True, release: str | None = None
+) -> Pages:
     """Ask the nodes' health pages. If a release is deployed (`releasing`), a page must report one where
     `health.release` says so.
 
-    Returns none where the inventory has no `health:`, or where the page's URL has the new release in it.
+    Returns none where the inventory has no `health:`, or where only the new release, `release`, can be right:
+    the page's URL or body has it in it.
     """
     health = site.inventory.health
-    if health is None or "{release}" in health.http:
+    if health is None or "{release}" in health.http or (release and release in (health.body or "")):
         return {}
     pages = await run_all(_look_twice(site, name, health, releasing=releasing) for name in nodes)
     return dict(zip(nodes, pages, strict=True))

@@ -157,7 +157,7 @@ async def _page_findings(
 ) -> list[Finding]:
     releasing = plan.release is not None
     if pages is None:
-        pages = await look_at_pages(site, plan.nodes, releasing=releasing)
+        pages = await look_at_pages(site, plan.nodes, releasing=releasing, release=plan.release)
     planned = {name: page for name, page in pages.items() if name in plan.nodes}
     return await judge_pages(
         site, planned, seen, releasing=releasing, in_doubt=plan.taken_up, allowed=allowed
