@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.adapters.ssh import SshPool
-from rollout.domain import SshTarget
-from rollout.errors import AuthenticationFailed
+from tests.support.ssh_login import connect, refusal
 from tests.support.sshd import Sshd, generate_key
 
 StartSshd = Callable[..., Sshd]
@@ -33,20 +30,6 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     yield add
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=10)
-
-
-def connect(target: SshTarget) -> None:
-    async def work() -> None:
-        async with SshPool(5.0) as pool:
-            await pool.host("web1", target).connect()
-
-    asyncio.run(work())
-
-
-def refusal(target: SshTarget) -> AuthenticationFailed:
-    with pytest.raises(AuthenticationFailed, match=r"^web1: ") as caught:
-        connect(target)
-    return caught.value
 
 
 def lock(key: Path) -> None:

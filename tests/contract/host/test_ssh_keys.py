@@ -17,7 +17,7 @@ from rollout.adapters.ssh import SshPool
 from rollout.adapters.ssh.authentication import PublicKeys
 from rollout.adapters.ssh.config import resolve
 from rollout.domain import SshTarget
-from rollout.errors import AuthenticationFailed
+from tests.support.ssh_login import connect, refusal
 from tests.support.sshd import Sshd, generate_key
 
 StartSshd = Callable[..., Sshd]
@@ -53,20 +53,6 @@ def sign(authority: Path, key: Path, *options: str) -> Path:
     words = ["ssh-keygen", "-q", "-s", authority, "-I", "x", *options, f"{key}.pub"]
     subprocess.run(words, check=True)
     return key.with_name(f"{key.name}-cert.pub")
-
-
-def connect(target: SshTarget) -> None:
-    async def work() -> None:
-        async with SshPool(5.0) as pool:
-            await pool.host("web1", target).connect()
-
-    asyncio.run(work())
-
-
-def refusal(target: SshTarget) -> AuthenticationFailed:
-    with pytest.raises(AuthenticationFailed, match=r"^web1: ") as caught:
-        connect(target)
-    return caught.value
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "rsa", "ecdsa"])
