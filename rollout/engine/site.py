@@ -118,7 +118,7 @@ class Site:
             if (own := tuple(server for server in servers if server.load_balancer == name))
         }
         drain, health = self.inventory.drain, self.inventory.health
-        check_times = CheckTimes(health.timeout if health else _REJOIN, self.balancer_hosts)
+        check_times = CheckTimes(health.timeout if health else _REJOIN, self.configurations)
         if drain.health_page is not None:
             own_servers = {self.load_balancers[name]: own for name, own in by_balancer.items()}
             standing = {server: known.standing for server, known in (before or {}).items()}

@@ -102,19 +102,20 @@ class Shop:
         )
         machines = {} if apart else {lb.name: LocalHost(lb.name) for lb in self.balancers}
         unread = LoadedConfiguration(None)
+        configurations = dict.fromkeys(self.haproxies, unread) if apart else self.configurations
         node_servers = [
             NodeServers(
                 self.haproxies[name],
                 own,
                 StateFile(self.haproxies[name], None, unread) if apart else self.state_files[name],
-                PinnedClients(unread if apart else self.configurations[name], inventory.drain.pinned),
+                PinnedClients(configurations[name], inventory.drain.pinned),
                 Ledger({}, taken_up=False),
                 patience,
             )
             for name, own in self.servers(node).items()
         ]
         old_processes = OldProcesses(context, machines)
-        check_times = CheckTimes(rejoin_timeout, machines)
+        check_times = CheckTimes(rejoin_timeout, configurations)
         return SocketRotation(node_servers, old_processes, inventory.drain, check_times, None)
 
     def log(self, step: Step = Step.DRAIN, node: str = "web1") -> StepLog:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rollout.domain import CheckResult, Reading, ServerState
-from rollout.engine.configuration import Unreadable, read_configuration
-from rollout.errors import RolloutError
+from rollout.engine.configuration import Unreadable
+from rollout.engine.loaded_configuration import LoadedConfiguration
+from rollout.errors import HostError
 from rollout.haproxy_config.intervals import Checks, checks
-from rollout.ports import Host
 
 _FIRST_CHECK = 60.0
 """Seconds to wait at least for a first check, where HAProxy's configuration cannot be read: two intervals of
@@ -34,12 +34,12 @@ class CheckTimes:
     """The times that checks take on all load balancers.
 
     `timeout`, in seconds, is enough for a node to come back where HAProxy checks often. Only when it is over,
-    HAProxy's configuration is read for how often that is, on its machine: one of `machines`, by the load
-    balancer's name.
+    HAProxy's configuration is read for how often that is: one of `configurations`, by the load balancer's
+    name.
     """
 
     timeout: float
-    machines: Mapping[str, Host]
+    configurations: Mapping[str, LoadedConfiguration]
     _read: dict[str, Mapping[str, Checks]] = field(default_factory=dict)
     """What was read, by the load balancer's name; empty if it could not be read."""
 
@@ -71,13 +71,11 @@ class CheckTimes:
         return [] if None in found else [each for each in found if each is not None]
 
     async def _read_checks(self, reading: Reading) -> Mapping[str, Checks]:
-        machine = self.machines.get(reading.load_balancer)
-        if machine is None:
-            return {}
         try:
-            return checks((await read_configuration(machine, reading)).text, reading.version)
-        except (RolloutError, Unreadable):
+            configuration = await self.configurations[reading.load_balancer].read(reading)
+        except (HostError, Unreadable):
             return {}
+        return checks(configuration.text, reading.version)
 
 
 def _was_not_checked(state: ServerState) -> bool:
