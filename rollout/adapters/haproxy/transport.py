@@ -15,6 +15,10 @@ from rollout.errors import HostError, LoadBalancerUnreachable
 TIMEOUT = 10.0
 """Seconds for one question and its answer: a loaded HAProxy may take a few."""
 
+_LIMIT = 1 << 20
+"""Bytes of an answer that are taken before reading pauses. With thousands of servers, asyncio's own limit
+would pause it a dozen times."""
+
 _BACKLOG_PAUSE = 0.01
 """Seconds between two tries to connect to a socket whose backlog is full."""
 
@@ -48,7 +52,7 @@ class UnixTransport:
     async def ask(self, request: bytes) -> bytes:
         try:
             async with asyncio.timeout(TIMEOUT):
-                reader, writer = await asyncio.open_unix_connection(sock=await self._connect())
+                reader, writer = await asyncio.open_unix_connection(sock=await self._connect(), limit=_LIMIT)
                 return await _exchange(reader, writer, request)
         except (OSError, TimeoutError) as error:
             raise unreachable(self._load_balancer, str(self._address), error) from error
@@ -80,7 +84,9 @@ class TcpTransport:
     async def ask(self, request: bytes) -> bytes:
         try:
             async with asyncio.timeout(TIMEOUT):
-                reader, writer = await asyncio.open_connection(self._address.host, self._address.port)
+                reader, writer = await asyncio.open_connection(
+                    self._address.host, self._address.port, limit=_LIMIT
+                )
                 return await _exchange(reader, writer, request)
         except (OSError, TimeoutError, UnicodeError) as error:
             raise unreachable(self._load_balancer, str(self._address), error) from error

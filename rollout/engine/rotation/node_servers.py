@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import math
 from collections.abc import Collection, Mapping, Sequence
 from enum import Enum, auto
 
@@ -55,6 +57,8 @@ class NodeServers:
         self.stage = Stage.DRAINING
         self.last_reading: Reading
         """The last reading, of these servers alone."""
+        self.last_read = -math.inf
+        """When it was asked for, on the loop's clock."""
         self._everyone: Reading
         """The last reading, of all servers."""
         self._serving: Mapping[str, Collection[Server]] | None = None
@@ -92,13 +96,14 @@ class NodeServers:
 
     async def read(self) -> Reading:
         """A fresh reading of these servers alone."""
+        asked = asyncio.get_running_loop().time()
         reading = await read_patiently(self.balancer, self._patience)
         states = {state.server: state for state in reading.servers}
         own = tuple(states[server] for server in self.all if server in states)
         gone = set(self.all).difference(state.server for state in own)
         if gone:
             raise StepFailure(f"HAProxy no longer has {first_of([*map(str, sorted(gone))])}")
-        self.last_reading = dataclasses.replace(reading, servers=own)
+        self.last_reading, self.last_read = dataclasses.replace(reading, servers=own), asked
         self._everyone, self._serving = reading, None
         return self.last_reading
 

@@ -26,8 +26,9 @@ from rollout.remote import runtime
 WATCH = 0.05
 """Seconds between two looks at a node that is out: after a reload, HAProxy sends it requests until then."""
 _FULL_LOOK = 0.25
-"""Seconds after which such a look is at the servers too, not only at the process that answers: a person may
-have put one back. HAProxy may have thousands of servers."""
+"""Seconds since the last look at the servers, by a step or by the guard, after which such a look is at them
+too, not only at the process that answers: a person may have put one back. HAProxy may have thousands of
+servers."""
 
 
 class BalancerRotation:
@@ -93,14 +94,12 @@ class BalancerRotation:
         """Tell each new process what the one before was told, until the node is back or a person puts it
         back. Raises nothing."""
         clock = asyncio.get_running_loop().time
-        next_full_look = clock()
         while self._servers.stage is not Stage.BACK:
             # A failure is tried again: an HAProxy that does not answer sends no requests either.
             with contextlib.suppress(RolloutError):
-                if clock() >= next_full_look or await self._servers.is_replaced():
-                    next_full_look = clock() + _FULL_LOOK
-                    if await self._is_put_back(log):
-                        return
+                due = clock() >= self._servers.last_read + _FULL_LOOK
+                if (due or await self._servers.is_replaced()) and await self._is_put_back(log):
+                    return
             await asyncio.sleep(WATCH)
 
     async def _is_put_back(self, log: StepLog) -> bool:
