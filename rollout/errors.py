@@ -142,5 +142,21 @@ class LockLost(RolloutError):
     """Somebody broke the lock of this deployment, or took it over."""
 
 
+class PlaceError(RolloutError):
+    """The place where deployers meet cannot be reached, read or written now."""
+
+
+class PlaceRefused(PlaceError):
+    """The place is not to be used as it is: it is not safe, or the login may not."""
+
+
+class FactsMissing(RolloutError):
+    """Facts that come before those that were published are not at the place: `have` are."""
+
+    def __init__(self, have: int) -> None:
+        super().__init__(f"the place has {have} facts")
+        self.have = have
+
+
 class JournalError(RolloutError):
     """The journal cannot be read or written."""

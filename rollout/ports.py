@@ -18,9 +18,11 @@ from rollout.domain import (
     LockRequests,
     LockState,
     Logged,
+    Publication,
     Reading,
     Server,
     Session,
+    Shared,
 )
 from rollout.events import Event, Record
 
@@ -149,6 +151,68 @@ class HttpClient(Protocol):
 
         Raises RequestFailed if no answer comes, and NobodyListens, which is one, if the port is closed.
         """
+        ...
+
+
+class Place(Protocol):
+    """The place where the deployers of a service meet: its lock, and the facts of its deployments.
+
+    Facts, summaries and the memory are lines of JSON that a place does not look into. Every method that
+    awaits raises PlaceError if the place cannot be used now; what was asked may have been done all the same.
+    """
+
+    @property
+    def where(self) -> str:
+        """The place as a person knows it, such as `/var/lib/rollout/shop-4038471504 on lb1`."""
+        ...
+
+    async def take(self, holder: LockHolder, *, over: str = "", above: int = 0) -> int | None:
+        """Take the lock in a new epoch, and return the epoch; `None` if somebody else holds the lock.
+
+        `over` is the token of a holder from whom it is taken, `above` an epoch that is known to be past.
+        """
+        ...
+
+    async def held(self) -> LockState | None:
+        """The lock; `None` if nobody holds it."""
+        ...
+
+    async def beat(self, holder: LockHolder) -> LockRequests:
+        """Give a sign of life, and return the requests to `holder`. Raises LockLost.
+
+        A request to halt is given again each time, one to promote once.
+        """
+        ...
+
+    async def ask(self, request: Literal["halt", "promote"], who: str) -> bool:
+        """Ask the holder to halt, or to continue after a pause; False if nobody holds the lock."""
+        ...
+
+    async def drop(self, holder: LockHolder) -> None:
+        """Release the lock that `holder` took. Does nothing if somebody else holds it by now."""
+        ...
+
+    async def look(self, number: int = 0, known: int = 0) -> Shared:
+        """All that `status` needs, in one exchange; `known` facts of deployment `number` are left out."""
+        ...
+
+    async def facts(self, number: int) -> Sequence[str]:
+        """The facts of a deployment, in order; none of one that is not there."""
+        ...
+
+    async def summaries(self, numbers: Collection[int]) -> Mapping[int, str]:
+        """The summaries of deployments, by number; one that has none is missing."""
+        ...
+
+    async def publish(self, holder: LockHolder, epoch: int, published: Publication) -> None:
+        """Add facts. They are safe from a crash of the place when this returns.
+
+        Raises LockLost if the lock is no longer held by `holder` in `epoch`, FactsMissing.
+        """
+        ...
+
+    async def prune(self, holder: LockHolder, numbers: Collection[int]) -> None:
+        """Remove deployments, if `holder` holds the lock."""
         ...
 
 

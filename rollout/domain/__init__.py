@@ -2,7 +2,8 @@
 
 Import them from here. A value and its file: a deployment's steps and outcome are in `deployment`, all that
 HAProxy shows in `haproxy`, what a server goes back to in `server_before`, hosts and sockets in `addresses`,
-the lock in `lock`, and what other machines are sent and answer in `exchange`.
+the lock in `lock`, what deployers share in `place`, and what other machines are sent and answer in
+`exchange`.
 """
 
 from rollout.domain.addresses import RuntimeSocket, SshSocket, SshTarget, TcpSocket, UnixSocket
@@ -21,6 +22,7 @@ from rollout.domain.haproxy import (
     TimedAnswer,
 )
 from rollout.domain.lock import LockHolder, LockRequests, LockState
+from rollout.domain.place import Publication, Shared
 from rollout.domain.server_before import ServerBefore, Standing
 
 __all__ = [
@@ -37,12 +39,14 @@ __all__ = [
     "NodeState",
     "OperationalState",
     "Outcome",
+    "Publication",
     "Reading",
     "RuntimeSocket",
     "Server",
     "ServerBefore",
     "ServerState",
     "Session",
+    "Shared",
     "SshSocket",
     "SshTarget",
     "Standing",
