@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from rollout.cli.process import holder, has_ended
+from rollout.cli.process import has_ended, holder
 
 ME = holder("deploy 1.4.2")
 pytestmark = pytest.mark.skipif(not ME.boot, reason="the kernel has no boot id here")
