@@ -335,7 +335,7 @@ class Record:
     deployment: int
     """Number of the deployment."""
     sequence: int
-    """Counts from 1 within the deployment; 0 for an event that could not be written."""
+    """Counts from 1 within the deployment; 0 for an event that the journal does not have."""
     time: float
     """Unix time."""
     event: Event

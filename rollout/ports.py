@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from rollout.domain import (
     Answer,
@@ -248,21 +248,65 @@ class Lock(Protocol):
         ...
 
 
+Document = Mapping[str, Any]
+"""A value that JSON can hold, and that whoever keeps it need not understand."""
+
+
+Conclusions = tuple[Document | None, Mapping[str, Document]]
+"""What follows from a record: the new summary of its deployment, if it changes, and the new memory of each
+node of which it changes."""
+
+
+def no_conclusions(record: Record) -> Conclusions:
+    """Nothing follows from the record."""
+    return None, {}
+
+
 class Journal(Protocol):
-    """Deployments as events, on disk. Its methods raise JournalError."""
+    """Deployments as facts, and what follows from the facts: a summary of each deployment, and what is
+    remembered of each node of a service. Both are kept with the facts, so that nobody must read old ones.
 
-    def begin(self, service: str) -> int:
-        """The number of a new deployment, from 1 up, unique among all services."""
+    Its methods that await raise JournalError.
+    """
+
+    async def begin(
+        self, service: str, events: Sequence[Event], summarize: Callable[[Sequence[Record]], Document]
+    ) -> Sequence[Record]:
+        """The records of a new deployment's first events. They are on disk together with its number, which
+        counts from 1 up and is unique among all services, and with the summary that `summarize` makes."""
         ...
 
-    def append(self, deployment: int, event: Event) -> Record:
-        """Write one event. It is on disk when this returns; printed lines are a moment later."""
+    def append(
+        self,
+        deployment: int,
+        event: Event,
+        conclude: Callable[[Record], Conclusions] = no_conclusions,
+    ) -> Record:
+        """Take one event of a deployment that was begun here, or read. It is written soon, after all before
+        it, and together with what `conclude` says of it."""
         ...
 
-    def deployments(self, service: str) -> Sequence[int]:
-        """The numbers of the service's deployments, oldest first."""
+    async def written(self) -> None:
+        """Wait until all that was taken is on disk."""
         ...
 
-    def records(self, deployment: int) -> Sequence[Record]:
-        """The events of a deployment, in order."""
+    async def records(self, deployment: int) -> Sequence[Record]:
+        """The facts of a deployment, in order, without what its commands printed."""
+        ...
+
+    async def summaries(self, service: str, latest: int | None = None) -> Mapping[int, Document | None]:
+        """The summaries of the service's `latest` deployments, or of all, by number, oldest first; `None`
+        where an older rollout kept none."""
+        ...
+
+    async def nodes(self, service: str) -> Mapping[str, Document]:
+        """What is remembered of the service's nodes, by name."""
+        ...
+
+    async def keep(self, deployment: int, summary: Document, nodes: Mapping[str, Document]) -> None:
+        """Keep what follows from facts that an older rollout has written."""
+        ...
+
+    async def forget(self, deployment: int) -> None:
+        """Remove a deployment with all its events."""
         ...

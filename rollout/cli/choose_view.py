@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rollout.cli.journal import ShowRecord
+from rollout.cli.recorder import ShowRecord
 from rollout.decisions.progress import Progress
 
 

@@ -1,99 +1,125 @@
-"""The user's journal: opening it, reading past deployments from it, and recording a new one."""
+"""The user's journal: opening it, and what it knows of past deployments and of nodes."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from rollout.adapters.journal import SqliteJournal, journal_path
+from rollout.cli.facts import Facts
 from rollout.cli.process import is_gone
 from rollout.cli.redaction import Redaction
 from rollout.decisions.fold import fold
-from rollout.decisions.history import REMEMBERED
+from rollout.decisions.history import to_forget
+from rollout.decisions.memory import NodeMemory, memory_document, read_memory, remember
 from rollout.decisions.progress import Progress
+from rollout.decisions.summary import Summary, read_summary, summary_document
 from rollout.errors import JournalError
-from rollout.events import Event, HookPrinted, NodeReturned, OutputSeen, Record
+from rollout.events import NodeReturned
 from rollout.ports import Journal
 
-ShowRecord = Callable[[Record], None]
-"""Shows one record on the screen, or sends it to somebody."""
 
-
-@contextmanager
-def journal_of_user(redaction: Redaction) -> Iterator[SqliteJournal]:
+@asynccontextmanager
+async def journal_of_user(service: str, redaction: Redaction) -> AsyncIterator[SqliteJournal]:
     """The user's journal, closed at the end. Raises JournalError."""
-    journal = SqliteJournal(journal_path(), masked=redaction.name)
-    try:
+    journal = await SqliteJournal.open(journal_path(), masked=redaction.name)
+    async with _closing(journal):
+        await _catch_up(journal, service)
         yield journal
+
+
+@asynccontextmanager
+async def journal_to_read(service: str, redaction: Redaction) -> AsyncIterator[SqliteJournal]:
+    """The user's journal, also where it may not be written. Raises JournalError."""
+    try:
+        journal = await SqliteJournal.open(journal_path(), masked=redaction.name)
+    except JournalError as error:
+        try:
+            journal = await SqliteJournal.open(journal_path(), masked=redaction.name, read_only=True)
+        except JournalError:
+            raise error from None
+    async with _closing(journal):
+        with suppress(JournalError):  # where it cannot be written, whatever it knows is read
+            await _catch_up(journal, service)
+        yield journal
+
+
+@asynccontextmanager
+async def _closing(journal: SqliteJournal) -> AsyncIterator[None]:
+    try:
+        yield
     finally:
-        with suppress(JournalError):  # the caller that appended an unwritten event has seen the error
-            journal.close()
+        with suppress(JournalError):  # who waited for an unwritten event has seen the error
+            await journal.aclose()
 
 
-def past_deployments(journal: Journal, service: str, latest: int = REMEMBERED) -> list[Progress]:
-    """The `latest` deployments of the service, oldest first. Raises JournalError."""
-    return [fold(journal.records(number)) for number in journal.deployments(service)[-latest:]]
+async def past_deployments(journal: Journal, service: str, latest: int | None = None) -> dict[int, Summary]:
+    """The summaries of the service's `latest` deployments, or of all, by number, oldest first.
+
+    Raises JournalError.
+    """
+    documents = await journal.summaries(service, latest)
+    with _readable():
+        return {
+            number: read_summary(number, document)
+            for number, document in documents.items()
+            if document is not None
+        }
 
 
-def last_deployment(journal: Journal, service: str) -> Progress | None:
+async def last_deployment(journal: Journal, service: str) -> Progress | None:
     """The deployment that is running or ran last; `None` if there was none. Raises JournalError."""
-    return next(iter(past_deployments(journal, service, latest=1)), None)
+    for number in await journal.summaries(service, latest=1):
+        return fold(await journal.records(number))
+    return None
 
 
-def is_alive(deployment: Progress) -> bool:
+async def node_memories(journal: Journal, service: str) -> dict[str, NodeMemory]:
+    """What is remembered of the service's nodes, by name. Raises JournalError."""
+    documents = await journal.nodes(service)
+    with _readable():
+        return {name: read_memory(document) for name, document in documents.items()}
+
+
+async def _catch_up(journal: Journal, service: str) -> None:
+    """Keep what follows from deployments that an older rollout wrote. Raises JournalError."""
+    unread = [number for number, known in (await journal.summaries(service)).items() if known is None]
+    memories = await node_memories(journal, service) if unread else {}
+    for number in unread:
+        progress = fold(await journal.records(number))
+        changed = remember(memories, progress, progress.nodes)
+        memories |= changed
+        documents = {name: memory_document(memory) for name, memory in changed.items()}
+        await journal.keep(number, summary_document(progress), documents)
+
+
+async def prune(journal: Journal, service: str) -> None:
+    """Remove old deployments from the journal. One that fails to be removed is removed another time."""
+    with suppress(JournalError):
+        numbers = [*await journal.summaries(service)]
+        for number in to_forget(numbers, await node_memories(journal, service)):
+            await journal.forget(number)
+
+
+def is_alive(deployment: Progress | Summary) -> bool:
     """Whether a deployment still runs; on another machine, one without an outcome counts as running."""
     return deployment.running and not is_gone(deployment.host, deployment.pid)
 
 
-def mark_returned(journal: Journal, service: str, name: str) -> None:
+async def mark_returned(journal: Journal, service: str, name: str) -> None:
     """Record that a node which deployments left out serves again. Raises JournalError."""
-    for deployment in past_deployments(journal, service):
-        if name in deployment.maybe_out and not is_alive(deployment):
-            journal.append(deployment.deployment, NodeReturned(name))
+    for number, summary in (await past_deployments(journal, service)).items():
+        if name in (*summary.left_out, *summary.in_doubt) and not is_alive(summary):
+            memories = await node_memories(journal, service)
+            facts = Facts(journal, fold(await journal.records(number)), memories)
+            facts.append(NodeReturned(name))
+            await journal.written()
 
 
-class JournalRecorder:
-    """Writes each event of one deployment to the journal, then shows it, with values of variables masked.
-
-    A journal that fails must not leave a node halfway. Once `on_failure` is set, an event that cannot be
-    written is shown all the same (with the sequence 0), and `on_failure` is called with the first error. Each
-    later event is tried again, unless it is a printed line.
-    """
-
-    def __init__(self, journal: Journal, number: int, redaction: Redaction, show: ShowRecord) -> None:
-        self._journal = journal
-        self._number = number
-        self._redaction = redaction
-        self._shows = [show]
-        self.on_failure: Callable[[JournalError], None] | None = None
-        self.failed = False
-
-    def masked(self, text: str) -> str:
-        """`text` as it may be shown."""
-        return self._redaction.printable(text)
-
-    def follow(self, show: ShowRecord) -> Progress:
-        """The deployment so far; from now on, `show` gets its records too. Raises JournalError."""
-        self._shows.append(show)
-        return fold(self._journal.records(self._number))
-
-    def __call__(self, event: Event) -> None:
-        masked = self._redaction.event(event)
-        shown_only = Record(self._number, 0, time.time(), masked)
-        if self.failed and isinstance(event, OutputSeen | HookPrinted):
-            self._show(shown_only)
-            return
-        try:
-            self._show(self._journal.append(self._number, masked))
-        except JournalError as error:
-            if self.on_failure is None:
-                raise
-            self._show(shown_only)
-            if not self.failed:
-                self.failed = True
-                self.on_failure(error)
-
-    def _show(self, record: Record) -> None:
-        for show in self._shows:
-            show(record)
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raises JournalError for a summary or a memory that rollout did not write so."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise JournalError(f"the journal {journal_path()} is damaged: {error!r}") from error

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from rollout.cli.journal import JournalRecorder
+from rollout.cli.recorder import JournalRecorder
 from rollout.decisions.fold import advance
 from rollout.errors import RequestFailed
 from rollout.events import DeploymentFinished, Record, Warned
@@ -72,7 +72,8 @@ class Notifier:
         self._notify = notify
         self._record = record
         self._outbox = outbox
-        self._progress = record.follow(self._show)
+        self._progress = record.progress
+        record.follow(self._show)
         self._post("started")
 
     def _show(self, record: Record) -> None:

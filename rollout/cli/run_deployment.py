@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from rollout.cli.confirm import on_terminal
 from rollout.cli.deploy_lock import RemoteControl
 from rollout.cli.exit_codes import FAILED, INTERRUPTED
-from rollout.cli.journal import JournalRecorder
 from rollout.cli.notify import Notifier
+from rollout.cli.recorder import JournalRecorder
 from rollout.cli.wiring import OpenSite
 from rollout.decisions.plan import Plan
 from rollout.domain import Outcome, Step
@@ -25,7 +25,6 @@ _EXIT_CODES = {Outcome.DONE: 0, Outcome.FAILED: FAILED, Outcome.INTERRUPTED: INT
 async def run_deployment(
     site: OpenSite,
     plan: Plan,
-    number: int,
     record: JournalRecorder,
     *,
     previous: Mapping[str, str],
@@ -38,7 +37,7 @@ async def run_deployment(
     deployment = Deployment(
         site,
         plan,
-        number,
+        record.progress.deployment,
         previous,
         record,
         allow_outage=allow_outage,
@@ -49,7 +48,11 @@ async def run_deployment(
         Notifier(notify, record, site.outbox)
     control.attach(deployment)
     record.on_failure = lambda error: deployment.halt(str(error))
-    outcome = await _until_stopped(deployment, record)
+    try:
+        outcome = await _until_stopped(deployment, record)
+    finally:
+        record.on_failure = record.tell
+        await record.written()
     return FAILED if record.failed else _EXIT_CODES[outcome]
 
 

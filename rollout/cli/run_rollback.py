@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from rollout.cli.first_events import deployment_started
 from rollout.cli.session import Session
 from rollout.cli.tell_error import tell
-from rollout.decisions.fold import fold
 from rollout.decisions.history import rollback_releases
 from rollout.decisions.plan import Plan
 from rollout.decisions.progress import Progress
@@ -35,21 +34,20 @@ async def run_rollback(
     plan = dataclasses.replace(plan, releases=others, back=True)
     plan = await session.require_safe(plan, seen)
     now = {name: release for name in plan.nodes if (release := last.release_of(name))}
-    number = session.journal.begin(session.inventory.service)
     first = deployment_started(session.inventory, plan, seen, now, rollback_of=last.deployment)
-    return await session.deploy(plan, number, first, previous=now)
+    code, _ = await session.deploy(plan, first, previous=now)
+    return code
 
 
-async def roll_back_if_failed(session: Session, number: int) -> None:
-    """The rollback that `on_failure: rollback` asks for, if deployment `number` failed with nodes touched.
+async def roll_back_if_failed(session: Session, ended: Progress) -> None:
+    """The rollback that `on_failure: rollback` asks for, if the deployment failed with nodes touched.
 
     A rollback that is refused is reported on standard error: the failed deployment decides the exit code.
     """
-    failed = fold(session.journal.records(number))
-    if not failed.to_be_rolled_back:
+    if not ended.to_be_rolled_back:
         return
     try:
-        await run_rollback(session, failed, failed.touched)
+        await run_rollback(session, ended, ended.touched)
     except RolloutError as error:
         tell(Refused(f"the rollback did not begin: {error}", hint=error.hint), session.redaction)
 

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from rollout.cli.arguments import limit, load_inventory
 from rollout.cli.choose_view import event_view
 from rollout.cli.deploy_lock import RemoteControl, hold_lock
-from rollout.cli.journal import JournalRecorder, journal_of_user, last_deployment, past_deployments
+from rollout.cli.journal import journal_of_user, last_deployment, node_memories, prune
+from rollout.cli.recorder import JournalRecorder
 from rollout.cli.redaction import Redaction
 from rollout.cli.run_deployment import run_deployment
 from rollout.cli.wiring import OpenSite, open_site
-from rollout.decisions.history import left_out, require_deployed
+from rollout.decisions.history import require_deployed
+from rollout.decisions.memory import NodeMemory, nodes_out
 from rollout.decisions.plan import Plan, select
-from rollout.decisions.progress import NodeProgress, Progress
+from rollout.decisions.progress import Progress
 from rollout.domain import Step
 from rollout.engine.checks.health_pages import Pages
 from rollout.engine.checks.preflight import make_plan, require_safe
@@ -43,18 +45,14 @@ class Session:
         redaction: Redaction = self.arguments.redaction
         return redaction
 
-    def past(self) -> list[Progress]:
-        """The latest deployments of the service, oldest first. Raises JournalError."""
-        return past_deployments(self.journal, self.inventory.service)
+    async def memories(self) -> dict[str, NodeMemory]:
+        """What is remembered of the service's nodes, by name. Raises JournalError."""
+        return await node_memories(self.journal, self.inventory.service)
 
-    def last(self) -> Progress:
+    async def last(self) -> Progress:
         """The last deployment of the service. Raises Refused if there was none, JournalError."""
         service = self.inventory.service
-        return require_deployed(last_deployment(self.journal, service), service)
-
-    def left_out(self) -> dict[str, NodeProgress]:
-        """The nodes that earlier deployments left out, by name. Raises JournalError."""
-        return left_out(self.past())
+        return require_deployed(await last_deployment(self.journal, service), service)
 
     async def plan(
         self,
@@ -65,12 +63,16 @@ class Session:
         done: int = 0,
         in_waves: bool = True,
     ) -> tuple[Plan, Survey]:
-        """The plan for `nodes`, and the survey it is made from. Raises LoadBalancerError, Refused."""
+        """The plan for `nodes`, and the survey it is made from.
+
+        Raises LoadBalancerError, JournalError, Refused.
+        """
+        out = nodes_out(await self.memories())
         return await make_plan(
             self.site,
             nodes,
             release,
-            ours=self.left_out(),
+            ours={name: left.as_progress(name) for name, left in out.items()},
             include_out_of_rotation=include_out_of_rotation,
             allow_outage=self.arguments.allow_outage,
             done=done,
@@ -95,32 +97,35 @@ class Session:
     async def deploy(
         self,
         plan: Plan,
-        number: int,
         first_events: Iterable[Event],
         *,
         previous: Mapping[str, str],
         settled: Mapping[str, Collection[Step]] | None = None,
         resumed: Progress | None = None,
-    ) -> int:
-        """Carry out the plan as deployment `number`, from its first events to its end; return the exit code.
+    ) -> tuple[int, Progress]:
+        """Carry out the plan as a new or `resumed` deployment, from its first events to its end; return the
+        exit code, and how it ended. Raises JournalError before anything is touched.
 
         `previous` are the releases that nodes run now, `settled` the steps that nodes of a `resumed`
         deployment need not repeat.
         """
         with event_view(self.arguments.output, resumed) as show:
-            record = JournalRecorder(self.journal, number, self.redaction, show)
-            for event in first_events:
-                record(event)
-            return await run_deployment(
+            first, service = tuple(first_events), self.inventory.service
+            record = (
+                await JournalRecorder.begin(self.journal, service, first, self.redaction, show)
+                if resumed is None
+                else await JournalRecorder.resume(self.journal, resumed, first, self.redaction, show)
+            )
+            code = await run_deployment(
                 self.site,
                 plan,
-                number,
                 record,
                 previous=previous,
                 settled=settled or {},
                 allow_outage=self.arguments.allow_outage,
                 control=self.control,
             )
+            return code, record.progress
 
 
 @asynccontextmanager
@@ -135,10 +140,11 @@ async def open_session(
     inventory = load_inventory(arguments)
     nodes = select(inventory, limit(arguments))
     control = RemoteControl()
-    with journal_of_user(arguments.redaction) as journal:
+    async with journal_of_user(inventory.service, arguments.redaction) as journal:
         async with (
             open_site(inventory) as site,
             site.connecting(nodes) if connect else nullcontext(),
             hold_lock(site, arguments.redaction.text(purpose), arguments.wait, control),
         ):
             yield Session(arguments, inventory, nodes, site, journal, control)
+        await prune(journal, inventory.service)

@@ -1,44 +1,24 @@
-"""Decisions from past deployments: which nodes are out, what they run, what can be resumed or rolled back.
-
-Deployments are given oldest first.
-"""
+"""Decisions from past deployments: what can be resumed or rolled back, and what need not be remembered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from rollout.decisions.progress import NodeProgress, Phase, Progress
+from rollout.decisions.memory import NodeMemory, nodes_out
+from rollout.decisions.progress import Progress
 from rollout.errors import Refused
 from rollout.inventory import Inventory
 from rollout.masks import is_masked
 
-REMEMBERED = 20
-"""How many of the latest deployments are searched for nodes that are still out, and for releases."""
+KEPT = 200
+"""Deployments of a service that the journal keeps."""
 
 
-def left_out(deployments: Iterable[Progress]) -> dict[str, NodeProgress]:
-    """The nodes that deployments left out, or may have left out, and that no later one brought back, by name.
-
-    Each node is as the first deployment that left it out knows it: before that one, it was in rotation.
-    """
-    out: dict[str, NodeProgress] = {}
-    for deployment in deployments:
-        for node in deployment.nodes.values():
-            if node.name in deployment.maybe_out:
-                out.setdefault(node.name, node)
-            elif node.started is not None:
-                out.pop(node.name, None)
-    return out
-
-
-def known_releases(deployments: Iterable[Progress]) -> dict[str, str]:
-    """The release that each node got last, by node; only deployments that finished with the node count."""
-    return {
-        node.name: release
-        for deployment in deployments
-        for node in deployment.nodes.values()
-        if node.phase is Phase.DONE and (release := deployment.release_of(node.name))
-    }
+def to_forget(deployments: Sequence[int], memories: Mapping[str, NodeMemory]) -> list[int]:
+    """The deployments, of all that are kept, that can be removed from the journal: old ones which left out no
+    node that is still out. A rollback needs the last one alone."""
+    needed = {out.deployment for out in nodes_out(memories).values()}
+    return [number for number in sorted(deployments)[:-KEPT] if number not in needed]
 
 
 def require_deployed(last: Progress | None, service: str) -> Progress:

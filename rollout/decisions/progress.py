@@ -59,6 +59,12 @@ class NodeProgress:
     """Whether the node failed and takes no traffic until somebody puts it back; `None` while nobody knows."""
 
     @property
+    def in_doubt(self) -> bool:
+        """Whether the node's turn began and nobody recorded its end: it may take no traffic."""
+        begun = self.started is not None and self.phase in (Phase.RUNNING, Phase.FAILED)
+        return begun and self.left_out is None
+
+    @property
     def settled(self) -> frozenset[Step]:
         """The steps that a resumed deployment need not repeat on this node.
 
@@ -166,13 +172,7 @@ class Progress:
     @property
     def in_doubt(self) -> tuple[str, ...]:
         """The nodes whose turn began and whose end nobody recorded, in order: they may take no traffic."""
-        return tuple(
-            node.name
-            for node in self.nodes.values()
-            if node.started is not None
-            and node.left_out is None
-            and node.phase in (Phase.RUNNING, Phase.FAILED)
-        )
+        return tuple(node.name for node in self.nodes.values() if node.in_doubt)
 
     @property
     def maybe_out(self) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ class NodeContext:
         with the last lines that were printed, HostError.
         """
         log.sent(self.name, shown or line)
+        await log.written()
         completed = await self.host.run(
             line, environment=self.environment, timeout=timeout, output=log.output
         )
@@ -62,6 +63,7 @@ class NodeContext:
     ) -> None:
         """Run a shell line as `run` does, with `content` on its standard input."""
         log.sent(self.name, shown)
+        await log.written()
         completed = await self.host.send(
             line, content, environment=self.environment, timeout=timeout, output=log.output
         )
@@ -70,6 +72,7 @@ class NodeContext:
     async def request(self, method: str, url: str, *, timeout: float, log: StepLog) -> None:
         """Send the node a request. Raises StepFailure for no answer, or a status of 400 or above."""
         log.sent(self.name, f"{method} {url}")
+        await log.written()
         try:
             answer = await self.http.request(method, url, timeout=timeout)
         except RequestFailed as error:

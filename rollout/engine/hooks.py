@@ -10,7 +10,7 @@ from collections.abc import Callable
 from rollout.domain import Outcome, Step
 from rollout.engine.context import NodeContext, environment, first_line
 from rollout.engine.deployment_context import DeploymentContext
-from rollout.engine.log import step
+from rollout.engine.log import step, until_written
 from rollout.errors import RolloutError, StepFailure
 from rollout.events import HookEnded, HookPrinted, HookStarted, Warned
 from rollout.inventory.hooks import Hook, NodeHook
@@ -79,6 +79,7 @@ class Hooks:
         begun = clock()
         self._record(HookStarted(name, node, hook.on, hook.command))
         try:
+            await until_written(self._record)
             await self._run_line(
                 name, hook, context, lambda text: self._record(HookPrinted(name, node, text))
             )

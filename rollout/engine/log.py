@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Protocol, runtime_checkable
 
 from rollout.domain import Step
 from rollout.errors import AnswerLost, ChangedByOthers, CommandTimedOut, RolloutError, StepFailure
@@ -22,6 +23,21 @@ from rollout.events import (
 
 Recorder = Callable[[Event], None]
 """Takes every event of a deployment, in order."""
+
+
+@runtime_checkable
+class KeepingRecorder(Protocol):
+    """A recorder that keeps events on a disk."""
+
+    async def written(self) -> None:
+        """Wait until all events are on disk, or never will be."""
+        ...
+
+
+async def until_written(record: Recorder) -> None:
+    """Wait until everything is on disk that must stand there before what comes next is tried."""
+    if isinstance(record, KeepingRecorder):
+        await record.written()
 
 
 class StepLog:
@@ -45,6 +61,10 @@ class StepLog:
     def sent(self, target: str, line: str) -> None:
         """Record a line before it is sent: from here on its outcome is unknown until it is observed."""
         self._record(CommandSent(self._node, self._step, target, line))
+
+    async def written(self) -> None:
+        """Wait until all that was recorded is on disk."""
+        await until_written(self._record)
 
     def output(self, text: str) -> None:
         """Record a line that a command printed."""
@@ -83,6 +103,7 @@ async def step(record: Recorder, node: str, which: Step) -> AsyncIterator[StepLo
     begun = clock()
     record(StepStarted(node, which))
     try:
+        await until_written(record)
         yield log
     except asyncio.CancelledError:
         record(StepFailed(node, which, clock() - begun, "interrupted", unknown=True))

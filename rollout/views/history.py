@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from rollout.decisions.progress import Progress
+from rollout.decisions.summary import Summary
 from rollout.views.text import duration
 
 
-def text(service: str, deployments: Sequence[Progress]) -> Iterator[str]:
+def text(service: str, deployments: Sequence[Summary]) -> Iterator[str]:
     """For people: a line for each deployment, with the time of day here."""
     if not deployments:
         yield f"{service} has not been deployed from this machine"
@@ -17,12 +17,12 @@ def text(service: str, deployments: Sequence[Progress]) -> Iterator[str]:
         yield _line(deployment)
 
 
-def document(deployments: Sequence[Progress]) -> list[dict[str, object]]:
+def document(deployments: Sequence[Summary]) -> list[dict[str, object]]:
     """For programs: an object for each deployment, with times in UTC."""
     return [_object(deployment) for deployment in deployments]
 
 
-def _line(deployment: Progress) -> str:
+def _line(deployment: Summary) -> str:
     begun = datetime.fromtimestamp(deployment.started or 0).strftime("%Y-%m-%d %H:%M")
     took = duration(deployment.seconds) if deployment.seconds is not None else "–"
     nodes = f"{deployment.done} of {deployment.total}"
@@ -34,7 +34,7 @@ def _line(deployment: Progress) -> str:
     )
 
 
-def _object(deployment: Progress) -> dict[str, object]:
+def _object(deployment: Summary) -> dict[str, object]:
     return {
         "deployment": deployment.deployment,
         "started": datetime.fromtimestamp(deployment.started or 0, UTC).isoformat(),
@@ -51,6 +51,6 @@ def _object(deployment: Progress) -> dict[str, object]:
     }
 
 
-def _outcome(deployment: Progress) -> str:
+def _outcome(deployment: Summary) -> str:
     """How the deployment ended, in a word; `unfinished` if it has no outcome."""
     return deployment.outcome.value if deployment.outcome is not None else "unfinished"

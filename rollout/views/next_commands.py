@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from rollout.decisions.progress import Progress
@@ -19,12 +19,20 @@ class NextCommand:
     more: str
 
 
-def next_commands(progress: Progress, inventory: str) -> Iterator[NextCommand]:
-    """The commands to run next, the best one first; `inventory` is the path that they name."""
-    if progress.unfinished:
+def next_commands(
+    progress: Progress, inventory: str, left_out: Collection[str] = (), *, ended: bool = False
+) -> Iterator[NextCommand]:
+    """The commands to run next, the best one first; `inventory` is the path that they name.
+
+    `left_out` are nodes that earlier deployments left out, too. A deployment that `ended` well needs nothing
+    for itself.
+    """
+    if progress.unfinished and not ended:
         yield NextCommand(_line("resume", inventory), "continue", "where it stopped")
-    if out := progress.maybe_out:
+    if out := tuple(dict.fromkeys((*progress.maybe_out, *left_out))):
         yield NextCommand(_line("restore", inventory), f"put {few(out)} back", "as it was, if it is healthy")
+    if ended:
+        return
     if progress.touched and progress.release is not None and progress.rollback_of is None:
         yield NextCommand(
             _line("rollback", inventory), "put the old release back", f"on {few(progress.touched)}"

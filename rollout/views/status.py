@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from rollout.decisions.memory import LeftOut
 from rollout.decisions.node_state import HealthSeen, NodeStatus, SiteStatus
 from rollout.decisions.progress import NodeProgress, Progress
 from rollout.domain import AdminState, ServerState
@@ -15,12 +16,13 @@ from rollout.views.text import count, duration, paused, printable
 
 _HEADER = ("node", "state", "release", "health", "server", "status", "admin", "check", "sessions", "weight")
 _NODE_CELLS = 4
+_NOBODY: Mapping[str, LeftOut] = {}
 
 
 def table(service: str, status: SiteStatus, deployment: str, last: Progress | None = None) -> Iterator[str]:
     """For people: the line about the deployment `last`, then a row for each server of each node, or for many
     that are alike."""
-    yield printable(f"{service} · {deployment}")
+    yield printable(f"{service} · {deployment}" if deployment else service)
     rows: list[tuple[str, ...]] = [_HEADER]
     nothing = ("none found" if status.readings else "–", "", "", "", "", "")
     for node in status.nodes:
@@ -37,8 +39,11 @@ def table(service: str, status: SiteStatus, deployment: str, last: Progress | No
         yield printable(f"unreachable: {reason}")
 
 
-def deployment_line(deployment: Progress | None, state: str, now: float) -> str:
-    """`deployment 17 (1.4.2) done, ended 4 min ago: 6 of 6 nodes`. `now` is Unix time."""
+def deployment_line(
+    deployment: Progress | None, state: str, now: float, left_out: Collection[str] = ()
+) -> str:
+    """`deployment 17 (1.4.2) done, ended 4 min ago: 6 of 6 nodes; left out: web1`. `now` is Unix time, and
+    `left_out` are nodes that earlier deployments left out."""
     if deployment is None:
         return "not deployed from this machine yet"
     ago = duration(now - (deployment.started or now) - (deployment.seconds or 0.0))
@@ -48,26 +53,52 @@ def deployment_line(deployment: Progress | None, state: str, now: float) -> str:
         f"deployment {deployment.deployment} ({deployment.release or 'restart'}) {how}, {begun} {ago} ago"
         f": {deployment.done} of {count(deployment.total, 'node')}"
     )
-    out = deployment.maybe_out
-    return f"{line}; left out: {', '.join(out)}" if out and state != "running" else line
+    own = deployment.maybe_out if state != "running" else ()
+    out = dict.fromkeys((*own, *left_out))
+    return f"{line}; left out: {', '.join(out)}" if out else line
 
 
-def advice(deployment: Progress | None, state: str, inventory: str) -> Iterator[str]:
-    """For people: the commands to run next, if the deployment did not reach its end."""
+def left_out_lines(left_out: Mapping[str, LeftOut]) -> Iterator[str]:
+    """For people: which deployment left each node out, and why."""
+    for name, out in left_out.items():
+        release = f" ({out.release})" if out.release else ""
+        ran = f"; before, it ran {out.previous_release}" if out.previous_release else ""
+        at = f" at {out.step}" if out.step is not None else ""
+        if out.certain:
+            why = f": {out.reason}" if out.reason else ""
+            yield printable(f"{name} was left out by deployment {out.deployment}{release}{at}{why}{ran}")
+        else:
+            yield printable(
+                f"{name} may be out: deployment {out.deployment}{release} was interrupted{at}{ran}"
+            )
+
+
+def advice(
+    deployment: Progress | None, state: str, inventory: str, left_out: Collection[str] = ()
+) -> Iterator[str]:
+    """For people: the commands to run next, if the deployment did not reach its end or nodes are left out."""
     if deployment is not None and state == "running" and deployment.paused:
         yield paused(deployment, deployment.paused)
-    if deployment is None or state in ("running", "done"):
+    if deployment is None or state == "running":
         return
-    for command in next_commands(deployment, inventory):
+    for command in next_commands(deployment, inventory, left_out, ended=state == "done"):
         yield f"{command.effect}: {command.line}"
 
 
-def document(service: str, status: SiteStatus, deployment: Progress | None, state: str) -> dict[str, Any]:
-    """For programs. Of a server, `sessions` are running, `queued` are waiting, and `old_sessions` belong to
-    HAProxy processes from before a reload."""
+def document(
+    service: str,
+    status: SiteStatus,
+    deployment: Progress | None,
+    state: str,
+    left_out: Mapping[str, LeftOut] = _NOBODY,
+) -> dict[str, Any]:
+    """For programs. `left_out` are nodes that this or an earlier deployment left out. Of a server,
+    `sessions` are running, `queued` are waiting, and `old_sessions` belong to HAProxy processes from before a
+    reload."""
     return {
         "service": service,
-        "nodes": [_node_document(node, status) for node in status.nodes],
+        "nodes": [_node_document(node, status, left_out.get(node.name)) for node in status.nodes],
+        "left_out": list(left_out),
         "load_balancers": [
             *(
                 {
@@ -88,7 +119,7 @@ def document(service: str, status: SiteStatus, deployment: Progress | None, stat
     }
 
 
-def _node_document(node: NodeStatus, status: SiteStatus) -> dict[str, Any]:
+def _node_document(node: NodeStatus, status: SiteStatus, out: LeftOut | None) -> dict[str, Any]:
     health = node.health
     return {
         "name": node.name,
@@ -97,6 +128,7 @@ def _node_document(node: NodeStatus, status: SiteStatus) -> dict[str, Any]:
         "healthy": None if health is None else health.healthy,
         "health": None if health is None else _health(health),
         "release": None if health is None else health.release,
+        "left_out": None if out is None else _left_out_document(out),
         "servers": [
             *(_server_document(state) for state in node.servers),
             *(
@@ -110,6 +142,19 @@ def _node_document(node: NodeStatus, status: SiteStatus) -> dict[str, Any]:
                 for name in status.unreachable
             ),
         ],
+    }
+
+
+def _left_out_document(out: LeftOut) -> dict[str, Any]:
+    """`certain` is false where a deployment was interrupted, so that the node may be out."""
+    return {
+        "deployment": out.deployment,
+        "release": out.release,
+        "previous_release": out.previous_release,
+        "since": datetime.fromtimestamp(out.since, UTC).isoformat(),
+        "certain": out.certain,
+        "step": out.step,
+        "reason": out.reason,
     }
 
 

@@ -11,10 +11,8 @@ import pytest
 
 from rollout.adapters.journal import SqliteJournal
 from rollout.errors import JournalError
-from rollout.events import (
-    Warned,
-)
-from tests.support.journals import ended, opened, run_python
+from rollout.events import Warned
+from tests.support.journals import begun, ended, numbers, opened, run_python
 from tests.support.needs import missing
 
 NOBODY = 65534
@@ -25,92 +23,100 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "rollout" / "journal.db"
 
 
-def test_a_journal_of_a_newer_rollout_is_refused(path: Path) -> None:
+async def test_a_journal_of_a_newer_rollout_is_refused(path: Path) -> None:
     """It is not touched, and the way out is named."""
-    with opened(path):
+    async with opened(path):
         pass
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
-    with pytest.raises(JournalError, match=r"written by a newer rollout \(format 99") as caught:
-        SqliteJournal(path)
-    assert caught.value.hint == "upgrade rollout"
+    for read_only in (False, True):
+        with pytest.raises(JournalError, match=r"written by a newer rollout \(format 99") as caught:
+            await SqliteJournal.open(path, read_only=read_only)
+        assert caught.value.hint == "upgrade rollout"
     assert path.read_bytes() == before
 
 
-def test_events_of_a_newer_rollout_are_passed_over(path: Path) -> None:
+async def test_events_of_a_newer_rollout_are_passed_over(path: Path) -> None:
     """A kind that is not known here does not hide the others."""
-    with opened(path) as journal:
-        number = journal.begin("shop")
-        journal.append(number, Warned("known"))
+    async with opened(path) as journal:
+        number = await begun(journal, "shop", Warned("known"))
         with closing(sqlite3.connect(path)) as database, database:
             database.execute("INSERT INTO events VALUES (?, 2, 0, 'MoonLanded', '{}')", [number])
-        journal.append(number + 1, Warned("elsewhere"))
-        assert [record.event for record in journal.records(number)] == [Warned("known")]
+        assert [record.event for record in await journal.records(number)] == [Warned("known")]
 
 
 @pytest.mark.parametrize("content", [b"this is no database, but long enough to be one\n" * 50, b"\0" * 4096])
-def test_a_file_that_is_no_database_is_an_error(path: Path, content: bytes) -> None:
+async def test_a_file_that_is_no_database_is_an_error(path: Path, content: bytes) -> None:
     """It is left as it is."""
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     with pytest.raises(JournalError, match=r"journal .*journal\.db: ") as caught:
-        SqliteJournal(path)
+        await SqliteJournal.open(path)
     assert caught.value.hint == "set XDG_STATE_HOME to choose another folder for it"
     assert path.read_bytes() == content
 
 
-def test_a_database_of_something_else_is_an_error(path: Path) -> None:
-    """A table of the same name with other columns cannot be written to; what is in it stays."""
+async def test_a_database_of_something_else_is_an_error(path: Path) -> None:
+    """A table of the same name with other columns is not taken for a journal; what is in it stays."""
     path.parent.mkdir(parents=True)
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("CREATE TABLE deployments (id INTEGER)")
     with pytest.raises(JournalError):
-        SqliteJournal(path).begin("shop")
+        await SqliteJournal.open(path)
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT name FROM sqlite_master").fetchall() == [("deployments",)]
 
 
-def test_a_damaged_journal_is_an_error(path: Path) -> None:
+async def test_a_damaged_journal_is_an_error(path: Path) -> None:
     """Fields that are no JSON, and pages that are overwritten, are told as such."""
-    with opened(path) as journal:
-        number = journal.begin("shop")
+    async with opened(path) as journal:
+        number = await begun(journal)
         for _ in range(50):
             journal.append(number, Warned("x" * 500))
+        await journal.written()
         with closing(sqlite3.connect(path)) as database, database:
             database.execute("UPDATE events SET fields = '{' WHERE sequence = 3")
         with pytest.raises(JournalError):
-            journal.records(number)
+            await journal.records(number)
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * (path.stat().st_size - 4096))
-    with pytest.raises(JournalError), opened(path) as journal:
-        journal.records(number)
+    with pytest.raises(JournalError):
+        async with opened(path) as journal:
+            await journal.records(number)
 
 
-def test_a_folder_where_the_file_should_be_is_an_error(path: Path) -> None:
+async def test_a_folder_where_the_file_should_be_is_an_error(path: Path) -> None:
     """And so is a file where the folder should be."""
     path.mkdir(parents=True)
     with pytest.raises(JournalError, match=r"journal\.db"):
-        SqliteJournal(path)
+        await SqliteJournal.open(path)
     file = path.parent / "file"
     file.touch()
     with pytest.raises(JournalError):
-        SqliteJournal(file / "rollout" / "journal.db")
+        await SqliteJournal.open(file / "rollout" / "journal.db")
 
 
 FAILS = """
-import os, resource, sys
+import asyncio, os, resource, sys
 from pathlib import Path
-from rollout.adapters.journal import SqliteJournal
 from rollout.errors import JournalError
 from rollout.events import Warned
+from tests.support.journals import begun, opened
 path, user, largest = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+
+async def main():
+    async with opened(path) as journal:
+        number = await begun(journal)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
+        for count in range(5000):
+            journal.append(number, Warned("x" * 1000))
+            await journal.written()
+
 os.setuid(user)
 try:
-    journal = SqliteJournal(path)
-    number = journal.begin("shop")
-    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
-    for count in range(5000):
-        journal.append(number, Warned("x" * 1000))
+    asyncio.run(main())
 except JournalError as error:
     print(error)
     print(error.hint)
@@ -130,11 +136,12 @@ def ordinary_user(path: Path) -> int:
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_a_folder_that_may_not_be_written_is_an_error(tmp_path: Path, there: bool) -> None:
+async def test_a_folder_that_may_not_be_written_is_an_error(tmp_path: Path, there: bool) -> None:
     """Before the journal is made, and when it is there but another user's."""
     path = tmp_path / "journal.db"
     if there:
-        SqliteJournal(path).close()
+        async with opened(path):
+            pass
         path.chmod(0o444)
     tmp_path.chmod(0o555)
     try:
@@ -145,29 +152,59 @@ def test_a_folder_that_may_not_be_written_is_an_error(tmp_path: Path, there: boo
     assert printed[1] == "set XDG_STATE_HOME to choose another folder for it"
 
 
-def test_a_full_disk_is_an_error_and_loses_nothing_before_it(path: Path) -> None:
+READS = """
+import asyncio, os, sys
+from pathlib import Path
+from tests.support.journals import numbers, opened
+
+async def main():
+    async with opened(Path(sys.argv[1]), read_only=True) as journal:
+        print(await numbers(journal))
+
+os.setuid(int(sys.argv[2]))
+asyncio.run(main())
+"""
+
+
+async def test_a_journal_that_may_not_be_written_can_be_read(tmp_path: Path) -> None:
+    """Neither it nor its folder: SQLite's own files cannot be made beside it."""
+    path = tmp_path / "journal.db"
+    async with opened(path) as journal:
+        number = await begun(journal)
+    assert not path.with_name("journal.db-wal").exists()
+    path.chmod(0o444)
+    tmp_path.chmod(0o555)
+    try:
+        assert ended(run_python(READS, path, ordinary_user(path))) == f"[{number}]\n"
+    finally:
+        tmp_path.chmod(0o755)
+
+
+async def test_a_full_disk_is_an_error_and_loses_nothing_before_it(path: Path) -> None:
     """What was appended before stays, and once there is room the journal goes on."""
     printed = ended(run_python(FAILS, path, os.geteuid(), 300_000))
     assert printed.startswith(f"journal {path}: ")
-    with opened(path) as journal:
-        (number,) = journal.deployments("shop")
-        assert len(journal.records(number)) > 5
+    async with opened(path) as journal:
+        (number,) = await numbers(journal)
+        assert len(await journal.records(number)) > 5
         journal.append(number, Warned("room again"))
+        await journal.written()
 
 
-def test_a_disk_that_was_full_for_a_while_loses_nothing(path: Path) -> None:
+async def test_a_disk_that_was_full_for_a_while_loses_nothing(path: Path) -> None:
     """A fact that could not be written is written with the next one that can."""
-    with opened(path) as journal:
-        number = journal.begin("shop")
-        journal.append(number, Warned("1"))
-        (pages,) = journal._database.execute("PRAGMA page_count").fetchone()
-        journal._database.execute(f"PRAGMA max_page_count = {pages}")
+    async with opened(path) as journal:
+        number = await begun(journal)
+        database = journal._database._database
+        (pages,) = database.execute("PRAGMA page_count").fetchone()
+        database.execute(f"PRAGMA max_page_count = {pages}")
+        journal.append(number, Warned("2" * 20_000))
         with pytest.raises(JournalError, match="full"):
-            journal.append(number, Warned("2" * 20_000))
-        journal._database.execute("PRAGMA max_page_count = 100000")
+            await journal.written()
+        database.execute("PRAGMA max_page_count = 100000")
         journal.append(number, Warned("3"))
-        found = [record.event for record in journal.records(number)]
-    assert found == [Warned("1"), Warned("2" * 20_000), Warned("3")]
+        found = [record.event for record in await journal.records(number)]
+    assert found == [Warned("begun"), Warned("2" * 20_000), Warned("3")]
 
 
 HOMELESS = """
@@ -192,25 +229,25 @@ def test_a_user_without_a_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("part", [0.0, 0.3, 0.6, 0.9, 0.999])
-def test_a_torn_last_write(path: Path, tmp_path: Path, part: float) -> None:
+async def test_a_torn_last_write(path: Path, tmp_path: Path, part: float) -> None:
     """Where the power went while something was written, all before it is there, and one can go on."""
     events = [Warned(f"{number} {'x' * 500}") for number in range(100)]
     torn = tmp_path / "torn" / "journal.db"
     torn.parent.mkdir()
-    with opened(path) as journal:
-        number = journal.begin("shop")
-        for event in events:
+    async with opened(path) as journal:
+        number = await begun(journal, "shop", events[0])
+        for event in events[1:]:
             journal.append(number, event)
+            await journal.written()
         for name in ("journal.db", "journal.db-wal"):
             (torn.parent / name).write_bytes((path.parent / name).read_bytes())
     written = torn.with_name("journal.db-wal")
     whole = written.read_bytes()
     written.write_bytes(whole[: int(len(whole) * part)] + b"\xff" * 100)
 
-    with opened(torn) as journal:
-        kept = [record.event for record in journal.records(number)]
+    async with opened(torn) as journal:
+        kept = [record.event for record in await journal.records(number)]
         assert kept == events[: len(kept)]
         assert len(kept) >= int(len(events) * part) - 10
-        again = journal.begin("shop")
-        journal.append(again, Warned("goes on"))
-        assert [record.event for record in journal.records(again)] == [Warned("goes on")]
+        again = await begun(journal, "shop", Warned("goes on"))
+        assert [record.event for record in await journal.records(again)] == [Warned("goes on")]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rollout.decisions.fold import fold
+from rollout.decisions.memory import NodeMemory, read_memory, remember
 from rollout.decisions.progress import Phase, Progress
+from rollout.decisions.summary import summary_document
 from rollout.events import NodeFailed
 from tests.simulation import gaps
 from tests.simulation.process import CONFIGURED_MAINT
@@ -28,7 +32,8 @@ async def judge(world: World, outcome: str) -> None:
         return
     now = asyncio.get_running_loop().time()
     well = {name for name, node in world.nodes.items() if node.well and now - node.well_since >= settling}
-    progress = fold(world.watch.records)
+    progress = fold(world.disk.records)
+    _remembered(world, progress)
     named = set(progress.maybe_out)
     if not gaps.THOSE_NOT_LEFT_OUT_ARE_IN:
         events = [record.event for record in world.watch.records]
@@ -42,6 +47,25 @@ async def judge(world: World, outcome: str) -> None:
             _in_rotation(world, name, well=name in well)
     if outcome == "done":
         _all_new(world, progress)
+
+
+def _remembered(world: World, progress: Progress) -> None:
+    """What is kept beside the facts is what follows from them, whenever a process was killed."""
+    kept = {name: read_memory(document) for name, document in world.disk.nodes.items()}
+    derived = remember({}, progress, progress.nodes)
+    if [*_without_times(kept)] != [*_without_times(derived)]:
+        world.watch.violate(f"the journal remembers {kept}, and its facts say {derived}")
+    if progress.started is not None and world.disk.summary != summary_document(progress):
+        world.watch.violate(f"the journal has the summary {world.disk.summary} of {progress}")
+
+
+def _without_times(memories: Mapping[str, NodeMemory]) -> Iterator[tuple[str, NodeMemory]]:
+    """The memories, in order; a node that was taken up again is out since its first turn, which the fold does
+    not know."""
+    for name, memory in sorted(memories.items()):
+        out = None if memory.out is None else dataclasses.replace(memory.out, since=0.0)
+        if out is not None or memory.release is not None:
+            yield name, dataclasses.replace(memory, out=out)
 
 
 def _checks_take(world: World) -> float:

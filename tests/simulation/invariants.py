@@ -54,6 +54,8 @@ class Invariants:
         self._history: deque[tuple[float, object]] = deque(maxlen=_HISTORY)
         self.balancers: Mapping[str, SimHAProxy] = {}
         self.turns = Turns(nodes)
+        self.on_disk = Turns(nodes)
+        """As the journal has them on disk, where a killed process leaves them."""
         self.records: list[Record] = []
         self.out_before: frozenset[str] = frozenset()
         """Nodes that someone had taken out when it began."""
@@ -102,6 +104,10 @@ class Invariants:
                 self.violate(f"{name} was out before, and is rolled")
         self.turns.recorded(record)
 
+    def written(self, record: Record) -> None:
+        """A record has come to the disk."""
+        self.on_disk.recorded(record)
+
     # Load balancers
 
     def asked(self, balancer: SimHAProxy, line: str) -> None:
@@ -116,6 +122,8 @@ class Invariants:
             path = next(word for word in command.split() if "/" in word)
             server = balancer.process.servers[path]
             turn = self.turns[server.node.name]
+            if not self.on_disk[server.node.name].begun:
+                self.violate(f"{command} on {balancer.name}, and no step is on disk")
             if gaps.OPERATORS_HONOURED and 0 <= server.operated < self._loop.time() - REACTION:
                 self.violate(f"{command} on {balancer.name} overwrites what an operator set")
             held_again = turn.ended == "left out" and command.endswith(" state maint")
@@ -164,7 +172,7 @@ class Invariants:
         if self._by_hand:
             return
         turn = self.turns[node.name]
-        if not self.turns.tells_of(node.name, line):
+        if not self.on_disk.tells_of(node.name, line):
             self.violate(f"run on {node.name} with no word in the journal: {line}")
         if turn.step is None and (not turn.begun or turn.ended):
             self.violate(f"run on {node.name} with no step of it begun: {line}")

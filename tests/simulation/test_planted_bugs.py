@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rollout.cli.recorder import JournalRecorder
 from rollout.engine.deployment import Deployment
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.by_socket import SocketRotation
@@ -103,3 +104,10 @@ def test_no_word_in_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that is not in the journal before it is sent is noticed."""
     monkeypatch.setattr(StepLog, "sent", lambda self, target, line: None)
     assert "with no word in the journal" in violation()
+
+
+def test_no_wait_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that is sent before the journal has it on disk is noticed: a kill would hide it."""
+    monkeypatch.setattr(JournalRecorder, "written", nothing)
+    found = violation()
+    assert "no step is on disk" in found or "with no word in the journal" in found

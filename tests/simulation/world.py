@@ -15,7 +15,7 @@ from tests.simulation.client import Client, SimHost, SimProbe
 from tests.simulation.faults import Fault, Faults, Port
 from tests.simulation.haproxy import SimHAProxy, SimTransport
 from tests.simulation.invariants import Invariants, Rules
-from tests.simulation.journal import SimJournal
+from tests.simulation.journal import Disk, SimJournal
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.machine import Machine
 from tests.simulation.node import Release, SimNode
@@ -57,6 +57,7 @@ class World:
             listed=bool(inventory.load_balancers),
         )
         self.watch = Invariants(self.nodes, rules)
+        self.disk = Disk(self.watch.written)
         for name, node in self.nodes.items():
             node.watch = self.watch
             node.behaviour = self.drawn.behaviours[name]
@@ -108,7 +109,7 @@ class World:
 
     def journal(self) -> SimJournal:
         """As the process that came last opens it."""
-        return SimJournal(self.client, self.watch.records, self.watch.recorded)
+        return SimJournal(self.client, self.disk, self.watch.recorded)
 
     def site(self) -> Site:
         """What the process that came last has before it."""

@@ -21,7 +21,7 @@ from rollout.cli.exit_codes import REFUSED
 from rollout.cli.first_events import deployment_started
 from rollout.cli.run_rollback import no_way_back, roll_back_if_failed
 from rollout.cli.session import open_session
-from rollout.decisions.history import known_releases
+from rollout.decisions.memory import known_releases
 from rollout.decisions.plan import select
 from rollout.engine.checks.health_pages import look_at_pages, reported_releases
 from rollout.engine.waiting import run_both
@@ -65,12 +65,11 @@ async def _deploy(arguments: argparse.Namespace) -> int:
             ),
         )
         plan = await session.require_safe(plan, seen, pages)
-        previous = {**known_releases(session.past()), **reported_releases(pages)}
-        number = session.journal.begin(inventory.service)
+        previous = {**known_releases(await session.memories()), **reported_releases(pages)}
         first = (
             *deployment_started(inventory, plan, seen, previous),
             *no_way_back(plan, inventory, previous),
         )
-        code = await session.deploy(plan, number, first, previous=previous)
-        await roll_back_if_failed(session, number)
+        code, ended = await session.deploy(plan, first, previous=previous)
+        await roll_back_if_failed(session, ended)
         return code

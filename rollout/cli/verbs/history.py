@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
 
 from rollout.cli.arguments import add_shared, load_inventory
-from rollout.cli.journal import journal_of_user, past_deployments
+from rollout.cli.journal import journal_to_read, past_deployments
+from rollout.cli.redaction import Redaction
+from rollout.decisions.summary import Summary
 from rollout.views.history import document, text
 
 
@@ -20,15 +23,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     inventory = load_inventory(arguments)
-    with journal_of_user(arguments.redaction) as journal:
-        past = past_deployments(journal, inventory.service, latest=arguments.last)
-    deployments = [deployment for deployment in past if deployment.started is not None]
+    deployments = asyncio.run(_past(inventory.service, arguments.last, arguments.redaction))
     if arguments.output == "json":
         sys.stdout.write(json.dumps(document(deployments), indent=2) + "\n")
     else:
         for line in text(inventory.service, deployments):
             sys.stdout.write(arguments.redaction.printable(line) + "\n")
     return 0
+
+
+async def _past(service: str, latest: int, redaction: Redaction) -> list[Summary]:
+    async with journal_to_read(service, redaction) as journal:
+        return [*(await past_deployments(journal, service, latest)).values()]
 
 
 def _count(text: str) -> int:

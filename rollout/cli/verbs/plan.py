@@ -17,10 +17,9 @@ from rollout.cli.arguments import (
     load_inventory,
 )
 from rollout.cli.exit_codes import REFUSED
-from rollout.cli.journal import journal_of_user, past_deployments
+from rollout.cli.read_journal import read_journal
 from rollout.cli.wiring import open_site
 from rollout.decisions.finding import refusals
-from rollout.decisions.history import left_out
 from rollout.decisions.plan import select
 from rollout.decisions.preview import node_lines
 from rollout.engine.checks.preflight import make_plan, preflight
@@ -49,8 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
 async def _plan(arguments: argparse.Namespace) -> PlanView:
     inventory = load_inventory(arguments)
     nodes = select(inventory, limit(arguments))
-    with journal_of_user(arguments.redaction) as journal:
-        ours = left_out(past_deployments(journal, inventory.service))
+    known = await read_journal(inventory.service, arguments.redaction)
+    known.warn()
+    ours = {name: out.as_progress(name) for name, out in known.out.items()}
     async with open_site(inventory) as site:
         plan, seen = await make_plan(
             site,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from rollout.cli.journal import journal_of_user, mark_returned, past_deployments
+from rollout.cli.arguments import load_inventory
+from rollout.cli.journal import journal_of_user, mark_returned, node_memories
 from rollout.cli.node_verbs import add_node_arguments, for_each_node
-from rollout.decisions.history import left_out
+from rollout.decisions.memory import nodes_out
 from rollout.engine.by_hand import make_ready
 from rollout.engine.log import Recorder
 from rollout.engine.site import Site, Survey
@@ -19,10 +20,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    async def ready(site: Site, name: str, seen: Survey, record: Recorder) -> None:
-        with journal_of_user(arguments.redaction) as journal:
-            noted = left_out(past_deployments(journal, site.inventory.service)).get(name)
-            await make_ready(site, name, noted, seen, record)
-            mark_returned(journal, site.inventory.service, name)
+    return asyncio.run(_ready(arguments))
 
-    return asyncio.run(for_each_node(arguments, "ready", ready))
+
+async def _ready(arguments: argparse.Namespace) -> int:
+    service = load_inventory(arguments).service
+    async with journal_of_user(service, arguments.redaction) as journal:
+
+        async def ready(site: Site, name: str, seen: Survey, record: Recorder) -> None:
+            out = nodes_out(await node_memories(journal, service)).get(name)
+            noted = None if out is None else out.as_progress(name)
+            await make_ready(site, name, noted, seen, record)
+            await mark_returned(journal, service, name)
+
+        return await for_each_node(arguments, "ready", ready)

@@ -12,6 +12,7 @@ from rollout.cli.exit_codes import FAILED
 from rollout.cli.journal import mark_returned
 from rollout.cli.node_verbs import event_printer
 from rollout.cli.session import open_session
+from rollout.decisions.memory import nodes_out
 from rollout.engine.by_hand import restore_node
 from rollout.engine.site import survey
 from rollout.errors import RolloutError
@@ -30,7 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
 async def _restore(arguments: argparse.Namespace) -> int:
     async with open_session(arguments, "restore") as session:
         record = event_printer(arguments)
-        nodes = {name: node for name, node in session.left_out().items() if name in session.selected}
+        out = nodes_out(await session.memories())
+        nodes = {name: left.as_progress(name) for name, left in out.items() if name in session.selected}
         failures = {}
         for name, node in nodes.items():
             try:
@@ -38,7 +40,7 @@ async def _restore(arguments: argparse.Namespace) -> int:
             except RolloutError as error:
                 failures[name] = str(error)
             else:
-                mark_returned(session.journal, session.inventory.service, name)
+                await mark_returned(session.journal, session.inventory.service, name)
     if arguments.output == "text":
         for line in text(tuple(nodes), failures):
             sys.stdout.write(f"{arguments.redaction.printable(line)}\n")

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _resume(arguments: argparse.Namespace) -> int:
     async with open_session(arguments, "resume") as session:
         inventory = session.inventory
-        last = session.last()
+        last = await session.last()
         unfinished = nodes_to_resume(last, inventory)
         nodes = [name for name in unfinished if name in session.selected]
         if not nodes:
@@ -50,13 +50,12 @@ async def _resume(arguments: argparse.Namespace) -> int:
             # Otherwise every node that is left is skipped, so the deployment is done.
             plan = await session.require_safe(plan, seen)
         before = {name: node.previous_release for name, node in last.nodes.items()}
-        code = await session.deploy(
+        code, ended = await session.deploy(
             plan,
-            last.deployment,
             deployment_resumed(plan),
             previous={name: release for name, release in before.items() if release},
             settled={name: last.nodes[name].settled for name in plan.nodes},
             resumed=last,
         )
-        await roll_back_if_failed(session, last.deployment)
+        await roll_back_if_failed(session, ended)
         return code

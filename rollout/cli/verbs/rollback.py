@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _rollback(arguments: argparse.Namespace) -> int:
     async with open_session(arguments, "rollback") as session:
         inventory = session.inventory
-        last = session.last()
+        last = await session.last()
         touched = nodes_to_roll_back(last, inventory)
         nodes = [name for name in touched if name in session.selected]
         if not nodes:

@@ -9,15 +9,16 @@ import sys
 import time
 
 from rollout.cli.arguments import add_shared, limit, load_inventory
-from rollout.cli.journal import is_alive, journal_of_user, last_deployment
+from rollout.cli.journal import is_alive
+from rollout.cli.read_journal import Known, read_journal
 from rollout.cli.redaction import Redaction
 from rollout.cli.wiring import open_site
 from rollout.decisions.plan import select
 from rollout.decisions.progress import Progress
 from rollout.engine.checks.status import site_status
 from rollout.engine.site import Site
-from rollout.ports import Journal
-from rollout.views.status import advice, deployment_line, document, table
+from rollout.engine.waiting import run_both
+from rollout.views.status import advice, deployment_line, document, left_out_lines, table
 
 _PACE = 1.0
 """Seconds between two looks of `--watch`."""
@@ -38,31 +39,43 @@ async def _status(arguments: argparse.Namespace) -> None:
     inventory = load_inventory(arguments)
     nodes = select(inventory, limit(arguments))
     in_place = arguments.watch and arguments.output == "text" and sys.stdout.isatty()
-    with journal_of_user(arguments.redaction) as journal:
-        async with open_site(inventory) as site:
-            while True:
-                shown = await _look(site, nodes, journal, arguments.output, arguments.redaction)
-                sys.stdout.write((_HOME_AND_CLEAR if in_place else "") + shown + "\n")
-                sys.stdout.flush()
-                if not arguments.watch:
-                    return
-                await asyncio.sleep(_PACE)
+    async with open_site(inventory) as site:
+        warned = False
+        while True:
+            shown, known = await _look(site, nodes, arguments.output, arguments.redaction)
+            if not warned:
+                known.warn()
+                warned = True
+            sys.stdout.write((_HOME_AND_CLEAR if in_place else "") + shown + "\n")
+            sys.stdout.flush()
+            if not arguments.watch:
+                return
+            await asyncio.sleep(_PACE)
 
 
-async def _look(
-    site: Site, nodes: tuple[str, ...], journal: Journal, output: str, redaction: Redaction
-) -> str:
-    status = await site_status(site, nodes)
+async def _look(site: Site, nodes: tuple[str, ...], output: str, redaction: Redaction) -> tuple[str, Known]:
+    """The text of one look, and what the journal knew."""
     service = site.inventory.service
-    deployment = last_deployment(journal, service)
+    status, known = await run_both(site_status(site, nodes), read_journal(service, redaction))
+    deployment = known.last
     state = _state(deployment)
+    left_out = {
+        name: out
+        for name, out in known.out.items()
+        # While a deployment runs, its own nodes are in its hands.
+        if name in site.inventory.nodes
+        and not (state == "running" and deployment is not None and out.deployment == deployment.deployment)
+    }
     if output == "json":
-        return json.dumps(redaction.value(document(service, status, deployment, state)))
+        whole = document(service, status, deployment, state, left_out)
+        return json.dumps({**redaction.value(whole), "journal_error": known.error or None}), known
+    line = "" if known.error else deployment_line(deployment, state, time.time(), left_out)
     lines = [
-        *table(service, status, deployment_line(deployment, state, time.time()), deployment),
-        *advice(deployment, state, str(site.inventory.path)),
+        *table(service, status, line, deployment),
+        *left_out_lines(left_out),
+        *advice(deployment, state, str(site.inventory.path), left_out),
     ]
-    return "\n".join(map(redaction.printable, lines))
+    return "\n".join(map(redaction.printable, lines)), known
 
 
 def _state(deployment: Progress | None) -> str:

@@ -44,7 +44,7 @@ def test_what_needs_no_library_imports_none(shell: Shell, line: str) -> None:
 def test_what_asks_nobody_imports_no_network(shell: Shell, line: str) -> None:
     """The journal and the schema are on this machine."""
     shell.write()
-    assert imported(shell, line) & (SSH | HTTP | SCREEN | {"asyncio"}) == set()
+    assert imported(shell, line) & (SSH | HTTP | SCREEN) == set()
 
 
 @pytest.mark.parametrize("verb", ["status", "plan", "check", "drain", "ready", "deploy"])

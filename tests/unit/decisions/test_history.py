@@ -8,13 +8,14 @@ import pytest
 
 from rollout.decisions.fold import fold
 from rollout.decisions.history import (
-    known_releases,
-    left_out,
+    KEPT,
     nodes_to_resume,
     nodes_to_roll_back,
     require_deployed,
     rollback_releases,
+    to_forget,
 )
+from rollout.decisions.memory import remember
 from rollout.decisions.progress import Progress
 from rollout.domain import Outcome, Step
 from rollout.errors import Refused
@@ -24,7 +25,6 @@ from rollout.events import (
     Event,
     NodeFailed,
     NodeFinished,
-    NodeReturned,
     Record,
     ReleaseNoted,
     StepFailed,
@@ -62,30 +62,12 @@ def deployment(*events: Event, number: int = 1, **changes: object) -> Progress:
     return fold(Record(number, at, 100.0 + at, event) for at, event in enumerate(events, 1))
 
 
-def test_a_node_is_out_until_a_later_deployment_brings_it_back() -> None:
-    """Left out, or in its turn when the deployment was killed; one that was done since is back."""
-    killed = deployment(StepStarted("web2", Step.DRAIN), number=2)
-    assert set(left_out([deployment(*BAD)])) == {"web1"}
-    assert set(left_out([deployment(*BAD), killed])) == {"web1", "web2"}
-    assert set(left_out([deployment(*BAD), killed, deployment(*GOOD, number=3)])) == {"web2"}
-    assert left_out([deployment(*BAD, NodeReturned("web1"))]) == {}
-
-
-def test_a_node_is_known_as_the_first_deployment_found_it() -> None:
-    """A second one that fails as well found it out already."""
-    first = deployment(ReleaseNoted("web1", "1"), *BAD)
-    second = deployment(ReleaseNoted("web1", "2"), *BAD, number=2)
-    assert left_out([first, second])["web1"].previous_release == "1"
-
-
-def test_the_release_of_a_node_is_what_it_finished_with_last() -> None:
-    """A restart says nothing of it, and one that failed leaves it open."""
-    past = [
-        deployment(*GOOD),
-        deployment(*GOOD, number=2, release=None),
-        deployment(*BAD, number=3, release="3"),
-    ]
-    assert known_releases(past) == {"web1": "2"}
+def test_old_deployments_are_forgotten() -> None:
+    """But never the last 200, nor one that left a node out which is still out."""
+    out = remember({}, deployment(*BAD, number=3), ["web1"])
+    numbers = range(1, KEPT + 11)
+    assert to_forget(numbers, out) == [1, 2, *range(4, 11)]
+    assert to_forget(range(1, KEPT + 1), {}) == []
 
 
 def test_what_was_never_deployed_is_refused() -> None:

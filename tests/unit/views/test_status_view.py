@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
 import pytest
 
 from rollout.decisions.fold import fold
+from rollout.decisions.memory import LeftOut
 from rollout.decisions.node_state import HealthSeen, NodeStatus, SiteStatus
 from rollout.decisions.progress import Progress
-from rollout.domain import AdminState, NodeState, OperationalState, ServerState
+from rollout.domain import AdminState, NodeState, OperationalState, ServerState, Step
 from rollout.events import Record
-from rollout.views.status import deployment_line, document, table
+from rollout.views.status import advice, deployment_line, document, left_out_lines, table
 from tests.support.states import reading, state
 
 WELL = HealthSeen(healthy=True, status=200, release="1.4.2", detail="")
@@ -159,6 +161,7 @@ def test_a_document_has_all_that_the_table_has() -> None:
                 "healthy": True,
                 "health": "200",
                 "release": "1.4.2",
+                "left_out": None,
                 "servers": [
                     {
                         "load_balancer": "lb1",
@@ -176,6 +179,7 @@ def test_a_document_has_all_that_the_table_has() -> None:
             }
         ],
         "load_balancers": [{"name": "lb1", "reachable": True, "version": "3.0.11", "pid": 1, "error": None}],
+        "left_out": [],
         "deployment": None,
     }
 
@@ -236,6 +240,33 @@ def test_the_line_of_a_deployment(progress: Progress, records: list[Record]) -> 
     assert deployment_line(half, "interrupted", noon + 30) == (
         "deployment 17 (1.4.2) interrupted (killed), began 30 s ago: 1 of 3 nodes; left out: web2"
     )
+
+
+def test_a_node_that_an_earlier_deployment_left_out(progress: Progress) -> None:
+    """It is named whatever was deployed since, with what is known of it and the command that puts it back."""
+    out = LeftOut(12, "1.4.1", 1.7e9, True, Step.RESTART, "exit status 1", "1.4.0", ())
+    doubtful = dataclasses.replace(out, certain=False, reason="", previous_release=None)
+    left_out = {"web4": out, "web5": doubtful}
+    assert deployment_line(progress, "done", 2e9, left_out).endswith("; left out: web2, web4, web5")
+    assert deployment_line(progress, "running", 2e9, left_out).endswith("; left out: web4, web5")
+    assert [*left_out_lines(left_out)] == [
+        "web4 was left out by deployment 12 (1.4.1) at restart: exit status 1; before, it ran 1.4.0",
+        "web5 may be out: deployment 12 (1.4.1) was interrupted at restart",
+    ]
+    assert [*advice(progress, "done", "prod.yml", ["web4"])] == [
+        "put web2 web4 back: rollout restore -i prod.yml"
+    ]
+    found = document("shop", site(node(name="web4")), progress, "done", left_out)
+    assert found["left_out"] == ["web4", "web5"]
+    assert found["nodes"][0]["left_out"] == {
+        "deployment": 12,
+        "release": "1.4.1",
+        "previous_release": "1.4.0",
+        "since": "2023-11-14T22:13:20+00:00",
+        "certain": True,
+        "step": "restart",
+        "reason": "exit status 1",
+    }
 
 
 def test_a_clock_that_went_back_is_no_crash(progress: Progress, records: list[Record]) -> None:

@@ -1,0 +1,192 @@
+"""The database behind the journal: each method is one transaction, and blocks until the disk has it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from rollout.adapters.journal.path import ELSEWHERE, make_private
+from rollout.adapters.journal.schema import PRINTED, prepare, require_current
+from rollout.errors import JournalError
+from rollout.events import Event, Record, from_fields, to_fields
+from rollout.ports import Document
+
+_BUSY = 5.0
+"""Seconds to wait for another process that is writing."""
+_CHUNK = 20_000
+"""Printed lines that are removed in one transaction: others may write meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record to be written, with what follows from it."""
+
+    record: Record
+    summary: Document | None = None
+    nodes: Mapping[str, Document] = field(default_factory=dict)
+
+
+class Database:
+    """The tables of one journal. Every method raises JournalError."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self._path = path
+        with self._translated():
+            if read_only:
+                self._database = _open_read_only(path)
+                require_current(self._database, path)
+            else:
+                make_private(path)
+                self._database = _connect(str(path))
+                prepare(self._database, path, _BUSY)
+                self._database.execute("PRAGMA synchronous = FULL")
+
+    def begin(
+        self,
+        service: str,
+        time: float,
+        events: Sequence[Event],
+        summarize: Callable[[Sequence[Record]], Document],
+    ) -> list[Record]:
+        with self._transaction():
+            row = self._database.execute("INSERT INTO deployments (service) VALUES (?)", [service])
+            assert row.lastrowid is not None  # noqa: S101 - an INSERT has one
+            records = [Record(row.lastrowid, at, time, event) for at, event in enumerate(events, 1)]
+            self._insert(records)
+            self._keep(row.lastrowid, summarize(records), {})
+        return records
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Write records, and replace the summaries and memories that follow from them."""
+        with self._transaction():
+            self._insert([entry.record for entry in entries])
+            summaries = {entry.record.deployment: entry.summary for entry in entries if entry.summary}
+            for deployment, summary in summaries.items():
+                self._keep(deployment, summary, {})
+            nodes = {(entry.record.deployment, name): entry for entry in entries for name in entry.nodes}
+            for (deployment, name), entry in nodes.items():
+                self._keep(deployment, None, {name: entry.nodes[name]})
+
+    def keep(self, deployment: int, summary: Document, nodes: Mapping[str, Document]) -> None:
+        with self._transaction():
+            self._keep(deployment, summary, nodes)
+
+    def last_sequence(self, deployment: int) -> int:
+        query = (
+            "SELECT max((SELECT coalesce(max(sequence), 0) FROM events WHERE deployment = ?1),"
+            " (SELECT coalesce(max(sequence), 0) FROM printed WHERE deployment = ?1))"
+        )
+        with self._translated():
+            (last,) = self._database.execute(query, [deployment]).fetchone()
+        return int(last)
+
+    def records(self, deployment: int) -> list[Record]:
+        return self._read("SELECT * FROM events WHERE deployment = ? ORDER BY sequence", deployment)
+
+    def printed(self, deployment: int, latest: int) -> list[Record]:
+        query = "SELECT * FROM printed WHERE deployment = ? ORDER BY sequence DESC LIMIT ?"
+        return self._read(query, deployment, latest)[::-1]
+
+    def summaries(self, service: str, latest: int | None) -> dict[int, Document | None]:
+        with self._translated():
+            rows = self._database.execute(
+                "SELECT id, summary FROM deployments WHERE service = ? AND (summary IS NOT NULL OR "
+                "EXISTS (SELECT 1 FROM events WHERE deployment = id)) ORDER BY id DESC LIMIT ?",
+                [service, -1 if latest is None else latest],
+            ).fetchall()
+            return {number: None if text is None else json.loads(text) for number, text in reversed(rows)}
+
+    def nodes(self, service: str) -> dict[str, Document]:
+        with self._translated():
+            rows = self._database.execute("SELECT node, memory FROM nodes WHERE service = ?", [service])
+            return {name: json.loads(text) for name, text in rows}
+
+    def forget(self, deployment: int) -> None:
+        removed = _CHUNK
+        while removed == _CHUNK:
+            with self._transaction():
+                removed = self._database.execute(
+                    "DELETE FROM printed WHERE deployment = ?1 AND sequence IN "
+                    "(SELECT sequence FROM printed WHERE deployment = ?1 LIMIT ?2)",
+                    [deployment, _CHUNK],
+                ).rowcount
+        with self._transaction():
+            self._database.execute("DELETE FROM events WHERE deployment = ?", [deployment])
+            self._database.execute("DELETE FROM deployments WHERE id = ?", [deployment])
+
+    def close(self) -> None:
+        with self._translated():
+            self._database.close()
+
+    def _insert(self, records: Sequence[Record]) -> None:
+        for table, rows in (
+            ("events", [_row(record) for record in records if not isinstance(record.event, PRINTED)]),
+            ("printed", [_row(record) for record in records if isinstance(record.event, PRINTED)]),
+        ):
+            self._database.executemany(f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?)", rows)  # noqa: S608
+
+    def _keep(self, deployment: int, summary: Document | None, nodes: Mapping[str, Document]) -> None:
+        if summary is not None:
+            self._database.execute(
+                "UPDATE deployments SET summary = ? WHERE id = ?", [json.dumps(summary), deployment]
+            )
+        self._database.executemany(
+            "INSERT OR REPLACE INTO nodes SELECT service, ?, ? FROM deployments WHERE id = ?",
+            [(name, json.dumps(memory), deployment) for name, memory in nodes.items()],
+        )
+
+    def _read(self, query: str, *values: int) -> list[Record]:
+        with self._translated():
+            rows = self._database.execute(query, values).fetchall()
+            events = [(row, from_fields(row[3], json.loads(row[4]))) for row in rows]
+        return [Record(row[0], row[1], row[2], event) for row, event in events if event is not None]
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._translated():
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._database.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError, sqlite3.Error) as error:
+            raise JournalError(f"journal {self._path}: {error}", hint=ELSEWHERE) from error
+
+
+def _row(record: Record) -> tuple[Any, ...]:
+    fields = json.dumps(to_fields(record.event))
+    return record.deployment, record.sequence, record.time, type(record.event).__name__, fields
+
+
+def _connect(place: str, *, uri: bool = False) -> sqlite3.Connection:
+    # Only one thread uses it, but not the one that made this journal.
+    return sqlite3.connect(place, timeout=_BUSY, isolation_level=None, check_same_thread=False, uri=uri)
+
+
+def _open_read_only(path: Path) -> sqlite3.Connection:
+    """The database where nothing can be written, as on a read-only disk. Raises sqlite3.Error."""
+    place = f"file:{quote(str(path))}?mode=ro"
+    try:
+        database = _connect(place, uri=True)
+        database.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.OperationalError:
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise
+        # SQLite cannot make the files by which processes share the journal: nobody else writes it either.
+        return _connect(f"{place}&immutable=1", uri=True)
+    return database

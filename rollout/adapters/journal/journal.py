@@ -1,0 +1,180 @@
+"""The journal's port over its database: facts are taken at once, and a thread writes them in order.
+
+WAL mode lets `status` read while a deployment writes, and a process that is killed in mid-write leaves a
+database that loads. Facts are written at once, all that wait in one transaction, which is synced to disk.
+Printed lines and progress, which may be thousands, go along with the next fact, or after a quarter of a
+second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from rollout.adapters.journal.database import Database, Entry
+from rollout.adapters.journal.path import ELSEWHERE
+from rollout.adapters.journal.schema import PRINTED
+from rollout.adapters.journal.worker import Worker
+from rollout.errors import JournalError
+from rollout.events import Event, Record, ServerNoted
+from rollout.ports import Conclusions, Document, no_conclusions
+
+T = TypeVar("T")
+
+_MAY_LAG = (*PRINTED, ServerNoted)
+"""Events that may wait for the next fact. A step that touches a noted server begins with one."""
+_LAG = 0.25
+"""Seconds that they may wait."""
+_PATIENCE = 30.0
+"""Seconds for the disk, which may be slow or far away. A journal that takes longer counts as failed."""
+_LAST_PATIENCE = 10.0
+"""Seconds for what is left at the end."""
+_MOST_WAITING = 100_000
+"""Records that wait for a slow disk; beyond that, printed lines are not kept."""
+
+
+class SqliteJournal:
+    """Implements `Journal` by a database. Make it by `open`, and close it after use.
+
+    It belongs to one event loop.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        database: Database,
+        worker: Worker,
+        clock: Callable[[], float],
+        masked: Callable[[str], str],
+    ) -> None:
+        self._path = path
+        self._database = database
+        self._worker = worker
+        self._clock = clock
+        self._masked = masked
+        self._sequences: dict[int, int] = {}
+        self._guard = threading.Lock()
+        """Held while the next attribute changes, by whichever thread."""
+        self._waiting: list[Entry] = []
+        self._later: asyncio.TimerHandle | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        *,
+        read_only: bool = False,
+        clock: Callable[[], float] = time.time,
+        masked: Callable[[str], str] = str,
+    ) -> SqliteJournal:
+        """The journal in the file `path`, which is made, or converted from an older format.
+
+        `clock` gives Unix time, and `masked` the name under which a service is kept. Raises JournalError.
+        """
+        worker = Worker("journal")
+        try:
+            opening = worker.submit(lambda: Database(path, read_only=read_only))
+            return cls(path, await asyncio.wrap_future(opening), worker, clock, masked)
+        except BaseException:
+            worker.end()
+            raise
+
+    async def begin(
+        self, service: str, events: Sequence[Event], summarize: Callable[[Sequence[Record]], Document]
+    ) -> Sequence[Record]:
+        now, name = self._clock(), self._masked(service)
+        records = await self._run(lambda: self._database.begin(name, now, events, summarize))
+        self._sequences[records[0].deployment] = len(records)
+        return records
+
+    def append(
+        self,
+        deployment: int,
+        event: Event,
+        conclude: Callable[[Record], Conclusions] = no_conclusions,
+    ) -> Record:
+        self._sequences[deployment] += 1
+        record = Record(deployment, self._sequences[deployment], self._clock(), event)
+        summary, nodes = conclude(record)
+        if len(self._waiting) < _MOST_WAITING or not isinstance(event, PRINTED):
+            with self._guard:
+                self._waiting.append(Entry(record, summary, nodes))
+        if not isinstance(event, _MAY_LAG):
+            self._worker.submit(self._write)
+        elif self._later is None:
+            self._later = asyncio.get_running_loop().call_later(_LAG, self._write_later)
+        return record
+
+    async def written(self) -> None:
+        if self._waiting:
+            await self._run(lambda: None)
+
+    async def records(self, deployment: int) -> Sequence[Record]:
+        records, last = await self._run(
+            lambda: (self._database.records(deployment), self._database.last_sequence(deployment))
+        )
+        self._sequences[deployment] = last
+        return records
+
+    async def printed(self, deployment: int, latest: int) -> Sequence[Record]:
+        """The `latest` lines that a deployment's commands printed, oldest first. Raises JournalError."""
+        return await self._run(lambda: self._database.printed(deployment, latest))
+
+    async def summaries(self, service: str, latest: int | None = None) -> Mapping[int, Document | None]:
+        name = self._masked(service)
+        return await self._run(lambda: self._database.summaries(name, latest))
+
+    async def nodes(self, service: str) -> Mapping[str, Document]:
+        name = self._masked(service)
+        return await self._run(lambda: self._database.nodes(name))
+
+    async def keep(self, deployment: int, summary: Document, nodes: Mapping[str, Document]) -> None:
+        await self._run(lambda: self._database.keep(deployment, summary, nodes))
+
+    async def forget(self, deployment: int) -> None:
+        await self._run(lambda: self._database.forget(deployment))
+
+    async def aclose(self) -> None:
+        """Write what is left, and close the database. Raises JournalError."""
+        if self._later is not None:
+            self._later.cancel()
+        try:
+            await self._run(self._database.close, patience=_LAST_PATIENCE)
+        finally:
+            self._worker.submit(self._database.close)  # also if something could not be written
+            self._worker.end()
+
+    async def _run(self, work: Callable[[], T], patience: float | None = None) -> T:
+        """The result of `work`, in the thread, once all that waits is written. Raises JournalError."""
+
+        def written_and_done() -> T:
+            self._write()
+            return work()
+
+        patience = patience or _PATIENCE
+        future = asyncio.wrap_future(self._worker.submit(written_and_done))
+        done, _ = await asyncio.wait([future], timeout=patience)
+        if not done:
+            future.cancel()
+            raise JournalError(
+                f"journal {self._path}: its disk did not answer within {patience:g} s", hint=ELSEWHERE
+            )
+        return future.result()
+
+    def _write_later(self) -> None:
+        self._later = None
+        self._worker.submit(self._write)
+
+    def _write(self) -> None:
+        """Write all that waits, in the thread. What cannot be written goes on waiting: it is tried again with
+        the next record. Raises JournalError."""
+        with self._guard:
+            entries = self._waiting[:]
+        if entries:
+            self._database.write(entries)
+            with self._guard:
+                del self._waiting[: len(entries)]
