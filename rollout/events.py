@@ -339,6 +339,8 @@ class Record:
     time: float
     """Unix time."""
     event: Event
+    epoch: int = 0
+    """The epoch of the lock in which it happened; 0 where the lock has none."""
 
 
 KINDS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}

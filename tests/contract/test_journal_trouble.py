@@ -42,7 +42,7 @@ async def test_events_of_a_newer_rollout_are_passed_over(path: Path) -> None:
     async with opened(path) as journal:
         number = await begun(journal, "shop", Warned("known"))
         with closing(sqlite3.connect(path)) as database, database:
-            database.execute("INSERT INTO events VALUES (?, 2, 0, 'MoonLanded', '{}')", [number])
+            database.execute("INSERT INTO events VALUES (?, 2, 0, 'MoonLanded', '{}', 0)", [number])
         assert [record.event for record in await journal.records(number)] == [Warned("known")]
 
 

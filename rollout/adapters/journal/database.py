@@ -53,11 +53,15 @@ class Database:
         time: float,
         events: Sequence[Event],
         summarize: Callable[[Sequence[Record]], Document],
+        number: int | None = None,
+        epoch: int = 0,
     ) -> list[Record]:
         with self._transaction():
-            row = self._database.execute("INSERT INTO deployments (service) VALUES (?)", [service])
+            row = self._database.execute(
+                "INSERT INTO deployments (id, service) VALUES (?, ?)", [number, service]
+            )
             assert row.lastrowid is not None  # noqa: S101 - an INSERT has one
-            records = [Record(row.lastrowid, at, time, event) for at, event in enumerate(events, 1)]
+            records = [Record(row.lastrowid, at, time, event, epoch) for at, event in enumerate(events, 1)]
             self._insert(records)
             self._keep(row.lastrowid, summarize(records), {})
         return records
@@ -76,6 +80,51 @@ class Database:
     def keep(self, deployment: int, summary: Document, nodes: Mapping[str, Document]) -> None:
         with self._transaction():
             self._keep(deployment, summary, nodes)
+
+    def receive(
+        self,
+        service: str,
+        records: Mapping[int, Sequence[Record]],
+        summaries: Mapping[int, Document],
+        nodes: Mapping[str, Document],
+    ) -> None:
+        """Take over deployments from others: `records` replace a deployment's facts, and count as shared."""
+        with self._transaction():
+            self._database.executemany(
+                "INSERT OR IGNORE INTO deployments (id, service) VALUES (?, ?)",
+                [(number, service) for number in {*records, *summaries}],
+            )
+            for number, ones in records.items():
+                self._database.execute("DELETE FROM events WHERE deployment = ?", [number])
+                self._insert(ones)
+                self._note_shared(number, len(ones))
+            for number, summary in summaries.items():
+                self._keep(number, summary, {})
+            self._database.executemany(
+                "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?)",
+                [(service, name, json.dumps(memory)) for name, memory in nodes.items()],
+            )
+
+    def note_shared(self, deployment: int, facts: int) -> None:
+        """Note how many facts of a deployment others have, too."""
+        with self._transaction():
+            self._note_shared(deployment, facts)
+
+    def counts(self) -> dict[int, tuple[int, int]]:
+        """How many facts each deployment has here, and how many of them others have, by number."""
+        query = (
+            "SELECT id, count(events.sequence), coalesce(facts, 0) FROM deployments "
+            "LEFT JOIN events ON events.deployment = id LEFT JOIN shared ON shared.deployment = id "
+            "GROUP BY id ORDER BY id"
+        )
+        with self._translated():
+            return {number: (here, shared) for number, here, shared in self._database.execute(query)}
+
+    def last_epoch(self) -> int:
+        """The latest epoch of any fact; 0 without facts."""
+        with self._translated():
+            (epoch,) = self._database.execute("SELECT coalesce(max(epoch), 0) FROM events").fetchone()
+        return int(epoch)
 
     def last_sequence(self, deployment: int) -> int:
         query = (
@@ -118,6 +167,7 @@ class Database:
                 ).rowcount
         with self._transaction():
             self._database.execute("DELETE FROM events WHERE deployment = ?", [deployment])
+            self._database.execute("DELETE FROM shared WHERE deployment = ?", [deployment])
             self._database.execute("DELETE FROM deployments WHERE id = ?", [deployment])
 
     def close(self) -> None:
@@ -129,7 +179,7 @@ class Database:
             ("events", [_row(record) for record in records if not isinstance(record.event, PRINTED)]),
             ("printed", [_row(record) for record in records if isinstance(record.event, PRINTED)]),
         ):
-            self._database.executemany(f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?)", rows)  # noqa: S608
+            self._database.executemany(f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?)", rows)  # noqa: S608
 
     def _keep(self, deployment: int, summary: Document | None, nodes: Mapping[str, Document]) -> None:
         if summary is not None:
@@ -141,11 +191,14 @@ class Database:
             [(name, json.dumps(memory), deployment) for name, memory in nodes.items()],
         )
 
+    def _note_shared(self, deployment: int, facts: int) -> None:
+        self._database.execute("INSERT OR REPLACE INTO shared VALUES (?, ?)", [deployment, facts])
+
     def _read(self, query: str, *values: int) -> list[Record]:
         with self._translated():
             rows = self._database.execute(query, values).fetchall()
             events = [(row, from_fields(row[3], json.loads(row[4]))) for row in rows]
-        return [Record(row[0], row[1], row[2], event) for row, event in events if event is not None]
+        return [Record(row[0], row[1], row[2], event, row[5]) for row, event in events if event is not None]
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -169,7 +222,8 @@ class Database:
 
 def _row(record: Record) -> tuple[Any, ...]:
     fields = json.dumps(to_fields(record.event))
-    return record.deployment, record.sequence, record.time, type(record.event).__name__, fields
+    kind = type(record.event).__name__
+    return record.deployment, record.sequence, record.time, kind, fields, record.epoch
 
 
 def _connect(place: str, *, uri: bool = False) -> sqlite3.Connection:

@@ -56,6 +56,8 @@ class SqliteJournal:
         self._worker = worker
         self._clock = clock
         self._masked = masked
+        self.epoch = 0
+        """The epoch of the lock in which events happen from now on."""
         self._sequences: dict[int, int] = {}
         self._guard = threading.Lock()
         """Held while the next attribute changes, by whichever thread."""
@@ -84,10 +86,15 @@ class SqliteJournal:
             raise
 
     async def begin(
-        self, service: str, events: Sequence[Event], summarize: Callable[[Sequence[Record]], Document]
+        self,
+        service: str,
+        events: Sequence[Event],
+        summarize: Callable[[Sequence[Record]], Document],
+        number: int | None = None,
     ) -> Sequence[Record]:
-        now, name = self._clock(), self._masked(service)
-        records = await self._run(lambda: self._database.begin(name, now, events, summarize))
+        """As `Journal.begin`; `number` is one that others have chosen."""
+        now, name, epoch = self._clock(), self._masked(service), self.epoch
+        records = await self._run(lambda: self._database.begin(name, now, events, summarize, number, epoch))
         self._sequences[records[0].deployment] = len(records)
         return records
 
@@ -98,7 +105,7 @@ class SqliteJournal:
         conclude: Callable[[Record], Conclusions] = no_conclusions,
     ) -> Record:
         self._sequences[deployment] += 1
-        record = Record(deployment, self._sequences[deployment], self._clock(), event)
+        record = Record(deployment, self._sequences[deployment], self._clock(), event, self.epoch)
         summary, nodes = conclude(record)
         if len(self._waiting) < _MOST_WAITING or not isinstance(event, PRINTED):
             with self._guard:
@@ -137,6 +144,29 @@ class SqliteJournal:
 
     async def forget(self, deployment: int) -> None:
         await self._run(lambda: self._database.forget(deployment))
+
+    async def receive(
+        self,
+        service: str,
+        records: Mapping[int, Sequence[Record]],
+        summaries: Mapping[int, Document],
+        nodes: Mapping[str, Document],
+    ) -> None:
+        """Take over what others have: the facts and summaries of deployments, and memories of nodes."""
+        name = self._masked(service)
+        await self._run(lambda: self._database.receive(name, records, summaries, nodes))
+
+    async def note_shared(self, deployment: int, facts: int) -> None:
+        """Note how many facts of a deployment others have, too."""
+        await self._run(lambda: self._database.note_shared(deployment, facts))
+
+    async def counts(self) -> Mapping[int, tuple[int, int]]:
+        """How many facts each deployment has here, and how many of them others have, by number."""
+        return await self._run(self._database.counts)
+
+    async def last_epoch(self) -> int:
+        """The latest epoch of any fact; 0 without facts."""
+        return await self._run(self._database.last_epoch)
 
     async def aclose(self) -> None:
         """Write what is left, and close the database. Raises JournalError."""

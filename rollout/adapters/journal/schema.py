@@ -50,6 +50,12 @@ CREATE TABLE nodes (
     memory TEXT NOT NULL,
     PRIMARY KEY (service, node)
 ) WITHOUT ROWID;
+CREATE TABLE shared (
+    deployment INTEGER PRIMARY KEY,
+    facts INTEGER NOT NULL
+);
+ALTER TABLE events ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE printed ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
 INSERT INTO printed SELECT * FROM events WHERE kind IN {tuple(kind.__name__ for kind in PRINTED)};
 DELETE FROM events WHERE kind IN {tuple(kind.__name__ for kind in PRINTED)};
 PRAGMA user_version = {_FORMAT};

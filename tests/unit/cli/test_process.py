@@ -45,5 +45,5 @@ def test_one_that_was_killed_has_ended() -> None:
     ids=["boot", "container", "none"],
 )
 def test_one_that_cannot_be_seen_counts_as_alive(elsewhere: dict[str, str]) -> None:
-    """A process of a container with the same host name, of another machine, or of a system without a /proc."""
+    """A process of a container with the same host name, of another machine, or of a system without /proc."""
     assert not has_ended(dataclasses.replace(ME, started=1, **elsewhere))
