@@ -1,12 +1,21 @@
 """The words of `rollout` as frozen values. They are HAProxy's and the field's own.
 
 Import them from here. A value and its file: a deployment's steps and outcome are in `deployment`, all that
-HAProxy shows in `haproxy`, what a server goes back to in `server_before`, hosts and sockets in `addresses`,
-the lock in `lock`, what deployers share in `place`, and what other machines are sent and answer in
-`exchange`.
+HAProxy shows in `haproxy`, what a server goes back to in `server_before`, hosts, sockets and places in
+`addresses`, the lock in `lock`, what deployers share in `place`, and what other machines are sent and answer
+in `exchange`.
 """
 
-from rollout.domain.addresses import RuntimeSocket, SshSocket, SshTarget, TcpSocket, UnixSocket
+from rollout.domain.addresses import (
+    EtcdAddress,
+    FolderAddress,
+    PlaceAddress,
+    RuntimeSocket,
+    SshSocket,
+    SshTarget,
+    TcpSocket,
+    UnixSocket,
+)
 from rollout.domain.deployment import NodeState, Outcome, Step
 from rollout.domain.exchange import Answer, Completed, Content
 from rollout.domain.haproxy import (
@@ -32,6 +41,8 @@ __all__ = [
     "Completed",
     "Content",
     "Counters",
+    "EtcdAddress",
+    "FolderAddress",
     "LockHolder",
     "LockRequests",
     "LockState",
@@ -39,6 +50,7 @@ __all__ = [
     "NodeState",
     "OperationalState",
     "Outcome",
+    "PlaceAddress",
     "Publication",
     "Reading",
     "RuntimeSocket",

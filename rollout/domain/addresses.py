@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +63,34 @@ class SshSocket:
 
 
 RuntimeSocket = UnixSocket | TcpSocket | SshSocket
+
+
+@dataclass(frozen=True, slots=True)
+class FolderAddress:
+    """A folder in which deployers meet. `path` is absolute."""
+
+    path: str
+    target: SshTarget | None = None
+    """The machine that has it; `None` for this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class EtcdAddress:
+    """An etcd in which deployers meet, and how to be let in."""
+
+    members: tuple[str, ...]
+    """`host:port` of each; all are members of one cluster."""
+    prefix: str
+    """The beginning of all keys, such as `/rollout`."""
+    ca: str = ""
+    """Path of the certificates that are trusted to sign those of the members; empty for no TLS."""
+    certificate: str = ""
+    """Path of the client's own certificate; empty for none."""
+    key: str = ""
+    """Path of the key of that certificate."""
+    user: str = ""
+    """The user; empty where etcd knows none."""
+    password: str = field(default="", repr=False)
+
+
+PlaceAddress = FolderAddress | EtcdAddress

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, PrivateAttr, Tag
 
-from rollout.domain import RuntimeSocket, SshSocket, SshTarget
+from rollout.domain import FolderAddress, PlaceAddress, RuntimeSocket, SshSocket, SshTarget
 from rollout.inventory.drain import Drain
 from rollout.inventory.health import Health
 from rollout.inventory.hooks import Hooks, Notify
@@ -18,6 +18,7 @@ from rollout.inventory.release import Release
 from rollout.inventory.restart import RELOAD, WITH_A_GAP, RestartSetting
 from rollout.inventory.section import SCALAR, SETTINGS, Section, kind
 from rollout.inventory.server_names import ServerNames
+from rollout.inventory.state import State, StateSetting
 from rollout.inventory.strategy import Strategy
 from rollout.inventory.texts import Host, JumpHosts, Name, Port, RuntimeUrl, Text, Word, parse_runtime_socket
 from rollout.inventory.warmup import Warmup
@@ -145,6 +146,10 @@ class Inventory(Section):
     notify: Notify | None = Field(
         default=None, description="Who gets a message when a deployment begins and when it ends"
     )
+    state: StateSetting = Field(
+        default_factory=State,
+        description="Where the deployers of the service meet, which keeps its lock and its history",
+    )
 
     _path: Path = PrivateAttr(default=Path())
     _variables: Mapping[str, str] = PrivateAttr(default_factory=dict)
@@ -182,6 +187,19 @@ class Inventory(Section):
         """The master socket of `load_balancer`, which shows old processes; `None` if none is given."""
         master = self.load_balancers[load_balancer].master
         return None if master is None else self._socket(master)
+
+    @property
+    def kept(self) -> int:
+        """How many deployments are kept."""
+        return State.of(self.state).keep
+
+    @property
+    def place(self) -> PlaceAddress | Literal["local"] | None:
+        """The place of the state, with the inventory's SSH settings; `None` where it is left to be found."""
+        place = State.of(self.state).address(self.path.parent)
+        if isinstance(place, FolderAddress) and place.target is not None:
+            return FolderAddress(place.path, self._target(place.target, Ssh()))
+        return place
 
     def _socket(self, url: str) -> RuntimeSocket:
         socket = parse_runtime_socket(url)

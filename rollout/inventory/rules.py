@@ -17,6 +17,7 @@ from rollout.inventory.release import RELEASES
 from rollout.inventory.restart import DRIVERS, Processes, Restart, leaves_a_gap
 from rollout.inventory.section import Section
 from rollout.inventory.server_names import mistaken_servers
+from rollout.inventory.state import mistaken_state
 
 _EXACTLY_ONE: tuple[tuple[KeyPath, tuple[str, ...]], ...] = (
     (("release",), RELEASES),
@@ -41,6 +42,7 @@ def broken_rules(document: Document, meant: Collection[KeyPath]) -> Iterator[Mis
     yield from _weights_that_can_be_set(document, meant)
     yield from _zones_to_spread_over(document, meant)
     yield from mistaken_servers(document, meant)
+    yield from mistaken_state(document, meant)
     yield from _distinct_load_balancers(document)
     yield from _distinct_backends(document)
 
