@@ -20,6 +20,7 @@ from rollout.adapters.ssh.sessions import Sessions, Start, start_command
 from rollout.adapters.ssh.settings import Settings
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import PROHIBITED, Transport, close
+from rollout.deadline import look
 from rollout.domain import SshTarget
 from rollout.errors import HostUnreachable
 
@@ -60,15 +61,15 @@ class Link:
         if self._closed:
             raise NoConnection(HostUnreachable, "the connection has been closed")
         if self._opening is None:
-            self._opening = asyncio.create_task(self._connect())
+            self._opening = asyncio.create_task(look(self._connect, NoConnection))
             self._opening.add_done_callback(self._opened)
         return await asyncio.shield(self._opening)
 
     async def settings(self) -> Settings:
         """The settings. All who ask share one look, unless it failed. Raises NoConnection."""
         if self._resolving is None:
-            work = functools.partial(resolve, self._target)
-            self._resolving = asyncio.create_task(self._threads.run(work))
+            work = functools.partial(self._threads.run, functools.partial(resolve, self._target))
+            self._resolving = asyncio.create_task(look(work, NoConnection))
             self._resolving.add_done_callback(self._resolved)
         return await asyncio.shield(self._resolving)
 

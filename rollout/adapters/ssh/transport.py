@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -118,9 +117,11 @@ class Transport(paramiko.Transport):
         for field in (number, window, packet, *fields):
             (message.add_int if isinstance(field, int) else message.add_string)(field)
         inner._send_user_message(message)
-        deadline = time.monotonic() + timeout
+        # Looks are counted, not seconds: this process may sleep meanwhile.
+        looks = timeout / _LOOK_AGAIN
         while self.is_active() and not answered.wait(_LOOK_AGAIN):
-            if time.monotonic() > deadline:
+            looks -= 1
+            if looks <= 0:
                 raise SSHException("the connection does not answer")
         if failure := self._not_opened.pop(number, None):
             raise failure

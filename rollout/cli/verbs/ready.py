@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 
+from rollout.cli import event_loop
 from rollout.cli.journal import journal_of_user, mark_returned, past_deployments
 from rollout.cli.node_verbs import add_node_arguments, for_each_node
 from rollout.decisions.history import left_out
@@ -25,4 +25,4 @@ def run(arguments: argparse.Namespace) -> int:
             await make_ready(site, name, noted, seen, record)
             mark_returned(journal, site.inventory.service, name)
 
-    return asyncio.run(for_each_node(arguments, "ready", ready))
+    return event_loop.run(for_each_node(arguments, "ready", ready))

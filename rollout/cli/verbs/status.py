@@ -8,6 +8,7 @@ import json
 import sys
 import time
 
+from rollout.cli import event_loop
 from rollout.cli.arguments import add_shared, limit, load_inventory
 from rollout.cli.journal import is_alive, journal_of_user, last_deployment
 from rollout.cli.redaction import Redaction
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    asyncio.run(_status(arguments))
+    event_loop.run(_status(arguments))
     return 0
 
 
