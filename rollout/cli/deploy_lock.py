@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import secrets
 import socket
@@ -12,6 +11,7 @@ import time
 from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
+from rollout.cli import event_loop
 from rollout.cli.arguments import load_inventory
 from rollout.cli.process import is_gone, user
 from rollout.cli.wiring import OpenSite, open_site
@@ -80,7 +80,15 @@ def hold_lock(
         since=time.time(),
         purpose=purpose,
     )
-    return locked(site.lock, holder, wait=wait, is_dead=_is_gone, halt=control, promote=control.promote)
+    return locked(
+        site.lock,
+        holder,
+        wait=wait,
+        is_dead=_is_gone,
+        halt=control,
+        promote=control.promote,
+        permission=site.permission,
+    )
 
 
 def _is_gone(holder: LockHolder) -> bool:
@@ -99,7 +107,7 @@ def ask_deployment(arguments: argparse.Namespace, wish: Literal["halt", "promote
 
     Raises Refused if no deployment of the service is running.
     """
-    asyncio.run(_ask(arguments, wish))
+    event_loop.run(_ask(arguments, wish))
     sys.stdout.write(f"asked: {effect}\n")
     return 0
 

@@ -137,7 +137,8 @@ class Conversations:
     """The longest time, in seconds, for which a client was seen to wait for the node."""
 
     def look(self, connections: Sequence[Connection], now: float) -> list[Connection]:
-        """The connections that may carry a request. `now` is in seconds, by a clock of the caller's.
+        """The connections that may carry a request. `now` is in seconds, by a clock that never stands
+        still.
 
         The first look is to be made while the node is still in rotation, or has just left it.
         """

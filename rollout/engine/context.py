@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from rollout.deadline import look
 from rollout.domain import Completed
 from rollout.engine.log import StepLog
+from rollout.engine.permission import Permission
 from rollout.errors import RequestFailed, StepFailure
 from rollout.inventory.model import Inventory
 from rollout.inventory.template import fill
@@ -35,6 +37,8 @@ class NodeContext:
     """The machine on which rollout runs."""
     public: HttpClient
     """Sends requests from here to anything but the node: the public address, Prometheus."""
+    permission: Permission = field(default_factory=Permission)
+    """Asked for before anything on the node is changed."""
 
     @property
     def address(self) -> str:
@@ -51,6 +55,7 @@ class NodeContext:
         An agent's program is recorded as `shown`, and its last line says why it failed. Raises StepFailure
         with the last lines that were printed, HostError.
         """
+        await self.permission.ask()
         log.sent(self.name, shown or line)
         await log.written()
         completed = await self.host.run(
@@ -62,6 +67,7 @@ class NodeContext:
         self, line: str, content: AsyncIterator[bytes], *, timeout: float, log: StepLog, shown: str
     ) -> None:
         """Run a shell line as `run` does, with `content` on its standard input."""
+        await self.permission.ask()
         log.sent(self.name, shown)
         await log.written()
         completed = await self.host.send(
@@ -71,6 +77,7 @@ class NodeContext:
 
     async def request(self, method: str, url: str, *, timeout: float, log: StepLog) -> None:
         """Send the node a request. Raises StepFailure for no answer, or a status of 400 or above."""
+        await self.permission.ask()
         log.sent(self.name, f"{method} {url}")
         await log.written()
         try:
@@ -80,11 +87,20 @@ class NodeContext:
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise StepFailure(f"{method} {url} answered {answer.status}")
 
-    async def look(
-        self, line: str, *, timeout: float, output: Callable[[str], None] | None = None
-    ) -> Completed:
-        """Run a shell line that changes nothing. It is not recorded, and any exit status is an answer."""
-        return await self.host.run(line, environment=self.environment, timeout=timeout, output=output)
+    async def look(self, line: str, *, timeout: float, lines: list[str] | None = None) -> Completed:
+        """Run a shell line that changes nothing. It is not recorded, and any exit status is an answer.
+
+        `lines` gets all that it prints.
+        """
+        printed = [] if lines is None else lines
+
+        async def ask() -> Completed:
+            printed.clear()
+            return await self.host.run(
+                line, environment=self.environment, timeout=timeout, output=printed.append
+            )
+
+        return await look(ask)
 
 
 def environment(

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from rollout.deadline import Deadline
 from rollout.decisions.alike import first_of
 from rollout.decisions.capacity import WHAT_TO_DO, queues, shortages
 from rollout.decisions.placement import Placement
@@ -54,8 +55,7 @@ class Gate:
             self._left_out.add(name)
 
     async def _wait_for_capacity(self, name: str, log: StepLog) -> None:
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + self._patience
+        deadline = Deadline(self._patience)
         while True:
             others_return = bool(self._in_flight)
             problem = await self._shortage(name)
@@ -64,8 +64,8 @@ class Gate:
             if self._halt.reason:
                 raise StepFailure("the deployment was halted before this node left")
             if others_return:
-                deadline = clock() + self._patience
-            elif clock() >= deadline:
+                deadline = Deadline(self._patience)
+            elif deadline.passed:
                 raise NoCapacity(problem, hint=WHAT_TO_DO)
             log.progress(problem)
             await asyncio.sleep(_LOOK_AGAIN)

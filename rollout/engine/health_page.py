@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from rollout.deadline import Deadline, look
 from rollout.decisions.health import fault
 from rollout.domain import Answer
 from rollout.engine.context import NodeContext
@@ -20,7 +21,8 @@ _REFUSED_PAUSE = 0.03
 async def ask(context: NodeContext, health: Health) -> Answer:
     """Ask the node's health page once. Raises RequestFailed."""
     timeout = min(REQUEST_TIMEOUT, health.timeout)
-    return await context.http.request("GET", context.fill(health.http), timeout=timeout)
+    url = context.fill(health.http)
+    return await look(lambda: context.http.request("GET", url, timeout=timeout))
 
 
 async def prove_healthy(
@@ -36,15 +38,16 @@ async def prove_healthy(
     `right_once` is set at the first of them. `draining` says that the page may answer 404, since rollout has
     set it to. Raises StepFailure after `health.timeout`, with what was wrong last.
     """
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + health.timeout
+    deadline = Deadline(health.timeout)
     right, wrong = 0, "no answer"
     while right < health.successes:
         pause = health.interval
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(deadline.at):
                 answer = await ask(context, health)
         except TimeoutError:
+            if not deadline.passed:
+                continue
             after = f"no answer after {right} of {health.successes} right answers"
             raise _unhealthy(context, health, wrong or after) from None
         except RequestFailed as error:
@@ -58,7 +61,7 @@ async def prove_healthy(
                 right_once.set()
         log.progress(wrong or f"{right} of {health.successes} right answers")
         if right < health.successes:
-            if clock() + pause > deadline:
+            if pause > deadline.left:
                 raise _unhealthy(
                     context, health, wrong or f"only {right} of {health.successes} right answers in a row"
                 )

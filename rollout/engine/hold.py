@@ -8,7 +8,6 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from rollout.domain import LockHolder, LockState
 from rollout.errors import LockLost, PlaceError, Refused
@@ -166,15 +165,3 @@ class Hold:
                 raise Refused(message, hint="wait for it with --wait 10m")
             else:
                 await asyncio.sleep(_LOOK_AGAIN)
-
-
-@dataclass
-class Fence:
-    """What lets actions through: all of them as long as no lock is needed, then those of its holder."""
-
-    hold: Hold | None = None
-
-    async def __call__(self) -> None:
-        """Return if an action may be taken now. Raises LockLost, PlaceError."""
-        if self.hold is not None:
-            await self.hold.require()

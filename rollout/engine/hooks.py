@@ -96,6 +96,7 @@ class Hooks:
             host, line = context.host, hook.command
         environment = self._environment if context is None else context.environment
         try:
+            await self._site.permission.ask()
             completed = await host.run(line, environment=environment, timeout=hook.timeout, output=output)
         except RolloutError as error:
             raise StepFailure(f"{name} failed: {error}", hint=error.hint) from error

@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from rollout.deadline import look
 from rollout.decisions.capacity import with_trackers
 from rollout.decisions.placement import Placement, place
 from rollout.domain import Reading, Server, ServerBefore, ServerState
 from rollout.engine.context import NodeContext, environment
 from rollout.engine.loaded_configuration import LoadedConfiguration
+from rollout.engine.permission import Permission
 from rollout.engine.rotation.by_page import PageRotation
 from rollout.engine.rotation.by_socket import SocketRotation
 from rollout.engine.rotation.check_times import CheckTimes
@@ -53,6 +55,8 @@ class Site:
     """By the load balancer's name, as those that follow."""
     state_files: Mapping[str, StateFile] = field(init=False)
     pinned_clients: Mapping[str, PinnedClients] = field(init=False)
+    permission: Permission = field(init=False)
+    """Asked for before anything is changed."""
 
     def __post_init__(self) -> None:
         hosts = {name: self.balancer_hosts.get(name) for name in self.load_balancers}
@@ -68,6 +72,7 @@ class Site:
         object.__setattr__(self, "configurations", configurations)
         object.__setattr__(self, "state_files", files)
         object.__setattr__(self, "pinned_clients", pinned)
+        object.__setattr__(self, "permission", Permission())
 
     @asynccontextmanager
     async def connecting(self, nodes: Sequence[str]) -> AsyncIterator[None]:
@@ -94,6 +99,7 @@ class Site:
             here=self.here,
             public=self.public,
             environment=environment(self.inventory, node, release, deployment, previous),
+            permission=self.permission,
         )
 
     def rotation(
@@ -131,6 +137,7 @@ class Site:
                 self.pinned_clients[name],
                 Ledger(before or {}, taken_up=taken_up),
                 self.inventory.strategy.patience,
+                self.permission,
             )
             for name, own in by_balancer.items()
         ]
@@ -174,7 +181,7 @@ class Survey:
 
 async def survey(site: Site) -> Survey:
     """Read every load balancer once and find the nodes. Raises LoadBalancerError, Refused."""
-    readings = await run_all(balancer.read() for balancer in site.load_balancers.values())
+    readings = await run_all(look(balancer.read) for balancer in site.load_balancers.values())
     placement = place(site.inventory, readings, await addresses(site.inventory))
     for balancer, reading in zip(site.load_balancers.values(), readings, strict=True):
         own = [s for servers in placement.values() for s in servers if s.load_balancer == balancer.name]

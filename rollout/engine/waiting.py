@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
+from rollout.deadline import Deadline
 from rollout.domain import Reading
+from rollout.engine.permission import Permission
 from rollout.errors import LoadBalancerUnreachable
 from rollout.ports import LoadBalancer
 
@@ -25,13 +27,20 @@ async def read_patiently(load_balancer: LoadBalancer, patience: float) -> Readin
     return await _until_reached(load_balancer.read, patience)
 
 
-async def send_patiently(load_balancer: LoadBalancer, commands: Sequence[str], patience: float) -> None:
+async def send_patiently(
+    load_balancer: LoadBalancer, commands: Sequence[str], patience: float, permission: Permission
+) -> None:
     """Send commands to a load balancer, which may be reloading now.
 
     They are sent again where the answer was lost, so twice must do the same as once. Raises
-    LoadBalancerUnreachable once it has not answered for `patience` seconds.
+    LoadBalancerUnreachable once it has not answered for `patience` seconds, LockLost, HostError.
     """
-    await _until_reached(lambda: load_balancer.send(commands), patience)
+
+    async def send() -> None:
+        await permission.ask()
+        await load_balancer.send(commands)
+
+    await _until_reached(send, patience)
 
 
 async def run_all(tasks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
@@ -62,12 +71,11 @@ async def finish_all(tasks: Iterable[Awaitable[None]]) -> None:
 
 
 async def _until_reached(ask: Callable[[], Awaitable[T]], patience: float) -> T:
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + patience
+    deadline = Deadline(patience)
     while True:
         try:
             return await ask()
         except LoadBalancerUnreachable:
-            if clock() >= deadline:
+            if deadline.passed:
                 raise
             await asyncio.sleep(_RETRY)

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,9 +16,11 @@ from rollout.adapters.local import LocalHost
 from rollout.adapters.lock import FolderLock
 from rollout.domain import LockHolder, LockRequests
 from rollout.engine.locking import locked
+from rollout.engine.permission import Permission
 from rollout.errors import HostError, LockLost, Refused
 
 ONE = LockHolder("1" * 32, "ann", "laptop", 17, 1_700_000_000.0, "deploy 1.4.2")
+ASKED: dict[str, Any] = {"halt": print, "promote": print, "permission": Permission()}
 OTHER = dataclasses.replace(ONE, token="2" * 32, user="bob", purpose="restart")
 
 
@@ -109,11 +112,11 @@ def test_a_folder_that_is_no_lock_is_left_alone(lock: FolderLock, folder: Path) 
 
 async def test_the_lock_is_held_for_as_long_as_the_work_takes(lock: FolderLock) -> None:
     """A second one is refused with the first one's name, and gets it afterwards."""
-    async with locked(lock, ONE, wait=0, is_dead=alive, halt=print, promote=print):
+    async with locked(lock, ONE, wait=0, is_dead=alive, **ASKED):
         with pytest.raises(Refused, match=r"ann on laptop \(deploy 1.4.2, process 17\) holds the lock"):
-            async with locked(lock, OTHER, wait=0, is_dead=alive, halt=print, promote=print):
+            async with locked(lock, OTHER, wait=0, is_dead=alive, **ASKED):
                 pass
-    async with locked(lock, OTHER, wait=0, is_dead=alive, halt=print, promote=print):
+    async with locked(lock, OTHER, wait=0, is_dead=alive, **ASKED):
         pass
     assert await lock.held() is None
 
@@ -123,7 +126,7 @@ async def test_who_waits_gets_it_when_it_is_free(lock: FolderLock) -> None:
     await lock.take(ONE)
 
     async def wait() -> None:
-        async with locked(lock, OTHER, wait=30, is_dead=alive, halt=print, promote=print):
+        async with locked(lock, OTHER, wait=30, is_dead=alive, **ASKED):
             pass
 
     waiting = asyncio.create_task(wait())
@@ -144,7 +147,7 @@ def gone(lock: FolderLock, folder: Path) -> Awaitable[bool]:
 
 
 async def _takes(lock: FolderLock, is_dead: Callable[[LockHolder], bool]) -> bool:
-    async with locked(lock, OTHER, wait=0, is_dead=is_dead, halt=print, promote=print):
+    async with locked(lock, OTHER, wait=0, is_dead=is_dead, **ASKED):
         held = await lock.held()
         return held is not None and held.holder == OTHER
 
@@ -156,3 +159,46 @@ async def test_a_lock_that_a_crash_left_is_taken_over(
     """One whose holder gives no sign of life, or is a process of this machine that is dead."""
     await lock.take(ONE)
     assert await left(lock, folder)
+
+
+async def test_after_a_long_sleep_the_lock_is_asked_before_anything_is_touched(lock: FolderLock) -> None:
+    """Permission comes with the next sign of life; where somebody else took over meanwhile, it is refused."""
+    permission, halted = Permission(), list[str]()
+    asked: dict[str, Any] = {"halt": halted.append, "promote": print, "permission": permission}
+    loop: Any = asyncio.get_running_loop()
+    loop.slept = 0.0
+    async with locked(lock, ONE, wait=0, is_dead=alive, **asked):
+        loop.slept = 60.0
+        await permission.ask()
+        await lock.drop(ONE)
+        await permission.ask()  # a moment ago it was there
+        await lock.take(OTHER)
+        loop.slept = 120.0
+        for _ in range(2):
+            with pytest.raises(LockLost):
+                await permission.ask()
+        assert set(halted) == {f"somebody broke the lock {lock.where}"}
+    await permission.ask()
+    assert await lock.beat(OTHER) == LockRequests()
+
+
+async def test_after_a_long_sleep_the_host_of_the_lock_is_waited_for(lock: FolderLock, folder: Path) -> None:
+    """A network that comes back a little later than its machine does not end the work."""
+    permission = Permission()
+    asked: dict[str, Any] = {"halt": print, "promote": print, "permission": permission}
+    loop: Any = asyncio.get_running_loop()
+    loop.slept = 0.0
+    async with locked(lock, ONE, wait=0, is_dead=alive, **asked):
+        tries: list[HostError] = []
+        beat = lock.beat
+
+        async def away(holder: LockHolder) -> LockRequests:
+            if not tries:
+                tries.append(HostError("lb1", "no answer"))
+                raise tries[0]
+            return await beat(holder)
+
+        lock.beat = away  # type: ignore[method-assign]
+        loop.slept = 60.0
+        await permission.ask()
+        assert tries

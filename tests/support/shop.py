@@ -15,6 +15,7 @@ from rollout.domain import CheckResult, Server, ServerState, Step
 from rollout.engine.context import NodeContext
 from rollout.engine.loaded_configuration import LoadedConfiguration
 from rollout.engine.log import StepLog
+from rollout.engine.permission import Permission
 from rollout.engine.rotation.by_socket import SocketRotation
 from rollout.engine.rotation.check_times import CheckTimes
 from rollout.engine.rotation.ledger import Ledger
@@ -111,6 +112,7 @@ class Shop:
                 PinnedClients(configurations[name], inventory.drain.pinned),
                 Ledger({}, taken_up=False),
                 patience,
+                Permission(),
             )
             for name, own in self.servers(node).items()
         ]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from rollout.adapters.haproxy.replies import parse_loads
 from rollout.adapters.haproxy.transport import Transport
+from rollout.deadline import Deadline
 from rollout.errors import LoadBalancerUnreachable, NotHAProxy
 
 _RELOADING = 1.0
@@ -47,8 +48,7 @@ class Master:
         return sessions
 
     async def _processes(self) -> str:
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + _RELOADING
+        deadline = Deadline(_RELOADING)
         while True:
             try:
                 if processes := await self._ask("show proc"):
@@ -57,7 +57,7 @@ class Master:
                     self._load_balancer, "its master process closed the connection without answering"
                 )
             except LoadBalancerUnreachable:
-                if clock() >= deadline:
+                if deadline.passed:
                     raise
                 await asyncio.sleep(_ASK_AGAIN)
 

@@ -20,9 +20,6 @@ from rollout.errors import HostUnreachable
 
 Stream = socket.socket | Channel
 
-_GIVE_UP = 30_000
-"""Milliseconds without an acknowledgement after which the peer counts as dead."""
-
 _GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL for a proxy command."""
 
@@ -59,7 +56,8 @@ async def dial_tcp(settings: Settings) -> TcpStream:
             connection.setblocking(False)
             await _bind(connection, settings)
             await loop.sock_connect(connection, address)
-            _tune(connection)
+            # Else packets wait until they are full: that is 40 ms a round trip.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             connection.close()
             failure = error
@@ -86,14 +84,6 @@ async def _bind(connection: socket.socket, settings: Settings) -> None:
             connection.bind(found[0][4])
         except OSError as error:
             raise OSError(error.errno, f"BindAddress {wanted} in ssh_config: {error.strerror}") from error
-
-
-def _tune(connection: socket.socket) -> None:
-    """Send packets before they are full (that is 40 ms a round trip), and notice a dead peer."""
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GIVE_UP)
 
 
 class ProxyCommand(socket.socket):

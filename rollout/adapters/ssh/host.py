@@ -26,9 +26,11 @@ from rollout.adapters.ssh.link import Link
 from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.relay import EXPLAIN, answer, explained, relay
 from rollout.adapters.ssh.threads import Threads
-from rollout.adapters.ssh.transport import close
+from rollout.adapters.ssh.transport import broken, close
 from rollout.domain import Completed
 from rollout.errors import AnswerLost, CommandTimedOut, HostError, NotRun
+
+_UNANSWERED = "before the answer came"
 
 
 class SshHost(ShellHost):
@@ -80,7 +82,7 @@ class SshHost(ShellHost):
                         raise CommandTimedOut(self._name, message) from None
                     raise
         if channel.exit_status < 0:
-            raise AnswerLost(self._name, "the connection broke while the command ran")
+            raise AnswerLost(self._name, broken(channel, "while the command ran"))
         return completed(self._name, channel.exit_status, printed)
 
     async def stream_query(self, path: str, request: bytes, timeout: float) -> bytes:
@@ -127,7 +129,7 @@ class SshHost(ShellHost):
             printed = await self._ask(_converse, channel, request)
             await self._threads.run(channel.status_event.wait)
         if channel.exit_status < 0:
-            raise AnswerLost(self._name, "the connection broke before the answer came")
+            raise AnswerLost(self._name, broken(channel, _UNANSWERED))
         given = answer(printed)
         if given is None:
             raise NotRun(self._name, channel.exit_status, printed.decode(errors="replace").splitlines())
@@ -141,7 +143,7 @@ class SshHost(ShellHost):
         try:
             return await self._threads.run(functools.partial(converse, channel, request))
         except (SSHException, EOFError, OSError) as error:
-            raise AnswerLost(self._name, f"the connection broke before the answer came: {error}") from error
+            raise AnswerLost(self._name, broken(channel, _UNANSWERED, error)) from error
 
     async def _explained(self, path: str) -> HostError:
         """The error of a socket that cannot be reached, with its reason as seen on the host."""

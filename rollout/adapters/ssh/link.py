@@ -13,12 +13,14 @@ from paramiko import Channel, ChannelException, SSHException
 from rollout.adapters.ssh import dialing
 from rollout.adapters.ssh.config import JUMP_HINT, resolve
 from rollout.adapters.ssh.dialing import Stream
+from rollout.adapters.ssh.keepalive import keep_alive
 from rollout.adapters.ssh.login import TooBusy, log_in
 from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.sessions import Sessions, Start, start_command
 from rollout.adapters.ssh.settings import Settings
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import PROHIBITED, Transport, close
+from rollout.deadline import look
 from rollout.domain import SshTarget
 from rollout.errors import HostUnreachable
 
@@ -48,6 +50,7 @@ class Link:
         self._transport: Transport | None = None
         self._opening: asyncio.Task[Transport] | None = None
         self._resolving: asyncio.Task[Settings] | None = None
+        self._keeping_alive: asyncio.Task[None] | None = None
         self._closed = False
         self.sessions = Sessions(self.channel, links.threads)
 
@@ -58,15 +61,15 @@ class Link:
         if self._closed:
             raise NoConnection(HostUnreachable, "the connection has been closed")
         if self._opening is None:
-            self._opening = asyncio.create_task(self._connect())
+            self._opening = asyncio.create_task(look(self._connect, NoConnection))
             self._opening.add_done_callback(self._opened)
         return await asyncio.shield(self._opening)
 
     async def settings(self) -> Settings:
         """The settings. All who ask share one look, unless it failed. Raises NoConnection."""
         if self._resolving is None:
-            work = functools.partial(resolve, self._target)
-            self._resolving = asyncio.create_task(self._threads.run(work))
+            work = functools.partial(self._threads.run, functools.partial(resolve, self._target))
+            self._resolving = asyncio.create_task(look(work, NoConnection))
             self._resolving.add_done_callback(self._resolved)
         return await asyncio.shield(self._resolving)
 
@@ -79,6 +82,8 @@ class Link:
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.wait([self._opening])
+        if self._keeping_alive is not None:
+            self._keeping_alive.cancel()
         if self._transport is not None:
             await self._threads.run(self._transport.close)
 
@@ -98,7 +103,8 @@ class Link:
                 if self._transport is transport:
                     self._transport = None
                 if not again:
-                    raise NoConnection(HostUnreachable, f"the connection broke: {error}") from error
+                    why = transport.silence() or error
+                    raise NoConnection(HostUnreachable, f"the connection broke: {why}") from error
         raise AssertionError
 
     async def order(self, command: str) -> None:
@@ -140,6 +146,15 @@ class Link:
         settings = await self.settings()
         await self._refuse_loops(settings)
         self._timeout = settings.connect_timeout or self._links.connect_timeout
+        transport = await self._try_until_idle(settings)
+        transport.destination = str(self._target)
+        if self._keeping_alive is not None:
+            self._keeping_alive.cancel()
+        self._keeping_alive = asyncio.create_task(keep_alive(transport, settings, self._threads))
+        return transport
+
+    async def _try_until_idle(self, settings: Settings) -> Transport:
+        """A new connection, to a server that may be too busy at first."""
         for pause in _RETRIES:
             with contextlib.suppress(TooBusy):
                 return await self._attempt(settings)

@@ -20,9 +20,6 @@ from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import Transport
 from rollout.errors import HostUnreachable
 
-_KEEPALIVE = 10
-"""Seconds between two signs of life."""
-
 
 class TooBusy(Exception):
     """The server hung up before it said who it is, as an sshd does at its `MaxStartups`: try again."""
@@ -66,7 +63,6 @@ def log_in(settings: Settings, stream: Stream, timeout: float, threads: Threads)
         stream.close()
         raise _explained(error, settings, stream) from error
     opened = cast(Transport, connection.transport)
-    opened.set_keepalive(_KEEPALIVE)
     opened.session_environment = settings.environment
     if (forwarded := settings.forwarded_agent) is not None:
         opened.carry_agent = lambda channel: threads.start(functools.partial(agent.carry, channel, forwarded))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -27,6 +26,14 @@ def close(channel: Channel) -> None:
     """Close a channel, also if its connection is gone already."""
     with contextlib.suppress(SSHException, EOFError, OSError):
         channel.close()
+
+
+def broken(channel: Channel, when: str, error: Exception | None = None) -> str:
+    """The message for a connection that broke: when, and why, as far as rollout knows. `error` is the
+    library's."""
+    transport = cast(Transport, channel.get_transport())
+    why = transport.silence() or str(error or "")
+    return f"the connection broke {when}: {why}" if why else f"the connection broke {when}"
 
 
 def _request(channel: Channel, message: Message) -> None:
@@ -55,6 +62,12 @@ class Transport(paramiko.Transport):
         super().__init__(*arguments, **options)
         self._not_opened: dict[int, ChannelException] = {}
         self._asking = threading.Lock()
+        self.destination = ""
+        """The host as errors call it where it is a jump host."""
+        self.heard = 0
+        """How many messages have come from the host."""
+        self._count_messages()
+        self._silence = ""
         self.warm_up: Channel | None = None
         """The session of the first command, kept until it ends by itself."""
         self.session_environment: tuple[tuple[str, str], ...] = ()
@@ -66,6 +79,19 @@ class Transport(paramiko.Transport):
     def preferred_keys(self) -> tuple[str, ...]:
         """The kinds of host keys, in the order that was set. paramiko's own puts certificates last."""
         return tuple(self.get_security_options().key_types)
+
+    @property
+    def jump(self) -> Transport | None:
+        """The connection to the jump host through which this one goes."""
+        stream: Any = self.sock
+        return cast(Transport, stream.get_transport()) if isinstance(stream, Channel) else None
+
+    def silence(self, host: str = "it") -> str:
+        """The silence of `host`, or of a jump host, for which rollout gave the connection up; empty if it did
+        not."""
+        if self._silence or self.jump is None:
+            return self._silence and f"{host} {self._silence}"
+        return self.jump.silence(f"jump host {self.jump.destination}")
 
     def open(self, kind: str, *fields: str | int, timeout: float) -> Channel:
         """A new channel of any kind; `fields` follow the common part of the message. `timeout` is in seconds.
@@ -91,9 +117,11 @@ class Transport(paramiko.Transport):
         for field in (number, window, packet, *fields):
             (message.add_int if isinstance(field, int) else message.add_string)(field)
         inner._send_user_message(message)
-        deadline = time.monotonic() + timeout
+        # Looks are counted, not seconds: this process may sleep meanwhile.
+        looks = timeout / _LOOK_AGAIN
         while self.is_active() and not answered.wait(_LOOK_AGAIN):
-            if time.monotonic() > deadline:
+            looks -= 1
+            if looks <= 0:
                 raise SSHException("the connection does not answer")
         if failure := self._not_opened.pop(number, None):
             raise failure
@@ -118,17 +146,27 @@ class Transport(paramiko.Transport):
         """A channel to a TCP address as seen from the host. Raises as `open`."""
         return self.open("direct-tcpip", host, port, "127.0.0.1", 0, timeout=timeout)
 
-    def answers(self, timeout: float) -> bool:
-        """Whether the host answers within `timeout` seconds."""
+    def ask(self) -> None:
+        """Ask the host for a sign of life, without waiting for it. May block while the host takes nothing."""
         message = Message()
         message.add_byte(cMSG_GLOBAL_REQUEST)
         message.add_string("keepalive@openssh.com")
         message.add_boolean(True)
         inner: Any = self
+        inner._send_user_message(message)
+
+    def answers(self, timeout: float) -> bool:
+        """Whether the host answers within `timeout` seconds."""
         with self._asking:
             self.completion_event = answered = threading.Event()
-            inner._send_user_message(message)
+            self.ask()
             return answered.wait(timeout) and self.is_active()
+
+    def give_up(self, silence: str) -> None:
+        """Close the connection at once, for the `silence` of its host."""
+        self._silence = silence
+        self.warm_up = None
+        self.close()
 
     def close(self) -> None:
         """Close the connection, also if its stream is gone already.
@@ -139,6 +177,17 @@ class Transport(paramiko.Transport):
             self.warm_up.status_event.wait(_WARM_UP)
         with contextlib.suppress(SSHException, EOFError, OSError):
             super().close()
+
+    def _count_messages(self) -> None:
+        packetizer: Any = self.packetizer
+        read = packetizer.read_message
+
+        def counted() -> tuple[int, Message]:
+            message: tuple[int, Message] = read()
+            self.heard += 1
+            return message
+
+        packetizer.read_message = counted
 
     def _parse_channel_open_failure(self, message: Message) -> None:
         number, code, text = message.get_int(), message.get_int(), message.get_text()

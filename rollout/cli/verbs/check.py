@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 
+from rollout.cli import event_loop
 from rollout.cli.arguments import add_shared, limit, load_inventory
 from rollout.cli.exit_codes import REFUSED
 from rollout.cli.wiring import open_site
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    findings = asyncio.run(_check(arguments))
+    findings = event_loop.run(_check(arguments))
     if arguments.output == "json":
         sys.stdout.write(json.dumps(arguments.redaction.value(document(findings)), indent=2) + "\n")
     else:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 
+from rollout.cli import event_loop
 from rollout.cli.arguments import (
     add_included,
     add_outage,
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.release is None and on_terminal() and not (arguments.yes or _restart_is_meant(arguments)):
         sys.stdout.write("nothing was touched\n")
         return REFUSED
-    return asyncio.run(_deploy(arguments))
+    return event_loop.run(_deploy(arguments))
 
 
 def _restart_is_meant(arguments: argparse.Namespace) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 
+from rollout.cli import event_loop
 from rollout.cli.node_verbs import add_node_arguments, for_each_node
 from rollout.engine.by_hand import drain_node
 from rollout.engine.log import Recorder
@@ -25,4 +25,4 @@ def run(arguments: argparse.Namespace) -> int:
     async def drain(site: Site, name: str, seen: Survey, record: Recorder) -> None:
         await drain_node(site, name, seen, record, allow_outage=arguments.allow_outage)
 
-    return asyncio.run(for_each_node(arguments, "drain", drain))
+    return event_loop.run(for_each_node(arguments, "drain", drain))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 
+from rollout.cli import event_loop
 from rollout.cli.arguments import add_shared, load_inventory
 from rollout.cli.journal import journal_to_read, past_deployments
 from rollout.cli.redaction import Redaction
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     inventory = load_inventory(arguments)
-    deployments = asyncio.run(_past(inventory.service, arguments.last, arguments.redaction))
+    deployments = event_loop.run(_past(inventory.service, arguments.last, arguments.redaction))
     if arguments.output == "json":
         sys.stdout.write(json.dumps(document(deployments), indent=2) + "\n")
     else:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 import time
 
+from rollout.cli import event_loop
 from rollout.cli.arguments import add_shared, load_inventory
 from rollout.cli.confirm import confirmed
 from rollout.cli.exit_codes import REFUSED
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.releases:
         sys.stderr.write("rollout: `rollout lock --release` is now `rollout lock --break`\n")
-    return asyncio.run(_lock(arguments))
+    return event_loop.run(_lock(arguments))
 
 
 async def _lock(arguments: argparse.Namespace) -> int:

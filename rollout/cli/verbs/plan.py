@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 
+from rollout.cli import event_loop
 from rollout.cli.arguments import (
     add_included,
     add_outage,
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    view = asyncio.run(_plan(arguments))
+    view = event_loop.run(_plan(arguments))
     if arguments.output == "json":
         sys.stdout.write(json.dumps(arguments.redaction.value(view.document()), indent=2) + "\n")
     else:

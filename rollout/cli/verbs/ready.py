@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 
+from rollout.cli import event_loop
 from rollout.cli.arguments import load_inventory
 from rollout.cli.journal import journal_of_user, mark_returned, node_memories
 from rollout.cli.node_verbs import add_node_arguments, for_each_node
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return asyncio.run(_ready(arguments))
+    return event_loop.run(_ready(arguments))
 
 
 async def _ready(arguments: argparse.Namespace) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 
+from rollout.cli import event_loop
 from rollout.cli.arguments import add_shared
 from rollout.cli.deploy_lock import add_wait
 from rollout.cli.exit_codes import FAILED
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return asyncio.run(_restore(arguments))
+    return event_loop.run(_restore(arguments))
 
 
 async def _restore(arguments: argparse.Namespace) -> int:

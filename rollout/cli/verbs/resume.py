@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import dataclasses
 import sys
 
+from rollout.cli import event_loop
 from rollout.cli.arguments import add_included, add_outage, add_shared, add_unhealthy
 from rollout.cli.deploy_lock import add_wait
 from rollout.cli.first_events import deployment_resumed
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return asyncio.run(_resume(arguments))
+    return event_loop.run(_resume(arguments))
 
 
 async def _resume(arguments: argparse.Namespace) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 
+from rollout.cli import event_loop
 from rollout.cli.arguments import add_outage, add_shared
 from rollout.cli.deploy_lock import add_wait
 from rollout.cli.run_rollback import run_rollback
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return asyncio.run(_rollback(arguments))
+    return event_loop.run(_rollback(arguments))
 
 
 async def _rollback(arguments: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import json
 import sys
 import time
 
+from rollout.cli import event_loop
 from rollout.cli.arguments import add_shared, limit, load_inventory
 from rollout.cli.journal import is_alive
 from rollout.cli.read_journal import Known, read_journal
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    asyncio.run(_status(arguments))
+    event_loop.run(_status(arguments))
     return 0
 
 

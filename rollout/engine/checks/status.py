@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rollout.deadline import look
 from rollout.decisions.health import DRAINING, fault, reported_release
 from rollout.decisions.node_state import HealthSeen, NodeStatus, SiteStatus, node_state
 from rollout.decisions.placement import place
@@ -58,7 +59,7 @@ def _state(
 
 async def _read(site: Site, name: str) -> Reading | LoadBalancerError:
     try:
-        return await site.load_balancers[name].read()
+        return await look(site.load_balancers[name].read)
     except LoadBalancerError as error:
         return error
 

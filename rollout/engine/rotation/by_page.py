@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from rollout.deadline import Deadline
 from rollout.decisions.alike import first_of
 from rollout.decisions.standing import in_rotation, may_be_down
 from rollout.domain import OperationalState, Server, ServerState, Standing
@@ -70,10 +71,8 @@ class PageRotation:
             await port.wait(self._timeout, log)
             return
         await self._settle(log)
-        deadline = asyncio.get_running_loop().time() + self._timeout
         await run_all(
-            self._wait_until_left(balancer, servers, deadline, log)
-            for balancer, servers in self._servers.items()
+            self._wait_until_left(balancer, servers, log) for balancer, servers in self._servers.items()
         )
 
     async def still_out(self, log: StepLog) -> None:
@@ -126,14 +125,14 @@ class PageRotation:
             await asyncio.sleep(self._page.settle)
 
     async def _wait_until_left(
-        self, balancer: LoadBalancer, servers: tuple[Server, ...], deadline: float, log: StepLog
+        self, balancer: LoadBalancer, servers: tuple[Server, ...], log: StepLog
     ) -> None:
         """Wait until HAProxy shows that all `servers` have left and are idle. Raises StepFailure.
 
         It must show so twice: one of its threads may have chosen a server and not yet counted the session.
         """
-        clock = asyncio.get_running_loop().time
         shown_gone = 0
+        noticing, deadline = Deadline(self._timeout), Deadline(self._timeout)
         clients = BusyClients(balancer, deadline)
         while True:
             reading = await read_patiently(balancer, self._patience)
@@ -149,10 +148,9 @@ class PageRotation:
             elif busy:
                 load = sum(state.load for state in busy)
                 log.sessions(balancer.name, load, await clients.describe(busy))
-            late = clock() - deadline
-            if late >= 0 and not_left:
-                late -= max(0.0, await self._check_times.down(reading, not_left) - self._timeout)
-            if late >= 0 and not shown_gone:
+            if not_left and noticing.passed:
+                noticing.postpone(await self._check_times.down(reading, not_left))
+            if not shown_gone and (noticing if not_left else deadline).passed:
                 shown = first_of(
                     [
                         f"{state.server} shows {state.status} with {counted_sessions([state])}"
@@ -172,8 +170,7 @@ class PageRotation:
         """Wait until HAProxy shows all `servers` up, except those that somebody keeps in maintenance, and
         those that may be down. Raises StepFailure.
         """
-        clock = asyncio.get_running_loop().time
-        begun = clock()
+        deadline = Deadline(self._check_times.timeout)
         while True:
             reading = await read_patiently(balancer, self._patience)
             states, serving = reading.of(servers), in_rotation(reading)
@@ -187,9 +184,10 @@ class PageRotation:
                 return
             shown = first_of([f"{state.server} shows {state.status}" for state in waiting])
             log.progress(shown, of=balancer.name)
-            if clock() - begun >= self._check_times.timeout:
+            if deadline.passed:
                 limit = await self._check_times.up(reading, waiting)
-                if clock() - begun >= limit.seconds:
+                deadline.postpone(limit.seconds)
+                if deadline.passed:
                     raise StepFailure(
                         f"not back in rotation: {shown} after {limit.seconds:g} s", hint=limit.hint
                     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from rollout.deadline import Deadline
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.check_times import CheckTimes
 from rollout.engine.rotation.connections import counted_connections
@@ -45,12 +46,11 @@ class SocketRotation:
         await run_all(rotation.leave(log) for rotation in self._rotations)
 
     async def drained(self, log: StepLog) -> None:
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + self._drain.timeout
+        deadline = Deadline(self._drain.timeout)
         while True:
             await run_all(rotation.drained(log) for rotation in self._rotations)
             left = await self._hidden_connections(log)
-            if left and clock() < deadline:
+            if left and not deadline.passed:
                 await asyncio.sleep(WATCH)
             elif left and self._drain.on_timeout == "abort":
                 raise _still_connected(left, self._drain.timeout)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 
+from rollout.deadline import Deadline
 from rollout.domain import Server, ServerState
 from rollout.errors import LoadBalancerError
 from rollout.ports import LoadBalancer
@@ -22,10 +23,9 @@ _MINUTE = 60
 
 
 class BusyClients:
-    """The clients of one node on one load balancer while rollout waits for them until `deadline`, which is
-    by the loop's clock."""
+    """The clients of one node on one load balancer while rollout waits for them until `deadline`."""
 
-    def __init__(self, balancer: LoadBalancer, deadline: float) -> None:
+    def __init__(self, balancer: LoadBalancer, deadline: Deadline) -> None:
         self._balancer = balancer
         self._deadline = deadline
         self._next = asyncio.get_running_loop().time() + _FIRST
@@ -35,11 +35,12 @@ class BusyClients:
         """The clients and the seconds left, in parentheses; empty at first. Asks HAProxy again when it is
         time."""
         now = asyncio.get_running_loop().time()
-        if busy and self._next <= now < self._deadline:
+        left = self._deadline.left
+        if busy and self._next <= now and left > 0:
             self._next = now + _AGAIN
             names = await name_clients([state.server for state in busy], self._balancer)
-            left = f"{self._deadline - now:.0f} s left"
-            self._description = f" ({names}; {left})" if names else f" ({left})"
+            time = f"{left:.0f} s left"
+            self._description = f" ({names}; {time})" if names else f" ({time})"
         return self._description
 
 

@@ -16,9 +16,8 @@ _COMMAND = 30.0
 async def connections(context: NodeContext, port: int) -> list[Connection]:
     """The established connections to `port` of the node. Raises StepFailure, HostError."""
     lines: list[str] = []
-    seen = await context.look(
-        drain_file.connections(port, context.address), timeout=_COMMAND, output=lines.append
-    )
+    line = drain_file.connections(port, context.address)
+    seen = await context.look(line, timeout=_COMMAND, lines=lines)
     if seen.status != 0:
         raise StepFailure(
             f"the connections to port {port} could not be counted: "

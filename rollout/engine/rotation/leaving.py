@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
+from rollout.deadline import Deadline
 from rollout.decisions.alike import first_of
 from rollout.domain import AdminState, Reading, Server, ServerState
 from rollout.engine.log import StepLog
@@ -61,8 +62,7 @@ class Leaving:
         Raises ChangedByOthers if somebody else changed a server; StepFailure if sessions are left after
         `drain.timeout`, and `drain.on_timeout` is to abort or HAProxy does not end them.
         """
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + self._drain.timeout
+        deadline = Deadline(self._drain.timeout)
         clients = BusyClients(self._servers.balancer, deadline)
         ended: EndedSessions | None = None
         while True:
@@ -86,7 +86,7 @@ class Leaving:
                     await self._servers.set_state(
                         AdminState.FORCED_MAINT, to_maintain, commands, log, insistent=False
                     )
-            elif clock() >= deadline:
+            elif deadline.passed:
                 if self._drain.on_timeout == "abort":
                     raise await self._too_slow(busy)
                 await self._close(busy, log)
@@ -148,10 +148,9 @@ class Leaving:
 
     async def _busy_after(self, seconds: float) -> list[ServerState]:
         """The servers that are still busy after `seconds`; returns early once none is."""
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + seconds
+        deadline = Deadline(seconds)
         while busy := [state for state in (await self._servers.read()).servers if not state.idle]:
-            if clock() >= deadline:
+            if deadline.passed:
                 break
         return busy
 

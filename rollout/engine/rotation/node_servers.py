@@ -12,6 +12,7 @@ from rollout.decisions.alike import first_of
 from rollout.decisions.standing import in_rotation
 from rollout.domain import AdminState, Reading, Server, ServerState
 from rollout.engine.log import StepLog
+from rollout.engine.permission import Permission
 from rollout.engine.rotation.ledger import Ledger
 from rollout.engine.rotation.pinned_clients import PinnedClients
 from rollout.engine.rotation.state_file import StateFile
@@ -49,6 +50,7 @@ class NodeServers:
         pinned_clients: PinnedClients,
         ledger: Ledger,
         patience: float,
+        permission: Permission,
     ) -> None:
         self.balancer = balancer
         self.all = servers
@@ -64,6 +66,7 @@ class NodeServers:
         self._serving: Mapping[str, Collection[Server]] | None = None
         self._state_file = state_file
         self._patience = patience
+        self._permission = permission
         self._told_process = (0, 0)
         """The process that was told what `stage` asks for."""
 
@@ -138,7 +141,8 @@ class NodeServers:
         """Send commands, if there are any, and keep HAProxy's state file up to date."""
         if commands:
             log.sent(self.load_balancer, "; ".join(commands))
-            await send_patiently(self.balancer, commands, self._patience if insistent else 0)
+            patience = self._patience if insistent else 0
+            await send_patiently(self.balancer, commands, patience, self._permission)
             await self._state_file.update(self.all, log, out=self.stage is not Stage.BACK)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
+from rollout.deadline import slept
 from rollout.decisions.conversations import Conversations
 from rollout.domain import Reading
 from rollout.engine.context import NodeContext
@@ -71,7 +72,7 @@ class OldProcesses:
 
         Raises StepFailure, HostError.
         """
-        now = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time() + slept()
         total = 0
         busy: list[str] = []
         for port in sorted(ports):

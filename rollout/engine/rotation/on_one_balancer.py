@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Collection
 
+from rollout.deadline import Deadline
 from rollout.decisions.alike import first_of
 from rollout.domain import Reading, ServerState
 from rollout.engine.log import StepLog
@@ -151,17 +152,17 @@ class BalancerRotation:
         """
         async with self._lock:
             await self._returning.begin(await self._servers.read_unchanged(), log)
-        clock = asyncio.get_running_loop().time
-        begun = clock()
+        deadline = Deadline(self._check_times.timeout)
         while waiting := self._returning.unproven(reading := await self.read_unchanged()):
             balancer = self._servers.load_balancer
             log.progress(f"{balancer} has yet to check {_paths(waiting)}", of=balancer)
-            if clock() - begun >= self._check_times.timeout:
+            if deadline.passed:
                 limit = await self._check_times.first_check(reading, waiting)
-                if clock() - begun >= limit.seconds:
+                deadline.postpone(limit.seconds)
+                if deadline.passed:
                     raise _not_proven(waiting, limit)
             if await self._tell_again(reading, log):
-                begun = clock()
+                deadline = Deadline(self._check_times.timeout)
 
     async def enter(self, log: StepLog) -> None:
         """Put back what was in rotation before, and leave the rest as it was.

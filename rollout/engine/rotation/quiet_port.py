@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from rollout.deadline import Deadline, slept
 from rollout.decisions.conversations import Connection, Conversations
 from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
@@ -33,11 +34,11 @@ class QuietPort:
 
     async def wait(self, timeout: float, log: StepLog) -> None:
         """Wait until no connection may carry a request, for at most `timeout` seconds."""
-        deadline = self._clock() + timeout
+        deadline = Deadline(timeout)
         while busy := await self._busy():
             told = f"{counted_connections(busy)} to port {self._port} may carry a request"
             log.progress(told, len(busy))
-            if self._clock() >= deadline:
+            if deadline.passed:
                 raise StepFailure(
                     f"not drained within {timeout:g} s: {told}",
                     hint="`ss -tni` on the node shows them: a request runs where lastrcv is below lastsnd",
@@ -47,4 +48,4 @@ class QuietPort:
         log.progress(f"no connection to port {self._port} carries a request", 0)
 
     async def _busy(self) -> list[Connection]:
-        return self._conversations.look(await connections(self._context, self._port), self._clock())
+        return self._conversations.look(await connections(self._context, self._port), self._clock() + slept())

@@ -8,6 +8,7 @@ import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from rollout.deadline import Deadline
 from rollout.decisions.alike import first_of
 from rollout.decisions.health import fault
 from rollout.decisions.judge import Judgement, Verdict
@@ -129,9 +130,9 @@ class Bake:
         if settings is None or not self._jury.sits:
             return ""
         wait = self._seconds if settings.wait is None else settings.wait
-        deadline = self._clock() + wait
+        deadline = Deadline(wait)
         while (judged := await self._jury.verdict([self._name])).verdict is Verdict.UNDECIDED:
-            if self._clock() >= deadline:
+            if deadline.passed:
                 break
             self._log.progress(f"too few requests to judge the release: {judged.reason}")
             await asyncio.sleep(self._pace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from rollout.deadline import Deadline
 from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
 from rollout.errors import AnswerLost, CommandTimedOut, StepFailure
@@ -20,8 +21,7 @@ async def restart(context: NodeContext, plan: RestartPlan, log: StepLog) -> None
 
     Raises StepFailure with the last lines that the application printed, HostError.
     """
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + plan.timeout
+    deadline = Deadline(plan.timeout)
     proof = plan.proof
     if proof is None:
         await _send(context, plan, log)
@@ -47,7 +47,7 @@ async def restart(context: NodeContext, plan: RestartPlan, log: StepLog) -> None
             log.detail = result.detail
             return
         log.progress(result.detail)
-        if result.status is ProofStatus.FAILED or clock() >= deadline:
+        if result.status is ProofStatus.FAILED or deadline.passed:
             late = "" if result.status is ProofStatus.FAILED else f" within {plan.timeout:g} s"
             tail = await explanation(context, plan)
             raise StepFailure(f"not restarted{late}: {result.detail}", tail=tail)

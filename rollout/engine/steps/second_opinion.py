@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlencode
 
+from rollout.deadline import look
 from rollout.decisions.judge import Verdict
 from rollout.decisions.opinion import UNANSWERED, Kind, Replies, Reply, of_command
 from rollout.decisions.prometheus import of_prometheus
@@ -66,7 +67,7 @@ class Opinion(ABC):
 
     async def _asked(self) -> Reply:
         try:
-            return await self.ask()
+            return await look(self.ask)
         except RolloutError as error:
             return Reply(Kind.NONE, str(error))
 

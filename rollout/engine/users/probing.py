@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Callable
 from http import HTTPStatus
 
+from rollout.deadline import look
 from rollout.errors import RequestFailed
 from rollout.events import Probed
 from rollout.inventory.probe import PublicProbe
@@ -40,7 +41,8 @@ class Probing:
         clock = asyncio.get_running_loop().time
         begun = clock()
         try:
-            answer = await self._http.request("GET", self._settings.url, timeout=self._settings.timeout)
+            url, timeout = self._settings.url, self._settings.timeout
+            answer = await look(lambda: self._http.request("GET", url, timeout=timeout))
             wrong = f"status {answer.status}" if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
         except RequestFailed as error:
             wrong = str(error)

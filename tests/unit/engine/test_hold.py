@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from rollout.domain import LockHolder
-from rollout.engine.hold import Fence, Hold
+from rollout.engine.hold import Hold
 from rollout.errors import LockLost, PlaceError, Refused
 from tests.support.memory_place import MemoryPlace, Stored
 
@@ -85,16 +85,13 @@ async def test_a_dead_holder_is_taken_over(stored: Stored, clock: Clock, silent:
 async def test_one_that_was_overtaken_may_do_nothing_more(stored: Stored, clock: Clock) -> None:
     """It slept: before its next action it asks, learns who took over, and never acts again."""
     one = hold_of(ONE, stored, clock)
-    fence = Fence()
-    await fence()
     async with one.taken(wait=0, above=0, is_dead=never):
-        fence.hold = one
-        await fence()
+        await one.require()
         clock.now += 60
         await MemoryPlace(stored, clock).take(OTHER, over=ONE.token)
         for _ in range(2):
             with pytest.raises(LockLost, match="bob on ci"):
-                await fence()
+                await one.require()
     assert stored.holder == OTHER, "its end takes nobody else's lock away"
 
 
