@@ -13,6 +13,7 @@ from rollout.cli.deploy_lock import RemoteControl, hold_lock
 from rollout.cli.journal import JournalRecorder, journal_of_user, last_deployment, past_deployments
 from rollout.cli.redaction import Redaction
 from rollout.cli.run_deployment import run_deployment
+from rollout.cli.tell_error import teller
 from rollout.cli.wiring import OpenSite, open_site
 from rollout.decisions.history import left_out, require_deployed
 from rollout.decisions.plan import Plan, select
@@ -20,6 +21,7 @@ from rollout.decisions.progress import NodeProgress, Progress
 from rollout.domain import Step
 from rollout.engine.checks.health_pages import Pages
 from rollout.engine.checks.preflight import make_plan, require_safe
+from rollout.engine.claim import Say, claim_all
 from rollout.engine.site import Survey
 from rollout.events import Event
 from rollout.inventory import Inventory
@@ -55,6 +57,18 @@ class Session:
     def left_out(self) -> dict[str, NodeProgress]:
         """The nodes that earlier deployments left out, by name. Raises JournalError."""
         return left_out(self.past())
+
+    @property
+    def say(self) -> Say:
+        """Tells people what is waited for before anything is touched."""
+        return teller(self.redaction)
+
+    async def claim(self, nodes: Sequence[str]) -> None:
+        """Claim nodes that are about to be rolled, once nothing that earlier runs left goes on there.
+
+        Raises Refused if something cannot be ended.
+        """
+        await claim_all([self.site.claims[name] for name in nodes], self.say)
 
     async def plan(
         self,

@@ -2,7 +2,7 @@
 
 Import them from here. A value and its file: a deployment's steps and outcome are in `deployment`, all that
 HAProxy shows in `haproxy`, what a server goes back to in `server_before`, hosts and sockets in `addresses`,
-the lock in `lock`, and what other machines are sent and answer in `exchange`.
+the lock in `lock`, what runs on a node in `note`, and what other machines are sent and answer in `exchange`.
 """
 
 from rollout.domain.addresses import RuntimeSocket, SshSocket, SshTarget, TcpSocket, UnixSocket
@@ -21,6 +21,7 @@ from rollout.domain.haproxy import (
     TimedAnswer,
 )
 from rollout.domain.lock import LockHolder, LockRequests, LockState
+from rollout.domain.note import Note, Orphan
 from rollout.domain.server_before import ServerBefore, Standing
 
 __all__ = [
@@ -35,7 +36,9 @@ __all__ = [
     "LockState",
     "Logged",
     "NodeState",
+    "Note",
     "OperationalState",
+    "Orphan",
     "Outcome",
     "Reading",
     "RuntimeSocket",

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from rollout.domain import Completed
+from rollout.domain import Completed, Note
+from rollout.engine.claim import Claim
 from rollout.engine.log import StepLog
 from rollout.errors import RequestFailed, StepFailure
 from rollout.inventory.model import Inventory
@@ -35,6 +36,7 @@ class NodeContext:
     """The machine on which rollout runs."""
     public: HttpClient
     """Sends requests from here to anything but the node: the public address, Prometheus."""
+    claim: Claim
 
     @property
     def address(self) -> str:
@@ -48,13 +50,11 @@ class NodeContext:
     async def run(self, line: str, *, timeout: float, log: StepLog, shown: str = "") -> None:
         """Run a shell line on the node that must succeed; `timeout` is in seconds.
 
-        An agent's program is recorded as `shown`, and its last line says why it failed. Raises StepFailure
-        with the last lines that were printed, HostError.
+        The node keeps a note of it. An agent's program is recorded as `shown`, and its last line says why it
+        failed. Raises StepFailure with the last lines that were printed, HostError.
         """
         log.sent(self.name, shown or line)
-        completed = await self.host.run(
-            line, environment=self.environment, timeout=timeout, output=log.output
-        )
+        completed = await self.run_noted(line, log.step.value, timeout=timeout, output=log.output)
         _require_success(completed, line, shown)
 
     async def send(
@@ -63,9 +63,22 @@ class NodeContext:
         """Run a shell line as `run` does, with `content` on its standard input."""
         log.sent(self.name, shown)
         completed = await self.host.send(
-            line, content, environment=self.environment, timeout=timeout, output=log.output
+            line,
+            content,
+            environment=self.environment,
+            timeout=timeout,
+            output=log.output,
+            note=self._note(log.step.value),
         )
         _require_success(completed, line, shown)
+
+    async def run_noted(
+        self, line: str, step: str, *, timeout: float, output: Callable[[str], None]
+    ) -> Completed:
+        """Run a shell line that may change the node; its note calls it `step`. Raises HostError."""
+        return await self.host.run(
+            line, environment=self.environment, timeout=timeout, output=output, note=self._note(step)
+        )
 
     async def request(self, method: str, url: str, *, timeout: float, log: StepLog) -> None:
         """Send the node a request. Raises StepFailure for no answer, or a status of 400 or above."""
@@ -82,6 +95,9 @@ class NodeContext:
     ) -> Completed:
         """Run a shell line that changes nothing. It is not recorded, and any exit status is an answer."""
         return await self.host.run(line, environment=self.environment, timeout=timeout, output=output)
+
+    def _note(self, step: str) -> Note:
+        return self.claim.note(step, self.environment.get("ROLLOUT_DEPLOYMENT", ""))
 
 
 def environment(

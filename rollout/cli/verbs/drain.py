@@ -7,6 +7,7 @@ import asyncio
 
 from rollout.cli.node_verbs import add_node_arguments, for_each_node
 from rollout.engine.by_hand import drain_node
+from rollout.engine.claim import Claim, Say
 from rollout.engine.log import Recorder
 from rollout.engine.site import Site, Survey
 
@@ -25,4 +26,9 @@ def run(arguments: argparse.Namespace) -> int:
     async def drain(site: Site, name: str, seen: Survey, record: Recorder) -> None:
         await drain_node(site, name, seen, record, allow_outage=arguments.allow_outage)
 
-    return asyncio.run(for_each_node(arguments, "drain", drain))
+    async def claim_at_once(claim: Claim, say: Say) -> None:
+        """Wait for nothing: a command that goes on may be why the node is to be drained."""
+        for orphan in await claim.make(returning=False):
+            say(f"the {orphan} still runs on the node")
+
+    return asyncio.run(for_each_node(arguments, "drain", claim_at_once, drain))

@@ -9,6 +9,7 @@ from rollout.cli.journal import journal_of_user, mark_returned, past_deployments
 from rollout.cli.node_verbs import add_node_arguments, for_each_node
 from rollout.decisions.history import left_out
 from rollout.engine.by_hand import make_ready
+from rollout.engine.claim import Claim, Say
 from rollout.engine.log import Recorder
 from rollout.engine.site import Site, Survey
 
@@ -25,4 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
             await make_ready(site, name, noted, seen, record)
             mark_returned(journal, site.inventory.service, name)
 
-    return asyncio.run(for_each_node(arguments, "ready", ready))
+    async def at_rest(claim: Claim, say: Say) -> None:
+        await claim.settle(say, returning=True)
+
+    return asyncio.run(for_each_node(arguments, "ready", at_rest, ready))
