@@ -42,7 +42,7 @@ made() {  # anybody may have prepared a folder in /tmp: it is used only if it is
 """Functions that find the folder. A command needs no program for it but in its first run."""
 
 _KEPT = r"""
-ROLLOUT_NOTE=$(
+_ROLLOUT_NOTE=$(
 umask 077
 place={place} claim={claim} timeout={timeout} about={about}
 {folders}
@@ -64,10 +64,10 @@ for where in $roots; do
   exit
 done
 )
-case $ROLLOUT_NOTE in
-  '!'*) echo "{superseded}${{ROLLOUT_NOTE#?}}"; exit 75 ;;
-  '') unset ROLLOUT_NOTE ;;
-  *) export ROLLOUT_NOTE ;;
+case $_ROLLOUT_NOTE in
+  '!'*) echo "{superseded}${{_ROLLOUT_NOTE#?}}"; exit 75 ;;
+  '') unset _ROLLOUT_NOTE ;;
+  *) export _ROLLOUT_NOTE ;;
 esac
 # The shell that keeps the note neither prints nor ends before the command, which one signal may end.
 trap 'rollout_note_stays=yes' TERM
@@ -75,7 +75,7 @@ rollout_line={line}
 ( eval "unset rollout_line
 $rollout_line" )
 rollout_status=$?
-[ -n "${{rollout_note_stays-}}" ] || [ -z "${{ROLLOUT_NOTE-}}" ] || rm -f "$ROLLOUT_NOTE"
+[ -n "${{rollout_note_stays-}}" ] || [ -z "${{_ROLLOUT_NOTE-}}" ] || rm -f "$_ROLLOUT_NOTE"
 exit $rollout_status
 """
 
@@ -97,7 +97,7 @@ of_session() {  # the processes of the session or group that process $1 led, whi
   done
 }
 detached() {  # the processes with the note $1 in their environment that are not among $2
-  grep -lsF -- "ROLLOUT_NOTE=$1" /proc/[0-9]*/environ | while read -r found; do
+  grep -lsF -- "_ROLLOUT_NOTE=$1" /proc/[0-9]*/environ | while read -r found; do
     pid=${found#/proc/} pid=${pid%/environ}
     case ",$2" in *",$pid "*) continue ;; esac
     { read -r name <"/proc/$pid/comm"; } 2>/dev/null && printf '%s,' "$pid $name"
@@ -132,9 +132,10 @@ for where in $roots; do
       group=$(of_session "$pid" "$start")
       apart=$(detached "$note" "$group")
     fi
+    case ${{note##*/}} in *.*.*.run) of=program ;; *) of=shell ;; esac
     if [ -n "$group$apart" ]; then
       state=runs
-    elif [ "$booted" = "$boot" ] && [ "$age" -lt "$timeout" ] && [ -z "$ROLLOUT_FORGETS" ]; then
+    elif [ "$of" = shell ] && [ "$booted" = "$boot" ] && [ "$age" -lt "$timeout" ] && [ -z "$ROLLOUT_FORGETS" ]; then
       state=ended
     else
       [ -z "$ROLLOUT_CLAIM" ] || rm -f "$note"

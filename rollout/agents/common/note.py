@@ -13,7 +13,7 @@ from typing import Optional
 
 from rollout.agents.common import proc
 
-_NOTE = "ROLLOUT_NOTE"
+_NOTE = "_ROLLOUT_NOTE"
 _ENDING = ".run"
 
 

@@ -10,6 +10,7 @@ from rollout.engine.by_hand import drain_node
 from rollout.engine.claim import Claim, Say
 from rollout.engine.log import Recorder
 from rollout.engine.site import Site, Survey
+from rollout.errors import HostError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +28,11 @@ def run(arguments: argparse.Namespace) -> int:
         await drain_node(site, name, seen, record, allow_outage=arguments.allow_outage)
 
     async def claim_at_once(claim: Claim, say: Say) -> None:
-        """Wait for nothing: a command that goes on may be why the node is to be drained."""
-        for orphan in await claim.make(returning=False):
-            say(f"the {orphan} still runs on the node")
+        """Wait for nothing: what goes on there may be why the node is to be drained."""
+        try:
+            for orphan in await claim.make(returning=False):
+                say(f"the {orphan} still runs on the node")
+        except HostError as error:
+            say(f"{error}; what still runs there is not known")
 
     return asyncio.run(for_each_node(arguments, "drain", claim_at_once, drain))
