@@ -95,6 +95,22 @@ class NotRun(HostError):
         )
 
 
+class Superseded(HostError):
+    """The command did not begin, since somebody else has claimed the node."""
+
+    def __init__(self, host: str, by: str) -> None:
+        """`by` is who claimed it."""
+        super().__init__(
+            host,
+            f"the command did not run: {by} has taken over this node since",
+            hint="two runs of rollout may not change a node at once: see `rollout status` and `rollout lock`",
+        )
+
+
+class NodeBusy(HostError):
+    """A command that an earlier run of rollout left on the node goes on, and cannot be ended."""
+
+
 class AnswerLost(HostError):
     """The connection broke between a command and its exit status: its outcome is unknown."""
 

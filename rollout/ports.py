@@ -18,6 +18,7 @@ from rollout.domain import (
     LockRequests,
     LockState,
     Logged,
+    Note,
     Publication,
     Reading,
     Server,
@@ -105,12 +106,14 @@ class Host(Protocol):
         environment: Mapping[str, str],
         timeout: float,
         output: Callable[[str], None] | None = None,
+        note: Note | None = None,
     ) -> Completed:
         """Run a line of `sh` with nothing on its standard input, and wait for its end.
 
         `output` gets each printed line, of both streams, as it comes. Neither `line` nor `environment` shows
-        in a process list. An exit status other than 0 is not an error. Raises CommandTimedOut, AnswerLost,
-        UsageError for a name that no variable can have, and the errors of `connect`.
+        in a process list. The host keeps `note` while the line runs. An exit status other than 0 is not an
+        error. Raises CommandTimedOut, AnswerLost, UsageError for a name that no variable can have, Superseded
+        if the node was claimed after the claim of `note`, and the errors of `connect`.
         """
         ...
 
@@ -122,6 +125,7 @@ class Host(Protocol):
         environment: Mapping[str, str],
         timeout: float,
         output: Callable[[str], None] | None = None,
+        note: Note | None = None,
     ) -> Completed:
         """Run a line as `run` does, with `content` on its standard input, taken as fast as the line reads.
 

@@ -10,8 +10,9 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 
-from rollout.domain import Completed
-from rollout.errors import NotRun, UsageError
+from rollout.domain import Completed, Note
+from rollout.errors import NotRun, Superseded, UsageError
+from rollout.remote import notes
 
 WRAPPER = 'script=$(cat); case $script in *=complete=) eval "${script%=complete=}"; esac'
 """The argument of `sh -c`: it reads a script from standard input and runs it, so that no process list shows
@@ -57,10 +58,12 @@ class ShellHost(ABC):
         environment: Mapping[str, str],
         timeout: float,
         output: Callable[[str], None] | None = None,
+        note: Note | None = None,
     ) -> Completed:
         """Run a line as `Host.run` says. A command that times out or is cancelled is ended with its process
         group."""
-        return await self._run(WRAPPER, whole(script(line, environment)), timeout, output)
+        kept = line if note is None else notes.kept(line, note, timeout)
+        return await self._run(WRAPPER, whole(script(kept, environment)), timeout, output)
 
     async def send(
         self,
@@ -70,9 +73,11 @@ class ShellHost(ABC):
         environment: Mapping[str, str],
         timeout: float,
         output: Callable[[str], None] | None = None,
+        note: Note | None = None,
     ) -> Completed:
         """Run a line with `content` on its standard input, as `Host.send` says."""
-        written = whole(feeding_script(line, environment), content)
+        kept = line if note is None else notes.kept(line, note, timeout)
+        written = whole(feeding_script(kept, environment), content)
         return await self._run(FEEDING, written, timeout, output)
 
     @abstractmethod
@@ -111,9 +116,12 @@ def completed(host: str, status: int, printed: Printed) -> Completed:
     """The result of a command whose login ended with `status`.
 
     The status that the command's own shell printed counts: a login may end with another one. A line that
-    ends by `exec` prints none. Raises NotRun if the command never began, whatever the login's status.
+    ends by `exec` prints none. Raises NotRun if the command never began, whatever the login's status, and
+    Superseded if the node has been claimed since.
     """
     tail = printed.end()
+    if printed.claimed_by:
+        raise Superseded(host, printed.claimed_by)
     if printed.process is None:
         raise NotRun(host, status, tail)
     return Completed(status if printed.status is None else printed.status, tail)
@@ -148,6 +156,8 @@ class Printed:
         """The shell's process number, which is its group's too, once the command has begun."""
         self.status: int | None = None
         """The exit status that the shell printed, once the command has ended."""
+        self.claimed_by = ""
+        """Who has claimed the node since, so that the command did not begin."""
         self._output = output
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
@@ -172,7 +182,9 @@ class Printed:
 
     def _take(self, line: str) -> None:
         marker = _MARKER.fullmatch(line)
-        if marker is None:
+        if self.process is not None and line.startswith(notes.SUPERSEDED):
+            self.claimed_by = line.removeprefix(notes.SUPERSEDED)
+        elif marker is None:
             self._show(line)
         elif marker[2] is None:
             self.process = int(marker[3])

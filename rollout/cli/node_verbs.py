@@ -11,9 +11,11 @@ from collections.abc import Awaitable, Callable
 from rollout.cli.arguments import add_shared, limit, load_inventory
 from rollout.cli.deploy_lock import RemoteControl, add_wait, hold_lock
 from rollout.cli.exit_codes import FAILED
+from rollout.cli.tell_error import teller
 from rollout.cli.wiring import open_site
 from rollout.decisions.placement import require_found
 from rollout.decisions.plan import select
+from rollout.engine.claim import Claim, Say
 from rollout.engine.log import Recorder
 from rollout.engine.site import Site, Survey, survey
 from rollout.errors import RolloutError, UsageError
@@ -23,6 +25,8 @@ from rollout.views.plain import PlainView
 
 OneNode = Callable[[Site, str, Survey, Recorder], Awaitable[None]]
 """Does one node, as a fresh survey shows it. Raises RolloutError once its failure is recorded."""
+Claiming = Callable[[Claim, Say], Awaitable[None]]
+"""Claims a node before it is done, and deals with what earlier runs left there. Raises HostError."""
 
 
 def add_node_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +36,7 @@ def add_node_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("nodes", metavar="NODE", nargs="*", help="a node of the inventory")
 
 
-async def for_each_node(arguments: argparse.Namespace, purpose: str, do: OneNode) -> int:
+async def for_each_node(arguments: argparse.Namespace, purpose: str, claiming: Claiming, do: OneNode) -> int:
     """Do each node that is named, in the inventory's order, up to the first that fails; return the exit code.
 
     The service's lock is held meanwhile, and `purpose` is shown to others who ask about it: a deployment
@@ -53,6 +57,7 @@ async def for_each_node(arguments: argparse.Namespace, purpose: str, do: OneNode
             require_found(inventory, nodes, seen.placement)
         for name in nodes:
             control.require_wanted()
+            await claiming(site.claims[name], teller(arguments.redaction))
             seen = await survey(site)
             try:
                 await do(site, name, seen, record)

@@ -28,6 +28,7 @@ async def run_rollback(
     """
     releases = rollback_releases(last, nodes, to)
     common, _ = Counter(releases.values()).most_common(1)[0]
+    await session.claim(nodes)
     # A node that others took out was touched too: it is rolled back, and stays as they set it.
     plan, seen = await session.plan(nodes, common, include_out_of_rotation=True, in_waves=False)
     others = {name: release for name, release in releases.items() if release != common}

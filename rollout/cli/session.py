@@ -14,6 +14,7 @@ from rollout.cli.journal import journal_of_user, last_deployment, node_memories,
 from rollout.cli.recorder import JournalRecorder
 from rollout.cli.redaction import Redaction
 from rollout.cli.run_deployment import run_deployment
+from rollout.cli.tell_error import teller
 from rollout.cli.wiring import OpenSite, open_site
 from rollout.decisions.history import require_deployed
 from rollout.decisions.memory import NodeMemory, nodes_out
@@ -22,6 +23,7 @@ from rollout.decisions.progress import Progress
 from rollout.domain import Step
 from rollout.engine.checks.health_pages import Pages
 from rollout.engine.checks.preflight import make_plan, require_safe
+from rollout.engine.claim import Say, claim_all
 from rollout.engine.site import Survey
 from rollout.events import Event
 from rollout.inventory import Inventory
@@ -53,6 +55,18 @@ class Session:
         """The last deployment of the service. Raises Refused if there was none, JournalError."""
         service = self.inventory.service
         return require_deployed(await last_deployment(self.journal, service), service)
+
+    @property
+    def say(self) -> Say:
+        """Tells people what is waited for before anything is touched."""
+        return teller(self.redaction)
+
+    async def claim(self, nodes: Sequence[str]) -> None:
+        """Claim nodes that are about to be rolled, once nothing that earlier runs left goes on there.
+
+        Raises Refused if something cannot be ended.
+        """
+        await claim_all([self.site.claims[name] for name in nodes], self.say)
 
     async def plan(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from rollout.adapters.local import LocalHost
 from rollout.adapters.lock import FolderLock
 from rollout.adapters.sources import LocalSources
 from rollout.cli.notify import Outbox
+from rollout.cli.process import user
 from rollout.cli.redaction import Redaction
 from rollout.domain import Answer, RuntimeSocket, SshSocket, TcpSocket, UnixSocket
 from rollout.engine.site import Site
@@ -48,6 +50,8 @@ async def open_site(inventory: Inventory) -> AsyncIterator[OpenSite]:
             sources=LocalSources(),
             here=LocalHost("this machine"),
             public=wiring.direct,
+            identity=wiring.identity(),
+            sender=f"{user()} on {socket.gethostname()}",
             lock=wiring.lock(),
             outbox=wiring.outbox,
             load_balancers={name: wiring.load_balancer(name) for name in inventory.load_balancers},
@@ -115,22 +119,27 @@ class _Wiring:
         """The service's lock: on the first load balancer reached by SSH, where all deployers meet; otherwise
         beside the journal.
 
-        A digest of the first socket is part of its name: two HAProxys on one machine may each serve a service
-        with the same name.
+        Its name shows in process lists, so it has no value of a variable in it.
         """
-        sockets = {name: self._inventory.runtime_socket(name) for name in self._inventory.load_balancers}
-        by_ssh = {name: socket for name, socket in sockets.items() if isinstance(socket, SshSocket)}
-        for balancer, socket in by_ssh.items():
-            path = f"/tmp/{self._lock_name(socket.path)}"  # noqa: S108 - any user can make a folder there
-            return FolderLock(self._ssh.host(balancer, socket.target), path)
-        first = str(next(iter(sockets.values()), ""))
-        return FolderLock(LocalHost("this machine"), str(journal_path().parent / self._lock_name(first)))
+        name = f"rollout-{self.identity()}.lock"
+        for balancer, address in self._sockets.items():
+            if isinstance(address, SshSocket):
+                path = f"/tmp/{name}"  # noqa: S108 - any user can make a folder there
+                return FolderLock(self._ssh.host(balancer, address.target), path)
+        return FolderLock(LocalHost("this machine"), str(journal_path().parent / name))
 
-    def _lock_name(self, socket: str) -> str:
-        """The lock's name. It shows in process lists, so it has no value of a variable in it."""
+    def identity(self) -> str:
+        """The service's name and a digest of its first socket: two HAProxys on one machine may each serve a
+        service with the same name. Whoever shares the lock finds the same notes on the nodes."""
+        sockets = self._sockets.values()
+        paths = [address.path for address in sockets if isinstance(address, SshSocket)]
+        first = next(iter((*paths, *map(str, sockets))), "")
         service = Redaction(self._inventory.variables.values()).name(self._inventory.service)
-        where = hashlib.sha256(socket.encode()).hexdigest()[:8]
-        return f"rollout-{service.removeprefix(MASK)}-{where}.lock"
+        return f"{service.removeprefix(MASK)}-{hashlib.sha256(first.encode()).hexdigest()[:8]}"
+
+    @functools.cached_property
+    def _sockets(self) -> dict[str, RuntimeSocket]:
+        return {name: self._inventory.runtime_socket(name) for name in self._inventory.load_balancers}
 
     async def aclose(self) -> None:
         await self.outbox.aclose()

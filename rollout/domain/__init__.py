@@ -2,8 +2,8 @@
 
 Import them from here. A value and its file: a deployment's steps and outcome are in `deployment`, all that
 HAProxy shows in `haproxy`, what a server goes back to in `server_before`, hosts, sockets and places in
-`addresses`, the lock in `lock`, what deployers share in `place`, and what other machines are sent and answer
-in `exchange`.
+`addresses`, the lock in `lock`, what deployers share in `place`, what runs on a node in `note`, and what
+other machines are sent and answer in `exchange`.
 """
 
 from rollout.domain.addresses import (
@@ -31,6 +31,7 @@ from rollout.domain.haproxy import (
     TimedAnswer,
 )
 from rollout.domain.lock import LockHolder, LockRequests, LockState
+from rollout.domain.note import Note, Orphan
 from rollout.domain.place import Publication, Shared
 from rollout.domain.server_before import ServerBefore, Standing
 
@@ -48,7 +49,9 @@ __all__ = [
     "LockState",
     "Logged",
     "NodeState",
+    "Note",
     "OperationalState",
+    "Orphan",
     "Outcome",
     "PlaceAddress",
     "Publication",

@@ -16,6 +16,7 @@ from rollout.engine.checks.standing_now import standings_now
 from rollout.engine.log import Recorder, StepLog, step
 from rollout.engine.site import Site, Survey
 from rollout.engine.steps.proof import prove
+from rollout.engine.steps.restart import at_rest
 from rollout.errors import StepFailure
 from rollout.remote import runtime
 
@@ -93,6 +94,7 @@ async def _bring_into_rotation(
     entered = False
     try:
         async with step(record, name, Step.VERIFY) as log:
+            await at_rest(context, log)
             await prove(context, rotation, log)
         async with step(record, name, Step.READY) as log:
             await rotation.enter(log)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from rollout.deadline import look
-from rollout.domain import Completed
+from rollout.domain import Completed, Note
+from rollout.engine.claim import Claim
 from rollout.engine.log import StepLog
 from rollout.engine.permission import Permission
 from rollout.errors import RequestFailed, StepFailure
@@ -37,6 +38,7 @@ class NodeContext:
     """The machine on which rollout runs."""
     public: HttpClient
     """Sends requests from here to anything but the node: the public address, Prometheus."""
+    claim: Claim
     permission: Permission = field(default_factory=Permission)
     """Asked for before anything on the node is changed."""
 
@@ -52,15 +54,13 @@ class NodeContext:
     async def run(self, line: str, *, timeout: float, log: StepLog, shown: str = "") -> None:
         """Run a shell line on the node that must succeed; `timeout` is in seconds.
 
-        An agent's program is recorded as `shown`, and its last line says why it failed. Raises StepFailure
-        with the last lines that were printed, HostError.
+        The node keeps a note of it. An agent's program is recorded as `shown`, and its last line says why it
+        failed. Raises StepFailure with the last lines that were printed, HostError.
         """
         await self.permission.ask()
         log.sent(self.name, shown or line)
         await log.written()
-        completed = await self.host.run(
-            line, environment=self.environment, timeout=timeout, output=log.output
-        )
+        completed = await self.run_noted(line, log.step.value, timeout=timeout, output=log.output)
         _require_success(completed, line, shown)
 
     async def send(
@@ -71,9 +71,22 @@ class NodeContext:
         log.sent(self.name, shown)
         await log.written()
         completed = await self.host.send(
-            line, content, environment=self.environment, timeout=timeout, output=log.output
+            line,
+            content,
+            environment=self.environment,
+            timeout=timeout,
+            output=log.output,
+            note=self._note(log.step.value),
         )
         _require_success(completed, line, shown)
+
+    async def run_noted(
+        self, line: str, step: str, *, timeout: float, output: Callable[[str], None]
+    ) -> Completed:
+        """Run a shell line that may change the node; its note calls it `step`. Raises HostError."""
+        return await self.host.run(
+            line, environment=self.environment, timeout=timeout, output=output, note=self._note(step)
+        )
 
     async def request(self, method: str, url: str, *, timeout: float, log: StepLog) -> None:
         """Send the node a request. Raises StepFailure for no answer, or a status of 400 or above."""
@@ -101,6 +114,9 @@ class NodeContext:
             )
 
         return await look(ask)
+
+    def _note(self, step: str) -> Note:
+        return self.claim.note(step, self.environment.get("ROLLOUT_DEPLOYMENT", ""))
 
 
 def environment(

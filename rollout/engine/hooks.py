@@ -91,13 +91,18 @@ class Hooks:
     async def _run_line(
         self, name: str, hook: Hook | NodeHook, context: NodeContext | None, output: Callable[[str], None]
     ) -> None:
-        host, line = self._site.here, self._in_folder(hook.command)
-        if hook.on == "node" and context is not None:
-            host, line = context.host, hook.command
         environment = self._environment if context is None else context.environment
         try:
             await self._site.permission.ask()
-            completed = await host.run(line, environment=environment, timeout=hook.timeout, output=output)
+            if hook.on == "node" and context is not None:
+                completed = await context.run_noted(
+                    hook.command, f"hook {name}", timeout=hook.timeout, output=output
+                )
+            else:
+                line = self._in_folder(hook.command)
+                completed = await self._site.here.run(
+                    line, environment=environment, timeout=hook.timeout, output=output
+                )
         except RolloutError as error:
             raise StepFailure(f"{name} failed: {error}", hint=error.hint) from error
         if completed.status != 0:

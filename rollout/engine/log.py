@@ -49,7 +49,7 @@ class StepLog:
     def __init__(self, record: Recorder, node: str, step: Step) -> None:
         self._record = record
         self._node = node
-        self._step = step
+        self.step = step
         self._waiting_for: dict[str, tuple[str, int | None]] = {}
         self._sessions: dict[str, tuple[int, str]] = {}
         self.detail = ""
@@ -60,7 +60,7 @@ class StepLog:
 
     def sent(self, target: str, line: str) -> None:
         """Record a line before it is sent: from here on its outcome is unknown until it is observed."""
-        self._record(CommandSent(self._node, self._step, target, line))
+        self._record(CommandSent(self._node, self.step, target, line))
 
     async def written(self) -> None:
         """Wait until all that was recorded is on disk."""
@@ -68,13 +68,13 @@ class StepLog:
 
     def output(self, text: str) -> None:
         """Record a line that a command printed."""
-        self._record(OutputSeen(self._node, self._step, text))
+        self._record(OutputSeen(self._node, self.step, text))
 
     def progress(self, detail: str, sessions: int | None = None, *, of: str = "") -> None:
         """Record what the step waits for, if that changed. `of` keeps apart things waited for at once."""
         if self._waiting_for.get(of) != (detail, sessions):
             self._waiting_for[of] = (detail, sessions)
-            self._record(Progressed(self._node, self._step, detail, sessions))
+            self._record(Progressed(self._node, self.step, detail, sessions))
 
     def opinion(self, source: str, reply: str, reason: str, *, shadow: bool) -> None:
         """Record a reply of something that is asked about the node."""

@@ -13,6 +13,7 @@ from rollout.deadline import look
 from rollout.decisions.capacity import with_trackers
 from rollout.decisions.placement import Placement, place
 from rollout.domain import Reading, Server, ServerBefore, ServerState
+from rollout.engine.claim import Claim
 from rollout.engine.context import NodeContext, environment
 from rollout.engine.loaded_configuration import LoadedConfiguration
 from rollout.engine.permission import Permission
@@ -51,6 +52,12 @@ class Site:
     """The machine on which rollout runs."""
     public: HttpClient
     """Sends requests from here to the service's public address."""
+    identity: str
+    """Tells this service from every other one, also from one with the same name."""
+    sender: str
+    """Who runs rollout and where, such as `alice on laptop`."""
+    claims: Mapping[str, Claim] = field(init=False)
+    """By the node's name."""
     configurations: Mapping[str, LoadedConfiguration] = field(init=False)
     """By the load balancer's name, as those that follow."""
     state_files: Mapping[str, StateFile] = field(init=False)
@@ -69,6 +76,10 @@ class Site:
         pinned = {
             name: PinnedClients(configuration, policy) for name, configuration in configurations.items()
         }
+        claims = {
+            name: Claim(host, f"{self.identity}/{name}", self.sender) for name, host in self.hosts.items()
+        }
+        object.__setattr__(self, "claims", claims)
         object.__setattr__(self, "configurations", configurations)
         object.__setattr__(self, "state_files", files)
         object.__setattr__(self, "pinned_clients", pinned)
@@ -99,6 +110,7 @@ class Site:
             here=self.here,
             public=self.public,
             environment=environment(self.inventory, node, release, deployment, previous),
+            claim=self.claims[node],
             permission=self.permission,
         )
 

@@ -53,7 +53,8 @@ def start(sshd: str, home: Path, machine: Machine, port: int, mark: str, environ
     )
     # sshd overwrites its environment with its title; logins get one of their own: so the mark is an option.
     # With that SHLVL, bash reads no ~/.bashrc: what this user has in it is not the lab's business.
-    variables = f"SetEnv={MARK}={mark} SHLVL=2"
+    # What rollout notes on the machine goes with the lab.
+    variables = f'SetEnv={MARK}={mark} SHLVL=2 "XDG_STATE_HOME={machine.folder}/state"'
     log = machine.folder / "sshd.log"
     subprocess.run([sshd, "-f", config, "-E", log, "-o", variables], env=environment, check=True)
 

@@ -42,6 +42,15 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """A shell line that touches nothing, and `under_way`, which reads in its output what another program
+    still does with the application, in words; empty if it does nothing."""
+
+    observe: str
+    under_way: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """An HTTP request that restarts the application. It is sent by the machine that rollout runs on."""
 
@@ -61,6 +70,8 @@ class RestartPlan:
     """The line to show people in place of a command that is a whole program. The last line that such
     a program prints before it fails says why."""
     proof: Proof | None = None
+    job: Job | None = None
+    """What goes on in another program when the command itself has long ended."""
     precheck: str | None = None
     """A shell line that touches nothing, and fails where the restart could not be carried out."""
 

@@ -10,8 +10,8 @@ from functools import partial
 from rollout.errors import UsageError
 from rollout.inventory.restart import Systemd
 from rollout.inventory.template import Fill
-from rollout.restart.driver import Proof, RestartPlan
-from rollout.restart.systemd_state import PROPERTIES, compare_reload, compare_restart
+from rollout.restart.driver import Job, Proof, RestartPlan
+from rollout.restart.systemd_state import PROPERTIES, compare_reload, compare_restart, under_way
 
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,254}")
 _AS_ROOT = '$([ "$(id -u)" = 0 ] || echo sudo -n)'
@@ -46,14 +46,16 @@ def plan_restart(settings: Systemd | str, timeout: float, _: Fill) -> RestartPla
         )
     name = shlex.quote(unit)
     checks = f"{_LOADED}{_RELOADS if action == 'reload' else ''}{_ALLOWED}"
+    observe = f"systemctl show {name} {' '.join(f'-p {item}' for item in PROPERTIES)}"
     journal = f"journalctl -u {name} -n 20 --no-pager -o cat"
     return RestartPlan(
         command=f"{_AS_ROOT} systemctl {action} {name}",
         timeout=timeout,
         precheck=checks.format(name=name, action=action),
         proof=Proof(
-            observe=f"systemctl show {name} {' '.join(f'-p {item}' for item in PROPERTIES)}",
+            observe=observe,
             compare=partial(compare_reload if action == "reload" else compare_restart, unit),
             explain=f"systemctl status {name} --no-pager -n 0; {_AS_ROOT} {journal} 2>/dev/null || {journal}",
         ),
+        job=Job(observe, partial(under_way, unit)),
     )

@@ -72,6 +72,15 @@ def compare_reload(unit: str, before: str, after: str) -> ProofResult:
     return ProofResult(ProofStatus.DONE, f"{unit} is reloaded, and {_state(now)}{_stale(now)}")
 
 
+def under_way(unit: str, shown: str) -> str:
+    """What systemd still does with the unit, in words; empty if nothing. It starts a unit that crashes again
+    and again: that is no work which ends."""
+    now = _properties(shown)
+    if "ActiveState" not in now or _starts_again(now) or not _changes(now):
+        return ""
+    return f"{unit} is {_state(now)}, and systemd is still working on it"
+
+
 def _properties(shown: str) -> Mapping[str, str]:
     """The `Name=value` lines of `systemctl show`, by name."""
     pairs = (line.strip().partition("=") for line in shown.splitlines())

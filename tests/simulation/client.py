@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
-from rollout.domain import Answer, Completed
+from rollout.domain import Answer, Completed, Note
 from rollout.errors import (
     AnswerLost,
     CommandTimedOut,
     HostUnreachable,
     NobodyListens,
     RequestFailed,
+    Superseded,
 )
 from tests.simulation.faults import KILLS, Faults, Port
-from tests.simulation.machine import Machine
+from tests.simulation.machine import Machine, NotBegun
 from tests.simulation.node import SimNode
 
 LATEST = 1.0
@@ -107,6 +110,7 @@ class SimHost:
         environment: Mapping[str, str],
         timeout: float,
         output: Callable[[str], None] | None = None,
+        note: Note | None = None,
     ) -> Completed:
         client, loop = self._client, asyncio.get_running_loop()
         if line in self._machine.changes:
@@ -120,15 +124,19 @@ class SimHost:
             raise AnswerLost(self.name, "the connection broke")
         if fault == "connection cut, done later":
             late = client.rng.uniform(0.1, LATEST) if line in self._machine.slow else 0.0
-            loop.call_later(late, self._start, line, environment, asked)
+            loop.call_later(late, self._start_unheard, line, environment, note, timeout, asked)
             raise AnswerLost(self.name, "the connection broke")
         if fault == "command fails" and line not in self._machine.questions:
             return Completed(1, ("no", "such", "thing"))
+        # What runs on a node goes on there, whatever becomes of who asked for it.
+        try:
+            running = self._machine.start(line, environment, note, timeout, asked, hangs=fault == "stuck")
+        except NotBegun as error:
+            raise Superseded(self.name, error.by) from None
         if fault == "stuck":
             await asyncio.sleep(timeout)
+            running.cancel()
             raise CommandTimedOut(self.name, f"did not end within {timeout:g} s")
-        # What runs on a node goes on there, whatever becomes of who asked for it.
-        running = self._start(line, environment, asked)
         if fault == "killed after":
             await asyncio.sleep(client.rng.uniform(0.0, 0.2))
         await client.crossed(fault)
@@ -145,8 +153,10 @@ class SimHost:
                 output(text)
         return Completed(1, ("failed",)) if fault == "command fails, but done" else completed
 
-    def _start(self, line: str, environment: Mapping[str, str], asked: float) -> asyncio.Task[Completed]:
-        return asyncio.get_running_loop().create_task(self._machine.run(line, environment, asked))
+    def _start_unheard(self, *command: Any) -> None:
+        """Begin a command whose connection broke on its way: if it may not begin, nobody is told."""
+        with contextlib.suppress(NotBegun):
+            self._machine.start(*command)
 
 
 class SimProbe:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rollout.adapters.haproxy.replies import SEVERITY
-from rollout.domain import Step
+from rollout.domain import Note, Step
 from rollout.events import DeploymentResumed, DeploymentStarted, Record, StepStarted
 from tests.simulation import gaps
 from tests.simulation.haproxy import SimHAProxy
@@ -177,6 +177,11 @@ class Invariants:
         if turn.step is None and (not turn.begun or turn.ended):
             self.violate(f"run on {node.name} with no step of it begun: {line}")
         self._count_out()
+
+    def began(self, node: SimNode, beside: Sequence[Note]) -> None:
+        """A command that may take a while has begun on it, beside those that still run."""
+        if beside:
+            self.violate(f"a command begins on {node.name} while the {beside[0].step} of an earlier one runs")
 
     def node_changed(self, node: SimNode, why: str, asked: float) -> None:
         self.note(f"{node.name} {why}")

@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
-from rollout.domain import Completed
+from rollout.domain import Completed, Note
 from rollout.engine.checks.machines import ADDRESSES
-from rollout.engine.checks.on_node import ANY_LINE
 from rollout.inventory.model import Inventory
-from rollout.remote import drain_file
+from rollout.remote import drain_file, notes
 from rollout.restart import plan_restart
 from tests.simulation.node import PORT, SimNode
 
 PREPARE, RELEASE, RESTART = "prepare", "release", "restart"
 """Lines that an inventory of a simulation has."""
+
+
+_LONG = 0.1
+"""The share of commands that take seconds."""
+_FOR_EVER = 1e9
+"""Seconds that a command takes which does not end by itself."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A command that runs on a node; `began` is when."""
+
+    note: Note
+    began: float
+    timeout: float
+    task: asyncio.Task[Completed]
+
+
+class NotBegun(Exception):
+    """A command did not begin, because the node was claimed since by `by`."""
+
+    def __init__(self, by: str) -> None:
+        super().__init__(by)
+        self.by = by
 
 
 class Machine:
@@ -24,6 +50,10 @@ class Machine:
     def __init__(self, node: SimNode, inventory: Inventory, rng: random.Random) -> None:
         self._node = node
         self._rng = rng
+        self._claim = self._claimed_by = ""
+        self._running: dict[str, Running] = {}
+        """The commands that are noted, by the path of the note."""
+        self._count = itertools.count(1)
         self._asked = bool(inventory.load_balancers)
         self.changes: dict[str, Callable[[float, Mapping[str, str]], Awaitable[Completed]]] = {
             PREPARE: self._prepare,
@@ -48,26 +78,70 @@ class Machine:
         if health_page is not None and health_page.file is not None:
             self._page_lines(health_page.file)
 
-    async def run(self, line: str, environment: Mapping[str, str], asked: float) -> Completed:
-        if line in self.changes:
-            return await self.changes[line](asked, environment)
+    def start(
+        self,
+        line: str,
+        environment: Mapping[str, str],
+        note: Note | None,
+        timeout: float,
+        asked: float,
+        *,
+        hangs: bool = False,
+    ) -> asyncio.Task[Completed]:
+        """Begin a line, which goes on whatever becomes of who asked for it. Raises NotBegun."""
+        loop = asyncio.get_running_loop()
+        if note is None:
+            return loop.create_task(self._look(line, environment))
+        if note.claim != self._claim:
+            raise NotBegun(self._claimed_by)
+        if line in self.slow:
+            self._node.watch.began(self._node, [running.note for running in self._running.values()])
+        working = asyncio.sleep(_FOR_EVER, Completed(0)) if hangs else self.changes[line](asked, environment)
+        task = loop.create_task(_whole(working))
+        path = f"/notes/{next(self._count)}"
+        self._running[path] = Running(note, loop.time(), timeout, task)
+        task.add_done_callback(lambda _: self._running.pop(path))
+        return task
+
+    async def _look(self, line: str, environment: Mapping[str, str]) -> Completed:
+        if line == notes.LOOK:
+            return self._orphans(environment)
+        if line == notes.END:
+            self._running[environment["ROLLOUT_ENDED"]].task.cancel()
+            return Completed(0)
         if line in self._looks:
             return self._looks[line]()
-        if line.startswith("d=") or line in ("command -v ss", ANY_LINE):
+        if line.startswith("d=") or line == "command -v ss":
             return Completed(0)
         raise AssertionError(f"a line that no simulated node knows: {line}")
 
+    def _orphans(self, environment: Mapping[str, str]) -> Completed:
+        """What the real line prints, which claims the node as well."""
+        if environment["ROLLOUT_CLAIM"]:
+            self._claim, self._claimed_by = environment["ROLLOUT_CLAIM"], environment["ROLLOUT_SENDER"]
+        now = asyncio.get_running_loop().time()
+        lines = []
+        for path, running in self._running.items():
+            note, age, timeout = running.note, int(now - running.began), math.ceil(running.timeout)
+            words = (path, age, timeout, "1 sh,", "", note.sender, note.step, note.deployment)
+            lines.append("\t".join(map(str, ("runs", *words))))
+        return Completed(0, tuple(lines))
+
+    async def _works(self, usual: float) -> None:
+        """Take as long as a part of a command takes: at most so many seconds, but now and then far more."""
+        await asyncio.sleep(self._rng.uniform(0.0, 3.0 if self._rng.random() < _LONG else usual))
+
     async def _prepare(self, asked: float, environment: Mapping[str, str]) -> Completed:
-        await asyncio.sleep(self._rng.uniform(0.01, 0.2))
+        await self._works(0.2)
         return Completed(0, ("prepared",))
 
     async def _release(self, asked: float, environment: Mapping[str, str]) -> Completed:
-        await asyncio.sleep(self._rng.uniform(0.01, 0.2))
+        await self._works(0.2)
         self._node.installed = environment["ROLLOUT_RELEASE"]
         return Completed(0, ("installed",))
 
     async def _restart(self, asked: float, environment: Mapping[str, str]) -> Completed:
-        await asyncio.sleep(self._rng.uniform(0.0, 0.05))
+        await self._works(0.05)
         self._node.restart(asked)
         await asyncio.sleep(self._rng.uniform(0.0, 0.3))
         return Completed(0)
@@ -109,3 +183,7 @@ class Machine:
         self.changes[drain_file.remove(file)] = remove
         self.questions.add(drain_file.exists(file))
         self._looks[drain_file.exists(file)] = lambda: Completed(0 if file in self._node.files else 1)
+
+
+async def _whole(working: Awaitable[Completed]) -> Completed:
+    return await working

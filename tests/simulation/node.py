@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from rollout.domain import Answer
+from rollout.domain import Answer, Note
 
 if TYPE_CHECKING:
     from tests.simulation.checking import Checking
@@ -40,6 +41,7 @@ class Watch(Protocol):
 
     def node_changed(self, node: SimNode, why: str, asked: float) -> None: ...
     def lost(self, server: SimServer, why: str) -> None: ...
+    def began(self, node: SimNode, beside: Sequence[Note]) -> None: ...
 
 
 class Request:

@@ -54,7 +54,15 @@ async def deploy(seed: int, **release: float) -> str:
             nothing: Any = cast(Host, None)
             strategy = {"bake": "30s"}
             context = NodeContext(
-                name, inventory(strategy=strategy), "2", nothing, cast(HttpClient, None), {}, nothing, nothing
+                name,
+                inventory(strategy=strategy),
+                "2",
+                nothing,
+                cast(HttpClient, None),
+                {},
+                nothing,
+                nothing,
+                nothing,
             )
             try:
                 await bake.Bake(context, jury, pauses, StepLog(events.append, name, Step.BAKE)).run()

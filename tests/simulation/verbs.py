@@ -65,6 +65,7 @@ def inside(world: World) -> Iterator[None]:
         "hold_lock": lambda *_: contextlib.nullcontext(),
         "event_view": lambda *_: contextlib.nullcontext(lambda record: None),
         "event_printer": lambda *_: note,
+        "teller": lambda *_: world.watch.note,
     }
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))

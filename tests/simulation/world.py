@@ -130,6 +130,8 @@ class World:
             sources=LocalSources(),
             here=LocalHost("this machine"),
             public=probe,
+            identity="shop",
+            sender=f"process {len(self._clients)}",
         )
 
     def _happen(self, what: str, port: Port, target: str) -> None:

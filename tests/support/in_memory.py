@@ -13,6 +13,7 @@ from rollout.domain import (
     Answer,
     Completed,
     Logged,
+    Note,
     OperationalState,
     Reading,
     Server,
@@ -114,6 +115,7 @@ class MemoryHost:
         environment: Mapping[str, str],
         timeout: float,
         output: Callable[[str], None] | None = None,
+        note: Note | None = None,
     ) -> Completed:
         return Completed(0)
 
@@ -139,4 +141,6 @@ def site_in_memory(inventory: Inventory, backends: int) -> Site:
         sources=LocalSources(),
         here=MemoryHost("here"),
         public=MemoryHttp(),
+        identity="shop",
+        sender="alice on laptop",
     )

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 from rollout.adapters.haproxy import HAProxy
 from rollout.adapters.local import LocalHost
 from rollout.domain import CheckResult, Server, ServerState, Step
+from rollout.engine.claim import Claim
 from rollout.engine.context import NodeContext
 from rollout.engine.loaded_configuration import LoadedConfiguration
 from rollout.engine.log import StepLog
@@ -100,6 +101,7 @@ class Shop:
             {},
             LocalHost("here"),
             cast(HttpClient, None),
+            Claim(LocalHost(node), f"shop/{node}", "alice on laptop"),
         )
         machines = {} if apart else {lb.name: LocalHost(lb.name) for lb in self.balancers}
         unread = LoadedConfiguration(None)

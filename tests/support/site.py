@@ -9,12 +9,12 @@ from typing import Any
 from rollout.adapters.http import HttpxClient
 from rollout.adapters.local import LocalHost
 from rollout.adapters.sources import LocalSources
-from rollout.domain import Completed
-from rollout.engine.checks.on_node import ANY_LINE
+from rollout.domain import Completed, Note
 from rollout.engine.rotation.by_page import PageRotation
 from rollout.engine.site import Site
 from rollout.inventory.model import Inventory
 from rollout.ports import Host
+from rollout.remote import notes
 from tests.support.shop import Shop
 from tests.support.web import WebApp
 
@@ -46,11 +46,12 @@ class AppHost:
         environment: Mapping[str, str],
         timeout: float,
         output: Callable[[str], None] | None = None,
+        note: Note | None = None,
     ) -> Completed:
         if line.startswith("ss "):
             local = LocalHost(self.name)
             return await local.run(line, environment=environment, timeout=timeout, output=output)
-        if line == ANY_LINE:
+        if line == notes.LOOK:
             return Completed(0)
         self.lines.append(line)
         return await self.actions[line]() if line in self.actions else Completed(0)
@@ -90,6 +91,8 @@ async def site(
             sources=LocalSources(),
             here=LocalHost("this machine"),
             public=probe,
+            identity="shop",
+            sender="alice on laptop",
         )
     finally:
         await probe.aclose()

@@ -42,6 +42,8 @@ class Sshd:
         self.host_key = folder / "host_key"
         self.authorized_keys = folder / "authorized_keys"
         self.known_hosts = folder / "known_hosts"
+        self.state = folder / "state"
+        """Where a login keeps its state."""
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +92,8 @@ class Sshd:
             "PasswordAuthentication no",
             "KbdInteractiveAuthentication no",
             "PermitRootLogin prohibit-password",
-            "SetEnv SHLVL=2",  # bash reads no ~/.bashrc then, so this machine's does not matter
+            # bash reads no ~/.bashrc with that SHLVL, so this machine's does not matter.
+            f"SetEnv SHLVL=2 XDG_STATE_HOME={self.state}",
         ]
         configuration.write_text("\n".join([*lines, ""]))
         with (self.folder / "log").open("ab") as log:
@@ -123,6 +126,13 @@ class Sshd:
         for pid in descendants(self.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def abandon(self) -> None:
+        """End every connection, and nothing that runs in them."""
+        for pid in descendants(self.pid):
+            with suppress(OSError):
+                if Path(f"/proc/{pid}/comm").read_text().startswith("sshd"):
+                    os.kill(pid, signal.SIGKILL)
 
     def __enter__(self) -> Sshd:
         return self.start()

@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 
 from rollout.domain import Reading
+from rollout.engine.claim import Claim
 from rollout.engine.context import NodeContext
 from rollout.engine.rotation.old_processes import OldProcesses
 from rollout.ports import Host, HttpClient
@@ -28,6 +29,7 @@ def old_processes() -> OldProcesses:
         {},
         cast(Host, None),
         cast(HttpClient, None),
+        cast(Claim, None),
     )
     return OldProcesses(context, {})
 

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from typing import List, NamedTuple, Optional
 
+from rollout.agents.common import note
 from rollout.agents.common.talk import Failed
 
 
@@ -31,7 +32,8 @@ def ways(program: str) -> List[List[str]]:
 
 def run(words: List[str], timeout: Optional[float] = None) -> Ended:
     """Run a program to its end. Raises Failed if there is no such program, or if it is still running after
-    `timeout` seconds. Neither the time-out nor the agent's own end stops it: it finishes what it has begun.
+    `timeout` seconds. Neither the time-out nor the agent's own end stops it: it finishes what it has begun,
+    and its note stays on the node.
     """
     with tempfile.TemporaryFile() as output:
         try:
@@ -40,9 +42,11 @@ def run(words: List[str], timeout: Optional[float] = None) -> Ended:
             )
         except FileNotFoundError:
             raise Failed(f"{words[0]}: not found on this machine") from None
+        its_note = note.keep(process.pid)
         try:
             status = process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise Failed(f"`{' '.join(words)}` did not end in time, and is still running") from None
+        note.remove(its_note)
         output.seek(0)
         return Ended(status, output.read().decode(errors="replace").strip())

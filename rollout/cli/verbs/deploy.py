@@ -58,6 +58,7 @@ async def _deploy(arguments: argparse.Namespace) -> int:
     async with open_session(arguments, purpose, connect=True) as session:
         inventory, nodes = session.inventory, session.selected
         included = arguments.include_out_of_rotation
+        await session.claim(nodes)
         (plan, seen), pages = await run_both(
             session.plan(nodes, arguments.release, include_out_of_rotation=included),
             look_at_pages(

@@ -10,6 +10,7 @@ from rollout.cli.journal import journal_of_user, mark_returned, node_memories
 from rollout.cli.node_verbs import add_node_arguments, for_each_node
 from rollout.decisions.memory import nodes_out
 from rollout.engine.by_hand import make_ready
+from rollout.engine.claim import Claim, Say
 from rollout.engine.log import Recorder
 from rollout.engine.site import Site, Survey
 
@@ -33,4 +34,7 @@ async def _ready(arguments: argparse.Namespace) -> int:
             await make_ready(site, name, noted, seen, record)
             await mark_returned(journal, service, name)
 
-        return await for_each_node(arguments, "ready", ready)
+        async def at_rest(claim: Claim, say: Say) -> None:
+            await claim.settle(say, returning=True)
+
+        return await for_each_node(arguments, "ready", at_rest, ready)

@@ -36,6 +36,7 @@ async def _restore(arguments: argparse.Namespace) -> int:
         failures = {}
         for name, node in nodes.items():
             try:
+                await session.site.claims[name].settle(session.say, returning=True)
                 await restore_node(session.site, node, await survey(session.site), record)
             except RolloutError as error:
                 failures[name] = str(error)

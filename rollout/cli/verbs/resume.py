@@ -38,6 +38,7 @@ async def _resume(arguments: argparse.Namespace) -> int:
             sys.stdout.write(f"deployment {last.deployment} is done{where}: there is nothing to resume\n")
             return 0
         is_rollback = last.rollback_of is not None
+        await session.claim(nodes)
         plan, seen = await session.plan(
             nodes,
             last.release,

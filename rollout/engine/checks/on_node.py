@@ -19,8 +19,6 @@ from rollout.restart import plan_restart
 
 _LOOK = 30.0
 """Seconds for one look at a node."""
-ANY_LINE = "true"
-"""A line that is run to see that lines can be run: a login may run something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +40,33 @@ async def node_findings(
     """
     context = site.context(name, release)
     try:
-        await context.look(ANY_LINE, timeout=_LOOK)
-        findings = [Finding(Level.OK, name, "commands can be run")]
+        findings = await _command_findings(context)
         for requirement in _requirements(site, site.context(name, None)):
             findings += [await _requirement_finding(context, requirement)]
         findings += await _release_findings(context, site.sources, back=back)
     except RolloutError as error:
         return [Finding(Level.PROBLEM, name, str(error).removeprefix(f"{name}: "), error.hint)]
+    return findings
+
+
+async def _command_findings(context: NodeContext) -> list[Finding]:
+    """Whether commands can be run, and what is left of earlier ones. Raises HostError.
+
+    A login may run something else than what it is sent: so something is run. A deployment has done that by
+    its claim.
+    """
+    claim = context.claim
+    if claim.error is not None:
+        raise claim.error
+    left = [] if claim.made else await claim.look()
+    findings = [Finding(Level.OK, context.name, "commands can be run")]
+    for orphan in left:
+        text = f"the {orphan} still runs: a deployment waits until it has ended"
+        findings.append(Finding(Level.WARNING, context.name, text))
+    if claim.unkept:
+        text = f"no note of running commands can be kept: {claim.unkept}"
+        hint = "if rollout is killed, look yourself whether its last command on this node has ended"
+        findings.append(Finding(Level.WARNING, context.name, text, hint))
     return findings
 
 

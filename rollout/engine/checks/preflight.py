@@ -145,11 +145,16 @@ async def preflight(
             _page_findings(site, plan, seen, pages, allowed=allow_unhealthy),
         ),
     )
-    problems = refusals([*chain(*on_nodes), *machines, *sockets, *server_findings(site, plan.nodes, seen)])
+    of_nodes = list(chain(*on_nodes))
+    problems = refusals([*of_nodes, *machines, *sockets, *server_findings(site, plan.nodes, seen)])
     if not allow_outage:
         standing = {server: before.standing for server, before in plan.before.items()}
         problems += refusals(outage_findings(site, plan.nodes, plan.window, seen, standing))
-    return [*problems, *refusals(of_clients), *warnings(of_clients), *refusals(on_pages), *warnings(on_pages)]
+    return [
+        *problems,
+        *refusals([*of_clients, *on_pages]),
+        *warnings([*of_nodes, *of_clients, *on_pages]),
+    ]
 
 
 async def _page_findings(

@@ -194,6 +194,8 @@ class NodeRoll:
         before = dataclasses.replace(self._context, release=previous)
         try:
             async with asyncio.timeout(_PROOF_TIMEOUT):
+                # A connection that broke may have left the command of the release running.
+                await self._context.claim.settle(log.progress, returning=True)
                 await prove(before, self._rotation, log)
         except (RolloutError, TimeoutError):
             return False

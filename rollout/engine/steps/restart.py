@@ -8,6 +8,7 @@ from rollout.deadline import Deadline
 from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
 from rollout.errors import AnswerLost, CommandTimedOut, StepFailure
+from rollout.restart import plan_restart
 from rollout.restart.driver import ProofStatus, RestartPlan
 
 _LOOK = 30.0
@@ -51,6 +52,23 @@ async def restart(context: NodeContext, plan: RestartPlan, log: StepLog) -> None
             late = "" if result.status is ProofStatus.FAILED else f" within {plan.timeout:g} s"
             tail = await explanation(context, plan)
             raise StepFailure(f"not restarted{late}: {result.detail}", tail=tail)
+        await asyncio.sleep(_LOOK_AGAIN)
+
+
+async def at_rest(context: NodeContext, log: StepLog) -> None:
+    """Wait until no other program works on the application any more, for a restart whose end nobody saw.
+
+    Raises StepFailure if it still does after the time-out of a restart, HostError.
+    """
+    plan = plan_restart(context.inventory.restart, context.fill)
+    if plan.job is None:
+        return
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + plan.timeout
+    while under_way := plan.job.under_way(await _output(context, plan.job.observe)):
+        log.progress(under_way)
+        if clock() >= deadline:
+            raise StepFailure(under_way)
         await asyncio.sleep(_LOOK_AGAIN)
 
 

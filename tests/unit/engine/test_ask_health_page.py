@@ -12,6 +12,7 @@ import pytest
 from rollout.adapters.http import HttpxClient
 from rollout.adapters.local import LocalHost
 from rollout.domain import Step
+from rollout.engine.claim import Claim
 from rollout.engine.context import NodeContext
 from rollout.engine.health_page import prove_healthy
 from rollout.engine.log import StepLog
@@ -87,6 +88,7 @@ def run(
             environment={},
             here=LocalHost("here"),
             public=client,
+            claim=Claim(LocalHost("web1"), "shop/web1", "alice on laptop"),
         )
         try:
             async with asyncio.timeout(15), node:

@@ -37,7 +37,7 @@ def site(*shown: str | None, **more: Any) -> Site:
     """Nodes whose machines say what is given, and that HAProxy has at other addresses than their `host:`."""
     hosts = {f"web{number}": Host(words) for number, words in enumerate(shown, start=1)}
     given = SimpleNamespace(inventory=inventory(**more), load_balancers={}, balancer_hosts={})
-    made = Site(given.inventory, hosts, {}, {}, dict.fromkeys(hosts), None, None, None)  # type: ignore[arg-type]
+    made = Site(given.inventory, hosts, {}, {}, dict.fromkeys(hosts), None, None, None, "", "")  # type: ignore[arg-type]
     return cast(Site, made)
 
 
