@@ -220,38 +220,6 @@ class Place(Protocol):
         ...
 
 
-class Lock(Protocol):
-    """The lock of a service: one deployer at a time touches it. Every method that awaits raises HostError."""
-
-    @property
-    def where(self) -> str:
-        """The place of the lock, such as `/tmp/rollout-shop-1a2b3c4d.lock on lb1`."""
-        ...
-
-    async def take(self, holder: LockHolder) -> bool:
-        """Take the lock; False if somebody holds it."""
-        ...
-
-    async def held(self) -> LockState | None:
-        """The holder of the lock; `None` if nobody holds it."""
-        ...
-
-    async def beat(self, holder: LockHolder) -> LockRequests:
-        """Give a sign of life, and return the requests to `holder`. Raises LockLost.
-
-        A request to halt is given again each time, one to promote once.
-        """
-        ...
-
-    async def ask(self, request: Literal["halt", "promote"], who: str) -> bool:
-        """Ask the holder to halt, or to continue after a pause; False if nobody holds the lock."""
-        ...
-
-    async def drop(self, holder: LockHolder) -> None:
-        """Release the lock that `holder` took. Does nothing if somebody else holds it by now."""
-        ...
-
-
 Document = Mapping[str, Any]
 """A value that JSON can hold, and that whoever keeps it need not understand."""
 

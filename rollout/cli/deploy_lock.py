@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
-import secrets
 import socket
 import sys
-import time
-from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
 from rollout.cli import event_loop
 from rollout.cli.arguments import load_inventory
-from rollout.cli.process import is_gone, user
-from rollout.cli.wiring import OpenSite, open_site
-from rollout.domain import LockHolder
+from rollout.cli.process import user
+from rollout.cli.wiring import open_site
 from rollout.engine.deployment import Deployment
-from rollout.engine.locking import locked
 from rollout.errors import Refused
 from rollout.inventory.quantities import parse_duration
 
@@ -65,36 +59,6 @@ def add_wait(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def hold_lock(
-    site: OpenSite, purpose: str, wait: float, control: RemoteControl
-) -> AbstractAsyncContextManager[None]:
-    """A context that holds the service's lock. `purpose` is shown to others, `wait` is in seconds.
-
-    Raises HostError, and Refused if somebody else has the lock for longer than that.
-    """
-    holder = LockHolder(
-        token=secrets.token_hex(16),
-        user=user(),
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        since=time.time(),
-        purpose=purpose,
-    )
-    return locked(
-        site.lock,
-        holder,
-        wait=wait,
-        is_dead=_is_gone,
-        halt=control,
-        promote=control.promote,
-        permission=site.permission,
-    )
-
-
-def _is_gone(holder: LockHolder) -> bool:
-    return is_gone(holder.host, holder.pid)
-
-
 def _duration(text: str) -> float:
     try:
         return parse_duration(text)
@@ -115,5 +79,6 @@ def ask_deployment(arguments: argparse.Namespace, wish: Literal["halt", "promote
 async def _ask(arguments: argparse.Namespace, wish: Literal["halt", "promote"]) -> None:
     inventory = load_inventory(arguments)
     async with open_site(inventory) as site:
-        if not await site.lock.ask(wish, f"{user()} on {socket.gethostname()}"):
+        place = (await site.meeting()).place
+        if not await place.ask(wish, f"{user()} on {socket.gethostname()}"):
             raise Refused(f"no deployment of {inventory.service} is running", hint="rollout status")

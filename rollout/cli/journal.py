@@ -5,47 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
-from rollout.adapters.journal import SqliteJournal, journal_path
+from rollout.adapters.journal import SqliteJournal
 from rollout.cli.facts import Facts
-from rollout.cli.process import is_gone
-from rollout.cli.redaction import Redaction
+from rollout.cli.process import has_ended
 from rollout.decisions.fold import fold
 from rollout.decisions.history import to_forget
 from rollout.decisions.memory import NodeMemory, memory_document, read_memory, remember
 from rollout.decisions.progress import Progress
 from rollout.decisions.summary import Summary, read_summary, summary_document
-from rollout.errors import JournalError
+from rollout.domain import LockState
+from rollout.engine.hold import is_abandoned
+from rollout.errors import JournalError, PlaceError
 from rollout.events import NodeReturned
 from rollout.ports import Journal
 
 
 @asynccontextmanager
-async def journal_of_user(service: str, redaction: Redaction) -> AsyncIterator[SqliteJournal]:
-    """The user's journal, closed at the end. Raises JournalError."""
-    journal = await SqliteJournal.open(journal_path(), masked=redaction.name)
-    async with _closing(journal):
-        await _catch_up(journal, service)
-        yield journal
-
-
-@asynccontextmanager
-async def journal_to_read(service: str, redaction: Redaction) -> AsyncIterator[SqliteJournal]:
-    """The user's journal, also where it may not be written. Raises JournalError."""
-    try:
-        journal = await SqliteJournal.open(journal_path(), masked=redaction.name)
-    except JournalError as error:
-        try:
-            journal = await SqliteJournal.open(journal_path(), masked=redaction.name, read_only=True)
-        except JournalError:
-            raise error from None
-    async with _closing(journal):
-        with suppress(JournalError):  # where it cannot be written, whatever it knows is read
-            await _catch_up(journal, service)
-        yield journal
-
-
-@asynccontextmanager
-async def _closing(journal: SqliteJournal) -> AsyncIterator[None]:
+async def closing(journal: SqliteJournal) -> AsyncIterator[None]:
+    """A context that closes the journal at its end."""
     try:
         yield
     finally:
@@ -81,7 +58,7 @@ async def node_memories(journal: Journal, service: str) -> dict[str, NodeMemory]
         return {name: read_memory(document) for name, document in documents.items()}
 
 
-async def _catch_up(journal: Journal, service: str) -> None:
+async def catch_up(journal: Journal, service: str) -> None:
     """Keep what follows from deployments that an older rollout wrote. Raises JournalError."""
     unread = [number for number, known in (await journal.summaries(service)).items() if known is None]
     memories = await node_memories(journal, service) if unread else {}
@@ -93,23 +70,25 @@ async def _catch_up(journal: Journal, service: str) -> None:
         await journal.keep(number, summary_document(progress), documents)
 
 
-async def prune(journal: Journal, service: str) -> None:
-    """Remove old deployments from the journal. One that fails to be removed is removed another time."""
-    with suppress(JournalError):
+async def prune(journal: Journal, service: str, keep: int) -> None:
+    """Remove all but the last `keep` deployments. One that fails to be removed is removed another time."""
+    with suppress(JournalError, PlaceError):
         numbers = [*await journal.summaries(service)]
-        for number in to_forget(numbers, await node_memories(journal, service)):
+        for number in to_forget(numbers, await node_memories(journal, service), keep):
             await journal.forget(number)
 
 
-def is_alive(deployment: Progress | Summary) -> bool:
-    """Whether a deployment still runs; on another machine, one without an outcome counts as running."""
-    return deployment.running and not is_gone(deployment.host, deployment.pid)
+def is_running(deployment: Progress | Summary, lock: LockState | None) -> bool:
+    """Whether a deployment still runs: it has no outcome, and whoever carries it out still has the lock."""
+    if not deployment.running or lock is None or lock.epoch != deployment.epoch:
+        return False
+    return not (is_abandoned(lock) or has_ended(lock.holder))
 
 
 async def mark_returned(journal: Journal, service: str, name: str) -> None:
     """Record that a node which deployments left out serves again. Raises JournalError."""
     for number, summary in (await past_deployments(journal, service)).items():
-        if name in (*summary.left_out, *summary.in_doubt) and not is_alive(summary):
+        if name in (*summary.left_out, *summary.in_doubt):
             memories = await node_memories(journal, service)
             facts = Facts(journal, fold(await journal.records(number)), memories)
             facts.append(NodeReturned(name))
@@ -122,4 +101,4 @@ def _readable() -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, ValueError) as error:
-        raise JournalError(f"the journal {journal_path()} is damaged: {error!r}") from error
+        raise JournalError(f"the journal is damaged: {error!r}") from error

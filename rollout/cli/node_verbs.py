@@ -9,8 +9,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 from rollout.cli.arguments import add_shared, limit, load_inventory
-from rollout.cli.deploy_lock import RemoteControl, add_wait, hold_lock
+from rollout.cli.deploy_lock import RemoteControl, add_wait
 from rollout.cli.exit_codes import FAILED
+from rollout.cli.held import held
 from rollout.cli.tell_error import teller
 from rollout.cli.wiring import open_site
 from rollout.decisions.placement import require_found
@@ -20,10 +21,11 @@ from rollout.engine.log import Recorder
 from rollout.engine.site import Site, Survey, survey
 from rollout.errors import RolloutError, UsageError
 from rollout.events import Event, Record
+from rollout.ports import Journal
 from rollout.views.jsonlines import JsonView
 from rollout.views.plain import PlainView
 
-OneNode = Callable[[Site, str, Survey, Recorder], Awaitable[None]]
+OneNode = Callable[[Site, Journal, str, Survey, Recorder], Awaitable[None]]
 """Does one node, as a fresh survey shows it. Raises RolloutError once its failure is recorded."""
 Claiming = Callable[[Claim, Say], Awaitable[None]]
 """Claims a node before it is done, and deals with what earlier runs left there. Raises HostError."""
@@ -50,8 +52,11 @@ async def for_each_node(arguments: argparse.Namespace, purpose: str, claiming: C
     nodes = select(inventory, named)
     record = event_printer(arguments)
     control = RemoteControl()
-    shown = arguments.redaction.text(f"{purpose} {' '.join(nodes)}")
-    async with open_site(inventory) as site, hold_lock(site, shown, arguments.wait, control):
+    purpose = f"{purpose} {' '.join(nodes)}"
+    async with (
+        open_site(inventory) as site,
+        held(site, arguments.redaction, purpose, arguments.wait, control) as journal,
+    ):
         seen = await survey(site)
         if site.load_balancers:
             require_found(inventory, nodes, seen.placement)
@@ -60,7 +65,7 @@ async def for_each_node(arguments: argparse.Namespace, purpose: str, claiming: C
             await claiming(site.claims[name], teller(arguments.redaction))
             seen = await survey(site)
             try:
-                await do(site, name, seen, record)
+                await do(site, journal, name, seen, record)
             except RolloutError:
                 # The failure of its step has been shown already.
                 return FAILED

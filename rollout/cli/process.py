@@ -20,19 +20,6 @@ def user() -> str:
         return str(os.getuid())
 
 
-def is_gone(host: str, pid: int) -> bool:
-    """Whether a process has ended. One on another machine cannot be seen from here, and counts as alive."""
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    return False
-
-
 def holder(purpose: str) -> LockHolder:
     """This process as the holder of a lock. `purpose` is shown to others."""
     pid = os.getpid()

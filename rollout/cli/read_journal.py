@@ -1,16 +1,25 @@
-"""What the journal knows of a service, for verbs that only look: they work without a journal, too."""
+"""What is known of a service, for verbs that only look: they work without a journal, too."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from rollout.cli.journal import journal_to_read, last_deployment, node_memories
+from rollout.adapters.journal import SqliteJournal
+from rollout.adapters.journal.shared import SharedJournal
+from rollout.cli.journal import catch_up, closing, is_running, last_deployment, node_memories
+from rollout.cli.meeting import Meeting
 from rollout.cli.redaction import Redaction
+from rollout.cli.wiring import OpenSite
 from rollout.decisions.memory import LeftOut, nodes_out
 from rollout.decisions.progress import Progress
-from rollout.errors import JournalError
+from rollout.domain import LockState
+from rollout.errors import HostError, JournalError, PlaceError
+from rollout.ports import Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +28,17 @@ class Known:
 
     last: Progress | None = None
     out: Mapping[str, LeftOut] = field(default_factory=dict)
+    lock: LockState | None = None
+    """The lock, if somebody holds it."""
     error: str = ""
     """Why the journal could not be read, so that nothing is known; empty if it could."""
+    old: str = ""
+    """Why this is only what this machine knows; empty if it is what all deployers know."""
+
+    @property
+    def running(self) -> bool:
+        """Whether the last deployment still runs."""
+        return self.last is not None and is_running(self.last, self.lock)
 
     def warn(self) -> None:
         """Say on standard error what is not known, and why."""
@@ -29,14 +47,66 @@ class Known:
                 f"rollout: warning: {self.error}\n"
                 "rollout: warning: what earlier deployments did, and which nodes are left out, is not known\n"
             )
-
-
-async def read_journal(service: str, redaction: Redaction) -> Known:
-    """What the journal knows. A journal that cannot be read is no error: nothing is known then."""
-    try:
-        async with journal_to_read(service, redaction) as journal:
-            return Known(
-                await last_deployment(journal, service), nodes_out(await node_memories(journal, service))
+        elif self.old:
+            sys.stderr.write(
+                f"rollout: warning: {self.old}\n"
+                "rollout: warning: what others deployed since this machine looked last is not known\n"
             )
-    except JournalError as error:
+
+
+async def read_journal(site: OpenSite, redaction: Redaction) -> Known:
+    """What is known of the service. A journal or a place that cannot be read is no error."""
+    service = site.inventory.service
+    try:
+        async with journal_to_read(site, redaction) as (journal, lock, old):
+            return Known(
+                await last_deployment(journal, service),
+                nodes_out(await node_memories(journal, service)),
+                lock,
+                old=redaction.printable(old),
+            )
+    except (JournalError, PlaceError, HostError) as error:
         return Known(error=redaction.printable(str(error)))
+
+
+@contextlib.asynccontextmanager
+async def journal_to_read(
+    site: OpenSite, redaction: Redaction
+) -> AsyncIterator[tuple[Journal, LockState | None, str]]:
+    """The journal, also where it may not be written; the lock; and why this is only what this machine knows,
+    empty if it is what all know. Raises JournalError, HostError."""
+    meeting = await site.meeting()
+    service = site.inventory.service
+    async with _copy(meeting, redaction) as local:
+        if not meeting.shared:
+            with contextlib.suppress(JournalError):  # where it cannot be written, whatever it knows is read
+                await catch_up(local, service)
+            yield local, await meeting.place.held(), ""
+            return
+        shared = SharedJournal(local, meeting.place, service, site.inventory.strategy.patience)
+        try:
+            seen = await shared.pull()
+        except PlaceError as error:
+            yield local, None, str(error)
+        else:
+            yield shared, seen.lock, ""
+
+
+@contextlib.asynccontextmanager
+async def _copy(meeting: Meeting, redaction: Redaction) -> AsyncIterator[SqliteJournal]:
+    """The journal on this machine. Where it cannot be written, a journal is read all the same, and a copy of
+    what lies elsewhere is made for the moment. Raises JournalError."""
+    with contextlib.ExitStack() as stack:
+        try:
+            journal = await SqliteJournal.open(meeting.copy, masked=redaction.name)
+        except JournalError as error:
+            try:
+                if meeting.shared:
+                    folder = stack.enter_context(TemporaryDirectory(prefix="rollout-"))
+                    journal = await SqliteJournal.open(Path(folder, "copy.db"), masked=redaction.name)
+                else:
+                    journal = await SqliteJournal.open(meeting.copy, masked=redaction.name, read_only=True)
+            except (JournalError, OSError):
+                raise error from None
+        async with closing(journal):
+            yield journal

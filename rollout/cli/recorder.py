@@ -13,7 +13,7 @@ from rollout.cli.journal import node_memories
 from rollout.cli.redaction import Redaction
 from rollout.cli.tell_error import tell
 from rollout.decisions.progress import Progress
-from rollout.errors import JournalError, RolloutError
+from rollout.errors import JournalError, LockLost, PlaceError, RolloutError
 from rollout.events import Event, Record
 from rollout.ports import Journal
 
@@ -97,7 +97,8 @@ class JournalRecorder:
     async def written(self) -> None:
         """Wait until all events so far are on disk, and have been shown.
 
-        Raises JournalError if there is nobody to be told of it.
+        Raises JournalError if there is nobody to be told of it, and PlaceError or LockLost if others cannot
+        know what they must, so that the next thing must not be done.
         """
         if self.failed:
             return
@@ -116,7 +117,7 @@ class JournalRecorder:
 
     async def _show_written(self) -> None:
         """Show what people could rely on only once it is on disk: a kill would have it undone."""
-        with suppress(JournalError):  # whoever waits for the journal is told
+        with suppress(JournalError, PlaceError, LockLost):  # whoever waits for the journal is told
             while self._unshown and not self.failed:
                 await self.written()
 

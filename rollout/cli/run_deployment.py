@@ -17,6 +17,7 @@ from rollout.cli.wiring import OpenSite
 from rollout.decisions.plan import Plan
 from rollout.domain import Outcome, Step
 from rollout.engine.deployment import Deployment
+from rollout.errors import LockLost, PlaceError
 from rollout.events import Halted
 
 _EXIT_CODES = {Outcome.DONE: 0, Outcome.FAILED: FAILED, Outcome.INTERRUPTED: INTERRUPTED}
@@ -52,8 +53,20 @@ async def run_deployment(
         outcome = await _until_stopped(deployment, record)
     finally:
         record.on_failure = record.tell
+        unshared = await _written(record)
+    return FAILED if record.failed or unshared else _EXIT_CODES[outcome]
+
+
+async def _written(record: JournalRecorder) -> bool:
+    """Whether what others must know could not be told them; the reason has been told here."""
+    try:
         await record.written()
-    return FAILED if record.failed else _EXIT_CODES[outcome]
+    except PlaceError as error:
+        record.tell(error)
+        return True
+    except LockLost:
+        pass  # that has halted the deployment, which says so
+    return False
 
 
 async def _until_stopped(deployment: Deployment, record: JournalRecorder) -> Outcome:

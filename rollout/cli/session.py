@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from rollout.cli.arguments import limit, load_inventory
 from rollout.cli.choose_view import event_view
-from rollout.cli.deploy_lock import RemoteControl, hold_lock
-from rollout.cli.journal import journal_of_user, last_deployment, node_memories, prune
+from rollout.cli.deploy_lock import RemoteControl
+from rollout.cli.held import held
+from rollout.cli.journal import last_deployment, node_memories, prune
 from rollout.cli.recorder import JournalRecorder
 from rollout.cli.redaction import Redaction
 from rollout.cli.run_deployment import run_deployment
@@ -149,16 +150,15 @@ async def open_session(
     """Load the inventory, open the journal and the site, and take the service's lock; all close at the end.
 
     `purpose` is shown to others who ask about the lock. `connect` opens the SSH connections to the selected
-    nodes in the background, while the lock is taken. Raises UsageError, JournalError, HostError, and Refused
-    if somebody else has the lock."""
+    nodes in the background, while the lock is taken. Raises UsageError, JournalError, PlaceError, HostError,
+    and Refused if somebody else has the lock."""
     inventory = load_inventory(arguments)
     nodes = select(inventory, limit(arguments))
     control = RemoteControl()
-    async with journal_of_user(inventory.service, arguments.redaction) as journal:
-        async with (
-            open_site(inventory) as site,
-            site.connecting(nodes) if connect else nullcontext(),
-            hold_lock(site, arguments.redaction.text(purpose), arguments.wait, control),
-        ):
-            yield Session(arguments, inventory, nodes, site, journal, control)
-        await prune(journal, inventory.service)
+    async with (
+        open_site(inventory) as site,
+        site.connecting(nodes) if connect else nullcontext(),
+        held(site, arguments.redaction, purpose, arguments.wait, control) as journal,
+    ):
+        yield Session(arguments, inventory, nodes, site, journal, control)
+        await prune(journal, inventory.service, inventory.kept)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import functools
 import hashlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollout.adapters.haproxy import HAProxy
 from rollout.adapters.haproxy.transport import SshTransport, TcpTransport, Transport, UnixTransport
-from rollout.adapters.journal import journal_path
 from rollout.adapters.local import LocalHost
-from rollout.adapters.lock import FolderLock
 from rollout.adapters.sources import LocalSources
+from rollout.cli.meeting import Meeting, find_meeting
 from rollout.cli.notify import Outbox
 from rollout.cli.process import user
 from rollout.cli.redaction import Redaction
@@ -23,7 +22,7 @@ from rollout.domain import Answer, RuntimeSocket, SshSocket, TcpSocket, UnixSock
 from rollout.engine.site import Site
 from rollout.inventory import Inventory
 from rollout.masks import MASK
-from rollout.ports import Host, HttpClient, Lock
+from rollout.ports import Host, HttpClient
 
 if TYPE_CHECKING:
     from rollout.adapters.http import HttpxClient
@@ -32,10 +31,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpenSite(Site):
-    """A site, with the lock and the outbox, which verbs need but the engine does not."""
+    """A site, with what verbs need but the engine does not."""
 
-    lock: Lock
     outbox: Outbox
+    meeting: Callable[[], Awaitable[Meeting]]
+    """Where the deployers of the service meet. Raises HostError, JournalError."""
 
 
 @asynccontextmanager
@@ -52,8 +52,8 @@ async def open_site(inventory: Inventory) -> AsyncIterator[OpenSite]:
             public=wiring.direct,
             identity=wiring.identity(),
             sender=f"{user()} on {socket.gethostname()}",
-            lock=wiring.lock(),
             outbox=wiring.outbox,
+            meeting=wiring.meeting,
             load_balancers={name: wiring.load_balancer(name) for name in inventory.load_balancers},
             balancer_hosts={
                 name: host
@@ -71,6 +71,7 @@ class _Wiring:
         self.direct = _LateHttpClient()
         self.outbox = Outbox()
         self._opened: SshPool | None = None
+        self._meeting: Meeting | None = None
 
     @functools.cached_property
     def _ssh(self) -> SshPool:
@@ -115,18 +116,21 @@ class _Wiring:
             case _:
                 return LocalHost(name)
 
-    def lock(self) -> FolderLock:
-        """The service's lock: on the first load balancer reached by SSH, where all deployers meet; otherwise
-        beside the journal.
+    @property
+    def pool(self) -> SshPool:
+        return self._ssh
 
-        Its name shows in process lists, so it has no value of a variable in it.
-        """
-        name = f"rollout-{self.identity()}.lock"
-        for balancer, address in self._sockets.items():
-            if isinstance(address, SshSocket):
-                path = f"/tmp/{name}"  # noqa: S108 - any user can make a folder there
-                return FolderLock(self._ssh.host(balancer, address.target), path)
-        return FolderLock(LocalHost("this machine"), str(journal_path().parent / name))
+    async def meeting(self) -> Meeting:
+        """Where the deployers of the service meet, found once."""
+        if self._meeting is None:
+            self._meeting = await find_meeting(self._inventory, self._service, self)
+        return self._meeting
+
+    @property
+    def _service(self) -> str:
+        """The service's name, as others may see it: without any value of a variable."""
+        name = Redaction(self._inventory.variables.values()).name(self._inventory.service)
+        return name.removeprefix(MASK)
 
     def identity(self) -> str:
         """The service's name and a digest of its first socket: two HAProxys on one machine may each serve a
@@ -134,8 +138,7 @@ class _Wiring:
         sockets = self._sockets.values()
         paths = [address.path for address in sockets if isinstance(address, SshSocket)]
         first = next(iter((*paths, *map(str, sockets))), "")
-        service = Redaction(self._inventory.variables.values()).name(self._inventory.service)
-        return f"{service.removeprefix(MASK)}-{hashlib.sha256(first.encode()).hexdigest()[:8]}"
+        return f"{self._service}-{hashlib.sha256(first.encode()).hexdigest()[:8]}"
 
     @functools.cached_property
     def _sockets(self) -> dict[str, RuntimeSocket]:

@@ -59,7 +59,7 @@ def advance(progress: Progress, record: Record) -> Progress:
         case DeploymentStarted() as event:
             return _deployment_started(progress, record, event)
         case DeploymentResumed() as event:
-            return _deployment_resumed(progress, event)
+            return _deployment_resumed(progress, record, event)
         case Warned() as event:
             return replace(progress, warnings=(*progress.warnings, event))
         case Halted(reason=reason, gave_up=gave_up, judged=judged):
@@ -147,11 +147,12 @@ def _deployment_started(progress: Progress, record: Record, event: DeploymentSta
         user=event.user,
         host=event.host,
         pid=event.pid,
+        epoch=record.epoch,
         nodes=nodes | skipped,
     )
 
 
-def _deployment_resumed(progress: Progress, event: DeploymentResumed) -> Progress:
+def _deployment_resumed(progress: Progress, record: Record, event: DeploymentResumed) -> Progress:
     phases = {**dict.fromkeys(event.nodes, Phase.WAITING), **dict.fromkeys(event.skipped, Phase.SKIPPED)}
     in_doubt = progress.in_doubt
     again = {
@@ -172,6 +173,7 @@ def _deployment_resumed(progress: Progress, event: DeploymentResumed) -> Progres
         user=event.user,
         host=event.host,
         pid=event.pid,
+        epoch=record.epoch,
         nodes={**progress.nodes, **again},
         halted=None,
         gave_up=False,

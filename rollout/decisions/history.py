@@ -10,15 +10,12 @@ from rollout.errors import Refused
 from rollout.inventory import Inventory
 from rollout.masks import is_masked
 
-KEPT = 200
-"""Deployments of a service that the journal keeps."""
 
-
-def to_forget(deployments: Sequence[int], memories: Mapping[str, NodeMemory]) -> list[int]:
-    """The deployments, of all that are kept, that can be removed from the journal: old ones which left out no
-    node that is still out. A rollback needs the last one alone."""
+def to_forget(deployments: Sequence[int], memories: Mapping[str, NodeMemory], keep: int) -> list[int]:
+    """The deployments, of all that are there, that can be removed: all but the last `keep`, and those which
+    left out a node that is still out. A rollback needs the last one alone."""
     needed = {out.deployment for out in nodes_out(memories).values()}
-    return [number for number in sorted(deployments)[:-KEPT] if number not in needed]
+    return [number for number in sorted(deployments)[:-keep] if number not in needed]
 
 
 def require_deployed(last: Progress | None, service: str) -> Progress:

@@ -92,7 +92,7 @@ class NodeProgress:
 class Progress:
     """The state of one deployment. Times are Unix time, durations seconds.
 
-    A deployment that was killed stays `running` here: the caller finds out by `host` and `pid` whether its
+    A deployment that was killed stays `running` here: the caller finds out by the lock's `epoch` whether its
     process is still alive.
     """
 
@@ -117,6 +117,8 @@ class Progress:
     user: str = ""
     host: str = ""
     pid: int = 0
+    epoch: int = 0
+    """The epoch of the lock in which it is carried out; 0 for a deployment by an older rollout."""
     nodes: Mapping[str, NodeProgress] = field(default_factory=dict)
     """In the order in which they are rolled; the skipped ones come last."""
     warnings: tuple[Warned, ...] = ()

@@ -29,6 +29,8 @@ class Summary:
     user: str
     host: str
     pid: int
+    epoch: int = 0
+    """The epoch of the lock in which it was carried out last; 0 for one by an older rollout."""
 
     @property
     def running(self) -> bool:

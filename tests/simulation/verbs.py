@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from rollout.adapters.haproxy import balancer, console
-from rollout.cli import journal, session
+from rollout.cli import session
 from rollout.cli.redaction import Redaction
 from rollout.cli.verbs import deploy, restore, resume
 from rollout.domain import Outcome
@@ -61,8 +61,7 @@ def inside(world: World) -> Iterator[None]:
     fakes: dict[str, object] = {
         "load_inventory": load_inventory,
         "open_site": open_site,
-        "journal_of_user": lambda *_: contextlib.nullcontext(world.journal()),
-        "hold_lock": lambda *_: contextlib.nullcontext(),
+        "held": lambda *_: contextlib.nullcontext(world.journal()),
         "event_view": lambda *_: contextlib.nullcontext(lambda record: None),
         "event_printer": lambda *_: note,
         "teller": lambda *_: world.watch.note,
@@ -72,7 +71,6 @@ def inside(world: World) -> Iterator[None]:
         stack.enter_context(_replaced(balancer, "parse_reading", parse_remembering))
         stack.enter_context(_replaced(console, "_LONGEST", world.line_length or console._LONGEST))
         stack.enter_context(_replaced(site, "_REJOIN", _REJOIN))
-        stack.enter_context(_replaced(journal, "is_alive", lambda deployment: False))
         for module in (session, restore):
             for name, fake in fakes.items():
                 if hasattr(module, name):

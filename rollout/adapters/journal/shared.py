@@ -177,13 +177,12 @@ class SharedJournal:
             await self._place.prune(self._holder[0], [deployment])
         await self._local.forget(deployment)
 
-    async def aclose(self) -> None:
-        """Add what is left at the place, if it answers soon, and close. Raises JournalError."""
+    async def finish(self) -> None:
+        """Add what is left at the place, if it answers soon."""
         self._hurry.set()
         if self._publishing is not None:
             await asyncio.wait([self._publishing], timeout=_LAST_PATIENCE)
             self._publishing.cancel()
-        await self._local.aclose()
 
     def _need(self, record: Record) -> None:
         self._needed.append((record, asyncio.get_running_loop().create_future()))

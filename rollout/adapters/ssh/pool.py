@@ -7,6 +7,7 @@ from types import TracebackType
 
 from rollout.adapters.ssh.host import SshHost
 from rollout.adapters.ssh.link import Link
+from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.tunnel import NodeHttpClient
 from rollout.domain import SshTarget
@@ -33,6 +34,14 @@ class SshPool:
     def link(self, target: SshTarget) -> Link:
         """The connection to `target`, which need not be open."""
         return self._links.setdefault(target, Link(target, self))
+
+    async def address(self, target: SshTarget) -> tuple[str, int]:
+        """The host name or address, and the port, to which `target` comes down. Raises HostError."""
+        try:
+            settings = await self.link(target).settings()
+        except NoConnection as error:
+            raise error.of(str(target)) from error
+        return settings.host, settings.port
 
     async def aclose(self) -> None:
         """Close every connection. Commands that still run on them lose their answer."""

@@ -11,6 +11,7 @@ from rollout.engine.claim import Claim, Say
 from rollout.engine.log import Recorder
 from rollout.engine.site import Site, Survey
 from rollout.errors import HostError
+from rollout.ports import Journal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    async def drain(site: Site, name: str, seen: Survey, record: Recorder) -> None:
+    async def drain(site: Site, journal: Journal, name: str, seen: Survey, record: Recorder) -> None:
         await drain_node(site, name, seen, record, allow_outage=arguments.allow_outage)
 
     async def claim_at_once(claim: Claim, say: Say) -> None:

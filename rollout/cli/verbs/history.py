@@ -8,9 +8,12 @@ import sys
 
 from rollout.cli import event_loop
 from rollout.cli.arguments import add_shared, load_inventory
-from rollout.cli.journal import journal_to_read, past_deployments
+from rollout.cli.journal import past_deployments
+from rollout.cli.read_journal import journal_to_read
 from rollout.cli.redaction import Redaction
+from rollout.cli.wiring import open_site
 from rollout.decisions.summary import Summary
+from rollout.inventory import Inventory
 from rollout.views.history import document, text
 
 
@@ -23,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     inventory = load_inventory(arguments)
-    deployments = event_loop.run(_past(inventory.service, arguments.last, arguments.redaction))
+    deployments = event_loop.run(_past(inventory, arguments.last, arguments.redaction))
     if arguments.output == "json":
         sys.stdout.write(json.dumps(document(deployments), indent=2) + "\n")
     else:
@@ -32,9 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _past(service: str, latest: int, redaction: Redaction) -> list[Summary]:
-    async with journal_to_read(service, redaction) as journal:
-        return [*(await past_deployments(journal, service, latest)).values()]
+async def _past(inventory: Inventory, latest: int, redaction: Redaction) -> list[Summary]:
+    async with open_site(inventory) as site, journal_to_read(site, redaction) as (journal, _, old):
+        if old:
+            sys.stderr.write(f"rollout: warning: {redaction.printable(old)}\n")
+        return [*(await past_deployments(journal, inventory.service, latest)).values()]
 
 
 def _count(text: str) -> int:

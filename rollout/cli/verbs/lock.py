@@ -12,7 +12,7 @@ from rollout.cli.arguments import add_shared, load_inventory
 from rollout.cli.confirm import confirmed
 from rollout.cli.exit_codes import REFUSED
 from rollout.cli.wiring import open_site
-from rollout.engine.locking import is_abandoned
+from rollout.engine.hold import is_abandoned
 from rollout.views.lock import document, line
 
 
@@ -38,15 +38,16 @@ def run(arguments: argparse.Namespace) -> int:
 async def _lock(arguments: argparse.Namespace) -> int:
     inventory = load_inventory(arguments)
     async with open_site(inventory) as site:
-        state = await site.lock.held()
+        place = (await site.meeting()).place
+        state = await place.held()
         left_by_crash = state is not None and is_abandoned(state)
         if arguments.output == "json":
             shown = json.dumps(
-                arguments.redaction.value(document(state, site.lock.where, left_by_crash=left_by_crash))
+                arguments.redaction.value(document(state, place.where, left_by_crash=left_by_crash))
             )
         else:
             shown = arguments.redaction.printable(
-                line(inventory.service, state, site.lock.where, time.time(), left_by_crash=left_by_crash)
+                line(inventory.service, state, place.where, time.time(), left_by_crash=left_by_crash)
             )
         sys.stdout.write(f"{shown}\n")
         if state is None or not (arguments.breaks or arguments.releases):
@@ -54,6 +55,6 @@ async def _lock(arguments: argparse.Namespace) -> int:
         if not (arguments.yes or confirmed("break it? A deployment that is still running will halt")):
             sys.stdout.write("the lock stays\n")
             return REFUSED
-        await site.lock.drop(state.holder)
+        await place.drop(state.holder)
         sys.stdout.write("the lock is broken; a deployment that is still running will halt\n")
     return 0

@@ -48,10 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
 async def _plan(arguments: argparse.Namespace) -> PlanView:
     inventory = load_inventory(arguments)
     nodes = select(inventory, limit(arguments))
-    known = await read_journal(inventory.service, arguments.redaction)
-    known.warn()
-    ours = {name: out.as_progress(name) for name, out in known.out.items()}
     async with open_site(inventory) as site:
+        known = await read_journal(site, arguments.redaction)
+        known.warn()
+        ours = {name: out.as_progress(name) for name, out in known.out.items()}
         plan, seen = await make_plan(
             site,
             nodes,

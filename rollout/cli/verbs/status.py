@@ -10,14 +10,11 @@ import time
 
 from rollout.cli import event_loop
 from rollout.cli.arguments import add_shared, limit, load_inventory
-from rollout.cli.journal import is_alive
 from rollout.cli.read_journal import Known, read_journal
 from rollout.cli.redaction import Redaction
-from rollout.cli.wiring import open_site
+from rollout.cli.wiring import OpenSite, open_site
 from rollout.decisions.plan import select
-from rollout.decisions.progress import Progress
 from rollout.engine.checks.status import site_status
-from rollout.engine.site import Site
 from rollout.engine.waiting import run_both
 from rollout.views.status import advice, deployment_line, document, left_out_lines, table
 
@@ -54,12 +51,14 @@ async def _status(arguments: argparse.Namespace) -> None:
             await asyncio.sleep(_PACE)
 
 
-async def _look(site: Site, nodes: tuple[str, ...], output: str, redaction: Redaction) -> tuple[str, Known]:
+async def _look(
+    site: OpenSite, nodes: tuple[str, ...], output: str, redaction: Redaction
+) -> tuple[str, Known]:
     """The text of one look, and what the journal knew."""
     service = site.inventory.service
-    status, known = await run_both(site_status(site, nodes), read_journal(service, redaction))
+    status, known = await run_both(site_status(site, nodes), read_journal(site, redaction))
     deployment = known.last
-    state = _state(deployment)
+    state = _state(known)
     left_out = {
         name: out
         for name, out in known.out.items()
@@ -79,10 +78,10 @@ async def _look(site: Site, nodes: tuple[str, ...], output: str, redaction: Reda
     return "\n".join(map(redaction.printable, lines)), known
 
 
-def _state(deployment: Progress | None) -> str:
+def _state(known: Known) -> str:
     """`running`, `interrupted`, or the outcome; empty if nothing was deployed yet."""
-    if deployment is None:
+    if known.last is None:
         return ""
-    if deployment.outcome is not None:
-        return deployment.outcome.value
-    return "running" if is_alive(deployment) else "interrupted"
+    if known.last.outcome is not None:
+        return known.last.outcome.value
+    return "running" if known.running else "interrupted"

@@ -49,7 +49,8 @@ async def machine(
     """The journal of one machine, whose copy is in `folder`, as `holder` of the lock if there is one."""
     way = way or Way()
     place = MemoryPlace(stored, before=way.before, after=way.after)
-    journal = SharedJournal(await SqliteJournal.open(folder / "journal.db"), place, "shop", patience=0.3)
+    local = await SqliteJournal.open(folder / "journal.db")
+    journal = SharedJournal(local, place, "shop", patience=0.3)
     try:
         epoch = None
         if holder is not None:
@@ -60,7 +61,8 @@ async def machine(
             await journal.hold(holder, epoch)
         yield journal
     finally:
-        await journal.aclose()
+        await journal.finish()
+        await local.aclose()
         if holder is not None and not way.away:
             await place.drop(holder)
 

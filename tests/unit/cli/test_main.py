@@ -135,9 +135,7 @@ def test_a_journal_that_cannot_be_written(shell: Shell) -> None:
     """Without a journal nothing is begun."""
     shell.write()
     shell.environment["XDG_STATE_HOME"] = "/proc/nowhere"
-    refused(
-        shell.run("deploy"), 3, "journal /proc/nowhere/rollout/journal.db: ", "set XDG_STATE_HOME to choose"
-    )
+    refused(shell.run("deploy"), 3, "journal /proc/nowhere/rollout/", "set XDG_STATE_HOME to choose")
     assert shell.restarted == []
 
 

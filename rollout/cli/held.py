@@ -1,0 +1,50 @@
+"""A service held by a verb that changes it: the lock is taken, and the journal is open."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from rollout.adapters.journal import SqliteJournal
+from rollout.adapters.journal.shared import SharedJournal
+from rollout.cli.deploy_lock import RemoteControl
+from rollout.cli.journal import catch_up, closing
+from rollout.cli.process import has_ended, holder
+from rollout.cli.redaction import Redaction
+from rollout.cli.wiring import OpenSite
+from rollout.engine.hold import Hold
+from rollout.ports import Journal
+
+
+@asynccontextmanager
+async def held(
+    site: OpenSite, redaction: Redaction, purpose: str, wait: float, control: RemoteControl
+) -> AsyncIterator[Journal]:
+    """The service's journal, while its lock is held; whoever has it is waited for, up to `wait` seconds.
+
+    `purpose` is shown to others. Nothing is touched once the lock is lost. Raises Refused if somebody else
+    has the lock, PlaceError, HostError, JournalError.
+    """
+    meeting = await site.meeting()
+    service, patience = site.inventory.service, site.inventory.strategy.patience
+    local = await SqliteJournal.open(meeting.copy, masked=redaction.name)
+    async with closing(local):
+        me = holder(redaction.text(purpose))
+        hold = Hold(meeting.place, me, patience=patience, halt=control, promote=control.promote)
+        async with hold.taken(wait=wait, above=await local.last_epoch(), is_dead=has_ended):
+            site.permission.confirm = hold.require
+            try:
+                if meeting.shared:
+                    journal = SharedJournal(local, meeting.place, service, patience)
+                    await journal.pull()
+                    await journal.hold(me, hold.epoch)
+                    try:
+                        yield journal
+                    finally:
+                        await journal.finish()
+                else:
+                    local.epoch = hold.epoch
+                    await catch_up(local, service)
+                    yield local
+            finally:
+                site.permission.confirm = None
