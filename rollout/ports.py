@@ -6,7 +6,7 @@ All times are in seconds. Errors that any method of a Protocol raises are named 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -173,7 +173,8 @@ class Place(Protocol):
     async def take(self, holder: LockHolder, *, over: str = "", above: int = 0) -> int | None:
         """Take the lock in a new epoch, and return the epoch; `None` if somebody else holds the lock.
 
-        `over` is the token of a holder from whom it is taken, `above` an epoch that is known to be past.
+        A holder that has it, by a try whose answer was lost, gets its epoch again. `over` is the token of a
+        holder from whom it is taken, `above` an epoch that is known to be past.
         """
         ...
 
@@ -217,6 +218,14 @@ class Place(Protocol):
 
     async def prune(self, holder: LockHolder, numbers: Collection[int]) -> None:
         """Remove deployments, if `holder` holds the lock."""
+        ...
+
+    def changes(self) -> AsyncGenerator[None, None]:
+        """An item at once, and one soon after each change of what others do there: the lock, requests, facts.
+
+        Several changes may be one item, and an item may come without a change; signs of life are none. What
+        is read after an item shows all that came before it.
+        """
         ...
 
 

@@ -18,8 +18,9 @@ from rollout.errors import NobodyListens, RequestFailed
 
 _LARGEST_BODY = 1_000_000
 """Bytes: a health page has fewer."""
-FAILURES = (httpx.HTTPError, httpx.InvalidURL, LookupError, ValueError, ExceptionGroup)
-"""The last three come from below httpx: unknown charsets, impossible host names, ports above 65535."""
+FAILURES = (httpx.HTTPError, httpx.InvalidURL, LookupError, ValueError, OSError, ExceptionGroup)
+"""The last four come from below httpx: unknown charsets, impossible host names, TLS's word that it misses a
+certificate, ports above 65535."""
 
 
 class HttpxClient:
@@ -80,19 +81,19 @@ def _trusted() -> ssl.SSLContext:
 
 def translated(error: Exception) -> RequestFailed:
     """The port's error for one of `FAILURES`."""
-    causes = list(_causes(error))
-    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+    behind = list(causes(error))
+    if any(isinstance(cause, ConnectionRefusedError) for cause in behind):
         return NobodyListens("connection refused")
-    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+    if any(isinstance(cause, ssl.SSLError) for cause in behind):
         return RequestFailed(f"TLS: {error}")
     first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
     return RequestFailed(str(first) or type(first).__name__)
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """The error and all of its causes; if a name has several addresses, the errors of each."""
     yield error
     for cause in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
-        yield from _causes(cause)
+        yield from causes(cause)
     if cause := error.__cause__ or error.__context__:
-        yield from _causes(cause)
+        yield from causes(cause)

@@ -80,6 +80,7 @@ not use the folder of all. Exits with `REFUSED` and a reason where somebody else
 """
 
 TAKE = f"""{_BEGIN}
+if ours; then echo "$epoch"; exit 0; fi
 if [ -e lock ]; then
   [ -n "$ROLLOUT_OVER" ] && grep -qsF "$ROLLOUT_OVER" lock || exit {HELD}
 fi
@@ -91,7 +92,7 @@ printf '%s\\n' "$ROLLOUT_HOLDER" >lock.new && replaced lock || exit 1
 echo "$epoch"
 """
 """Take the lock for `ROLLOUT_HOLDER`, also over the holder with the token `ROLLOUT_OVER`, in an epoch above
-`ROLLOUT_ABOVE`. Prints the epoch."""
+`ROLLOUT_ABOVE`. Prints the epoch, also where `ROLLOUT_TOKEN` has the lock already."""
 
 _LOCK_STATE = """
 cat lock 2>/dev/null || echo -
@@ -196,3 +197,9 @@ ours || exit {NOT_OURS}
 for number in $ROLLOUT_NUMBERS; do rm -f "deployments/$number.facts" "deployments/$number.summary"; done
 """
 """Remove the deployments in `ROLLOUT_NUMBERS`."""
+
+STAMP = """
+cd "$ROLLOUT_PLACE" || exit 1
+stat -c '%n %i %s %y' lock epoch halt promote memory deployments/*.facts 2>/dev/null | cksum
+"""
+"""Print a word that changes with the lock, the requests to its holder, the memory and the facts."""

@@ -21,6 +21,8 @@ _OF_FOLDERS = {
 """The markers of every test below a folder of tests/."""
 
 _OF_FIXTURES = {
+    "etcd": "etcd",
+    "etcd_program": "etcd",
     "haproxy_binary": "haproxy",
     "sshd": "ssh",
     "start_sshd": "ssh",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import dataclasses
 import gzip
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 from rollout.domain import Completed, LockHolder, LockRequests, LockState, Publication, Shared
@@ -17,6 +18,8 @@ from rollout.remote import place as lines
 
 _TIMEOUT = 10.0
 """Seconds for one shell line."""
+_LOOK_AGAIN = 1.0
+"""Seconds between two looks for changes."""
 _DIGITS = 8
 """Digits of a deployment's number in the name of its file, so that names sort as numbers do."""
 
@@ -74,6 +77,7 @@ class FolderPlace:
             lines.TAKE,
             lines.HELD,
             ROLLOUT_HOLDER=json.dumps(dataclasses.asdict(holder)),
+            ROLLOUT_TOKEN=holder.token,
             ROLLOUT_OVER=over,
             ROLLOUT_ABOVE=str(above),
         )
@@ -133,6 +137,15 @@ class FolderPlace:
     async def prune(self, holder: LockHolder, numbers: Collection[int]) -> None:
         named = " ".join(map(_name, numbers))
         await self._run(lines.PRUNE, lines.NOT_OURS, ROLLOUT_TOKEN=holder.token, ROLLOUT_NUMBERS=named)
+
+    async def changes(self) -> AsyncGenerator[None, None]:
+        seen = ""
+        while True:
+            stamp = (await self._run(lines.STAMP)).tail[-1]
+            if stamp != seen:
+                seen = stamp
+                yield
+            await asyncio.sleep(_LOOK_AGAIN)
 
     def _lock(self, state: Sequence[str]) -> LockState | None:
         try:

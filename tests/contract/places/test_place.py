@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Callable
+from contextlib import aclosing
 
 import pytest
 
-from rollout.domain import LockHolder, LockRequests, Publication
+from rollout.domain import LockHolder, LockRequests, Publication, Shared
 from rollout.errors import FactsMissing, LockLost
 from rollout.ports import Place
 
@@ -31,6 +33,14 @@ async def test_one_takes_it_and_the_other_sees_who_holds_it(place: Place) -> Non
     later = await place.take(OTHER, above=first + 5)
     assert later is not None
     assert later > first + 5
+
+
+async def test_a_try_whose_answer_was_lost_may_be_made_again(place: Place) -> None:
+    """The holder that has the lock gets its epoch, and what others asked of it stays."""
+    epoch = await place.take(ONE)
+    await place.ask("halt", "cid")
+    assert await place.take(ONE) == epoch
+    assert await place.beat(ONE) == LockRequests("cid")
 
 
 async def test_of_many_at_once_one_gets_it(place: Place) -> None:
@@ -135,6 +145,29 @@ async def test_pruned_deployments_are_gone(place: Place) -> None:
     await place.prune(ONE, [1, 2])
     assert list((await place.look()).counts) == [3]
     assert await place.summaries([1, 2, 3]) == {3: "{}"}
+
+
+async def test_changes_are_noticed(place: Place) -> None:
+    """By whoever waits for them: a lock, a request, facts, in this order; the first item comes at once."""
+    async with aclosing(place.changes()) as changes:
+
+        async def changed(true: Callable[[Shared, LockRequests], bool]) -> None:
+            while True:
+                async with asyncio.timeout(20):
+                    await anext(changes)
+                shared = await place.look()
+                asked = await place.beat(ONE) if shared.lock else LockRequests()
+                if true(shared, asked):
+                    return
+
+        await changed(lambda shared, _: shared.lock is None)
+        epoch = await place.take(ONE)
+        assert epoch is not None
+        await changed(lambda shared, _: shared.lock is not None)
+        await place.ask("promote", "cid")
+        await changed(lambda _, asked: asked.promote == "cid")
+        await place.publish(ONE, epoch, Publication(1, 0, FACTS))
+        await changed(lambda shared, _: list(shared.facts) == FACTS)
 
 
 async def test_much_is_no_more_than_little(place: Place) -> None:

@@ -1,0 +1,321 @@
+"""etcd as a place: members that are gone or hang, TLS, users, and values that are larger than etcd takes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollout.adapters.places.etcd import EtcdPlace
+from rollout.adapters.places.etcd_keys import Keys
+from rollout.domain import EtcdAddress, LockHolder, Publication
+from rollout.errors import PlaceError, PlaceRefused
+from tests.support.certificates import Authority
+from tests.support.etcd import Etcd
+from tests.support.sshd import free_port
+from tests.support.until import until_seen
+
+ONE = LockHolder("1" * 32, "ann", "laptop", 17, 1_700_000_000.0, "deploy 1.4.2", "boot", "pid:[1]", 4711)
+
+
+@pytest.fixture(scope="module")
+def etcd(etcd_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
+    """One member that anybody may use."""
+    with Etcd(etcd_program, tmp_path_factory.mktemp("etcd")) as etcd:
+        yield etcd
+
+
+@pytest.fixture
+def three(etcd_program: Path, tmp_path: Path) -> Iterator[Etcd]:
+    """Three members."""
+    with Etcd(etcd_program, tmp_path, members=3) as etcd:
+        yield etcd
+
+
+@pytest.fixture(scope="module")
+def secure(etcd_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
+    """One member that speaks TLS alone, and asks for a certificate."""
+    folder = tmp_path_factory.mktemp("secure")
+    with Etcd(etcd_program, folder, authority=Authority(folder)) as etcd:
+        yield etcd
+
+
+@pytest.fixture
+def guarded(etcd_program: Path, tmp_path: Path) -> Iterator[Etcd]:
+    """One member with the users ann, who may use /rollout/, and bob, who may not."""
+    with Etcd(etcd_program, tmp_path) as etcd:
+        for name in ("root", "ann", "bob"):
+            etcd.ask(0, "auth/user/add", name=name, password=f"word of {name}")
+            etcd.ask(0, "auth/role/add", name=name)
+            etcd.ask(0, "auth/user/grant", user=name, role=name)
+        allowed = {"permType": "READWRITE", **Keys("/rollout/").span("")}
+        etcd.ask(0, "auth/role/grant", name="ann", perm=allowed)
+        etcd.ask(0, "auth/enable")
+        yield etcd
+
+
+@asynccontextmanager
+async def opened(address: EtcdAddress, service: str = "shop") -> AsyncIterator[EtcdPlace]:
+    place = EtcdPlace(address, service)
+    try:
+        yield place
+    finally:
+        await place.aclose()
+
+
+async def taken(place: EtcdPlace) -> int:
+    epoch = await place.take(ONE)
+    assert epoch is not None
+    return epoch
+
+
+async def refusal(address: EtcdAddress, kind: type[PlaceError] = PlaceRefused) -> str:
+    """The message of a place that refuses, with what to do."""
+    async with opened(address) as place:
+        with pytest.raises(kind) as refused:
+            await place.look()
+    return f"{refused.value} → {refused.value.hint}"
+
+
+async def test_the_next_member_is_asked(three: Etcd) -> None:
+    """Where one is down or hangs; and then the one that answered, so that only one request has to wait."""
+    clock = asyncio.get_running_loop().time
+    async with opened(three.address()) as place:
+        three.kill(0)
+        await taken(place)
+    three.run(0)
+    await until_seen(lambda: asyncio.to_thread(three.status, 0), "the member to be back")
+    async with opened(three.address()) as place:
+        three.signal(0, signal.SIGSTOP)
+        await place.held()
+        begun = clock()
+        for _ in range(10):
+            await place.held()
+        assert clock() - begun < 3
+        three.signal(0, signal.SIGCONT)
+
+
+async def test_a_leader_that_is_cut_off_loses_nothing(three: Etcd) -> None:
+    """Facts that are published meanwhile are there once, in order; also those that it was given last."""
+    facts = [f'{{"number": {number}}}' for number in range(60)]
+    leader = three.leader()
+    async with opened(three.address(members=(three.members[leader], *three.members))) as place:
+        epoch = await taken(place)
+        for number, fact in enumerate(facts):
+            if number == 30:
+                three.signal(leader, signal.SIGSTOP)
+            await place.publish(ONE, epoch, Publication(1, number, [fact], memory=fact))
+            await place.beat(ONE)
+        three.signal(leader, signal.SIGCONT)
+        await until_seen(lambda: asyncio.to_thread(three.status, leader), "the old leader to follow")
+        shared = await place.look()
+        assert list(shared.facts) == facts
+        assert shared.memory == facts[-1]
+        assert shared.lock is not None
+        assert shared.lock.epoch == epoch
+
+
+async def test_no_member_answers(three: Etcd) -> None:
+    """The error says of each why; without a majority, too."""
+    members = three.members
+    async with opened(three.address()) as place:
+        three.kill(0)
+        three.signal(1, signal.SIGSTOP)
+        with pytest.raises(PlaceError) as error:
+            await place.held()
+        assert f"{members[0]}: connection refused" in str(error.value)
+        assert f"{members[1]}: no answer within 3 s" in str(error.value)
+        assert f"{members[2]}: " in str(error.value)
+        three.signal(1, signal.SIGCONT)
+
+        async def answers() -> bool:
+            try:
+                return await place.held() is None
+            except PlaceError:
+                return False
+
+        await until_seen(answers, "a majority")
+
+
+async def test_a_member_that_was_restarted_is_watched_again(etcd_program: Path, tmp_path: Path) -> None:
+    """A watch that breaks says so; the next one begins with an item."""
+    with Etcd(etcd_program, tmp_path) as etcd:
+        async with opened(etcd.address()) as place:
+            await taken(place)
+            changes = place.changes()
+            await anext(changes)
+            etcd.kill(0)
+            with pytest.raises(PlaceError):
+                await anext(changes)
+            etcd.run(0)
+            await until_seen(lambda: asyncio.to_thread(etcd.status, 0), "the member to be back")
+            changes = place.changes()
+            await anext(changes)
+            await changes.aclose()
+            held = await place.held()
+            assert held is not None
+            assert held.holder == ONE
+
+
+async def test_tls_with_a_certificate_of_ones_own(secure: Etcd) -> None:
+    """The place works, its watch included."""
+    async with opened(secure.address()) as place:
+        epoch = await taken(place)
+        await place.publish(ONE, epoch, Publication(1, 0, ["{}"]))
+        changes = place.changes()
+        await anext(changes)
+        await changes.aclose()
+        assert list((await place.look()).facts) == ["{}"]
+
+
+async def test_tls_that_does_not_fit(secure: Etcd, tmp_path: Path) -> None:
+    """Each reason is said with the member and what to correct: an unknown authority, no certificate or one of
+    somebody else's, no TLS, and files that are not there."""
+    (member,) = secure.members
+    other = Authority(tmp_path, "other")
+    stranger = other.issue("stranger")
+    files = {"certificate": str(stranger.certificate), "key": str(stranger.key)}
+    unknown = await refusal(secure.address(ca=str(other.certificate)))
+    assert f"{member}: TLS: " in unknown
+    assert "unable to get local issuer certificate" in unknown
+    for changes in ({"certificate": "", "key": ""}, files):
+        told = await refusal(secure.address(**changes), PlaceError)
+        assert f"{member}: " in told
+        assert re.search("cert and key( under `state`|$)", told)
+    told = await refusal(secure.address(ca="", certificate="", key=""), PlaceError)
+    assert f"{member}: it ended the connection" in told
+    assert "its members under `state`; and ca, since it may speak TLS alone" in told
+    assert "/nowhere.pem cannot be used for etcd: " in await refusal(secure.address(ca="/nowhere.pem"))
+    assert "/nowhere.key cannot be used for etcd: " in await refusal(secure.address(key="/nowhere.key"))
+
+
+async def test_tls_where_there_is_none(etcd: Etcd, tmp_path: Path) -> None:
+    """The member is named, too."""
+    authority = str(Authority(tmp_path).certificate)
+    assert f"{etcd.members[0]}: TLS: " in await refusal(etcd.address(ca=authority))
+
+
+async def test_a_user_with_a_password(guarded: Etcd) -> None:
+    """May do all that a place does; its token is renewed when etcd has ended it."""
+    async with opened(guarded.address(user="ann", password="word of ann")) as place:
+        epoch = await taken(place)
+        changes = place.changes()
+        await anext(changes)
+        await changes.aclose()
+        root = guarded.ask(0, "auth/authenticate", name="root", password="word of root")["token"]
+        guarded.ask(0, "auth/user/changepw", root, name="ann", password="word of ann")
+        await place.publish(ONE, epoch, Publication(1, 0, ["{}"], memory="{}", summary="{}"))
+        await place.prune(ONE, [1])
+        await place.drop(ONE)
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "told"),
+    [
+        ("", "", "asks for a user → give `user` and `password` under `state`"),
+        ("ann", "hunter2", "refused the password of the user ann → check `user` and `password`"),
+        ("cid", "hunter2", "refused the password of the user cid → check `user` and `password`"),
+        ("bob", "word of bob", "does not let the user bob use /rollout → etcdctl role grant-permission"),
+    ],
+)
+async def test_a_user_who_may_not(guarded: Etcd, user: str, password: str, told: str) -> None:
+    """Each reason is said with the member; the password is not."""
+    message = await refusal(guarded.address(user=user, password=password))
+    assert f"etcd at {guarded.members[0]} {told}" in message
+    assert "hunter2" not in message
+
+
+async def test_a_password_where_nobody_is_asked(etcd: Etcd) -> None:
+    """etcd without users lets everybody in."""
+    async with opened(etcd.address(user="ann", password="word"), "unasked") as place:
+        await taken(place)
+
+
+async def test_who_answers_is_not_etcd(etcd_program: Path, tmp_path: Path) -> None:
+    """A web server, or nobody at all."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        told = await refusal(EtcdAddress((f"127.0.0.1:{port}",), "/rollout"))
+        assert f"127.0.0.1:{port}: HTTP status 200 is no answer of etcd's JSON gateway" in told
+    nobody = f"127.0.0.1:{free_port('127.0.0.1')}"
+    told = await refusal(EtcdAddress((nobody,), "/rollout"), PlaceError)
+    assert f"{nobody}: connection refused → check that etcd runs, and its members under `state`" in told
+
+
+async def test_facts_larger_than_etcd_takes(etcd: Etcd) -> None:
+    """One fact of 3 MB that cannot be packed, many of 300 kB, and many more: as they were, in order."""
+    facts = [
+        secrets.token_hex(1_500_000),
+        *(secrets.token_hex(150_000) for _ in range(6)),
+        *(f'{{"number": {number}}}' for number in range(5000)),
+    ]
+    async with opened(etcd.address(), "large") as place:
+        epoch = await taken(place)
+        await place.publish(ONE, epoch, Publication(1, 0, facts, memory="{}", summary="{}"))
+        shared = await place.look()
+        assert dict(shared.counts) == {1: len(facts)}
+        assert list(shared.facts) == facts
+        assert list((await place.look(1, 4000)).facts) == facts[4000:]
+        with pytest.raises(PlaceError, match="what is known of the nodes has"):
+            await place.publish(ONE, epoch, Publication(1, len(facts), [], memory=secrets.token_hex(700_000)))
+        assert (await place.look()).memory == "{}"
+
+
+async def test_what_a_writer_left_that_was_cut_off_is_not_read(etcd: Etcd) -> None:
+    """Neither before the next one writes there, nor after."""
+
+    def put(part: int, value: bytes) -> dict[str, Any]:
+        keys = Keys("/rollout/cut/")
+        return dict(keys.put(f"facts/00000001/00000001.{part:04}", value)["request_put"])
+
+    async with opened(etcd.address(), "cut") as place:
+        epoch = await taken(place)
+        await place.publish(ONE, epoch, Publication(1, 0, ['{"first": 1}']))
+        for part in range(3):
+            etcd.ask(0, "kv/put", **put(part, b"half of a fact"))
+        assert list((await place.look()).facts) == ['{"first": 1}']
+        await place.publish(ONE, epoch, Publication(1, 1, ['{"second": 2}']))
+        assert list((await place.look()).facts) == ['{"first": 1}', '{"second": 2}']
+
+
+async def test_what_somebody_else_wrote_is_no_state(etcd: Etcd) -> None:
+    """The error says how to look at it."""
+    keys = Keys("/rollout/foreign/")
+    async with opened(etcd.address(), "foreign") as place:
+        etcd.ask(0, "kv/put", **keys.put("lock", b"mine")["request_put"])
+        with pytest.raises(PlaceError, match="holds something else") as error:
+            await place.take(ONE)
+        assert error.value.hint == "look at it: etcdctl get --prefix /rollout/foreign/"
+
+
+async def test_many_deployments_are_pruned(etcd: Etcd) -> None:
+    """More than one transaction may remove."""
+    async with opened(etcd.address(), "pruned") as place:
+        epoch = await taken(place)
+        for number in range(1, 102):
+            await place.publish(ONE, epoch, Publication(number, 0, ["{}"], summary="{}"))
+        await place.prune(ONE, range(1, 101))
+        assert list((await place.look()).counts) == [101]
+        assert list(await place.summaries(range(1, 102))) == [101]
+
+
+async def test_services_do_not_see_each_other(etcd: Etcd) -> None:
+    """One of them has a name that begins like another's."""
+    async with opened(etcd.address(), "one") as one, opened(etcd.address(), "one-more") as more:
+        await taken(more)
+        assert await one.held() is None
+        assert await one.take(ONE) == 1
