@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from rollout.cli.arguments import add_shared, limit, load_inventory
 from rollout.cli.deploy_lock import RemoteControl, add_wait, hold_lock
 from rollout.cli.exit_codes import FAILED
+from rollout.cli.output import unblocked_output
 from rollout.cli.wiring import open_site
 from rollout.decisions.placement import require_found
 from rollout.decisions.plan import select
@@ -44,21 +45,22 @@ async def for_each_node(arguments: argparse.Namespace, purpose: str, do: OneNode
     if not named:
         raise UsageError(f"no node given: name one or more of {', '.join(inventory.nodes)}")
     nodes = select(inventory, named)
-    record = event_printer(arguments)
     control = RemoteControl()
     shown = arguments.redaction.text(f"{purpose} {' '.join(nodes)}")
-    async with open_site(inventory) as site, hold_lock(site, shown, arguments.wait, control):
-        seen = await survey(site)
-        if site.load_balancers:
-            require_found(inventory, nodes, seen.placement)
-        for name in nodes:
-            control.require_wanted()
+    with unblocked_output():
+        async with open_site(inventory) as site, hold_lock(site, shown, arguments.wait, control):
+            record = event_printer(arguments)
             seen = await survey(site)
-            try:
-                await do(site, name, seen, record)
-            except RolloutError:
-                # The failure of its step has been shown already.
-                return FAILED
+            if site.load_balancers:
+                require_found(inventory, nodes, seen.placement)
+            for name in nodes:
+                control.require_wanted()
+                seen = await survey(site)
+                try:
+                    await do(site, name, seen, record)
+                except RolloutError:
+                    # The failure of its step has been shown already.
+                    return FAILED
     return 0
 
 

@@ -11,6 +11,7 @@ from rollout.cli.arguments import limit, load_inventory
 from rollout.cli.choose_view import event_view
 from rollout.cli.deploy_lock import RemoteControl, hold_lock
 from rollout.cli.journal import journal_of_user, last_deployment, node_memories, prune
+from rollout.cli.output import unblocked_output
 from rollout.cli.recorder import JournalRecorder
 from rollout.cli.redaction import Redaction
 from rollout.cli.run_deployment import run_deployment
@@ -140,11 +141,12 @@ async def open_session(
     inventory = load_inventory(arguments)
     nodes = select(inventory, limit(arguments))
     control = RemoteControl()
-    async with journal_of_user(inventory.service, arguments.redaction) as journal:
-        async with (
-            open_site(inventory) as site,
-            site.connecting(nodes) if connect else nullcontext(),
-            hold_lock(site, arguments.redaction.text(purpose), arguments.wait, control),
-        ):
-            yield Session(arguments, inventory, nodes, site, journal, control)
-        await prune(journal, inventory.service)
+    with unblocked_output():
+        async with journal_of_user(inventory.service, arguments.redaction) as journal:
+            async with (
+                open_site(inventory) as site,
+                site.connecting(nodes) if connect else nullcontext(),
+                hold_lock(site, arguments.redaction.text(purpose), arguments.wait, control),
+            ):
+                yield Session(arguments, inventory, nodes, site, journal, control)
+            await prune(journal, inventory.service)
