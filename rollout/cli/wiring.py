@@ -66,15 +66,19 @@ class _Wiring:
         self._inventory = inventory
         self.direct = _LateHttpClient()
         self.outbox = Outbox()
-        self._opened: SshPool | None = None
+        self._pools: list[SshPool] = []
 
     @functools.cached_property
     def _ssh(self) -> SshPool:
+        return self._pool()
+
+    def _pool(self) -> SshPool:
         # Imported only where a host is reached over SSH: fabric takes a tenth of a second.
         from rollout.adapters.ssh import SshPool
 
-        self._opened = SshPool()
-        return self._opened
+        pool = SshPool()
+        self._pools.append(pool)
+        return pool
 
     def node_host(self, name: str) -> Host:
         target = self._inventory.ssh_target(name)
@@ -113,7 +117,8 @@ class _Wiring:
 
     def lock(self) -> FolderLock:
         """The service's lock: on the first load balancer reached by SSH, where all deployers meet; otherwise
-        beside the journal.
+        beside the journal. It has a connection and threads of its own there: its signs of life must go out
+        however many commands run, and whatever `MaxSessions` allows.
 
         A digest of the first socket is part of its name: two HAProxys on one machine may each serve a service
         with the same name.
@@ -122,7 +127,7 @@ class _Wiring:
         by_ssh = {name: socket for name, socket in sockets.items() if isinstance(socket, SshSocket)}
         for balancer, socket in by_ssh.items():
             path = f"/tmp/{self._lock_name(socket.path)}"  # noqa: S108 - any user can make a folder there
-            return FolderLock(self._ssh.host(balancer, socket.target), path)
+            return FolderLock(self._pool().host(balancer, socket.target), path)
         first = str(next(iter(sockets.values()), ""))
         return FolderLock(LocalHost("this machine"), str(journal_path().parent / self._lock_name(first)))
 
@@ -135,8 +140,8 @@ class _Wiring:
     async def aclose(self) -> None:
         await self.outbox.aclose()
         await self.direct.aclose()
-        if self._opened is not None:
-            await self._opened.aclose()
+        for pool in self._pools:
+            await pool.aclose()
 
 
 class _LateHttpClient:
