@@ -220,6 +220,10 @@ class Place(Protocol):
         """Remove deployments, if `holder` holds the lock."""
         ...
 
+    async def aclose(self) -> None:
+        """Close connections that nothing else uses."""
+        ...
+
     def changes(self) -> AsyncGenerator[None, None]:
         """An item at once, and one soon after each change of what others do there: the lock, requests, facts.
 

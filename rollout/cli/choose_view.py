@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rollout.cli.output import UnblockedStream
 from rollout.cli.recorder import ShowRecord
 from rollout.decisions.progress import Progress
 
@@ -16,13 +17,16 @@ def event_view(output: str, before: Progress | None = None) -> Iterator[ShowReco
     """Shows records on standard output as they come. `before` is where a resumed deployment stands."""
     progress = before or Progress()
     if output == "json":
-        from rollout.views.jsonlines import JsonView
+        from rollout.views.jsonlines import JsonView, lines_not_shown
 
+        if isinstance(sys.stdout, UnblockedStream):
+            sys.stdout.notice = lines_not_shown
         yield JsonView(sys.stdout).show
     elif sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
         from rollout.views.live import LiveView
 
-        with LiveView(progress=progress) as live:
+        stream = sys.stdout
+        with LiveView(progress=progress, may_draw=lambda: not getattr(stream, "behind", False)) as live:
             yield live.show
     else:
         from rollout.views.plain import PlainView

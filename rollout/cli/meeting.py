@@ -12,10 +12,10 @@ import functools
 import hashlib
 import platform
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from rollout.adapters.journal import journal_path
 from rollout.adapters.local import LocalHost
@@ -32,15 +32,6 @@ _HERE = "this machine"
 _MACHINE_ID = Path("/etc/machine-id")
 
 
-class Reach(Protocol):
-    """How other machines are reached over SSH."""
-
-    @property
-    def pool(self) -> SshPool:
-        """All connections of this process."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Meeting:
     """Where the deployers of a service meet."""
@@ -52,89 +43,91 @@ class Meeting:
     """Whether facts lie at the place, too; otherwise it has the lock alone."""
 
 
-async def find_meeting(inventory: Inventory, service: str, reach: Reach) -> Meeting:
+async def find_meeting(inventory: Inventory, service: str, connect: Callable[[], SshPool]) -> Meeting:
     """Where the deployers of the inventory's service meet; `service` is its name without any secret in it.
+    `connect` makes SSH connections that nothing else uses.
 
     Raises HostError, JournalError.
     """
     sockets = {name: inventory.runtime_socket(name) for name in inventory.load_balancers}
+    pool = functools.cache(connect)
     match inventory.place:
         case "local":
             folder = journal_path().parent / "locks"
-            key = await _key(inventory, sockets.values(), reach)
+            key = await _key(inventory, sockets.values(), pool)
             place = FolderPlace(LocalHost(_HERE), service, folder=str(folder), socket=key)
             return Meeting(place, journal_path(), shared=False)
         case FolderAddress(path=path, target=target):
-            machine = LocalHost(_HERE) if target is None else reach.pool.host(target.host, target)
-            key = await _key(inventory, sockets.values(), reach)
+            machine = LocalHost(_HERE) if target is None else pool().host(target.host, target)
+            key = await _key(inventory, sockets.values(), pool)
             place = FolderPlace(machine, service, folder=path, socket=key)
             return Meeting(place, _copy(service, path, target, key), shared=True)
         case EtcdAddress() as address:
             from rollout.adapters.places.etcd import EtcdPlace
 
-            key = await _key(inventory, sockets.values(), reach)
+            key = await _key(inventory, sockets.values(), pool)
             name = f"{service}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
             return Meeting(
                 EtcdPlace(address, name), _copy(service, *address.members, address.prefix, key), shared=True
             )
-    host, path, where = await _usual(inventory, sockets, reach)
+    host, path, where = await _usual(inventory, sockets, pool)
     here = isinstance(host, LocalHost)
     place = FolderPlace(host, service, socket=path, meeting="machine" if here else "login")
     return Meeting(place, _copy(service, where, path), shared=True)
 
 
 async def _usual(
-    inventory: Inventory, sockets: dict[str, RuntimeSocket], reach: Reach
+    inventory: Inventory, sockets: dict[str, RuntimeSocket], pool: Callable[[], SshPool]
 ) -> tuple[Host, str, str]:
     """The machine of the usual place, the path by which a service there is told from others, and the
     machine's address."""
     by_ssh = {name: one for name, one in sockets.items() if isinstance(one, SshSocket)}
     if by_ssh:
-        name = await _first({name: (one.target, one.path) for name, one in by_ssh.items()}, reach)
+        name = await _first({name: (one.target, one.path) for name, one in by_ssh.items()}, pool)
         chosen = by_ssh[name]
-        return reach.pool.host(name, chosen.target), chosen.path, str(chosen.target)
+        return pool().host(name, chosen.target), chosen.path, str(chosen.target)
     unix = sorted(str(one) for one in sockets.values() if not isinstance(one, TcpSocket))
     if unix:
         return LocalHost(_HERE), unix[0].removeprefix("unix://"), _HERE
     nodes = {
         name: (target, "") for name in inventory.nodes if (target := inventory.ssh_target(name)) is not None
     }
-    key = await _key(inventory, sockets.values(), reach)
+    key = await _key(inventory, sockets.values(), pool)
     if nodes:
-        name = await _first(nodes, reach)
-        return reach.pool.host(name, nodes[name][0]), key, str(nodes[name][0])
+        name = await _first(nodes, pool)
+        return pool().host(name, nodes[name][0]), key, str(nodes[name][0])
     return LocalHost(_HERE), key, _HERE
 
 
-async def _first(candidates: dict[str, tuple[SshTarget, str]], reach: Reach) -> str:
+async def _first(candidates: dict[str, tuple[SshTarget, str]], pool: Callable[[], SshPool]) -> str:
     """The candidate whose resolved address, and then whose path, comes first."""
     if len(candidates) == 1:
         return next(iter(candidates))
-    found = await run_all(_address(target, reach) for target, _ in candidates.values())
+    found = await run_all(_address(target, pool) for target, _ in candidates.values())
     ordered = sorted(
         (address, path, name) for address, (name, (_, path)) in zip(found, candidates.items(), strict=True)
     )
     return ordered[0][2]
 
 
-async def _key(inventory: Inventory, sockets: Iterable[RuntimeSocket], reach: Reach) -> str:
+async def _key(inventory: Inventory, sockets: Iterable[RuntimeSocket], pool: Callable[[], SshPool]) -> str:
     """What tells a service from another one with the same name: its load balancers, or else its nodes."""
-    known = await run_all(_socket_key(one, reach) for one in sockets)
+    known = await run_all(_socket_key(one, pool) for one in sockets)
     return " ".join(sorted(known or (node.host for node in inventory.nodes.values())))
 
 
-async def _socket_key(address: RuntimeSocket, reach: Reach) -> str:
+async def _socket_key(address: RuntimeSocket, pool: Callable[[], SshPool]) -> str:
     match address:
         case SshSocket(target=target, path=path):
-            return f"{await _address(target, reach)}:{path}"
+            return f"{await _address(target, pool)}:{path}"
         case TcpSocket(host=host, port=port):
             return f"{await _resolved(host)}:{port}"
     return f"{_machine()}:{address.path}"
 
 
-async def _address(target: SshTarget, reach: Reach) -> str:
+async def _address(target: SshTarget, pool: Callable[[], SshPool]) -> str:
     """The address and port to which a target comes down, as text that sorts."""
-    host, port = await reach.pool.address(target)
+    host, port = await pool().address(target)
     return f"{await _resolved(host)}:{port}"
 
 

@@ -12,6 +12,7 @@ from rollout.cli.arguments import add_shared, limit, load_inventory
 from rollout.cli.deploy_lock import RemoteControl, add_wait
 from rollout.cli.exit_codes import FAILED
 from rollout.cli.held import held
+from rollout.cli.output import unblocked_output
 from rollout.cli.tell_error import teller
 from rollout.cli.wiring import open_site
 from rollout.decisions.placement import require_found
@@ -50,25 +51,26 @@ async def for_each_node(arguments: argparse.Namespace, purpose: str, claiming: C
     if not named:
         raise UsageError(f"no node given: name one or more of {', '.join(inventory.nodes)}")
     nodes = select(inventory, named)
-    record = event_printer(arguments)
     control = RemoteControl()
     purpose = f"{purpose} {' '.join(nodes)}"
-    async with (
-        open_site(inventory) as site,
-        held(site, arguments.redaction, purpose, arguments.wait, control) as journal,
-    ):
-        seen = await survey(site)
-        if site.load_balancers:
-            require_found(inventory, nodes, seen.placement)
-        for name in nodes:
-            control.require_wanted()
-            await claiming(site.claims[name], teller(arguments.redaction))
+    with unblocked_output():
+        async with (
+            open_site(inventory) as site,
+            held(site, arguments.redaction, purpose, arguments.wait, control) as journal,
+        ):
+            record = event_printer(arguments)
             seen = await survey(site)
-            try:
-                await do(site, journal, name, seen, record)
-            except RolloutError:
-                # The failure of its step has been shown already.
-                return FAILED
+            if site.load_balancers:
+                require_found(inventory, nodes, seen.placement)
+            for name in nodes:
+                control.require_wanted()
+                await claiming(site.claims[name], teller(arguments.redaction))
+                seen = await survey(site)
+                try:
+                    await do(site, journal, name, seen, record)
+                except RolloutError:
+                    # The failure of its step has been shown already.
+                    return FAILED
     return 0
 
 

@@ -12,6 +12,7 @@ from rollout.cli.choose_view import event_view
 from rollout.cli.deploy_lock import RemoteControl
 from rollout.cli.held import held
 from rollout.cli.journal import last_deployment, node_memories, prune
+from rollout.cli.output import unblocked_output
 from rollout.cli.recorder import JournalRecorder
 from rollout.cli.redaction import Redaction
 from rollout.cli.run_deployment import run_deployment
@@ -155,10 +156,11 @@ async def open_session(
     inventory = load_inventory(arguments)
     nodes = select(inventory, limit(arguments))
     control = RemoteControl()
-    async with (
-        open_site(inventory) as site,
-        site.connecting(nodes) if connect else nullcontext(),
-        held(site, arguments.redaction, purpose, arguments.wait, control) as journal,
-    ):
-        yield Session(arguments, inventory, nodes, site, journal, control)
-        await prune(journal, inventory.service, inventory.kept)
+    with unblocked_output():
+        async with (
+            open_site(inventory) as site,
+            site.connecting(nodes) if connect else nullcontext(),
+            held(site, arguments.redaction, purpose, arguments.wait, control) as journal,
+        ):
+            yield Session(arguments, inventory, nodes, site, journal, control)
+            await prune(journal, inventory.service, inventory.kept)

@@ -70,16 +70,20 @@ class _Wiring:
         self._inventory = inventory
         self.direct = _LateHttpClient()
         self.outbox = Outbox()
-        self._opened: SshPool | None = None
+        self._pools: list[SshPool] = []
         self._meeting: Meeting | None = None
 
     @functools.cached_property
     def _ssh(self) -> SshPool:
+        return self._pool()
+
+    def _pool(self) -> SshPool:
         # Imported only where a host is reached over SSH: fabric takes a tenth of a second.
         from rollout.adapters.ssh import SshPool
 
-        self._opened = SshPool()
-        return self._opened
+        pool = SshPool()
+        self._pools.append(pool)
+        return pool
 
     def node_host(self, name: str) -> Host:
         target = self._inventory.ssh_target(name)
@@ -116,14 +120,14 @@ class _Wiring:
             case _:
                 return LocalHost(name)
 
-    @property
-    def pool(self) -> SshPool:
-        return self._ssh
-
     async def meeting(self) -> Meeting:
-        """Where the deployers of the service meet, found once."""
+        """Where the deployers of the service meet, found once.
+
+        It has connections and threads of its own: signs of life must go out however many commands run, and
+        whatever `MaxSessions` allows.
+        """
         if self._meeting is None:
-            self._meeting = await find_meeting(self._inventory, self._service, self)
+            self._meeting = await find_meeting(self._inventory, self._service, self._pool)
         return self._meeting
 
     @property
@@ -147,8 +151,10 @@ class _Wiring:
     async def aclose(self) -> None:
         await self.outbox.aclose()
         await self.direct.aclose()
-        if self._opened is not None:
-            await self._opened.aclose()
+        if self._meeting is not None:
+            await self._meeting.place.aclose()
+        for pool in self._pools:
+            await pool.aclose()
 
 
 class _LateHttpClient:

@@ -28,6 +28,12 @@ class JsonView:
         self._lines.write(json.dumps(known | to_fields(record.event)))
 
 
+def lines_not_shown(lines: int) -> str:
+    """The line in place of so many that were dropped, because nobody read them. It is no event of a
+    deployment."""
+    return json.dumps({"event": "lines_not_shown", "lines": lines}) + "\n"
+
+
 def kind(event: Event) -> str:
     """The event's kind in JSON: `step_started` for a `StepStarted`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()

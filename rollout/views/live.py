@@ -65,6 +65,20 @@ AROUND_ROWS = 7
 """Lines of the terminal that hold no node's row: blank ones, the collapsed nodes, the bar."""
 
 
+class _PatientLive(Live):
+    """A live display that draws only when it may."""
+
+    def __init__(
+        self, console: Console, render: Callable[[], RenderableType], may_draw: Callable[[], bool]
+    ) -> None:
+        self._may_draw = may_draw
+        super().__init__(console=console, get_renderable=render, refresh_per_second=5)
+
+    def refresh(self) -> None:
+        if self._may_draw():
+            super().refresh()
+
+
 class LiveView:
     """A table that is redrawn five times a second, until the deployment ends."""
 
@@ -74,12 +88,15 @@ class LiveView:
         clock: Callable[[], float] = time.time,
         *,
         progress: Progress | None = None,
+        may_draw: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`progress` is where a resumed deployment stands."""
+        """`progress` is where a resumed deployment stands. `may_draw` says whether the terminal has taken
+        everything so far: one that is stopped gets no further tables, which would all have to be drawn later.
+        """
         self._console = console or Console(file=cast(TextIO, Lasting(sys.stdout)), highlight=False)
         self._clock = clock
         self._progress = progress or Progress()
-        self._live = Live(console=self._console, get_renderable=self.render, refresh_per_second=5)
+        self._live = _PatientLive(self._console, self.render, may_draw)
 
     def __enter__(self) -> LiveView:
         self._live.start()

@@ -140,6 +140,9 @@ class MemoryPlace:
 
         await self._exchange(prune)
 
+    async def aclose(self) -> None:
+        """Do nothing: there is no connection."""
+
     async def _exchange(self, act: Callable[[], T]) -> T:
         if self._before is not None:
             await self._before()

@@ -147,6 +147,9 @@ class FolderPlace:
                 yield
             await asyncio.sleep(_LOOK_AGAIN)
 
+    async def aclose(self) -> None:
+        """Do nothing: the host's connection is its owner's."""
+
     def _lock(self, state: Sequence[str]) -> LockState | None:
         try:
             holder, silent, epoch = state
