@@ -25,7 +25,7 @@ case ${XDG_STATE_HOME:-} in
   /*) state=$XDG_STATE_HOME ;;
   *) state=$home/.local/state ;;
 esac
-roots="home /var/tmp /tmp"
+roots="home /var/tmp /tmp /dev/shm"
 at() {  # sets `folder` to the one of the notes in $1
   case $1 in
     home) root=$state/rollout ;;
@@ -34,7 +34,7 @@ at() {  # sets `folder` to the one of the notes in $1
   folder=$root/commands/$place
 }
 own() { [ -d "$folder" ] && [ ! -L "$root" ] && [ -O "$root" ] && [ -O "$folder" ]; }
-made() {  # anybody may have prepared a folder in /tmp: it is used only if it is this login's own
+made() {  # others may have prepared a folder in /tmp: it is used only if it is this login's own
   own && return
   mkdir -p "$root" && [ ! -L "$root" ] && [ -O "$root" ] && mkdir -p "$folder" && own
 } 2>/dev/null
@@ -144,7 +144,7 @@ for where in $roots; do
     echo "$state$tab$note$tab$age$tab$timeout$tab$group$tab$apart$tab$about"
   done
 done
-[ -n "$kept" ] || echo "unkept${{tab}}$(id -un) can write neither to $state/rollout nor to /var/tmp and /tmp"
+[ -n "$kept" ] || echo "unkept${{tab}}$(id -un) can write neither to $state/rollout nor to /var/tmp, /tmp and /dev/shm"
 """
 """Make a claim and print the commands whose end nobody reported; without ROLLOUT_CLAIM only print them.
 

@@ -244,7 +244,7 @@ async def test_a_program_that_outlives_its_agent(tmp_path: Path, monkeypatch: py
     await wait_for_its_end(host)
 
 
-NOWHERE = "mount -t tmpfs -o size=64k none /var/tmp && mount -t tmpfs -o size=64k none /tmp || exit; "
+NOWHERE = "for d in /var/tmp /tmp /dev/shm; do mount -t tmpfs -o size=64k none $d || exit; done; "
 PLACES = {
     "home cannot be written": (":", "/var/tmp/rollout-0"),
     "others prepared the next": (
@@ -252,11 +252,11 @@ PLACES = {
         "/tmp/rollout-0",
     ),
     "a link leads elsewhere": (
-        "mkdir /tmp/x; ln -s /tmp/x /var/tmp/rollout-0; ln -s /tmp/x /tmp/rollout-0",
+        "mkdir /tmp/x; for d in /var/tmp /tmp /dev/shm; do ln -s /tmp/x $d/rollout-0; done",
         "root can write neither to",
     ),
     "all disks are full": (
-        "for d in /tmp /var/tmp; do head -c 100000 /dev/zero >$d/full; done 2>/dev/null",
+        "for d in /tmp /var/tmp /dev/shm; do head -c 100000 /dev/zero >$d/full; done 2>/dev/null",
         "root can write neither to",
     ),
     "nothing shows processes": ("mount -t tmpfs none /proc", "the machine has no /proc"),
