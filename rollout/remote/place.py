@@ -29,10 +29,24 @@ replaced() { safe "$1.new" && mv -f "$1.new" "$1"; }
 FIND = f"""
 umask 077
 refuse() {{ echo "$*"; exit {REFUSED}; }}
+among() {{ case " $2 " in *" $1 "*) ;; *) false ;; esac; }}
+# Refuse the folder $1 if a login could change what is there that is none of $2, nor in one of the groups $3.
+closed() {{
+  if [ -L "$1" ] && ! among "$(stat -c %u "$1")" "0 $(id -u)"; then
+    refuse "$1 is a link that $(stat -c %U "$1") made"
+  fi
+  case $(stat -L -c %A "$1") in
+    ????????w[tT]) refuse "everybody there may write to $1: name a folder in it that is rollout's own" ;;
+    ????????w?) refuse "everybody there may write to $1: chmod o-w $1" ;;
+  esac
+  among "$(stat -L -c %u "$1")" "0 $(id -u) $2" && return
+  [ -g "$1" ] && among "$(stat -L -c %g "$1")" "$3" && return
+  refuse "$1 belongs to $(stat -L -c %U:%G "$1"), and is not shared with $(id -un)"
+}}
 command -v flock >/dev/null || refuse "the program flock is missing there: it comes with util-linux"
 socket=$(readlink -f -- "$ROLLOUT_SOCKET" 2>/dev/null); socket=${{socket:-$ROLLOUT_SOCKET}}
 name=$ROLLOUT_SERVICE-$(printf %s "$socket" | cksum | cut -d " " -f 1)
-not_here=
+owners= groups=$(id -G) not_here=
 if [ -n "$ROLLOUT_FOLDER" ]; then
   base=$ROLLOUT_FOLDER
   mkdir -p "$base" || exit 1
@@ -41,29 +55,23 @@ elif [ -d {SHARED} ] && [ -w {SHARED} ] && [ -x {SHARED} ]; then
 elif [ "$ROLLOUT_MEETING" = machine ]; then
   base=/var/tmp/rollout-$name
   # Who may use the socket may use the folder, and only they can have given it the socket's group.
-  group=$(stat -L -c %g "$socket" 2>/dev/null || id -g)
-  if mkdir -m 700 "$base" 2>/dev/null; then chgrp "$group" "$base" 2>/dev/null && chmod 2770 "$base"; fi
-  [ -d "$base" ] && [ ! -L "$base" ] || refuse "$base is no folder of rollout: somebody else made it"
-  case $(stat -c "%u %g" "$base") in
-    "$(id -u) "*|"0 "*|*" $group") ;;
-    *) refuse "$base belongs to $(stat -c %U "$base"), who made it first" ;;
-  esac
+  groups=$(stat -L -c %g "$socket" 2>/dev/null || id -g)
+  if mkdir -m 700 "$base" 2>/dev/null; then chgrp "$groups" "$base" 2>/dev/null && chmod 2770 "$base"; fi
 else
   base=${{XDG_STATE_HOME:-${{HOME:?is not set}}/.local/state}}/rollout
   [ ! -d {SHARED} ] || not_here="{SHARED} may not be written by $(id -un)"
   mkdir -p "$base" && chmod 700 "$base" || exit 1
+  owners=$(stat -L -c %u "$base") # with sudo, a login may use another's home
 fi
-case $(stat -L -c %A "$base") in
-  ????????w?) refuse "$base may be written by everybody there: chmod o-w $base" ;;
-esac
+[ -d "$base" ] || refuse "$base is no folder"
+closed "$base" "$owners" "$groups"
 place=$base/$name
-if [ ! -d "$place" ]; then
-  mkdir -m 700 "$place" 2>/dev/null || [ -d "$place" ] || refuse "$place cannot be made by $(id -un)"
-  if [ -g "$base" ]; then chmod 2770 "$place"; fi
-fi
-[ ! -L "$place" ] || refuse "$place is a link: somebody else made it"
+if mkdir -m 700 "$place" 2>/dev/null && [ -g "$base" ]; then chmod 2770 "$place"; fi
+[ -d "$place" ] || refuse "$place cannot be made by $(id -un): $base belongs to $(stat -L -c %U:%G "$base")"
+shared=; [ ! -g "$base" ] || shared=$(stat -L -c %g "$base")
+closed "$place" "$(stat -L -c %u "$base")" "$shared"
 [ -w "$place" ] && [ -x "$place" ] || refuse "$place may not be written by $(id -un): it belongs to \\
-$(stat -c %U:%G "$place")"
+$(stat -L -c %U:%G "$place")"
 cd "$place" || exit 1
 if [ -g . ]; then umask 007; fi
 [ -d deployments ] || mkdir deployments 2>/dev/null || [ -d deployments ] || exit 1
@@ -86,9 +94,12 @@ if [ -e lock ]; then
 fi
 [ "$epoch" -ge "$ROLLOUT_ABOVE" ] || epoch=$ROLLOUT_ABOVE
 epoch=$((epoch + 1))
-printf '%s\\n' "$epoch" >epoch.new && replaced epoch || exit 1
-rm -f halt promote beat && : >beat || exit 1
-printf '%s\\n' "$ROLLOUT_HOLDER" >lock.new && replaced lock || exit 1
+rm -f ./*.new incoming.* deployments/sed?????? # of lines that were cut off
+# Unlike printf, cat says why it cannot write.
+printf '%s\\n' "$epoch" | cat >epoch.new && printf '%s\\n' "$ROLLOUT_HOLDER" | cat >lock.new || exit 1
+: >beat.new || exit 1
+safe epoch.new lock.new && mv -f epoch.new epoch && rm -f halt promote || exit 1
+mv -f beat.new beat && mv -f lock.new lock && safe . || exit 1
 echo "$epoch"
 """
 """Take the lock for `ROLLOUT_HOLDER`, also over the holder with the token `ROLLOUT_OVER`, in an epoch above
@@ -131,18 +142,13 @@ _PACKED = "} | gzip -c | base64 | sed 's/^/=/'"
 LOOK = f"""{_BEGIN}{{
 {_LOCK_STATE}
 cat memory 2>/dev/null || echo
+wc -l deployments/*.facts 2>/dev/null | sed -n 's|^ *\\([0-9]*\\) deployments/\\([0-9]*\\).facts$|\\2 \\1|p'
 last=
-for file in deployments/*.facts; do
-  [ -e "$file" ] || continue
-  last=${{file#deployments/}} last=${{last%.facts}}
-  echo "$last $(wc -l <"$file")"
-done
+for file in deployments/*.facts; do last=$file; done
 echo =
-if [ -n "$last" ]; then
-  known=0
-  [ "$last" != "$ROLLOUT_NUMBER" ] || known=$ROLLOUT_KNOWN
-  tail -n "+$((known + 1))" "deployments/$last.facts"
-fi
+known=0
+[ "$last" != "deployments/$ROLLOUT_NUMBER.facts" ] || known=$ROLLOUT_KNOWN
+if [ -e "$last" ]; then tail -n "+$((known + 1))" "$last"; fi
 {_PACKED}
 """
 """Print the lock as `HOLDER` does, the memory, a line with number and count for each deployment, `=`, and the
@@ -155,9 +161,8 @@ cat "deployments/$ROLLOUT_NUMBER.facts" 2>/dev/null
 """Print the facts of the deployment `ROLLOUT_NUMBER`."""
 
 SUMMARIES = f"""{_BEGIN}{{
-for number in $ROLLOUT_NUMBERS; do
-  [ -s "deployments/$number.summary" ] && printf '%s ' "$number" && cat "deployments/$number.summary"
-done
+grep -s "" /dev/null $(printf 'deployments/%s.summary ' $ROLLOUT_NUMBERS) |
+  sed 's|^deployments/\\([0-9]*\\).summary:|\\1 |'
 {_PACKED}
 """
 """Print the summary of each deployment in `ROLLOUT_NUMBERS` that has one, behind its number."""

@@ -59,10 +59,12 @@ class EtcdFacts:
             page = _first_page(facts)
             facts = facts[len(page) :]
             count = _count(number)
-            there = keys.equals(count, str(have).encode()) if have else keys.unchanged(Entry(count))
+            there = [keys.equals(count, str(have).encode()) if have else keys.unchanged(Entry(count))]
+            if not page:  # only with facts, the count tells a request that comes late
+                there += map(keys.unchanged, await self._store.get(MEMORY))
             *parts, last = self._additions(number, have, page)
             for changes in (*parts, [*last, *(() if facts else also)]):
-                if not await self._store.change([*conditions, there], changes):
+                if not await self._store.change([*conditions, *there], changes):
                     return False
             have += len(page)
             if not facts:
