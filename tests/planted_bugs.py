@@ -101,6 +101,13 @@ BUGS = (
         "engine/test_interrupted.py",
     ),
     Bug(
+        "No verb works beside a command that goes on without its controller.",
+        "engine/claim.py",
+        "while orphans := await self.make(returning=returning):",
+        "while orphans := await self.make(returning=returning) and []:",
+        "unit/engine/test_claim.py",
+    ),
+    Bug(
         "What others set stays set.",
         "engine/rotation/ledger.py",
         "if self._changed:\n            raise _changed_by_others(reading, self._changed, since)",

@@ -51,12 +51,13 @@ async def find_meeting(inventory: Inventory, service: str, connect: Callable[[],
     """
     sockets = {name: inventory.runtime_socket(name) for name in inventory.load_balancers}
     pool = functools.cache(connect)
+    by_ssh = [name for name in inventory.nodes if inventory.ssh_target(name) is not None]
     match inventory.place:
         case "local":
-            folder = journal_path().parent / "locks"
-            key = await _key(inventory, sockets.values(), pool)
-            place = FolderPlace(LocalHost(_HERE), service, folder=str(folder), socket=key)
-            return Meeting(place, journal_path(), shared=False)
+            return _of_login(service, await _key(inventory, sockets.values(), pool))
+        case None if not (sockets or by_ssh):
+            # Nothing but names tells such a service from others, and they may be anybody's.
+            return _of_login(service, await _key(inventory, sockets.values(), pool))
         case FolderAddress(path=path, target=target):
             machine = LocalHost(_HERE) if target is None else pool().host(target.host, target)
             key = await _key(inventory, sockets.values(), pool)
@@ -74,6 +75,13 @@ async def find_meeting(inventory: Inventory, service: str, connect: Callable[[],
     here = isinstance(host, LocalHost)
     place = FolderPlace(host, service, socket=path, meeting="machine" if here else "login")
     return Meeting(place, _copy(service, where, path), shared=True)
+
+
+def _of_login(service: str, key: str) -> Meeting:
+    """The place that only this login uses, on this machine."""
+    folder = journal_path().parent / "locks"
+    place = FolderPlace(LocalHost(_HERE), service, folder=str(folder), socket=key)
+    return Meeting(place, journal_path(), shared=False)
 
 
 async def _usual(

@@ -135,7 +135,8 @@ for where in $roots; do
     case ${{note##*/}} in *.*.*.run) of=program ;; *) of=shell ;; esac
     if [ -n "$group$apart" ]; then
       state=runs
-    elif [ "$of" = shell ] && [ "$booted" = "$boot" ] && [ "$age" -lt "$timeout" ] && [ -z "$ROLLOUT_FORGETS" ]; then
+    elif [ "$of" = shell ] && [ "$booted" = "$boot" ] && [ "$age" -lt "$timeout" ] &&
+      [ -z "$ROLLOUT_FORGETS" ]; then
       state=ended
     else
       [ -z "$ROLLOUT_CLAIM" ] || rm -f "$note"
@@ -144,7 +145,8 @@ for where in $roots; do
     echo "$state$tab$note$tab$age$tab$timeout$tab$group$tab$apart$tab$about"
   done
 done
-[ -n "$kept" ] || echo "unkept${{tab}}$(id -un) can write neither to $state/rollout nor to /var/tmp, /tmp and /dev/shm"
+[ -n "$kept" ] ||
+  echo "unkept${{tab}}$(id -un) can write neither to $state/rollout nor to /var/tmp, /tmp and /dev/shm"
 """
 """Make a claim and print the commands whose end nobody reported; without ROLLOUT_CLAIM only print them.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ import pytest
 from lab_support import StartLab
 from test_deploy import HARSH, RATE, change_inventory, rollout, states, status
 
+from benchmarks.kills import Kills
 from rollout.lab.lab import Lab
 from rollout.lab.traffic import Traffic
 from tests.support.until import until, wait
@@ -140,3 +142,8 @@ async def test_no_command_runs_beside_another(lab: Lab) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert words(log) == ["begins", "ends"] * 2
     assert states(lab)["web1"] == ("ready", "2")
+
+
+async def test_kills_at_random_moments(lab: Lab) -> None:
+    """Whichever verb is killed or cut off, and when: nothing is lost, and the next one puts things right."""
+    await Kills(lab, 1.5, random.Random(3)).run(4)

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import random
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from rollout.cli.recorder import JournalRecorder
+from rollout.engine.claim import Claim, Say
 from rollout.engine.deployment import Deployment
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.by_socket import SocketRotation
 from rollout.engine.rotation.node_servers import NodeServers
 from rollout.engine.steps import node
-from tests.simulation.scenario import nothing_breaks, simulate
+from tests.simulation.faults import Fault
+from tests.simulation.machine import Machine
+from tests.simulation.scenario import FaultPlan, nothing_breaks, simulate
 from tests.simulation.site import LONGEST
 
 _SEEDS = range(200)
 """More than enough: each bug shows within a few dozen."""
 
 
-def violation() -> str:
-    """The first one that any of the seeds finds while nothing breaks."""
+def violation(faults: FaultPlan = nothing_breaks) -> str:
+    """The first one that any of the seeds finds; nothing breaks unless `faults` says so."""
     for seed in _SEEDS:
-        result = simulate(seed, nothing_breaks)
+        result = simulate(seed, faults)
         if result.violations:
             return result.violations[0]
     return ""
@@ -111,3 +116,36 @@ def test_no_wait_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(JournalRecorder, "written", nothing)
     found = violation()
     assert "no step is on disk" in found or "with no word in the journal" in found
+
+
+def several(fault: str) -> FaultPlan:
+    """A fault that strikes three times, anywhere."""
+
+    def plan(rng: random.Random, nodes: int) -> tuple[Fault, ...]:
+        return tuple(Fault(rng.randint(1, 40 * nodes), fault) for _ in range(3))
+
+    return plan
+
+
+def test_orphans_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever works beside a command of a deployment that was killed is caught."""
+
+    async def blind(self: Claim, say: Say, *, returning: bool) -> None:
+        await self.make(returning=returning)
+
+    monkeypatch.setattr(Claim, "settle", blind)
+    found = violation(several("killed after"))
+    assert "of an earlier one runs" in found or "is restarted while" in found
+
+
+def test_late_commands_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that arrives when its sender has given it up is caught if no claim keeps it away."""
+    honest = Machine.start
+
+    def unclaimed(self: Machine, line: str, environment: Any, note: Any, *rest: Any, **more: Any) -> Any:
+        known = note and dataclasses.replace(note, claim=self._claim)
+        return honest(self, line, environment, known, *rest, **more)
+
+    monkeypatch.setattr(Machine, "start", unclaimed)
+    found = violation(several("connection cut, done later"))
+    assert "of an earlier one runs" in found or "is restarted while" in found

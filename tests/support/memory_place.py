@@ -3,8 +3,10 @@ uses a place. It keeps the same contract as the others."""
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
@@ -12,6 +14,9 @@ from rollout.domain import LockHolder, LockRequests, LockState, Publication, Sha
 from rollout.errors import FactsMissing, LockLost
 
 T = TypeVar("T")
+
+_LOOK_AGAIN = 0.5
+"""Seconds between two looks for changes."""
 
 
 @dataclass
@@ -57,6 +62,8 @@ class MemoryPlace:
 
     def _take(self, holder: LockHolder, over: str, above: int) -> int | None:
         stored = self.stored
+        if self._is_held_by(holder):
+            return stored.epoch
         if stored.holder is not None and stored.holder.token != over:
             return None
         stored.holder, stored.sign, stored.halt, stored.promote = holder, self._clock(), "", ""
@@ -139,6 +146,15 @@ class MemoryPlace:
                     self.stored.summaries.pop(number, None)
 
         await self._exchange(prune)
+
+    async def changes(self) -> AsyncGenerator[None, None]:
+        seen = None
+        while True:
+            now = await self._exchange(lambda: repr(dataclasses.replace(self.stored, sign=0.0)))
+            if now != seen:
+                seen = now
+                yield
+            await asyncio.sleep(_LOOK_AGAIN)
 
     async def aclose(self) -> None:
         """Do nothing: there is no connection."""

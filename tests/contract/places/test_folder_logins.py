@@ -104,7 +104,7 @@ async def test_what_somebody_made_in_an_open_folder_is_refused_after_it_was_clos
     need_root()
     place = make(base, 0o777) / _PLACE
     by_nobody(f"mkdir -m 777 {place}")
-    base.chmod(0o755)  # noqa: ASYNC240
+    base.chmod(0o755)
     with pytest.raises(PlaceRefused, match="everybody there may write to"):
         await folder(base).open()
     by_nobody(f"chmod 700 {place}")

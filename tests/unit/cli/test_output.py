@@ -119,7 +119,7 @@ def test_a_deployment_whose_output_nobody_reads(shell: Shell, mode: str) -> None
     words = ["deploy", "--output", "json"] if mode == "json" else ["deploy"]
     with os.fdopen(terminal), os.fdopen(inside), shell.start(*words, stdout=stdout) as deploying:
         try:
-            beat = wait(lambda: [*(shell.folder / "state/rollout").glob("*.lock/beat")], "the lock")[0]
+            beat = wait(lambda: [*(shell.folder / "state/rollout").glob("locks/*/beat")], "the lock")[0]
             wait(lambda: printed(shell) == TALKATIVE, "the printed lines")
             for _ in range(2):
                 last = beat.stat().st_mtime_ns
