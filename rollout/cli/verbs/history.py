@@ -6,12 +6,20 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 
 from rollout.cli.arguments import add_shared, load_inventory
 from rollout.cli.journal import journal_to_read, past_deployments
 from rollout.cli.redaction import Redaction
 from rollout.decisions.summary import Summary
+from rollout.errors import Refused
+from rollout.events import Record
 from rollout.views.history import document, text
+from rollout.views.jsonlines import JsonView
+from rollout.views.plain import PlainView
+
+_MOST_LINES = 10_000
+"""Printed lines that are shown: nobody reads more, and a deployment may have printed a million."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,10 +27,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--last", metavar="N", type=_count, default=20, help="how many deployments (default: %(default)s)"
     )
+    parser.add_argument(
+        "--printed",
+        metavar="DEPLOYMENT",
+        type=_count,
+        help=f"show what the commands of this deployment printed, the last {_MOST_LINES} lines at most",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     inventory = load_inventory(arguments)
+    if arguments.printed is not None:
+        view = JsonView(sys.stdout) if arguments.output == "json" else PlainView(sys.stdout)
+        for record in asyncio.run(_printed(inventory.service, arguments.printed, arguments.redaction)):
+            view.show(record)
+        return 0
     deployments = asyncio.run(_past(inventory.service, arguments.last, arguments.redaction))
     if arguments.output == "json":
         sys.stdout.write(json.dumps(document(deployments), indent=2) + "\n")
@@ -35,6 +54,14 @@ def run(arguments: argparse.Namespace) -> int:
 async def _past(service: str, latest: int, redaction: Redaction) -> list[Summary]:
     async with journal_to_read(service, redaction) as journal:
         return [*(await past_deployments(journal, service, latest)).values()]
+
+
+async def _printed(service: str, number: int, redaction: Redaction) -> Sequence[Record]:
+    """What the commands of a deployment printed. Raises Refused for one that the journal does not have."""
+    async with journal_to_read(service, redaction) as journal:
+        if number not in await past_deployments(journal, service):
+            raise Refused(f"the journal has no deployment {number} of {service}", hint="rollout history")
+        return await journal.printed(number, latest=_MOST_LINES)
 
 
 def _count(text: str) -> int:
