@@ -279,6 +279,11 @@ class Journal(Protocol):
         """The facts of a deployment, in order, without what its commands printed."""
         ...
 
+    async def printed(self, deployment: int, latest: int) -> Sequence[Record]:
+        """The `latest` lines that a deployment's commands printed to the deployer of this machine, oldest
+        first."""
+        ...
+
     async def summaries(self, service: str, latest: int | None = None) -> Mapping[int, Document | None]:
         """The summaries of the service's `latest` deployments, or of all, by number, oldest first; `None`
         where an older rollout kept none."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import httpx
 from rollout.domain import Answer
 from rollout.errors import NobodyListens, RequestFailed
 
+_CA_HINT = "name a PEM file with the certificate of your own authority in health.ca, or in SSL_CERT_FILE"
 _LARGEST_BODY = 1_000_000
 """Bytes: a health page has fewer."""
 FAILURES = (httpx.HTTPError, httpx.InvalidURL, LookupError, ValueError, OSError, ExceptionGroup)
@@ -26,9 +28,11 @@ certificate, ports above 65535."""
 class HttpxClient:
     """Implements `HttpClient`. It ignores proxies set in the environment: a node is asked directly."""
 
-    def __init__(self, socket: Path | None = None) -> None:
-        """`socket` is the path of a UNIX socket to which all requests go, whatever their URL."""
+    def __init__(self, socket: Path | None = None, *, ca: Path | None = None) -> None:
+        """`socket` is the path of a UNIX socket to which all requests go, whatever their URL. `ca` is a file
+        of certificate authorities that are trusted, besides the usual ones."""
         self._socket = socket
+        self._ca = ca
         self._clients: dict[bool, httpx.AsyncClient] = {}
 
     async def request(self, method: str, url: str, *, timeout: float) -> Answer:
@@ -63,7 +67,7 @@ class HttpxClient:
         secure = url.lower().startswith("https:")
         if secure not in self._clients:
             transport = httpx.AsyncHTTPTransport(
-                verify=_trusted() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+                verify=_trusted(self._ca) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
                 trust_env=False,
                 limits=httpx.Limits(max_keepalive_connections=0),
                 uds=None if self._socket is None else str(self._socket),
@@ -74,9 +78,31 @@ class HttpxClient:
 
 
 @functools.cache
-def _trusted() -> ssl.SSLContext:
-    """The trusted certificates: they take 50 ms to load, and most health pages need none."""
-    return httpx.create_ssl_context(trust_env=False)
+def _trusted(ca: Path | None) -> ssl.SSLContext:
+    """The trusted certificates: those of httpx, of this machine, of the environment, and of `ca`.
+
+    They take 50 ms to load, and most health pages need none. Raises RequestFailed.
+    """
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()
+    files = {name: os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
+    files["health.ca"] = None if ca is None else str(ca)
+    for name, place in files.items():
+        if place:
+            _trust(context, name, place)
+    return context
+
+
+def _trust(context: ssl.SSLContext, name: str, place: str) -> None:
+    """Trust the certificates in a file or folder. Raises RequestFailed, which calls it `name`."""
+    try:
+        if os.path.isdir(place):
+            context.load_verify_locations(capath=place)
+        else:
+            context.load_verify_locations(cafile=place)
+    except OSError as error:  # an SSLError, too
+        reason = error.strerror if isinstance(error, FileNotFoundError) else "it holds no certificate"
+        raise RequestFailed(f"TLS: {name} {place}: {reason}", hint=_CA_HINT) from error
 
 
 def translated(error: Exception) -> RequestFailed:
@@ -85,7 +111,8 @@ def translated(error: Exception) -> RequestFailed:
     if any(isinstance(cause, ConnectionRefusedError) for cause in behind):
         return NobodyListens("connection refused")
     if any(isinstance(cause, ssl.SSLError) for cause in behind):
-        return RequestFailed(f"TLS: {error}")
+        unknown = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in behind)
+        return RequestFailed(f"TLS: {error}", hint=_CA_HINT if unknown else None)
     first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
     return RequestFailed(str(first) or type(first).__name__)
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote, urlsplit
 
-from rollout.events import DeploymentStarted, Event, ServerNoted, to_fields
+from rollout.cli.folds import Folds, occurrences
+from rollout.cli.secret_forms import base64_forms, parts, written_forms
+from rollout.cli.secret_patterns import any_of, begins
+from rollout.events import (
+    DeploymentStarted,
+    Event,
+    HookPrinted,
+    OutputSeen,
+    ServerNoted,
+    StepFailed,
+    to_fields,
+)
 from rollout.masks import MASK, masked_name
 from rollout.views.text import printable
 
@@ -24,6 +33,13 @@ _OWN = frozenset({"inventory", "user", "host"})
 """Fields of `DeploymentStarted` about this process, which do not come from the inventory."""
 _PLACEHOLDER = re.compile(r"\{(?:host|node|release)\}")
 """The placeholders of a template, which is shown with them filled in."""
+_UNSEEN = re.compile(
+    "\x1b\\[[0-?]*[ -/]*[@-~]"  # colours and the like
+    "|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)"  # titles and links
+    "|\x1b[ -/]*[0-~]"
+    "|[\x00-\x08\x0b-\x1f\x7f\u00ad\u200b-\u200f\u2060\ufeff]"
+)
+"""What a terminal does not show."""
 _CUT = 4_000
 """Characters at which a printed line is cut: it may end with the beginning of a value."""
 
@@ -32,19 +48,35 @@ class Redaction:
     """Masks the values of an inventory's variables."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        shown = {form for value in values for part in _parts(value) for form in _forms(part)}
-        secret = (part for part in shown if len(_PLACEHOLDER.sub("", part)) >= _SHORTEST)
-        self._masked = sorted(secret, key=len, reverse=True)
-        patterns = [r"\S*?".join(map(re.escape, _PLACEHOLDER.split(part))) for part in self._masked]
-        # Names of hosts and headers are shown in small letters.
-        self._pattern = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
+        all_parts = {part for value in values for part in parts(value)}
+        written = _long_enough(form for part in all_parts for form in written_forms(part))
+        templates = {form for form in written if _PLACEHOLDER.search(form)}
+        plain = written - templates
+        in_base64 = _long_enough(
+            form for part in all_parts if not _PLACEHOLDER.search(part) for form in base64_forms(part)
+        )
+        self._forms = plain | in_base64
+        self._folds = Folds(self._forms)
+        filled_in = [r"\S*?".join(map(re.escape, _PLACEHOLDER.split(form))) for form in templates]
+        patterns = [f"(?i:{pattern})" for pattern in sorted(filled_in, key=len, reverse=True)]
+        if self._forms:
+            found = f"(?i:{any_of(plain)})|{any_of(in_base64)}" if plain else any_of(in_base64)
+            patterns.append(f"{begins(self._forms)}(?:{found})")
+        self._pattern = re.compile("|".join(patterns)) if patterns else None
 
     def text(self, text: str) -> str:
         """`text` with every value masked."""
         if self._pattern is None:
             return text
         masked = self._pattern.sub(MASK, text)
+        if _UNSEEN.search(masked):
+            masked = self._between_the_unseen(masked)
         return self._uncut(masked) if len(text) >= _CUT else masked
+
+    def printed(self, line: str) -> str:
+        """A line that a command printed, with every value masked, and what it has of values that are printed
+        over several lines."""
+        return line if self._pattern is None else self.text(self._folds.masked(line))
 
     def name(self, name: str) -> str:
         """`name`, or a digest of it if it has a value in it: by that it can still be found again."""
@@ -73,53 +105,48 @@ class Redaction:
     def event(self, event: Event) -> Event:
         """The event with every text masked."""
         fields = self.value(to_fields(event))
+        match event:
+            case OutputSeen(text=text) | HookPrinted(text=text):
+                fields["text"] = self.printed(text)
+            case StepFailed(reason=reason, tail=tail):
+                fields |= {"reason": self.printed(reason), "tail": tuple(map(self.printed, tail))}
         if isinstance(event, DeploymentStarted):
             fields |= {name: getattr(event, name) for name in _OWN}
         elif isinstance(event, ServerNoted):
             fields |= {"backend": self.name(event.backend), "server": self.name(event.server)}
         return dataclasses.replace(event, **fields)
 
+    def _between_the_unseen(self, text: str) -> str:
+        """`text` with values masked that what does not show, such as a change of colour, stands within."""
+        assert self._pattern is not None  # noqa: S101 - the caller has looked
+        seen: list[int] = []
+        end = 0
+        for unseen in _UNSEEN.finditer(text):
+            seen += range(end, unseen.start())
+            end = unseen.end()
+        seen += range(end, len(text))
+        masked, end = "", 0
+        for match in self._pattern.finditer("".join(text[at] for at in seen)):
+            masked += text[end : seen[match.start()]] + MASK
+            end = seen[match.end() - 1] + 1
+        return masked + text[end:]
+
     def _uncut(self, text: str) -> str:
         """`text`, which was cut, with the beginning of a value at its end masked."""
+        ends = ((form, text[-len(form) + 1 :]) for form in self._forms)
         begun = (
-            size
-            for part in self._masked
-            for size in range(len(part) - 1, _SHORTEST - 1, -1)
-            if text.endswith(part[:size])
+            end[at:]
+            for form, end in ends
+            for at in occurrences(form[:_SHORTEST], end)
+            if form.startswith(end[at:])
         )
-        size = max(begun, default=0)
-        return text[: len(text) - size] + MASK if size else text
+        longest = max(begun, key=len, default="")
+        return text.removesuffix(longest) + MASK if longest else text
 
 
-def _parts(value: str) -> Iterator[str]:
-    """The value, and every part of it that may be shown by itself."""
-    yield value
-    for line in value.splitlines():  # a command prints it line by line
-        yield line
-        yield line.removeprefix("~")  # which is shown as the home folder
-        if "://" in line:
-            try:
-                parts = urlsplit(line)
-                hidden = (parts.username, parts.password, parts.hostname, parts.path, parts.query)
-            except ValueError:
-                continue
-            yield from filter(None, hidden)
-        elif "@" in line:  # a jump host, or several
-            for hop in line.split(","):
-                user, _, where = hop.rpartition("@")
-                yield from (user, where, where.partition(":")[0])
-
-
-def _forms(part: str) -> tuple[str, ...]:
-    """The forms of a value in a Python message, in JSON, in a shell line and in a URL."""
-    in_shell = part.replace("'", "'\"'\"'")
-    return (
-        part,
-        repr(part)[1:-1],
-        json.dumps(part)[1:-1],
-        in_shell,
-        *(quote(part, safe=safe, errors="surrogatepass") for safe in ("/", "")),
-    )
+def _long_enough(forms: Iterable[str]) -> set[str]:
+    """The forms that are secrets; placeholders, which are filled in, do not count."""
+    return {form for form in forms if len(_PLACEHOLDER.sub("", form)) >= _SHORTEST}
 
 
 def _is_text(value: Any) -> bool:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollout.adapters.haproxy import HAProxy
@@ -69,6 +70,7 @@ class _Wiring:
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
         self.direct = _LateHttpClient()
+        self._to_nodes = _LateHttpClient(inventory.health_ca)
         self.outbox = Outbox()
         self._pools: list[SshPool] = []
         self._meeting: Meeting | None = None
@@ -91,7 +93,9 @@ class _Wiring:
 
     def http_client(self, name: str) -> HttpClient:
         target = self._inventory.ssh_target(name)
-        return self.direct if target is None else self._ssh.http_client(target, self.direct)
+        if target is None:
+            return self._to_nodes
+        return self._ssh.http_client(target, self._to_nodes, self._inventory.health_ca)
 
     def load_balancer(self, name: str) -> HAProxy:
         master = self._inventory.master_socket(name)
@@ -153,6 +157,7 @@ class _Wiring:
         await self.direct.aclose()
         if self._meeting is not None:
             await self._meeting.place.aclose()
+        await self._to_nodes.aclose()
         for pool in self._pools:
             await pool.aclose()
 
@@ -160,14 +165,16 @@ class _Wiring:
 class _LateHttpClient:
     """An HTTP client that imports its library with the first request: `--help`, for one, sends none."""
 
-    def __init__(self) -> None:
+    def __init__(self, ca: Path | None = None) -> None:
+        """`ca` is that of `HttpxClient`."""
+        self._ca = ca
         self._opened: HttpxClient | None = None
 
     async def request(self, method: str, url: str, *, timeout: float) -> Answer:
         if self._opened is None:
             from rollout.adapters.http import HttpxClient
 
-            self._opened = HttpxClient()
+            self._opened = HttpxClient(ca=self._ca)
         return await self._opened.request(method, url, timeout=timeout)
 
     async def aclose(self) -> None:

@@ -26,6 +26,11 @@ class Health(Section):
     http: HttpUrl = Field(
         description="The node's own health page; {host}, {node} and {release} are filled in"
     )
+    ca: Text | None = Field(
+        default=None,
+        description="A PEM file here of certificate authorities that https pages may be signed by, such as "
+        "your company's; a relative path begins at the inventory's folder",
+    )
     interval: Timeout = Field(default=0.25, description="Time from one request to the next")
     timeout: Timeout = Field(default=60.0, description="How long a node may take to become healthy")
     successes: int = Field(default=2, ge=1, description="How many right answers in a row are needed")

@@ -172,6 +172,14 @@ class Inventory(Section):
         """Whether any load balancer sends requests to the nodes, listed or not."""
         return bool(self.load_balancers) or self.drain.health_page is not None
 
+    @property
+    def health_ca(self) -> Path | None:
+        """The file of certificate authorities that health pages may be signed by; `None` for the usual ones
+        alone."""
+        if self.health is None or self.health.ca is None:
+            return None
+        return self.path.parent / Path(self.health.ca).expanduser()
+
     def ssh_target(self, node: str) -> SshTarget | None:
         """How to reach `node` over SSH, its own settings over the inventory's; `None` for this machine."""
         own = self.nodes[node].ssh

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from types import TracebackType
 
 from rollout.adapters.ssh.host import SshHost
@@ -27,9 +28,12 @@ class SshPool:
         """The host at `target`; errors call it `name`. Nothing is opened yet."""
         return SshHost(name, self.link(target), self.threads)
 
-    def http_client(self, target: SshTarget, direct: HttpClient) -> NodeHttpClient:
-        """An HTTP client for the host at `target`, which uses `direct` where there is no jump host."""
-        return NodeHttpClient(target, self.link(target), self.threads, direct)
+    def http_client(self, target: SshTarget, direct: HttpClient, ca: Path | None = None) -> NodeHttpClient:
+        """An HTTP client for the host at `target`, which uses `direct` where there is no jump host.
+
+        `ca` is a file of certificate authorities that are trusted, too.
+        """
+        return NodeHttpClient(target, self.link(target), self.threads, direct, ca)
 
     def link(self, target: SshTarget) -> Link:
         """The connection to `target`, which need not be open."""

@@ -31,7 +31,11 @@ _PORTS = {"http": 80, "https": 443}
 class NodeHttpClient:
     """Implements `HttpClient` for one node: over its SSH connection if that has a jump host."""
 
-    def __init__(self, target: SshTarget, link: Link, threads: Threads, direct: HttpClient) -> None:
+    def __init__(
+        self, target: SshTarget, link: Link, threads: Threads, direct: HttpClient, ca: Path | None
+    ) -> None:
+        """`direct` is used where there is no jump host; `ca` is that of `HttpxClient`."""
+        self._ca = ca
         self._target = target
         self._link = link
         self._threads = threads
@@ -58,7 +62,7 @@ class NodeHttpClient:
         with tempfile.TemporaryDirectory(prefix="rollout-") as folder:
             path = Path(folder) / "node"
             server = await asyncio.start_unix_server(functools.partial(self._join, channel), path)
-            client = HttpxClient(path)
+            client = HttpxClient(path, ca=self._ca)
             try:
                 return await client.request(method, url, timeout=timeout)
             finally:

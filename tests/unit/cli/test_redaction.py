@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
+import html
 import json
+import shlex
+import timeit
+from collections.abc import Callable
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -155,6 +162,114 @@ def test_a_value_is_known_in_whatever_form_it_is_shown(value: str, shown: str) -
     assert "***" in masked
     for part in ("hunter2", "example", "lb.sock", "schl", "key"):
         assert part not in masked.removeprefix("no key in")
+
+
+PRINTED: dict[str, Callable[[str], str]] = {
+    "base64": lambda value: _base64(value),
+    "base64 of a user and a password": lambda value: f"Authorization: Basic {_base64(f'ann:{value}')}",
+    "base64 in the middle": lambda value: _base64(f"ab{value}xyz"),
+    "url-safe base64": lambda value: base64.urlsafe_b64encode(f"a{value}?>".encode()).decode(),
+    "base64 without its padding": lambda value: _base64(value).rstrip("="),
+    "hex": lambda value: value.encode().hex(),
+    "HEX": lambda value: value.encode().hex().upper(),
+    "a form": lambda value: f"POST token={quote_plus(value)}",
+    "a query": lambda value: f"GET /?token={quote(value, safe='')}",
+    "a page": lambda value: f"<b title='{html.escape(value)}'>",
+    "another page": lambda value: (
+        f"<b>{html.escape(value).replace('&quot;', '&#34;').replace('&#x27;', '&#39;')}"
+    ),
+    "JSON": lambda value: json.dumps({"token": value}),
+    "JSON in JSON": lambda value: json.dumps(json.dumps({"token": value})),
+    "JSON for pages": lambda value: (
+        json.dumps(value).replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+    ),
+    "JSON with slashes": lambda value: json.dumps(value).replace("/", "\\/"),
+    "Python": lambda value: repr({"token": value}),
+    "Python bytes": lambda value: repr(value.encode()),
+    "a shell": lambda value: f"+ login {shlex.quote(value)}",
+    "a shell that traces": lambda value: "+ login '" + value.replace("'", "'\\''") + "'",
+    "colours": lambda value: f"\x1b[01;31m\x1b[K{value[:5]}\x1b[m\x1b[K{value[5:]}",
+    "a link": lambda value: f"{value[:3]}\x1b]8;;http://x\x1b\\{value[3:]}",
+    "what does not show": lambda value: "\u200b".join(value),
+}
+
+
+@pytest.mark.parametrize("how", PRINTED)
+@pytest.mark.parametrize(
+    "value", ["hunter2-and-more", "a&b <c> \"d\" 'e'", "über/alles+mehr", "p=ss?wörd%20~", "k3y\\n0t/"]
+)
+def test_a_value_is_known_however_a_program_prints_it(how: str, value: str) -> None:
+    """Encoded, escaped or coloured: what is left looks the same for another value, but for two characters of
+    base64, of which a value decides some bits."""
+    left = [Redaction([one]).text(f"said: {PRINTED[how](one)} .") for one in (value, value[::-1])]
+    assert all("***" in text for text in left)
+    if "base64" in how:
+        assert len(left[0]) == len(left[1])
+        assert sum(a != b for a, b in zip(*left, strict=True)) <= 2
+    else:
+        assert left[0] == left[1]
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@given(value=st.text(min_size=4, max_size=40), before=st.text(max_size=5), after=st.text(max_size=5))
+def test_no_base64_gets_through(value: str, before: str, after: str) -> None:
+    """Whatever stands before and after the value: what is left of it cannot be decoded to a character."""
+    value, before, after = (text.encode(errors="replace").decode() for text in (value, before, after))
+    masked = Redaction([value]).text(_base64(before + value + after))
+    left = masked.partition("***")
+    assert left[1]
+    size = len(before.encode()) * 8
+    assert len(left[0]) * 6 < size + 14
+
+
+@pytest.mark.parametrize("width", [20, 64, 76])
+@pytest.mark.parametrize("shift", range(4))
+def test_a_value_is_known_over_several_lines(width: int, shift: int) -> None:
+    """A key in base64, of which a line has 64 or 76 characters; with a name before it, too."""
+    value = hashlib.sha512(b"a key").hexdigest() + hashlib.sha512(b"another").hexdigest()
+    redaction = Redaction([value])
+    for text in (value, _base64("u" * shift + value)):
+        lines = [text[at : at + width] for at in range(0, len(text), width)]
+        printed = [redaction.event(OutputSeen("web1", Step.RESTART, f"  {line} ")) for line in lines]
+        shown = [event.text.strip() for event in printed if isinstance(event, OutputSeen)]
+        assert shown[1:-1] == ["***"] * (len(lines) - 2)
+        assert all("***" in one or len(one) < 12 for one in shown)
+        assert len(shown[0]) < 12
+
+
+def test_a_key_in_base64_leaves_nothing_of_its_lines() -> None:
+    """A long value of many lines is known by its lines, in a base64 of the whole file, too."""
+    lines = [hashlib.sha256(bytes([number])).hexdigest() for number in range(20)]
+    key = "\n".join(["-----BEGIN KEY-----", *lines, "-----END KEY-----", ""])
+    redaction = Redaction([key])
+    whole = _base64(f"{key}")
+    folded = [whole[at : at + 76] for at in range(0, len(whole), 76)]
+    for text in (redaction.text(whole), *map(redaction.printed, folded)):
+        assert "***" in text
+        assert all(len(left) <= 10 for left in text.split("***"))
+
+
+def test_a_line_that_ends_like_a_value_is_left_alone_where_it_is_no_print() -> None:
+    """A release may be a part of a value, and must be found again."""
+    event = DeploymentFinished(Outcome.DONE, 1.0, "2024.11.30-1")
+    assert Redaction(["registry.example.com/shop:2024.11.30-1"]).event(event) == event
+
+
+def test_masking_takes_no_longer_with_many_values() -> None:
+    """Commands print many lines: a hundred values, each in all its forms, cost less than four times what one
+    costs."""
+    line = "2024-11-30 12:00:00 INFO shop.workers: fetched 42 of 1024 items, retrying https://example.com/a"
+    one, many = (
+        Redaction(f"s3cret-{number * 7919:x}-value" for number in range(count)) for count in (1, 100)
+    )
+
+    def seconds(redaction: Redaction) -> float:
+        return min(timeit.repeat(lambda: redaction.printed(line), number=200, repeat=5))
+
+    assert seconds(many) < 4 * seconds(one)
 
 
 def test_a_line_that_was_cut_does_not_end_with_the_beginning_of_a_value() -> None:
