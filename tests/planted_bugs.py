@@ -88,10 +88,10 @@ BUGS = (
     ),
     Bug(
         "One deployment of a service at a time.",
-        "adapters/lock.py",
-        'mv -T "$new" "$ROLLOUT_LOCK" 2>/dev/null && exit 0',
-        'rm -rf "$ROLLOUT_LOCK"; mv -T "$new" "$ROLLOUT_LOCK" && exit 0',
-        "contract/test_lock.py",
+        "remote/place.py",
+        "exec 9>>busy && flock -w 5 9 ||",
+        "exec 9>>busy ||",
+        "contract/places/test_place.py",
     ),
     Bug(
         "Whoever stops a deployment, each node in flight comes to a safe end.",

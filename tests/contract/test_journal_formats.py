@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.cli.journal import journal_of_user, last_deployment, node_memories, past_deployments
-from rollout.cli.redaction import Redaction
+from rollout.cli.journal import catch_up, last_deployment, node_memories, past_deployments
 from rollout.decisions.memory import nodes_out
 from rollout.domain import Step
 from rollout.errors import JournalError
@@ -70,7 +69,8 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 async def test_what_it_knew_is_known(path: Path) -> None:
     """Which node is out, by which deployment, though thirty later ones never touched it; what nodes run; and
     the last deployment, not the number that a kill left without an event."""
-    async with journal_of_user("shop", Redaction()) as journal:
+    async with opened(path) as journal:
+        await catch_up(journal, "shop")
         memories = await node_memories(journal, "shop")
         last = await last_deployment(journal, "shop")
         past = await past_deployments(journal, "shop")
@@ -89,7 +89,8 @@ async def test_processes_may_convert_it_at_once(path: Path) -> None:
     """Each finds it converted, by whichever of them."""
 
     async def read() -> int:
-        async with journal_of_user("shop", Redaction()) as journal:
+        async with opened(path) as journal:
+            await catch_up(journal, "shop")
             return len(await numbers(journal))
 
     assert await asyncio.gather(*(read() for _ in range(5))) == [31] * 5

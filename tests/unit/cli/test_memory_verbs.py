@@ -11,7 +11,6 @@ import pytest
 from cli_support import Shell
 
 from rollout.cli.journal import last_deployment, node_memories, prune
-from rollout.decisions.history import KEPT
 from rollout.domain import Step
 from rollout.events import OutputSeen, StepStarted
 from tests.support.journals import numbers, opened
@@ -97,11 +96,11 @@ async def test_old_deployments_are_removed(shell: Shell) -> None:
     shell.write(restart=FAILS)
     shell.run("deploy", "--limit", "web1")
     async with opened(journal(shell)) as opened_journal:
-        for _ in range(KEPT + 5):
+        for _ in range(205):
             await opened_journal.begin("shop", [OutputSeen("web1", Step.RESTART, "x")], lambda _: {})
         await opened_journal.begin("other", [StepStarted("web1", Step.DRAIN)], lambda _: {})
-        await prune(opened_journal, "shop")
-        assert await numbers(opened_journal, "shop") == [1, *range(7, KEPT + 7)]
+        await prune(opened_journal, "shop", 200)
+        assert await numbers(opened_journal, "shop") == [1, *range(7, 207)]
         assert len(await numbers(opened_journal, "other")) == 1
 
 

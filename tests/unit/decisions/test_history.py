@@ -8,7 +8,6 @@ import pytest
 
 from rollout.decisions.fold import fold
 from rollout.decisions.history import (
-    KEPT,
     nodes_to_resume,
     nodes_to_roll_back,
     require_deployed,
@@ -63,11 +62,10 @@ def deployment(*events: Event, number: int = 1, **changes: object) -> Progress:
 
 
 def test_old_deployments_are_forgotten() -> None:
-    """But never the last 200, nor one that left a node out which is still out."""
+    """But never the last ones, nor one that left a node out which is still out."""
     out = remember({}, deployment(*BAD, number=3), ["web1"])
-    numbers = range(1, KEPT + 11)
-    assert to_forget(numbers, out) == [1, 2, *range(4, 11)]
-    assert to_forget(range(1, KEPT + 1), {}) == []
+    assert to_forget(range(1, 31), out, 20) == [1, 2, *range(4, 11)]
+    assert to_forget(range(1, 21), {}, 20) == []
 
 
 def test_what_was_never_deployed_is_refused() -> None:
