@@ -9,24 +9,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from rollout.cli.first_events import deployment_started
 from rollout.cli.session import Session
 from rollout.cli.tell_error import tell
+from rollout.decisions import history
 from rollout.decisions.history import rollback_releases
 from rollout.decisions.plan import Plan
 from rollout.decisions.progress import Progress
+from rollout.engine.checks.health_pages import look_at_pages, reported_releases
 from rollout.errors import Refused, RolloutError
 from rollout.events import Warned
 from rollout.inventory import Inventory
 
 
-async def run_rollback(
+async def require_running(
     session: Session, last: Progress, nodes: Sequence[str], *, to: str | None = None
+) -> None:
+    """Ask the nodes' pages what they run. Raises Refused if that is not what `last` put on them."""
+    pages = await look_at_pages(session.site, nodes, releasing=False)
+    history.require_running(last, nodes, reported_releases(pages), to)
+
+
+async def run_rollback(
+    session: Session, last: Progress | None, nodes: Sequence[str], *, to: str | None = None
 ) -> int:
     """Roll `nodes`, which `last` touched, back to `to`, or to what each of them ran before; return the exit
-    code.
+    code. Without `last`, where no deployment is known, `to` must be given.
 
     A rollback that fails is not rolled back itself. Raises LoadBalancerError, and Refused where a rollback is
     not safe or an old release is not known.
     """
-    releases = rollback_releases(last, nodes, to)
+    releases = rollback_releases(last, nodes, to) if last else {name: str(to) for name in nodes}
     common, _ = Counter(releases.values()).most_common(1)[0]
     await session.claim(nodes)
     # A node that others took out was touched too: it is rolled back, and stays as they set it.
@@ -34,8 +44,9 @@ async def run_rollback(
     others = {name: release for name, release in releases.items() if release != common}
     plan = dataclasses.replace(plan, releases=others, back=True)
     plan = await session.require_safe(plan, seen)
-    now = {name: release for name in plan.nodes if (release := last.release_of(name))}
-    first = deployment_started(session.inventory, plan, seen, now, rollback_of=last.deployment)
+    now = {name: release for name in plan.nodes if last and (release := last.release_of(name))}
+    number = last.deployment if last else 0
+    first = deployment_started(session.inventory, plan, seen, now, rollback_of=number)
     code, _ = await session.deploy(plan, first, previous=now)
     return code
 

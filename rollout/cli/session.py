@@ -53,6 +53,10 @@ class Session:
         """What is remembered of the service's nodes, by name. Raises JournalError."""
         return await node_memories(self.journal, self.inventory.service)
 
+    async def was_deployed(self) -> bool:
+        """Whether any deployment of the service is known. Raises JournalError."""
+        return bool(await self.journal.summaries(self.inventory.service, latest=1))
+
     async def last(self) -> Progress:
         """The last deployment of the service. Raises Refused if there was none, JournalError."""
         service = self.inventory.service

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 from rollout.decisions.memory import NodeMemory, nodes_out
@@ -48,8 +49,9 @@ def nodes_to_roll_back(last: Progress, inventory: Inventory) -> tuple[str, ...]:
     Raises Refused if `last` was a rollback or a restart, or if the inventory no longer has one of the nodes.
     """
     if last.rollback_of is not None:
+        which = f"the rollback of deployment {last.rollback_of}" if last.rollback_of else "a rollback"
         raise Refused(
-            f"deployment {last.deployment} was itself the rollback of deployment {last.rollback_of}",
+            f"deployment {last.deployment} was itself {which}",
             hint="`rollout resume` continues it; `rollout deploy --release RELEASE` deploys another release",
         )
     if last.release is None:
@@ -83,3 +85,21 @@ def _require_in_inventory(last: Progress, nodes: Sequence[str], inventory: Inven
             f"deployment {last.deployment} {verb} {', '.join(gone)}, but {inventory.path} no longer has "
             f"{'that node' if len(gone) == 1 else 'those nodes'}"
         )
+
+
+def require_running(
+    last: Progress, nodes: Sequence[str], reported: Mapping[str, str], to: str | None = None
+) -> None:
+    """Raises Refused if one of `nodes` runs a release that neither `last` put on it nor the rollback would.
+
+    `reported` are the releases that nodes report now, where they do.
+    """
+    for name in nodes:
+        found, brought = reported.get(name), last.release_of(name)
+        if found and found not in (brought, to, last.nodes[name].previous_release):
+            began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(last.started or 0))
+            raise Refused(
+                f"{name} runs {found}, but deployment {last.deployment} by {last.user} on {last.host} "
+                f"({began}) put {brought} on it: somebody else has changed it since",
+                hint="rollout rollback --to RELEASE, or rollout deploy --release RELEASE",
+            )

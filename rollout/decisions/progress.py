@@ -104,7 +104,7 @@ class Progress:
     releases: Mapping[str, str] = field(default_factory=dict)
     """The release of each node that gets a release other than `release`."""
     rollback_of: int | None = None
-    """The deployment that this one takes back."""
+    """The deployment that this one takes back; 0 where none was known."""
     on_failure: str = "halt"
     on_judged: str = "halt"
     load_balancers: tuple[str, ...] = ()

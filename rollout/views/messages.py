@@ -52,7 +52,7 @@ def _finished(progress: Progress) -> str:
         f"{progress.done} of {count(progress.total, 'node')} done",
         f"{progress.user}@{progress.host}",
     ]
-    if progress.rollback_of is not None:
+    if progress.rollback_of:
         parts.insert(1, f"rollback of deployment {progress.rollback_of}")
     if out := progress.maybe_out:
         parts.append(f"left out: {', '.join(out)}")

@@ -8,11 +8,13 @@ import sys
 
 from rollout.cli import event_loop
 from rollout.cli.arguments import add_shared, limit, load_inventory
+from rollout.cli.check_state import state_finding
 from rollout.cli.exit_codes import REFUSED
 from rollout.cli.wiring import open_site
 from rollout.decisions.finding import Finding, refusals
 from rollout.decisions.plan import select
 from rollout.engine.checks.check import check
+from rollout.engine.waiting import run_both
 from rollout.views.check import document, text
 
 
@@ -34,4 +36,5 @@ async def _check(arguments: argparse.Namespace) -> list[Finding]:
     inventory = load_inventory(arguments)
     nodes = select(inventory, limit(arguments))
     async with open_site(inventory) as site:
-        return await check(site, nodes)
+        state, findings = await run_both(state_finding(site), check(site, nodes))
+        return [state, *findings]
