@@ -1,7 +1,7 @@
 """A place in etcd: keys below one prefix, which change in transactions.
 
     lock              the holder, as JSON; the key has a lease, which each sign of life renews
-    epoch             how often the lock was taken
+    epoch             how often the lock was taken, and the token of the last one who did
     halt, promote     who asked the holder
     memory            what is known of each node
     counts/NUMBER     how many facts a deployment has
@@ -64,8 +64,8 @@ class EtcdPlace:
             await self._grant(holder)
             taken = max(epoch.number, above) + 1
             changes = [
-                self._keys.put(_LOCK, _written(holder), _lease(holder)),
-                self._keys.put(_EPOCH, str(taken).encode()),
+                self._keys.put(_LOCK, json.dumps(dataclasses.asdict(holder)).encode(), _lease(holder)),
+                self._keys.put(_EPOCH, _epoch(taken, holder)),
                 *map(self._keys.delete, (_HALT, _PROMOTE)),
             ]
             if await self._store.change(map(self._keys.unchanged, (lock, epoch)), changes):
@@ -123,7 +123,7 @@ class EtcdPlace:
 
     async def publish(self, holder: LockHolder, epoch: int, published: Publication) -> None:
         number, have = published.deployment, published.after
-        fence = [self._keys.equals(_LOCK, _written(holder)), self._keys.equals(_EPOCH, str(epoch).encode())]
+        fence = [self._keys.exists(_LOCK), self._keys.equals(_EPOCH, _epoch(epoch, holder))]
         also = [
             *([] if published.memory is None else [self._facts.memory(published.memory)]),
             *([] if published.summary is None else [self._facts.summary(number, published.summary)]),
@@ -138,7 +138,10 @@ class EtcdPlace:
                 raise FactsMissing(have)
 
     async def prune(self, holder: LockHolder, numbers: Collection[int]) -> None:
-        await self._facts.prune([self._keys.equals(_LOCK, _written(holder))], numbers)
+        (lock,) = await self._store.get(_LOCK)
+        held = self._holder(lock)
+        if held and held.token == holder.token:
+            await self._facts.prune([self._keys.unchanged(lock)], numbers)
 
     async def changes(self) -> AsyncGenerator[None, None]:
         while True:
@@ -192,8 +195,9 @@ class EtcdPlace:
             ) from error
 
 
-def _written(holder: LockHolder) -> bytes:
-    return json.dumps(dataclasses.asdict(holder)).encode()
+def _epoch(number: int, holder: LockHolder) -> bytes:
+    """An epoch as it is written: nobody else begins with the same."""
+    return f"{number} {holder.token}".encode()
 
 
 def _lease(holder: LockHolder) -> int:

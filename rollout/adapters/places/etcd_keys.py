@@ -22,8 +22,8 @@ class Entry:
 
     @property
     def number(self) -> int:
-        """The value as a number; 0 for a key that is not there. Raises ValueError."""
-        return int(self.value or b"0")
+        """The number with which the value begins; 0 for a key that is not there. Raises ValueError."""
+        return int(self.value.partition(b" ")[0] or b"0")
 
 
 class Keys:
@@ -53,6 +53,10 @@ class Keys:
     def equals(self, name: str, value: bytes) -> Json:
         """The condition that a key is there, with that value."""
         return {"key": self._key(name), "target": "VALUE", "result": "EQUAL", "value": _base64(value)}
+
+    def exists(self, name: str) -> Json:
+        """The condition that a key is there."""
+        return {"key": self._key(name), "target": "CREATE", "result": "GREATER", "create_revision": "0"}
 
     def unchanged(self, entry: Entry) -> Json:
         """The condition that a key is as it was found, or still not there."""
