@@ -27,6 +27,13 @@ def etcd_program(request: pytest.FixtureRequest) -> Path:
     return _program(request.param)
 
 
+@pytest.fixture(scope="module")
+def etcd(etcd_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
+    """One member that anybody may use."""
+    with Etcd(etcd_program, tmp_path_factory.mktemp("etcd")) as etcd:
+        yield etcd
+
+
 @pytest.fixture(scope="session")
 def etcds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Etcd]]:
     """An etcd of each version with one member, as soon as it was asked for."""
