@@ -38,12 +38,11 @@ async def run_rollback(
     """
     releases = rollback_releases(last, nodes, to) if last else {name: str(to) for name in nodes}
     common, _ = Counter(releases.values()).most_common(1)[0]
-    await session.claim(nodes)
     # A node that others took out was touched too: it is rolled back, and stays as they set it.
-    plan, seen = await session.plan(nodes, common, include_out_of_rotation=True, in_waves=False)
+    plan, seen, pages = await session.plan(nodes, common, include_out_of_rotation=True, in_waves=False)
     others = {name: release for name, release in releases.items() if release != common}
     plan = dataclasses.replace(plan, releases=others, back=True)
-    plan = await session.require_safe(plan, seen)
+    plan = await session.require_safe(plan, seen, pages)
     now = {name: release for name in plan.nodes if last and (release := last.release_of(name))}
     number = last.deployment if last else 0
     first = deployment_started(session.inventory, plan, seen, now, rollback_of=number)

@@ -23,10 +23,11 @@ from rollout.decisions.memory import NodeMemory, nodes_out
 from rollout.decisions.plan import Plan, select
 from rollout.decisions.progress import Progress
 from rollout.domain import Step
-from rollout.engine.checks.health_pages import Pages
+from rollout.engine.checks.health_pages import Pages, look_at_pages
 from rollout.engine.checks.preflight import make_plan, require_safe
 from rollout.engine.claim import Say, claim_all
 from rollout.engine.site import Survey
+from rollout.engine.waiting import run_both
 from rollout.events import Event
 from rollout.inventory import Inventory
 from rollout.ports import Journal
@@ -67,13 +68,6 @@ class Session:
         """Tells people what is waited for before anything is touched."""
         return teller(self.redaction)
 
-    async def claim(self, nodes: Sequence[str]) -> None:
-        """Claim nodes that are about to be rolled, once nothing that earlier runs left goes on there.
-
-        Raises Refused if something cannot be ended.
-        """
-        await claim_all([self.site.claims[name] for name in nodes], self.say)
-
     async def plan(
         self,
         nodes: Sequence[str],
@@ -82,28 +76,36 @@ class Session:
         include_out_of_rotation: bool,
         done: int = 0,
         in_waves: bool = True,
-    ) -> tuple[Plan, Survey]:
-        """The plan for `nodes`, and the survey it is made from.
+    ) -> tuple[Plan, Survey, Pages]:
+        """The plan for `nodes`, which are claimed, and what it is made from: the survey and the health pages.
 
-        Raises LoadBalancerError, JournalError, Refused.
+        What earlier runs left on the nodes has come to its end, and everything was read afterwards. Raises
+        LoadBalancerError, JournalError, Refused.
         """
         out = nodes_out(await self.memories())
-        return await make_plan(
-            self.site,
-            nodes,
-            release,
-            ours={name: left.as_progress(name) for name, left in out.items()},
-            include_out_of_rotation=include_out_of_rotation,
-            allow_outage=self.arguments.allow_outage,
-            done=done,
-            in_waves=in_waves,
-        )
+        ours = {name: left.as_progress(name) for name, left in out.items()}
+        claimed: set[str] = set()
+        while True:
+            (plan, seen), pages = await run_both(
+                make_plan(
+                    self.site,
+                    nodes,
+                    release,
+                    ours=ours,
+                    include_out_of_rotation=include_out_of_rotation,
+                    allow_outage=self.arguments.allow_outage,
+                    done=done,
+                    in_waves=in_waves,
+                ),
+                look_at_pages(self.site, nodes, releasing=release is not None, release=release),
+            )
+            unclaimed = [self.site.claims[name] for name in plan.nodes if name not in claimed]
+            claimed.update(plan.nodes)
+            if not await claim_all(unclaimed, self.say):
+                return plan, seen, pages
 
-    async def require_safe(self, plan: Plan, seen: Survey, pages: Pages | None = None) -> Plan:
-        """Preflight. Returns the plan with its warnings; raises Refused, with all reasons.
-
-        `pages` are the nodes' health pages, if they have been looked at.
-        """
+    async def require_safe(self, plan: Plan, seen: Survey, pages: Pages) -> Plan:
+        """Preflight. Returns the plan with its warnings; raises Refused, with all reasons."""
         return await require_safe(
             self.site,
             plan,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 
 from rollout.domain import Note, Orphan
 from rollout.engine.waiting import run_all
@@ -71,8 +71,8 @@ class Claim:
         self._id = claim
         return [orphan for orphan in found if orphan.processes or orphan.step == _OUTLASTS]
 
-    async def settle(self, say: Say, *, returning: bool) -> None:
-        """Claim the node, and wait until no orphan is left there.
+    async def settle(self, say: Say, *, returning: bool) -> bool:
+        """Claim the node, and wait until no orphan is left there. Returns whether there was one.
 
         One whose time-out is over is ended. Raises NodeBusy for one that cannot be, and HostError.
         """
@@ -93,6 +93,7 @@ class Claim:
                 await asyncio.sleep(_LOOK_AGAIN)
         if told or ended:
             say(f"{self._host.name}: nothing of it runs any more")
+        return bool(told or ended)
 
     async def _end(self, orphan: Orphan) -> None:
         await self._host.run(notes.END, environment={"ROLLOUT_ENDED": orphan.note}, timeout=_LOOK)
@@ -115,29 +116,28 @@ class Claim:
         )
 
 
-async def claim_all(claims: Collection[Claim], say: Say) -> None:
-    """Claim nodes at the same time, and wait until no orphan is left on any of them.
+async def claim_all(claims: Collection[Claim], say: Say) -> bool:
+    """Claim nodes at the same time, and wait until no orphan is left on any of them. Returns whether there
+    was one.
 
     A node that cannot be reached keeps the error: it may not be touched. Raises Refused, with all reasons, if
     an orphan cannot be ended.
     """
-    problems = list(filter(None, await run_all(_problem(claim, say) for claim in claims)))
-    if problems:
-        raise Refused("\n".join(map(str, problems)), hint=_hints(problems))
+    busy: list[NodeBusy] = []
 
+    async def settled(claim: Claim) -> bool:
+        try:
+            return await claim.settle(say, returning=False)
+        except NodeBusy as error:
+            busy.append(error)
+        except HostError as error:
+            claim.error = error
+        return False
 
-async def _problem(claim: Claim, say: Say) -> NodeBusy | None:
-    try:
-        await claim.settle(say, returning=False)
-    except NodeBusy as busy:
-        return busy
-    except HostError as error:
-        claim.error = error
-    return None
-
-
-def _hints(problems: Iterable[NodeBusy]) -> str:
-    return "\n".join(problem.hint for problem in problems if problem.hint)
+    waited = await run_all(map(settled, claims))
+    if busy:
+        raise Refused("\n".join(map(str, busy)), hint="\n".join(filter(None, (one.hint for one in busy))))
+    return any(waited)
 
 
 def _waiting_for(orphan: Orphan) -> str:

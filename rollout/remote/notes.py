@@ -20,15 +20,14 @@ SUPERSEDED = "--- rollout: the command did not begin, since the node was claimed
 """The beginning of the line that a command prints in place of all else when a later claim was made."""
 
 _FOLDERS = r"""
-home=${HOME:-}
 case ${XDG_STATE_HOME:-} in
-  /*) state=$XDG_STATE_HOME ;;
-  *) state=$home/.local/state ;;
+  /*) home_state=$XDG_STATE_HOME ;;
+  *) home_state=${HOME:-}/.local/state ;;
 esac
 roots="home /var/tmp /tmp /dev/shm"
 at() {  # sets `folder` to the one of the notes in $1
   case $1 in
-    home) root=$state/rollout ;;
+    home) root=$home_state/rollout ;;
     *) root=$1/rollout-$(id -u) ;;
   esac
   folder=$root/commands/$place
@@ -132,13 +131,16 @@ for where in $roots; do
       group=$(of_session "$pid" "$start")
       apart=$(detached "$note" "$group")
     fi
-    case ${{note##*/}} in *.*.*.run) of=program ;; *) of=shell ;; esac
+    state=over
     if [ -n "$group$apart" ]; then
       state=runs
-    elif [ "$of" = shell ] && [ "$booted" = "$boot" ] && [ "$age" -lt "$timeout" ] &&
-      [ -z "$ROLLOUT_FORGETS" ]; then
-      state=ended
-    else
+    elif [ "$booted" = "$boot" ] && [ "$age" -lt "$timeout" ] && [ -z "$ROLLOUT_FORGETS" ]; then
+      case ${{note##*/}} in
+        *.*.*.run) ;;  # an agent's program, whose end nobody reports
+        *) state=ended ;;
+      esac
+    fi
+    if [ "$state" = over ]; then
       [ -z "$ROLLOUT_CLAIM" ] || rm -f "$note"
       continue
     fi
@@ -146,7 +148,7 @@ for where in $roots; do
   done
 done
 [ -n "$kept" ] ||
-  echo "unkept${{tab}}$(id -un) can write neither to $state/rollout nor to /var/tmp, /tmp and /dev/shm"
+  echo "unkept${{tab}}$(id -un) can write neither to $home_state/rollout nor to /var/tmp, /tmp and /dev/shm"
 """
 """Make a claim and print the commands whose end nobody reported; without ROLLOUT_CLAIM only print them.
 

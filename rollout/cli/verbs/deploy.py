@@ -23,8 +23,7 @@ from rollout.cli.run_rollback import no_way_back, roll_back_if_failed
 from rollout.cli.session import open_session
 from rollout.decisions.memory import known_releases
 from rollout.decisions.plan import select
-from rollout.engine.checks.health_pages import look_at_pages, reported_releases
-from rollout.engine.waiting import run_both
+from rollout.engine.checks.health_pages import reported_releases
 from rollout.views.text import count
 
 
@@ -58,13 +57,7 @@ async def _deploy(arguments: argparse.Namespace) -> int:
     async with open_session(arguments, purpose, connect=True) as session:
         inventory, nodes = session.inventory, session.selected
         included = arguments.include_out_of_rotation
-        await session.claim(nodes)
-        (plan, seen), pages = await run_both(
-            session.plan(nodes, arguments.release, include_out_of_rotation=included),
-            look_at_pages(
-                session.site, nodes, releasing=arguments.release is not None, release=arguments.release
-            ),
-        )
+        plan, seen, pages = await session.plan(nodes, arguments.release, include_out_of_rotation=included)
         plan = await session.require_safe(plan, seen, pages)
         previous = {**known_releases(await session.memories()), **reported_releases(pages)}
         first = (

@@ -38,8 +38,7 @@ async def _resume(arguments: argparse.Namespace) -> int:
             sys.stdout.write(f"deployment {last.deployment} is done{where}: there is nothing to resume\n")
             return 0
         is_rollback = last.rollback_of is not None
-        await session.claim(nodes)
-        plan, seen = await session.plan(
+        plan, seen, pages = await session.plan(
             nodes,
             last.release,
             include_out_of_rotation=arguments.include_out_of_rotation,
@@ -49,7 +48,7 @@ async def _resume(arguments: argparse.Namespace) -> int:
         plan = dataclasses.replace(plan, releases=last.releases, back=is_rollback)
         if plan.nodes or not last.done:
             # Otherwise every node that is left is skipped, so the deployment is done.
-            plan = await session.require_safe(plan, seen)
+            plan = await session.require_safe(plan, seen, pages)
         before = {name: node.previous_release for name, node in last.nodes.items()}
         code, ended = await session.deploy(
             plan,
