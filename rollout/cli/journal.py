@@ -58,9 +58,9 @@ async def node_memories(journal: Journal, service: str) -> dict[str, NodeMemory]
         return {name: read_memory(document) for name, document in documents.items()}
 
 
-async def catch_up(journal: Journal, service: str) -> None:
+async def catch_up(journal: SqliteJournal, service: str) -> None:
     """Keep what follows from deployments that an older rollout wrote. Raises JournalError."""
-    unread = [number for number, known in (await journal.summaries(service)).items() if known is None]
+    unread = await journal.without_summary(service)
     memories = await node_memories(journal, service) if unread else {}
     for number in unread:
         progress = fold(await journal.records(number))

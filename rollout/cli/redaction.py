@@ -104,16 +104,19 @@ class Redaction:
 
     def event(self, event: Event) -> Event:
         """The event with every text masked."""
+        match event:
+            case OutputSeen(node=node, step=step, text=text):  # of which there may be a million
+                return OutputSeen(node, step, self.printed(text))
+            case HookPrinted(hook=hook, node=node, text=text):
+                return HookPrinted(self.text(hook), node, self.printed(text))
         fields = self.value(to_fields(event))
         match event:
-            case OutputSeen(text=text) | HookPrinted(text=text):
-                fields["text"] = self.printed(text)
             case StepFailed(reason=reason, tail=tail):
                 fields |= {"reason": self.printed(reason), "tail": tuple(map(self.printed, tail))}
-        if isinstance(event, DeploymentStarted):
-            fields |= {name: getattr(event, name) for name in _OWN}
-        elif isinstance(event, ServerNoted):
-            fields |= {"backend": self.name(event.backend), "server": self.name(event.server)}
+            case DeploymentStarted():
+                fields |= {name: getattr(event, name) for name in _OWN}
+            case ServerNoted(backend=backend, server=server):
+                fields |= {"backend": self.name(backend), "server": self.name(server)}
         return dataclasses.replace(event, **fields)
 
     def _between_the_unseen(self, text: str) -> str:

@@ -69,7 +69,9 @@ class PlainView:
         self._printed: dict[str, deque[str]] = {}
 
     def show(self, record: Record) -> None:
-        self._progress = advance(self._progress, record)
+        # Of printed lines there may be a million, and nothing that is shown here follows from them.
+        if not isinstance(record.event, OutputSeen | HookPrinted):
+            self._progress = advance(self._progress, record)
         time = datetime.fromtimestamp(record.time).strftime("%H:%M:%S")
         for line in self._lines_of(record):
             self._lines.write(f"{time} {line}")

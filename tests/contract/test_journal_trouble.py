@@ -130,7 +130,7 @@ def ordinary_user(path: Path) -> int:
     """root may write everywhere: somebody else, who can reach the folder."""
     if os.geteuid() != 0:
         return os.geteuid()
-    for folder in path.parents[:3]:
+    for folder in path.parents[:4]:
         folder.chmod(folder.stat().st_mode | 0o055)
     return NOBODY
 

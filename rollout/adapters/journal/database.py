@@ -151,6 +151,15 @@ class Database:
             ).fetchall()
             return {number: None if text is None else json.loads(text) for number, text in reversed(rows)}
 
+    def without_summary(self, service: str) -> list[int]:
+        with self._translated():
+            rows = self._database.execute(
+                "SELECT id FROM deployments WHERE service = ? AND summary IS NULL "
+                "AND EXISTS (SELECT 1 FROM events WHERE deployment = id) ORDER BY id",
+                [service],
+            )
+            return [number for (number,) in rows]
+
     def nodes(self, service: str) -> dict[str, Document]:
         with self._translated():
             rows = self._database.execute("SELECT node, memory FROM nodes WHERE service = ?", [service])

@@ -128,12 +128,19 @@ class SqliteJournal:
         return records
 
     async def printed(self, deployment: int, latest: int) -> Sequence[Record]:
-        """The `latest` lines that a deployment's commands printed, oldest first. Raises JournalError."""
         return await self._run(lambda: self._database.printed(deployment, latest))
 
     async def summaries(self, service: str, latest: int | None = None) -> Mapping[int, Document | None]:
         name = self._masked(service)
         return await self._run(lambda: self._database.summaries(name, latest))
+
+    async def without_summary(self, service: str) -> Sequence[int]:
+        """The service's deployments of which an older rollout kept no summary, oldest first.
+
+        Raises JournalError.
+        """
+        name = self._masked(service)
+        return await self._run(lambda: self._database.without_summary(name))
 
     async def nodes(self, service: str) -> Mapping[str, Document]:
         name = self._masked(service)

@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS events (
 """The tables of format 1."""
 _CONVERSION = f"""
 ALTER TABLE deployments ADD COLUMN summary TEXT;
+CREATE INDEX deployments_without_summary ON deployments (service) WHERE summary IS NULL;
 CREATE TABLE printed (
     deployment INTEGER NOT NULL REFERENCES deployments (id),
     sequence INTEGER NOT NULL,

@@ -1,4 +1,5 @@
-"""Threads for paramiko, which blocks. No other file knows about threads: all other code awaits."""
+"""Threads for paramiko, which blocks. All other code awaits, but for what may hang for ever: the journal's
+disk and the reader of the output, each of which has a thread."""
 
 from __future__ import annotations
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
-
-from conftest import StartSshd
 
 from rollout.cli.wiring import open_site
 from rollout.domain import LockHolder
+from tests.support.sshd import Sshd
 from tests.support.states import inventory
 from tests.support.until import until
 
+StartSshd = Callable[..., Sshd]
 HOLDER = LockHolder("t" * 32, "ann", "laptop", 1, time.time(), "deploy 2")
 
 
@@ -44,9 +45,10 @@ async def test_commands_that_use_every_session_do_not_keep_it_from_its_sign_of_l
         ]
         await until(begun.exists, "the first command")
         async with asyncio.timeout(20):
-            assert await site.lock.take(HOLDER)
-            await site.lock.beat(HOLDER)
-            await site.lock.drop(HOLDER)
+            place = (await site.meeting()).place
+            assert await place.take(HOLDER)
+            await place.beat(HOLDER)
+            await place.drop(HOLDER)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)

@@ -73,7 +73,8 @@ async def test_a_million_printed_lines_are_not_read(shell: Shell) -> None:
         with closing(sqlite3.connect(journal(shell))) as database, database:
             fields = json.dumps({"node": "web1", "step": "restart", "text": "x" * 50})
             database.executemany(
-                "INSERT INTO printed VALUES (1, ?, 0, 'OutputSeen', ?, 0)",
+                "INSERT INTO printed (deployment, sequence, time, kind, fields) "
+                "VALUES (1, ?, 0, 'OutputSeen', ?)",
                 ((1_000_000 * lines + line, fields) for line in range(lines)),
             )
         async with opened(journal(shell)) as opened_journal:

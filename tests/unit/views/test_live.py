@@ -104,6 +104,18 @@ def test_a_halt_is_told_at_once_and_stays_in_sight(records: list[Record]) -> Non
     assert "SIGINT again" in screen.out.getvalue()
 
 
+def test_a_terminal_that_is_stopped_gets_no_further_tables(records: list[Record]) -> None:
+    """Each would have to be drawn later, one after the other; lines are printed all the same."""
+    screen = Screen(records)
+    screen.view = LiveView(screen.console, clock=lambda: screen.now, may_draw=lambda: False)
+    screen.show(records[0].event)
+    before = screen.out.getvalue()
+    screen.view._live.refresh()
+    assert screen.out.getvalue() == before
+    screen.show(Halted("SIGINT: the nodes in flight finish"))
+    assert "halted, no further node starts" in screen.out.getvalue()
+
+
 def test_fifty_nodes_fit_the_screen(records: list[Record]) -> None:
     """Waiting and older done nodes are collapsed; those in flight and those that failed have their rows."""
     screen = Screen(records, nodes=50)
