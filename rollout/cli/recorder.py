@@ -40,6 +40,8 @@ class JournalRecorder:
         self._showing: asyncio.Task[None] | None = None
         self.on_failure: Callable[[JournalError], None] | None = None
         self.failed = False
+        self._lost = False
+        """Whether the lock is lost: nobody but this screen learns of what happens now."""
 
     @classmethod
     async def begin(
@@ -87,7 +89,7 @@ class JournalRecorder:
             self._show(Record(self.progress.deployment, 0, time.time(), masked))
             return
         record = self._facts.append(masked)
-        if self.failed or (isinstance(event, LAGGING) and not self._unshown):
+        if self.failed or self._lost or (isinstance(event, LAGGING) and not self._unshown):
             self._show(record)
             return
         self._unshown.append(record)
@@ -105,6 +107,10 @@ class JournalRecorder:
         last = self._unshown[-1] if self._unshown else None
         try:
             await self._journal.written()
+        except (PlaceError, LockLost) as error:  # what others do not know of is on this disk all the same
+            self._lost = self._lost or isinstance(error, LockLost)
+            self._show_until(self._unshown[-1] if self._unshown else None)
+            raise
         except JournalError as error:
             if self.on_failure is None:
                 raise

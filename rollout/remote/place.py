@@ -21,6 +21,7 @@ if [ -g . ]; then umask 007; else umask 077; fi
 exec 9>>busy && flock -w 5 9 || { echo "another process has locked $ROLLOUT_PLACE/busy for 5 s"; exit 1; }
 number() { case $1 in ''|*[!0-9]*) echo 0 ;; *) echo "$1" ;; esac; }
 epoch=$(number "$(cat epoch 2>/dev/null)")
+who() { cat lock 2>/dev/null || cat last 2>/dev/null; }
 ours() { grep -qsF "$ROLLOUT_TOKEN" lock; }
 safe() { sync "$@" 2>/dev/null || sync; }
 replaced() { safe "$1.new" && mv -f "$1.new" "$1"; }
@@ -115,7 +116,7 @@ HOLDER = f"{_BEGIN}{_LOCK_STATE}"
 """Print the lock: its holder or `-`, the seconds since the last sign of life, and the epoch."""
 
 BEAT = f"""{_BEGIN}
-ours || {{ cat lock 2>/dev/null; exit {NOT_OURS}; }}
+ours || {{ who; exit {NOT_OURS}; }}
 : >beat
 for request in halt promote; do
   if [ -e "$request" ]; then printf '%s ' "$request"; cat "$request"; fi
@@ -132,7 +133,7 @@ rm -f "$ROLLOUT_REQUEST" && printf '%s\\n' "$ROLLOUT_WHO" >"$ROLLOUT_REQUEST"
 
 DROP = f"""{_BEGIN}
 ours || exit {NOT_OURS}
-rm -f lock beat halt promote
+mv -f lock last && rm -f beat halt promote
 """
 """Release the lock of the holder with `ROLLOUT_TOKEN`."""
 
@@ -175,7 +176,7 @@ cat >"$incoming"
 fail() {{ rm -f "$ROLLOUT_PLACE/$incoming" "$ROLLOUT_PLACE/"*.new; exit "$1"; }}
 [ "$(tail -n 1 "$incoming")" = "=end=" ] || {{ echo "what was sent did not arrive whole"; fail 1; }}
 {_BEGIN}
-ours && [ "$epoch" = "$ROLLOUT_EPOCH" ] || {{ cat lock 2>/dev/null; fail {NOT_OURS}; }}
+ours && [ "$epoch" = "$ROLLOUT_EPOCH" ] || {{ who; fail {NOT_OURS}; }}
 facts=deployments/$ROLLOUT_NUMBER.facts
 [ -e "$facts" ] || : >"$facts" || fail 1
 [ -z "$(tail -c 1 "$facts")" ] || sed -i '$d' "$facts" || fail 1

@@ -89,7 +89,7 @@ class FolderPlace:
     async def beat(self, holder: LockHolder) -> LockRequests:
         completed = await self._run(lines.BEAT, lines.NOT_OURS, ROLLOUT_TOKEN=holder.token)
         if completed.status != 0:
-            raise self._lost(completed)
+            raise self._lost(completed, holder)
         who_asked = dict(line.split(" ", 1) for line in completed.tail if " " in line)
         return LockRequests(who_asked.get("halt", ""), who_asked.get("promote", ""))
 
@@ -129,7 +129,7 @@ class FolderPlace:
         }
         completed = await self._sent(lines.PUBLISH, "\n".join(content).encode(), environment)
         if completed.status == lines.NOT_OURS:
-            raise self._lost(completed)
+            raise self._lost(completed, holder)
         if completed.status == lines.GAP:
             raise FactsMissing(int(completed.tail[-1]))
         self._require(completed)
@@ -159,12 +159,16 @@ class FolderPlace:
         except (ValueError, TypeError) as error:
             raise self._damaged(error) from error
 
-    def _lost(self, completed: Completed) -> LockLost:
-        """The error that says who has the lock now."""
+    def _lost(self, completed: Completed, mine: LockHolder) -> LockLost:
+        """The error that says who has the lock, or had it last."""
+        who = "somebody broke it"
         try:
-            who = f"{LockHolder(**json.loads(completed.tail[-1]))} took over"
+            other = LockHolder(**json.loads(completed.tail[-1]))
         except (ValueError, TypeError, IndexError):
-            who = "somebody broke it"
+            pass
+        else:
+            if other.token != mine.token:
+                who = f"{other} took over"
         return LockLost(f"the lock in {self.where} is lost: {who}")
 
     def _damaged(self, error: Exception) -> PlaceError:

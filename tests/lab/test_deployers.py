@@ -1,0 +1,160 @@
+"""Deployers of one service, each with a home of its own: all know the same, and one acts at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from lab_support import StartLab
+from test_deploy import HARSH, RATE, change_inventory
+
+from rollout.lab.lab import Lab
+from rollout.lab.traffic import Traffic
+
+THREE = HARSH | {"nodes": 3}
+
+
+class Deployer:
+    """Somebody on some machine, with a home where nothing is known yet."""
+
+    def __init__(self, lab: Lab, home: Path) -> None:
+        self._lab = lab
+        self._environment = os.environ | {"XDG_STATE_HOME": str(home)}
+
+    async def begin(self, *words: str, output: int = PIPE) -> Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "rollout", *words, "-i", str(self._lab.inventory)),
+            env=self._environment,
+            stdin=DEVNULL,
+            stdout=output,
+            stderr=STDOUT,
+        )
+
+    async def run(self, *words: str) -> tuple[int, str]:
+        process = await self.begin(*words)
+        async with asyncio.timeout(120):
+            output, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, output.decode()
+
+    async def status(self) -> dict[str, Any]:
+        code, output = await self.run("status", "--output", "json")
+        assert code == 0, output
+        document: dict[str, Any] = json.loads(output)
+        return document
+
+    @asynccontextmanager
+    async def at(self, step: str, node: str, *words: str) -> AsyncIterator[Process]:
+        """A deployment that has just begun a step of a node."""
+        process = await self.begin(*words, "--output", "json")
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(90):
+                async for line in process.stdout:
+                    event = json.loads(line)
+                    if (event["event"], event.get("step"), event.get("node")) == ("step_started", step, node):
+                        break
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+def releases(status: dict[str, Any]) -> dict[str, tuple[str, str | None]]:
+    return {node["name"]: (node["state"], node["release"]) for node in status["nodes"]}
+
+
+ALL_NEW = dict.fromkeys(("web1", "web2", "web3"), ("ready", "3"))
+
+
+async def test_a_job_that_was_killed_is_put_right_by_the_next(start_lab: StartLab, tmp_path: Path) -> None:
+    """In a fresh home: status names what it left, the next deployment rolls that first, and all are done."""
+    lab = start_lab(**THREE)
+    first, second = (Deployer(lab, tmp_path / name) for name in ("first", "second"))
+    async with Traffic([balancer.url for balancer in lab.load_balancers], RATE) as traffic:
+        await traffic.flowing()
+        async with first.at("verify", "web2", "deploy", "--release", "2") as process:
+            process.kill()
+            await process.wait()
+        told = await second.status()
+        code, output = await second.run("deploy", "--release", "3", "--output", "json")
+    assert told["deployment"]["state"] == "interrupted"
+    assert "web2" in json.dumps(told["left_out"])
+    assert code == 0, output
+    begun = [
+        event["node"]
+        for line in output.splitlines()
+        if (event := json.loads(line))["event"] == "step_started"
+    ]
+    assert begun[0] == "web2"
+    assert releases(await first.status()) == ALL_NEW
+    assert traffic.result.losses == {}
+
+
+async def test_a_colleague_sees_what_runs_and_rolls_back_what_ended(
+    start_lab: StartLab, tmp_path: Path
+) -> None:
+    """While one deploys, the other sees it and is refused; afterwards each can undo it."""
+    lab = start_lab(**THREE)
+    change_inventory(lab, "  canary: 1\n", "  canary: 1\n  pause: after-canary\n")
+    ann, bob = (Deployer(lab, tmp_path / name) for name in ("ann", "bob"))
+    async with ann.at("restart", "web1", "deploy", "--release", "2") as process:
+        assert (await bob.status())["deployment"]["state"] == "running"
+        code, output = await bob.run("deploy", "--release", "3")
+        assert (code, "holds the lock" in output) == (3, True), output
+        code, output = await bob.run("halt")
+        assert code == 0, output
+        assert process.stdout is not None
+        await process.stdout.read()
+        assert await process.wait() == 130
+    assert (await bob.run("resume"))[0] == 0
+    assert {release for _, release in releases(await ann.status()).values()} == {"2"}
+    code, output = await ann.run("rollback")
+    assert code == 0, output
+    assert {release for _, release in releases(await bob.status()).values()} == {"1"}
+    code, output = await bob.run("history", "--output", "json")
+    assert [deployment["release"] for deployment in json.loads(output)][-2:] == ["2", "1"]
+
+
+async def test_of_ten_races_each_has_one_winner(start_lab: StartLab, tmp_path: Path) -> None:
+    """Two begin at the same moment: one is refused, the other one rolls all nodes."""
+    lab = start_lab(**THREE)
+    deployers = [Deployer(lab, tmp_path / name) for name in ("ann", "bob")]
+    for race in range(10):
+        words = [("deploy", "--release", f"{race}.{which}", "--limit", "web1") for which in range(2)]
+        ended = await asyncio.gather(*(one.run(*two) for one, two in zip(deployers, words, strict=True)))
+        codes = sorted(code for code, _ in ended)
+        # Where the first has ended before the second begins, both may deploy, one after the other.
+        assert codes in ([0, 3], [0, 0]), ended
+        shown = [await one.status() for one in deployers]
+        assert shown[0]["deployment"] == shown[1]["deployment"]
+
+
+async def test_one_that_was_overtaken_in_its_sleep_touches_nothing_more(
+    start_lab: StartLab, tmp_path: Path
+) -> None:
+    """It is stopped for longer than a lock lasts, and another one takes over: when it wakes, it says so."""
+    lab = start_lab(**THREE | {"start": 0.2})
+    sleeper, other = (Deployer(lab, tmp_path / name) for name in ("sleeper", "other"))
+    async with Traffic([balancer.url for balancer in lab.load_balancers], RATE) as traffic:
+        await traffic.flowing()
+        async with sleeper.at("verify", "web1", "deploy", "--release", "2") as process:
+            process.send_signal(signal.SIGSTOP)
+            code, output = await other.run("deploy", "--release", "3", "--wait", "60s")
+            assert code == 0, output
+            process.send_signal(signal.SIGCONT)
+            assert process.stdout is not None
+            said = (await process.stdout.read()).decode()
+            assert await process.wait() == 1
+        assert "took over" in said
+    assert releases(await sleeper.status()) == ALL_NEW
+    assert traffic.result.losses == {}
