@@ -143,7 +143,15 @@ class Outage(StepFailure):
 
 
 class ChangedByOthers(StepFailure):
-    """Somebody else changed a server while it was out. What they set stays."""
+    """Somebody else changed a server that was taken out, or had been put back. What they set stays."""
+
+
+class SiteChanged(StepFailure):
+    """A load balancer changed in mid-deployment, so that nodes cannot be found: no other node is tried."""
+
+
+class Fallen(StepFailure):
+    """A node that a deployment had put back is out of rotation again, by a health check."""
 
 
 class RequestFailed(RolloutError):

@@ -170,6 +170,8 @@ class StepFailed(Event):
     """Whether the answer to a command was lost: only a look at the node can tell if it worked."""
     changed_by_others: bool = False
     """Whether somebody else changed a server. What they set stays."""
+    fell: bool = False
+    """Whether the node had been put back, and a health check took it out of rotation again."""
 
 
 @dataclass(frozen=True)
@@ -238,6 +240,8 @@ class NodeFailed(Event):
     node: str
     left_out: bool
     """Whether it takes no traffic. Otherwise it was put back as it was, its application untouched."""
+    forgotten_by: tuple[str, ...] = ()
+    """The load balancers whose reload or restart puts it back, since only their running process knows."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support import needs
+from rollout.inventory import strategy
+from tests.support import needs, prepared
 
 # A test that shares two cores with others may be slow for a while; pytest's own time-out ends one that hangs.
 settings.register_profile("rollout", deadline=None)
@@ -29,6 +30,12 @@ def pytest_collection_finish() -> None:
     """What is imported by now stays: no collection of garbage need look at it again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def short_bake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bake that no inventory asked for is short, also in the processes that tests start."""
+    monkeypatch.setattr(strategy, "DEFAULT_BAKE", prepared.BAKE)
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ from rollout.events import (
     OutputSeen,
     Progressed,
     Record,
+    ServerNoted,
     StepStarted,
 )
 from rollout.ports import Document, Journal
@@ -75,6 +76,6 @@ def _nodes_of(event: Event) -> Sequence[str]:
             return (*nodes, *skipped)
         case StepStarted(node=node) | NodeFinished(node=node) | NodeFailed(node=node):
             return (node,)
-        case NodeReturned(node=node):
+        case NodeReturned(node=node) | ServerNoted(node=node):
             return (node,)
     return ()

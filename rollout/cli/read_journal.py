@@ -15,7 +15,7 @@ from rollout.cli.journal import catch_up, closing, is_running, last_deployment, 
 from rollout.cli.meeting import Meeting
 from rollout.cli.redaction import Redaction
 from rollout.cli.wiring import OpenSite
-from rollout.decisions.memory import LeftOut, nodes_out
+from rollout.decisions.memory import LeftOut, nodes_out, nodes_to_mend
 from rollout.decisions.progress import Progress
 from rollout.domain import LockState
 from rollout.errors import HostError, JournalError, PlaceError
@@ -28,6 +28,8 @@ class Known:
 
     last: Progress | None = None
     out: Mapping[str, LeftOut] = field(default_factory=dict)
+    to_mend: Mapping[str, LeftOut] = field(default_factory=dict)
+    """These, and the nodes that were put back and fell."""
     lock: LockState | None = None
     """The lock, if somebody holds it."""
     error: str = ""
@@ -59,12 +61,9 @@ async def read_journal(site: OpenSite, redaction: Redaction) -> Known:
     service = site.inventory.service
     try:
         async with journal_to_read(site, redaction) as (journal, lock, old):
-            return Known(
-                await last_deployment(journal, service),
-                nodes_out(await node_memories(journal, service)),
-                lock,
-                old=redaction.printable(old),
-            )
+            last, memories = await last_deployment(journal, service), await node_memories(journal, service)
+            out, to_mend = nodes_out(memories), nodes_to_mend(memories)
+            return Known(last, out, to_mend, lock, old=redaction.printable(old))
     except (JournalError, PlaceError, HostError) as error:
         return Known(error=redaction.printable(str(error)))
 

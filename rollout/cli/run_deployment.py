@@ -15,7 +15,7 @@ from rollout.cli.notify import Notifier
 from rollout.cli.recorder import JournalRecorder
 from rollout.cli.wiring import OpenSite
 from rollout.decisions.plan import Plan
-from rollout.domain import Outcome, Step
+from rollout.domain import Outcome, Server, ServerBefore, Step
 from rollout.engine.deployment import Deployment
 from rollout.errors import LockLost, PlaceError
 from rollout.events import Halted
@@ -30,6 +30,7 @@ async def run_deployment(
     *,
     previous: Mapping[str, str],
     settled: Mapping[str, Collection[Step]],
+    put_back: Mapping[str, Mapping[Server, ServerBefore]],
     allow_outage: bool,
     control: RemoteControl,
 ) -> int:
@@ -43,6 +44,7 @@ async def run_deployment(
         record,
         allow_outage=allow_outage,
         settled=settled,
+        put_back=put_back,
         masked=record.masked,
     )
     if (notify := site.inventory.notify) is not None:

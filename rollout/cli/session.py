@@ -18,8 +18,8 @@ from rollout.cli.redaction import Redaction
 from rollout.cli.run_deployment import run_deployment
 from rollout.cli.tell_error import teller
 from rollout.cli.wiring import OpenSite, open_site
-from rollout.decisions.history import require_deployed
-from rollout.decisions.memory import NodeMemory, nodes_out
+from rollout.decisions.history import put_back, require_deployed
+from rollout.decisions.memory import NodeMemory, nodes_to_mend
 from rollout.decisions.plan import Plan, select
 from rollout.decisions.progress import Progress
 from rollout.domain import Step
@@ -82,7 +82,7 @@ class Session:
         What earlier runs left on the nodes has come to its end, and everything was read afterwards. Raises
         LoadBalancerError, JournalError, Refused.
         """
-        out = nodes_out(await self.memories())
+        out = nodes_to_mend(await self.memories())
         ours = {name: left.as_progress(name) for name, left in out.items()}
         claimed: set[str] = set()
         while True:
@@ -144,6 +144,7 @@ class Session:
                 record,
                 previous=previous,
                 settled=settled or {},
+                put_back={} if resumed is None else put_back(resumed, plan.placement),
                 allow_outage=self.arguments.allow_outage,
                 control=self.control,
             )

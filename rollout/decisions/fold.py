@@ -11,6 +11,7 @@ from typing import Any
 from rollout.decisions.progress import TOUCHING, NodeProgress, Phase, Progress
 from rollout.domain import Step
 from rollout.events import (
+    CommandSent,
     DeploymentFinished,
     DeploymentResumed,
     DeploymentStarted,
@@ -100,14 +101,18 @@ def _node_event(progress: Progress, record: Record) -> Progress:
             return changed(name, phase=Phase.RUNNING, step=None, step_started=record.time, detail=hook)
         case HookPrinted(node=str(name), text=text):
             return changed(name, detail=text)
+        case CommandSent(node=name, step=Step.BAKE):
+            return changed(name, back=False)
         case StepFinished(node=name) as event:
             return _with_node(progress, _step_finished(_node(progress, name), event))
         case StepFailed(node=name, step=step) as event:
             return changed(name, phase=Phase.FAILED, step=step, failure=event, sessions=None)
         case NodeFinished(node=name, seconds=seconds):
-            return changed(name, phase=Phase.DONE, seconds=seconds, left_out=False)
-        case NodeFailed(node=name, left_out=left_out):
-            return changed(name, phase=Phase.FAILED, left_out=left_out)
+            return changed(name, phase=Phase.DONE, seconds=seconds, left_out=False, proved=True)
+        case NodeFailed(node=name, left_out=left_out, forgotten_by=forgotten_by):
+            node = _node(progress, name)
+            node = replace(node, phase=Phase.FAILED, left_out=left_out, forgotten_by=forgotten_by)
+            return _with_node(progress, replace(node, proved=node.proved or node.back))
         case NodeReturned(node=name):
             return changed(name, left_out=False)
     return progress
@@ -199,6 +204,7 @@ def _step_started(node: NodeProgress, step: Step, time: float) -> NodeProgress:
         phase=Phase.RUNNING,
         started=node.started if node.started is not None or step is Step.PREPARE else time,
         touched=node.touched or step in TOUCHING,
+        back=node.back and step is not Step.DRAIN,
         step=step,
         step_started=time,
         detail="",
@@ -212,6 +218,8 @@ def _step_finished(node: NodeProgress, event: StepFinished) -> NodeProgress:
         node,
         phase=Phase.WAITING if event.step is Step.PREPARE else Phase.RUNNING,
         step_seconds={**node.step_seconds, event.step: event.seconds},
+        back=node.back or event.step is Step.READY,
+        left_out=None if event.step is Step.READY else node.left_out,
         detail=event.detail,
         sessions=None,
     )

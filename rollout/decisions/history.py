@@ -6,7 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 
 from rollout.decisions.memory import NodeMemory, nodes_out
-from rollout.decisions.progress import Progress
+from rollout.decisions.progress import Phase, Progress
+from rollout.domain import Server, ServerBefore
 from rollout.errors import Refused
 from rollout.inventory import Inventory
 from rollout.masks import is_masked
@@ -17,6 +18,17 @@ def to_forget(deployments: Sequence[int], memories: Mapping[str, NodeMemory], ke
     left out a node that is still out. A rollback needs the last one alone."""
     needed = {out.deployment for out in nodes_out(memories).values()}
     return [number for number in sorted(deployments)[:-keep] if number not in needed]
+
+
+def put_back(
+    deployment: Progress, placement: Mapping[str, Sequence[Server]]
+) -> dict[str, dict[Server, ServerBefore]]:
+    """The nodes that are done, and how each of their servers was before, where it was noted."""
+    return {
+        name: {server: known for server in placement[name] if (known := node.server_before(server))}
+        for name, node in deployment.nodes.items()
+        if node.phase is Phase.DONE and name in placement
+    }
 
 
 def require_deployed(last: Progress | None, service: str) -> Progress:

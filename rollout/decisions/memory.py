@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rollout.decisions.progress import NodeProgress, Phase, Progress
+from rollout.decisions.progress import NodeProgress, Progress
 from rollout.domain import Step
 from rollout.events import ServerNoted, from_fields, to_fields
 
@@ -36,11 +36,17 @@ class LeftOut:
     """The release that the node ran before; `None` if it is unknown."""
     servers: tuple[ServerNoted, ...]
     """The node's servers as they were before anything was touched."""
+    fell: bool = False
+    """Whether it had been put back, and a health check took it out again: rollout did not leave it out."""
 
     def as_progress(self, name: str) -> NodeProgress:
         """The node as its deployment knew it, as far as others need that."""
         return NodeProgress(
-            name, servers=self.servers, previous_release=self.previous_release, step=self.step, left_out=True
+            name,
+            servers=self.servers,
+            previous_release=self.previous_release,
+            step=self.step,
+            left_out=not self.fell,
         )
 
 
@@ -71,6 +77,12 @@ def remember(
 
 def nodes_out(memories: Mapping[str, NodeMemory]) -> dict[str, LeftOut]:
     """The nodes that deployments left out, or may have left out, and that no later one brought back."""
+    return {name: out for name, out in nodes_to_mend(memories).items() if not out.fell}
+
+
+def nodes_to_mend(memories: Mapping[str, NodeMemory]) -> dict[str, LeftOut]:
+    """The nodes that are out, and those that were put back and fell: whatever HAProxy shows of them now, they
+    are to be as they were before."""
     return {name: memory.out for name, memory in memories.items() if memory.out is not None}
 
 
@@ -108,15 +120,15 @@ def _read_left_out(out: Mapping[str, Any]) -> LeftOut:
 def _after(before: NodeMemory, progress: Progress, node: NodeProgress) -> NodeMemory:
     after = dataclasses.replace(before, out=_out(before.out, progress, node))
     release = progress.release_of(node.name)
-    if node.phase is Phase.DONE and release and progress.deployment >= before.released_by:
+    if node.proved and release and progress.deployment >= before.released_by:
         return dataclasses.replace(after, release=release, released_by=progress.deployment)
     return after
 
 
 def _out(before: LeftOut | None, progress: Progress, node: NodeProgress) -> LeftOut | None:
-    if not (node.left_out or node.in_doubt):
+    if not (node.left_out or node.in_doubt or node.fell):
         return None if node.started is not None else before
-    if before is not None and before.deployment != progress.deployment:
+    if before is not None and before.deployment != progress.deployment and before.fell == node.fell:
         return before
     return LeftOut(
         deployment=progress.deployment,
@@ -127,4 +139,5 @@ def _out(before: LeftOut | None, progress: Progress, node: NodeProgress) -> Left
         reason="" if node.failure is None else node.failure.reason,
         previous_release=node.previous_release,
         servers=node.servers,
+        fell=node.fell,
     )

@@ -14,7 +14,7 @@ from rollout.inventory.model import Inventory
 Placement = Mapping[str, tuple[Server, ...]]
 """All servers of each node, by the node's name."""
 
-_NOWHERE = frozenset({"-", "0.0.0.0", "::"})  # noqa: S104 (nothing is bound to it)
+NOWHERE = frozenset({"-", "0.0.0.0", "::"})  # noqa: S104 (nothing is bound to it)
 """What HAProxy shows for a UNIX socket, and for a server that has no address yet."""
 
 
@@ -73,7 +73,7 @@ class _Matching:
         owners = [self._owner(state) for state in states]
         at: dict[tuple[str, int], set[str]] = defaultdict(set)
         for state, owner in zip(states, owners, strict=True):
-            if owner is not None and state.address not in _NOWHERE:
+            if owner is not None and state.address not in NOWHERE:
                 at[state.address, state.port].add(owner)
         return [
             next(iter(there)) if owner is None and len(there) == 1 else owner
@@ -122,7 +122,7 @@ class _Matching:
 
     def _here(self, state: ServerState) -> list[str]:
         """The nodes at a server's address, or with its host name."""
-        address = () if state.address in _NOWHERE else self._nodes_at.get(state.address, ())
+        address = () if state.address in NOWHERE else self._nodes_at.get(state.address, ())
         hostname = self._nodes_at.get(state.hostname.lower().rstrip("."), ())
         return list(dict.fromkeys((*address, *hostname)))
 

@@ -37,6 +37,8 @@ class Plan:
     """What is as it should be, and good to know: servers that may stay down, and who is rolled last."""
     before: Mapping[Server, ServerBefore] = field(default_factory=dict)
     """How each server of the nodes was before anything was touched, which is how it is left."""
+    addresses: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The IP addresses of each node, by which it was found."""
     taken_up: frozenset[str] = frozenset()
     """Nodes that an earlier deployment left out: they may be in any state."""
     releases: Mapping[str, str] = field(default_factory=dict)

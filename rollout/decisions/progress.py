@@ -54,15 +54,26 @@ class NodeProgress:
     """The latest news of the step: what it waits for, or the last line that it printed."""
     sessions: int | None = None
     """Sessions left over all load balancers, while the step waits for them."""
+    back: bool = False
+    """Whether it was put back and proved since it left, and nothing has been sent to take it out again."""
+    proved: bool = False
+    """Whether it has ended its turn in rotation at any time, with what the deployment put on it."""
     failure: StepFailed | None = None
     left_out: bool | None = None
-    """Whether the node failed and takes no traffic until somebody puts it back; `None` while nobody knows."""
+    """Whether the node failed and was left out of rotation; `None` while nobody knows."""
+    forgotten_by: tuple[str, ...] = ()
+    """The load balancers whose reload or restart puts the node back, although it was left out."""
 
     @property
     def in_doubt(self) -> bool:
         """Whether the node's turn began and nobody recorded its end: it may take no traffic."""
         begun = self.started is not None and self.phase in (Phase.RUNNING, Phase.FAILED)
-        return begun and self.left_out is None
+        return begun and self.left_out is None and not self.back
+
+    @property
+    def fell(self) -> bool:
+        """Whether it was put back, and a health check took it out of rotation again."""
+        return self.failure is not None and self.failure.fell
 
     @property
     def settled(self) -> frozenset[Step]:
@@ -184,9 +195,14 @@ class Progress:
     @property
     def touched(self) -> tuple[str, ...]:
         """The nodes that may no longer run what they ran before, those that may be out first."""
-        out = self.maybe_out
+        out = {*self.maybe_out, *self.fallen}
         touched = [node.name for node in self.nodes.values() if node.touched]
         return tuple(sorted(touched, key=lambda name: name not in out))
+
+    @property
+    def fallen(self) -> tuple[str, ...]:
+        """The nodes that were put back, and that a health check took out of rotation again, in order."""
+        return tuple(node.name for node in self.nodes.values() if node.fell)
 
     @property
     def to_be_rolled_back(self) -> bool:

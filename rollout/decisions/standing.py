@@ -11,6 +11,9 @@ from rollout.domain import Reading, Server, ServerState, Standing
 Standings = Mapping[Server, Standing]
 """The standing of each server of a node."""
 
+Serving = Mapping[str, Mapping[str, Collection[Server]]]
+"""The servers in rotation, by load balancer and backend."""
+
 
 def standings(readings: Iterable[Reading], placement: Placement, well: Collection[str] = ()) -> Standings:
     """The standing of each server, as `readings` of all load balancers show it.

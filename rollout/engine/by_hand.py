@@ -14,6 +14,7 @@ from rollout.domain import AdminState, Server, ServerBefore, ServerState, Standi
 from rollout.engine.checks.on_configuration import client_findings
 from rollout.engine.checks.standing_now import standings_now
 from rollout.engine.log import Recorder, StepLog, step
+from rollout.engine.rotation.protocol import Rotation
 from rollout.engine.site import Site, Survey
 from rollout.engine.steps.proof import prove
 from rollout.engine.steps.restart import at_rest
@@ -21,10 +22,13 @@ from rollout.errors import StepFailure
 from rollout.remote import runtime
 
 
-async def drain_node(site: Site, name: str, seen: Survey, record: Recorder, *, allow_outage: bool) -> None:
+async def drain_node(
+    site: Site, name: str, seen: Survey, record: Recorder, *, allow_outage: bool, keep: bool = False
+) -> None:
     """Take a node out of rotation and prove that it is drained; without that proof it goes back.
 
-    Raises StepFailure, LoadBalancerError, HostError.
+    To `keep` it out, a reload of HAProxy must not bring it back. Where one would, the node is drained all the
+    same, and that is a failure. Raises StepFailure, LoadBalancerError, HostError.
     """
     servers = seen.placement[name]
     rotation = site.rotation(site.context(name, None), servers)
@@ -40,6 +44,22 @@ async def drain_node(site: Site, name: str, seen: Survey, record: Recorder, *, a
         except BaseException:
             await rotation.give_back(log)
             raise
+        if keep:
+            _require_kept(name, rotation, log)
+
+
+def _require_kept(name: str, rotation: Rotation, log: StepLog) -> None:
+    """Raises StepFailure if a load balancer would forget that the node is out."""
+    if not (forgotten_by := rotation.forgotten_by):
+        log.add("it stays out over a reload or restart of HAProxy")
+        return
+    where = ", ".join(forgotten_by)
+    reasons = "; ".join(f"{balancer}: {why}" for balancer, why in forgotten_by.items())
+    raise StepFailure(
+        f"it takes no traffic now, but a reload or restart of HAProxy on {where} puts it back: {reasons}",
+        hint=f"stop the application on {name}, so that HAProxy's checks keep it out; for the next time, let "
+        "HAProxy load a state file, or drain by `drain.health_page`",
+    )
 
 
 async def restore_node(site: Site, node: NodeProgress, seen: Survey, record: Recorder) -> None:

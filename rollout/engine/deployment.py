@@ -6,6 +6,7 @@ The halt (`halt.py`) ends it early: each loop looks at it before it starts somet
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -13,19 +14,30 @@ from typing import Any
 from rollout.decisions.judge import Verdict
 from rollout.decisions.order import Order
 from rollout.decisions.plan import Plan
-from rollout.domain import Outcome, Step
+from rollout.domain import Outcome, Server, ServerBefore, Step
+from rollout.engine.aftercare import Aftercare
 from rollout.engine.deployment_context import DeploymentContext
 from rollout.engine.gate import Gate
 from rollout.engine.halt import Halt
 from rollout.engine.hooks import Hooks
 from rollout.engine.log import Recorder, StepLog
 from rollout.engine.pausing import Pauses
+from rollout.engine.places import Places
 from rollout.engine.preparation import Preparation
 from rollout.engine.rotation.protocol import Rotation
 from rollout.engine.site import Site
 from rollout.engine.steps.node import NodeRoll
 from rollout.engine.users.users import Users
-from rollout.errors import JudgedBad, NoCapacity, Outage, RolloutError, Undecided
+from rollout.errors import (
+    ChangedByOthers,
+    Fallen,
+    JudgedBad,
+    NoCapacity,
+    Outage,
+    RolloutError,
+    SiteChanged,
+    Undecided,
+)
 from rollout.events import DeploymentFinished, NodeFailed, NodeFinished
 
 
@@ -42,12 +54,16 @@ class Deployment:
         *,
         allow_outage: bool,
         settled: Mapping[str, Collection[Step]] | None = None,
+        put_back: Mapping[str, Mapping[Server, ServerBefore]] | None = None,
         masked: Callable[[str], str] = str,
     ) -> None:
-        """`previous` are the releases that nodes ran before, and `settled` the steps that an earlier try
-        finished, both by the node's name. `masked` hides the values in a text that hooks must not show."""
+        """By the node's name: `previous` are the releases that nodes ran before, `settled` the steps that an
+        earlier try finished, and `put_back` the nodes that it put back, with how their servers were before.
+        `masked` hides the values in a text that hooks must not show."""
         self._site = site
-        self._plan = plan
+        self._places = places = Places(site.inventory, plan, record)
+        # From here on, the plan follows what becomes of the load balancers.
+        self._plan = plan = dataclasses.replace(plan, placement=places.placement, before=places.before)
         self._record = record
         self._strategy = site.inventory.strategy
         self._settled = settled or {}
@@ -55,13 +71,17 @@ class Deployment:
         self._halt = Halt(record, self._pauses)
         self._context = DeploymentContext(site, plan, number, previous, record)
         self._order = Order.of(site.inventory)
-        self._gate = Gate(site, plan.placement, self._halt, allow_outage=allow_outage)
         self._hooks = Hooks(self._context, masked)
         self._users = Users(self._context, self._halt)
         self._jury = self._users.jury
+        self._aftercare = Aftercare(site, self._users.put_back, self._halt, record, self._fail)
+        self._gate = Gate(site, places, self._halt, self._aftercare.look, allow_outage=allow_outage)
+        for name, before in (put_back or {}).items():
+            self._users.put_back.add(self._context.of(name), before)
         self._done: list[str] = []
         self._failed: list[str] = []
-        self._left_out: set[str] = set()
+        self._out: set[str] = set()
+        """The nodes that failed and are out of rotation."""
         self._guards: dict[str, asyncio.Task[None]] = {}
         """Keep the nodes that were left out from returning for as long as this deployment runs."""
         self._running: asyncio.Task[Any] | None = None
@@ -98,10 +118,11 @@ class Deployment:
         self._running = asyncio.current_task()
         try:
             if await self._may_begin():
-                async with self._users.watched():
+                async with self._users.watched(), self._aftercare.watching():
                     self._failed += await Preparation(self._context, self._settled, self._halt).run()
                     if not self._halt.reason:
                         await self._roll_waves()
+                        await self._aftercare.look_at_the_end()
             outcome = self._outcome()
             await self._hooks.after_deploy(outcome, self._halt.reason)
         except asyncio.CancelledError:
@@ -130,7 +151,8 @@ class Deployment:
             wave, waiting = waiting[:size], waiting[size:]
             is_canary = number == 0 and bool(self._plan.canary)
             self._users.begin_wave()
-            await self._roll_wave(wave)
+            async with self._aftercare.baking():
+                await self._roll_wave(wave)
             if self._failed and is_canary:
                 self._halt.give_up(f"the canary {', '.join(self._failed)} failed")
             if not self._halt.reason:
@@ -144,68 +166,110 @@ class Deployment:
         in_flight: dict[asyncio.Task[None], str] = {}
         try:
             while in_flight or (waiting and not self._halt.reason):
+                if not in_flight:
+                    await self._pauses.over()  # for a node that bakes
                 while not self._halt.reason and not self._pauses.any and len(in_flight) < self._window():
-                    name = self._order.next(waiting, in_flight.values(), self._left_out)
+                    name = self._order.next(waiting, in_flight.values(), self._out)
                     if name is None:
                         break
                     waiting.remove(name)
                     in_flight[asyncio.create_task(self._roll_node(name))] = name
                 for name in waiting[:1]:
                     self._context.nodes[name].host.expect(2)  # its release and its restart
-                ended, _ = await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
-                for task in ended:
-                    del in_flight[task]
-                    task.result()
+                if in_flight:
+                    ended, _ = await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
+                    for task in ended:
+                        del in_flight[task]
+                        task.result()
         finally:
             for task in in_flight:
                 task.cancel()
             await asyncio.gather(*in_flight, return_exceptions=True)
 
     def _window(self) -> int:
-        """How many nodes may be in flight; each node that failed and is left out takes a place."""
-        return max(1, self._plan.window - len(self._left_out))
+        """How many nodes may be in flight; each node that failed and is out takes a place."""
+        return max(1, self._plan.window - len(self._out))
 
     async def _roll_node(self, name: str) -> None:
+        """Roll a node until another one may start in its place."""
         clock = asyncio.get_running_loop().time
         begun = clock()
         context, taken_up = self._context.nodes[name], name in self._plan.taken_up
         turn_to_leave = functools.partial(self._gate.leaving, name)
         rotation = self._site.rotation(
-            context, self._plan.placement[name], self._plan.before, taken_up=taken_up
+            context, self._plan.placement[name], self._plan.before, taken_up=taken_up, places=self._places
         )
         node = NodeRoll(
-            context, rotation, self._record, turn_to_leave, self._jury, self._pauses, taken_up=taken_up
+            context, rotation, self._record, turn_to_leave, self._users, self._pauses, taken_up=taken_up
         )
         try:
             await self._hooks.before_node(context)
             await node.roll(self._settled.get(name, ()))
+            if self._strategy.bake_asked_for:
+                await node.bake()
         except (RolloutError, asyncio.CancelledError) as error:
-            self._failed.append(name)
-            if node.may_be_out:
-                self._leave_out(name, rotation)
-            self._record(NodeFailed(name, left_out=node.may_be_out))
+            if node.must_be_guarded:
+                self._guard(name, rotation)
+            self._fail(name, error, left_out=rotation if node.may_be_out else None)
             if isinstance(error, asyncio.CancelledError):
                 raise
-            self._halt_after(name, error)
         else:
-            self._done.append(name)
             try:
                 await self._hooks.after_node(context)
-            finally:
-                self._record(NodeFinished(name, clock() - begun))
+            except asyncio.CancelledError:
+                self._finish(name, clock() - begun)
+                raise
+            self._follow(name, node, clock() - begun)
         finally:
-            self._gate.ended(name, left_out=node.may_be_out)
+            self._gate.ended(name, left_out=name in self._out)
             if not node.may_be_out:
                 self._jury.passed(name)
 
-    def _leave_out(self, name: str, rotation: Rotation) -> None:
-        self._left_out.add(name)
+    def _follow(self, name: str, node: NodeRoll, seconds: float) -> None:
+        """Finish a node that is back, once it has baked. Where nobody asked for that, others go on."""
+        if self._strategy.bake is None and self._aftercare.has_something_to_see:
+            self._aftercare.bake(self._bake(name, node, seconds))
+        else:
+            self._finish(name, seconds)
+
+    async def _bake(self, name: str, node: NodeRoll, seconds: float) -> None:
+        """Bake a node whose place in the window is another one's by now, after a roll of `seconds`."""
+        try:
+            await node.bake()
+        except (RolloutError, asyncio.CancelledError) as error:
+            self._fail(name, error)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        else:
+            self._finish(name, seconds)
+
+    def _finish(self, name: str, seconds: float) -> None:
+        if name not in self._failed:  # while its hook ran
+            self._done.append(name)
+            self._record(NodeFinished(name, seconds))
+
+    def _fail(self, name: str, error: BaseException, *, left_out: Rotation | None = None) -> None:
+        """Note that a node failed, and halt if that is a reason to. `left_out` is the rotation that keeps it
+        out."""
+        self._failed.append(name)
+        self._aftercare.note_failure(name, error)
+        if left_out is not None or isinstance(error, Fallen):
+            self._out.add(name)
+            self._gate.ended(name, left_out=True)
+        forgotten_by = () if left_out is None else tuple(left_out.forgotten_by)
+        self._record(NodeFailed(name, left_out=left_out is not None, forgotten_by=forgotten_by))
+        if isinstance(error, RolloutError):
+            self._halt_after(name, error)
+
+    def _guard(self, name: str, rotation: Rotation) -> None:
         log = StepLog(self._record, name, Step.READY)
         self._guards[name] = asyncio.create_task(rotation.guard(log))
 
     def _halt_after(self, name: str, error: RolloutError) -> None:
         """Halt if the failure of a node gives a reason to."""
-        if isinstance(error, NoCapacity):
+        if isinstance(error, SiteChanged):
+            self._halt.ask(f"the site changed: {error}")
+        elif isinstance(error, NoCapacity):
             self._halt.ask(f"{name} was not taken out: {error}")
         elif isinstance(error, JudgedBad):
             self._halt.give_up(str(error), judged=True)
@@ -213,7 +277,13 @@ class Deployment:
             self._halt.ask(f"{name} could not be judged: {error}")
         elif trouble := self._jury.trouble([name]):
             self._halt.ask(f"{name} failed, but its release is probably not the cause: {trouble}")
-        elif len(self._failed) > self._strategy.max_failures:
+        elif len(self._failed) <= self._strategy.max_failures:
+            pass
+        elif isinstance(error, ChangedByOthers):
+            self._halt.ask(f"{name}: {error}")
+        elif isinstance(error, Fallen):
+            self._halt.give_up(f"{name} was put back, and is out of rotation again")
+        else:
             self._halt.give_up(f"{name} failed")
 
     async def _judge_wave(self, names: Sequence[str]) -> None:

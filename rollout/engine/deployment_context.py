@@ -25,9 +25,10 @@ class DeploymentContext:
     """The context of each node that is to be rolled, by its name."""
 
     def __post_init__(self) -> None:
-        nodes = {name: self._node(name) for name in self.plan.nodes}
+        nodes = {name: self.of(name) for name in self.plan.nodes}
         object.__setattr__(self, "nodes", nodes)
 
-    def _node(self, name: str) -> NodeContext:
+    def of(self, name: str) -> NodeContext:
+        """The context of a node, whether this plan rolls it or not."""
         release, previous = self.plan.release_of(name), self.previous.get(name)
         return self.site.context(name, release, deployment=self.number, previous=previous)

@@ -8,7 +8,14 @@ from contextlib import asynccontextmanager
 from typing import Protocol, runtime_checkable
 
 from rollout.domain import Step
-from rollout.errors import AnswerLost, ChangedByOthers, CommandTimedOut, RolloutError, StepFailure
+from rollout.errors import (
+    AnswerLost,
+    ChangedByOthers,
+    CommandTimedOut,
+    Fallen,
+    RolloutError,
+    StepFailure,
+)
 from rollout.events import (
     CommandSent,
     Event,
@@ -109,17 +116,21 @@ async def step(record: Recorder, node: str, which: Step) -> AsyncIterator[StepLo
         record(StepFailed(node, which, clock() - begun, "interrupted", unknown=True))
         raise
     except RolloutError as error:
-        record(
-            StepFailed(
-                node,
-                which,
-                clock() - begun,
-                str(error),
-                hint=error.hint,
-                tail=error.tail if isinstance(error, StepFailure) else (),
-                unknown=isinstance(error, AnswerLost | CommandTimedOut),
-                changed_by_others=isinstance(error, ChangedByOthers),
-            )
-        )
+        record(failed(node, which, clock() - begun, error))
         raise
     record(StepFinished(node, which, clock() - begun, log.detail))
+
+
+def failed(node: str, which: Step, seconds: float, error: RolloutError) -> StepFailed:
+    """The event for a step that failed after `seconds`."""
+    return StepFailed(
+        node,
+        which,
+        seconds,
+        str(error),
+        hint=error.hint,
+        tail=error.tail if isinstance(error, StepFailure) else (),
+        unknown=isinstance(error, AnswerLost | CommandTimedOut),
+        changed_by_others=isinstance(error, ChangedByOthers),
+        fell=isinstance(error, Fallen),
+    )

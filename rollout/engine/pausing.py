@@ -14,12 +14,18 @@ class Pauses:
     def __init__(self, record: Recorder) -> None:
         self._record = record
         self._waiting: set[asyncio.Event] = set()
+        self._none = asyncio.Event()
+        self._none.set()
         self._halted = False
 
     @property
     def any(self) -> bool:
         """Whether there is a pause now."""
         return bool(self._waiting)
+
+    async def over(self) -> None:
+        """Wait until there is no pause."""
+        await self._none.wait()
 
     async def pause(self, reason: str, over: asyncio.Event | None = None) -> bool:
         """Wait until the reason for the pause is `over`, or without `over` until somebody ends the pause.
@@ -32,11 +38,14 @@ class Pauses:
             return False
         self._record(Paused(reason))
         self._waiting.add(go_on)
+        self._none.clear()
         waits = [asyncio.create_task(event.wait()) for event in (over, go_on)]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._waiting.discard(go_on)
+            if not self._waiting:
+                self._none.set()
             for wait in waits:
                 wait.cancel()
         if go_on.is_set():

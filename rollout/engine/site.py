@@ -17,6 +17,7 @@ from rollout.engine.claim import Claim
 from rollout.engine.context import NodeContext, environment
 from rollout.engine.loaded_configuration import LoadedConfiguration
 from rollout.engine.permission import Permission
+from rollout.engine.places import NodePlaces, Places
 from rollout.engine.rotation.by_page import PageRotation
 from rollout.engine.rotation.by_socket import SocketRotation
 from rollout.engine.rotation.check_times import CheckTimes
@@ -121,26 +122,28 @@ class Site:
         before: Mapping[Server, ServerBefore] | None = None,
         *,
         taken_up: bool = False,
+        places: Places | None = None,
     ) -> Rotation:
         """The way the node leaves rotation and returns: by its health page where the inventory says so, else
         by HAProxy's socket; not at all where no load balancer sends it requests.
 
         `before` is how to leave each server: without it, as it is now. `taken_up` says that an earlier
-        try left the node out.
+        try left the node out. With `places` the node is found again wherever a load balancer changes.
         """
         if not self.inventory.behind_load_balancers:
             return NoRotation()
+        own_places = None if places is None else NodePlaces(places, context.name)
         by_balancer = {
             name: own
             for name in self.load_balancers
-            if (own := tuple(server for server in servers if server.load_balancer == name))
+            if (own := tuple(server for server in servers if server.load_balancer == name)) or places
         }
         drain, health = self.inventory.drain, self.inventory.health
         check_times = CheckTimes(health.timeout if health else _REJOIN, self.configurations)
         if drain.health_page is not None:
             own_servers = {self.load_balancers[name]: own for name, own in by_balancer.items()}
             standing = {server: known.standing for server, known in (before or {}).items()}
-            return PageRotation(context, drain.health_page, own_servers, check_times, standing)
+            return PageRotation(context, drain.health_page, own_servers, check_times, standing, own_places)
         node_servers = [
             NodeServers(
                 self.load_balancers[name],
@@ -150,6 +153,7 @@ class Site:
                 Ledger(before or {}, taken_up=taken_up),
                 self.inventory.strategy.patience,
                 self.permission,
+                own_places,
             )
             for name, own in by_balancer.items()
         ]
@@ -163,6 +167,8 @@ class Survey:
 
     readings: tuple[Reading, ...]
     placement: Placement
+    addresses: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The IP addresses of each node, by which it was found."""
     trackers: tuple[ServerState, ...] = field(init=False, repr=False)
     """The servers that track another one."""
     of_nodes: frozenset[Server] = field(init=False, repr=False)
@@ -194,11 +200,12 @@ class Survey:
 async def survey(site: Site) -> Survey:
     """Read every load balancer once and find the nodes. Raises LoadBalancerError, Refused."""
     readings = await run_all(look(balancer.read) for balancer in site.load_balancers.values())
-    placement = place(site.inventory, readings, await addresses(site.inventory))
+    at = await addresses(site.inventory)
+    placement = place(site.inventory, readings, at)
     for balancer, reading in zip(site.load_balancers.values(), readings, strict=True):
         own = [s for servers in placement.values() for s in servers if s.load_balancer == balancer.name]
         balancer.focus({server.backend for server in with_trackers(own, reading.servers)})
-    return Survey(tuple(readings), placement)
+    return Survey(tuple(readings), placement, at)
 
 
 async def addresses(inventory: Inventory) -> Mapping[str, frozenset[str]]:

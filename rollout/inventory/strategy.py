@@ -10,6 +10,10 @@ from rollout.inventory.judge import Judge, JudgeSetting
 from rollout.inventory.quantities import Amount, AmountOrNone, Duration, Waves
 from rollout.inventory.section import Section
 
+DEFAULT_BAKE = 5.0
+"""Seconds for which a node is watched where the inventory has no `bake`. Nobody asked for that, so no other
+node waits."""
+
 
 class Strategy(Section):
     """In which order nodes are rolled, how many at once, and what a failure leads to."""
@@ -45,7 +49,11 @@ class Strategy(Section):
         default=10.0,
         description="How long to wait for a load balancer that does not answer or has no server to spare",
     )
-    bake: Duration = Field(default=0.0, description="How long a node must stay healthy once it is ready")
+    bake: Duration | None = Field(
+        default=None,
+        description="How long a node must stay healthy once it is ready, before another one starts in its "
+        "place; 0 for not at all. By default 5s, for which no other node waits: only the end of a wave does",
+    )
     judge: JudgeSetting = Field(
         default_factory=Judge,
         description="How a node that bakes is compared with the others; or off, not to compare",
@@ -58,3 +66,13 @@ class Strategy(Section):
         description="halt starts no further node; rollback also puts the old release back. By default halt, "
         "but rollback if the release was judged bad",
     )
+
+    @property
+    def bake_seconds(self) -> float:
+        """Seconds for which a node that is ready is watched."""
+        return DEFAULT_BAKE if self.bake is None else self.bake
+
+    @property
+    def bake_asked_for(self) -> float:
+        """Seconds of the bake that the inventory asks for, in which a node keeps its place in the window."""
+        return self.bake or 0.0

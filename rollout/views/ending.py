@@ -81,13 +81,17 @@ def _failures(progress: Progress) -> Iterator[str]:
             continue
         yield ""
         if failure := node.failure:
-            yield f"{node.name} failed at {failure.step} after {duration(failure.seconds)}: {failure.reason}"
+            how = "was back, and went out of rotation again" if failure.fell else f"failed at {failure.step}"
+            yield f"{node.name} {how} after {duration(failure.seconds)}: {failure.reason}"
             yield from (f"  | {line}" for line in failure.tail)
             if failure.unknown and failure.step in _COMMANDS:
                 yield f"  whether {failure.step} worked is unknown: the answer never came"
         else:
             yield f"{node.name} failed"
         yield f"  {fate(node, balanced=progress.balanced)}"
+        if node.left_out and node.forgotten_by:
+            yield f"  a reload or restart of HAProxy on {few(node.forgotten_by)} puts it back into rotation"
+            yield "  to keep it out, stop its application; `rollout drain --keep` says what else lasts"
         if failure and failure.hint:
             yield f"  hint: {failure.hint}"
 
@@ -101,9 +105,11 @@ def fate(node: NodeProgress, *, balanced: bool) -> str:
     if node.left_out is None:
         return "it may take no traffic"
     if node.left_out:
-        return "left out, except what somebody else changed" if others else "left out: it takes no traffic"
+        return f"left out{', except what somebody else changed' if others else ': it takes no traffic now'}"
     if others:
         return "its servers are as somebody else set them"
+    if node.failure is not None and node.failure.fell:
+        return "out of rotation by its health check, not by rollout: it takes traffic once the check passes"
     match node.step:
         case Step.BAKE:
             return "it takes traffic in its present state"

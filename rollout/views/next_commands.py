@@ -28,21 +28,29 @@ def next_commands(
     for itself.
     """
     if progress.unfinished and not ended:
-        yield NextCommand(_line("resume", inventory), "continue", "where it stopped")
+        yield NextCommand(command_line("resume", inventory), "continue", "where it stopped")
     if out := tuple(dict.fromkeys((*progress.maybe_out, *left_out))):
-        yield NextCommand(_line("restore", inventory), f"put {few(out)} back", "as it was, if it is healthy")
+        put_back = f"put {few(out)} back"
+        yield NextCommand(command_line("restore", inventory), put_back, "as it was, if it is healthy")
+    if forgotten := [name for name in progress.left_out if progress.nodes[name].forgotten_by]:
+        yield NextCommand(
+            command_line("drain", inventory, "--keep", *forgotten),
+            f"keep {few(forgotten)} out",
+            "over a reload of HAProxy, or see what that takes",
+        )
     if ended:
         return
     if progress.touched and progress.release is not None and progress.rollback_of is None:
         yield NextCommand(
-            _line("rollback", inventory), "put the old release back", f"on {few(progress.touched)}"
+            command_line("rollback", inventory), "put the old release back", f"on {few(progress.touched)}"
         )
 
 
 def status_command(inventory: str) -> NextCommand:
     """The command that shows the state of every node, and changes nothing."""
-    return NextCommand(_line("status", inventory), "see", "where every node stands")
+    return NextCommand(command_line("status", inventory), "see", "where every node stands")
 
 
-def _line(verb: str, inventory: str) -> str:
-    return shlex.join(["rollout", verb, "-i", inventory])
+def command_line(verb: str, inventory: str, *words: str) -> str:
+    """A command line of rollout, as a shell takes it."""
+    return shlex.join(["rollout", verb, "-i", inventory, *words])

@@ -6,12 +6,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from rollout.decisions.alike import first_of
 from rollout.decisions.memory import LeftOut
 from rollout.decisions.node_state import HealthSeen, NodeStatus, SiteStatus
 from rollout.decisions.progress import NodeProgress, Progress
+from rollout.decisions.rejoined import Rejoined
 from rollout.domain import AdminState, ServerState
 from rollout.views.many import folded, span
-from rollout.views.next_commands import next_commands
+from rollout.views.next_commands import command_line, next_commands
 from rollout.views.text import count, duration, paused, printable
 
 _HEADER = ("node", "state", "release", "health", "server", "status", "admin", "check", "sessions", "weight")
@@ -39,11 +41,27 @@ def table(service: str, status: SiteStatus, deployment: str, last: Progress | No
         yield printable(f"unreachable: {reason}")
 
 
+def contradictions(rejoined: Sequence[Rejoined], inventory: str) -> Iterator[str]:
+    """For people: which nodes take traffic although they were left out, and what to run, before all else."""
+    for each in rejoined:
+        drain, ready = (command_line(verb, inventory, each.node) for verb in ("drain", "ready"))
+        yield (
+            f"{each.node} was left out by deployment {each.deployment}, but takes traffic: "
+            f"{first_of(each.seen)}"
+        )
+        yield f"  take it out again: {drain}"
+        yield f"  or, if its release is good, count it as back: {ready}"
+
+
 def deployment_line(
-    deployment: Progress | None, state: str, now: float, left_out: Collection[str] = ()
+    deployment: Progress | None,
+    state: str,
+    now: float,
+    left_out: Collection[str] = (),
+    rejoined: Sequence[Rejoined] = (),
 ) -> str:
-    """`deployment 17 (1.4.2) done, ended 4 min ago: 6 of 6 nodes; left out: web1`. `now` is Unix time, and
-    `left_out` are nodes that earlier deployments left out."""
+    """`deployment 17 (1.4.2) done, ended 4 min ago: 6 of 6 nodes; left out: web1`. `now` is Unix time,
+    `left_out` are nodes that earlier deployments left out, and `rejoined` those that take traffic again."""
     if deployment is None:
         return "not deployed from this machine yet"
     ago = duration(now - (deployment.started or now) - (deployment.seconds or 0.0))
@@ -54,7 +72,8 @@ def deployment_line(
         f": {deployment.done} of {count(deployment.total, 'node')}"
     )
     own = deployment.maybe_out if state != "running" else ()
-    out = dict.fromkeys((*own, *left_out))
+    back = {each.node for each in rejoined}
+    out = [name for name in dict.fromkeys((*own, *left_out)) if name not in back]
     return f"{line}; left out: {', '.join(out)}" if out else line
 
 
@@ -91,12 +110,17 @@ def document(
     deployment: Progress | None,
     state: str,
     left_out: Mapping[str, LeftOut] = _NOBODY,
+    rejoined: Sequence[Rejoined] = (),
 ) -> dict[str, Any]:
-    """For programs. `left_out` are nodes that this or an earlier deployment left out. Of a server,
+    """For programs. `left_out` are nodes that this or an earlier deployment left out, and `contradictions`
+    those of them that take traffic. Of a server,
     `sessions` are running, `queued` are waiting, and `old_sessions` belong to HAProxy processes from before a
     reload."""
     return {
         "service": service,
+        "contradictions": [
+            {"node": each.node, "left_out_by": each.deployment, "seen": list(each.seen)} for each in rejoined
+        ],
         "nodes": [_node_document(node, status, left_out.get(node.name)) for node in status.nodes],
         "left_out": list(left_out),
         "load_balancers": [

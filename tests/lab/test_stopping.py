@@ -20,7 +20,7 @@ CHANGES = {
     "release": ("release:\n  command: sh", "release:\n  command: sleep 20; sh"),
     "restart": ("restart:\n  command: sh", "restart:\n  command: sleep 20; sh"),
     "verify": ("successes: 2", "successes: 200"),
-    "bake": ("  canary: 1", "  canary: 1\n  bake: 20s"),
+    "bake": ("  bake: 0", "  bake: 20s"),
 }
 """What makes the step of the inventory last."""
 SIGNS = {"drain": "left", "restart": "$"}

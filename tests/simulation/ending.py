@@ -105,7 +105,7 @@ def _in_rotation(world: World, name: str, *, well: bool) -> None:
                 world.watch.violate(
                     f"{server.path} on {balancer.name} is out ({admin}), and the journal does not name it"
                 )
-            elif server.weight not in (server.config.weight, world.before[balancer.name, server.path][1]):
+            elif server.weight not in (server.config.weight, world.weight_before(balancer, server)):
                 world.watch.violate(f"{server.path} on {balancer.name} is left with weight {server.weight}")
             elif well and not server.takes_new:
                 world.watch.violate(

@@ -44,6 +44,7 @@ EVENTS = (
     "interrupt",
     "reload",
     "reload with its state",
+    "reload with more",
     "balancer restarts",
     "balancer pauses",
     "balancer is away",

@@ -14,8 +14,9 @@ PINNED_MOVED_UNHURT = False
 GATE_LOOKS_AGAIN = False
 """Whether a node at the gate looks again when another one came back while it looked, instead of failing."""
 HOLDING_SPARES_REQUESTS = False
-"""Whether a node that is back already, since it failed when it was partly so, or after a reload, is taken out
-again without ending what runs on it, where `on-marked-down shutdown-sessions` does that."""
+"""Whether a node that is back already, since it failed when it was partly so, or after a reload, or since an
+earlier process had taken it out by halves, is taken out again without ending what runs on it, where
+`on-marked-down shutdown-sessions` does that."""
 OPERATORS_HONOURED = False
 """Whether a server that an operator takes out, or puts back, during the deployment is left as it is."""
 LEFT_OUT_ARE_OUT = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from rollout.adapters.haproxy.transport import TIMEOUT
@@ -48,6 +49,8 @@ class SimHAProxy:
         self.cause = "check"
         self.asked_at = 0.0
         """When what it runs, or ran last, was asked for."""
+        self.answers_since = 0.0
+        """When it last began to answer."""
         self._pid = 1000
         self._resumed: asyncio.Event | None = None
         self._queue: list[tuple[str, float, asyncio.Future[str]]] = []
@@ -89,8 +92,19 @@ class SimHAProxy:
                 return self.execute(line, "engine", now, stopping=True)
         return self.execute(line, "engine", now)
 
+    @property
+    def answers(self) -> bool:
+        """Whether the engine can see it now."""
+        return self.there and self._resumed is None
+
     def unreachable(self, why: str) -> LoadBalancerUnreachable:
         return LoadBalancerUnreachable(self.name, why)
+
+    def add_backend(self) -> None:
+        """Its configuration has one more backend from now on, with the servers of its first."""
+        if self.backends[-1].name != "late":
+            first = self.backends[0]
+            self.backends += (replace(first, name="late", cookie=False, shutdown_on_down=False),)
 
     def reload(self, *, keep_state: bool) -> None:
         """A new process; what runs goes on in the old one. What was set by the socket is lost, or kept."""
@@ -101,7 +115,7 @@ class SimHAProxy:
         self.process = self._new_process()
         if keep_state:
             for path, server in self.process.servers.items():
-                before = old.servers[path]
+                before = old.servers.get(path, server)
                 server.admin, server.state, server.weight = before.admin, before.state, before.weight
                 server.checking.health = before.checking.health
                 server.stale = True
@@ -114,6 +128,7 @@ class SimHAProxy:
 
         def start() -> None:
             self.there = self.serving = True
+            self.answers_since = asyncio.get_running_loop().time()
             self.process = self._new_process()
             for server in self.process.servers.values():
                 self.watch.server_changed(self, server, "reload")
@@ -130,6 +145,7 @@ class SimHAProxy:
 
         def back() -> None:
             self.there = not self.dead
+            self.answers_since = asyncio.get_running_loop().time()
 
         self.there = False
         asyncio.get_running_loop().call_later(seconds, back)
@@ -141,6 +157,7 @@ class SimHAProxy:
 
     def _resume(self) -> None:
         self._resumed = None
+        self.answers_since = asyncio.get_running_loop().time()
         waiting, self._queue = self._queue, []
         for line, asked, future in waiting:
             reply = self.execute(line, "engine", asked)

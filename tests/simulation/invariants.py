@@ -14,12 +14,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rollout.adapters.haproxy.replies import SEVERITY
-from rollout.domain import Note, Step
-from rollout.events import DeploymentResumed, DeploymentStarted, Record, StepStarted
+from rollout.domain import Note, Outcome, Step
+from rollout.events import (
+    CommandSent,
+    DeploymentFinished,
+    DeploymentResumed,
+    DeploymentStarted,
+    Record,
+    StepStarted,
+)
 from tests.simulation import gaps
 from tests.simulation.haproxy import SimHAProxy
 from tests.simulation.node import SimNode
-from tests.simulation.process import FORCED_DRAIN, FORCED_MAINT, SimServer
+from tests.simulation.process import FORCED_DRAIN, FORCED_MAINT, STOPPED, SimServer
 from tests.simulation.turns import Turn, Turns
 
 REACTION = 0.5
@@ -51,6 +58,8 @@ class Invariants:
         self._rules = rules
         self._by_hand = False
         self._out: list[str] = []
+        self._taken_up: list[str] = []
+        """The nodes that an earlier process had left out when the deployment was resumed."""
         self._history: deque[tuple[float, object]] = deque(maxlen=_HISTORY)
         self.balancers: Mapping[str, SimHAProxy] = {}
         self.turns = Turns(nodes)
@@ -99,9 +108,13 @@ class Invariants:
                     if self._taken_out(node) and name not in self.operated
                 )
             case DeploymentResumed():
-                self._out = self._now_out()
+                self._out = self._taken_up = self._now_out()
             case StepStarted(node=name, step=step) if step is not Step.PREPARE and name in self.out_before:
                 self.violate(f"{name} was out before, and is rolled")
+            case CommandSent(node=name, step=Step.DRAIN) if self.turns[name].leaving:
+                self._require_well(f"{name} leaves", but=name)
+            case DeploymentFinished(outcome=Outcome.DONE):
+                self._require_well("the deployment is done")
         self.turns.recorded(record)
 
     def written(self, record: Record) -> None:
@@ -159,7 +172,8 @@ class Invariants:
 
     def marked_down(self, balancer: SimHAProxy, server: SimServer, sessions: int) -> None:
         """`on-marked-down shutdown-sessions` ended what ran on it."""
-        if self.turns[server.node.name].step is not Step.DRAIN and not gaps.HOLDING_SPARES_REQUESTS:
+        leaves = self.turns[server.node.name].step is Step.DRAIN and server.node.name not in self._taken_up
+        if not leaves and not gaps.HOLDING_SPARES_REQUESTS:
             return
         if sessions and balancer.cause == "engine" and server.node.serving and not self._rules.closes:
             self.violate(f"{sessions} requests were cut when {_name(balancer, server)} was marked down")
@@ -274,6 +288,18 @@ class Invariants:
             self.violate(
                 f"{_name(balancer, server)} left, and only {len(ready)} servers of its backend serve"
             )
+
+    def _require_well(self, what: str, but: str = "") -> None:
+        """No node that was put back has gone down since, unless that came too late to be seen, or is told."""
+        before = self._loop.time() - REACTION
+        for name, node in self._nodes.items():
+            if name == but or not self.turns[name].is_back or name in self.operated:
+                continue
+            for balancer, server in self._servers(node):
+                seen = balancer.answers and max(balancer.answers_since, server.since) < before
+                went_down = server.state == STOPPED and server.since >= self.turns[name].back_at - REACTION
+                if self._rules.listed and seen and went_down and not server.admin:
+                    self.violate(f"{what}, and {_name(balancer, server)}, which was put back, is down")
 
     def _by_itself(self, server: SimServer) -> bool:
         """That it serves or not is no doing of the engine's that it knows of."""

@@ -222,6 +222,7 @@ class SimProcess:
         self.born = asyncio.get_running_loop().time()
         self.changed: Callable[[SimServer], None] = _nobody_is_told
         self.cut_by_marking = cut_by_marking
+        self.backends_served = tuple(backends)
         self.backends: dict[str, tuple[SimServer, ...]] = {}
         self.numbers: dict[str, int] = {}
         self.servers: dict[str, SimServer] = {}

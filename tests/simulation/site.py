@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,8 @@ _BROKEN = (
     Release(dies_after=0.05),
     Release(dies_after=0.4, comes_back_after=0.3),
     Release(dies_after=1.5),
+    Release(dies_after=2.0, comes_back_after=0.5),
+    Release(dies_after=4.0),
     Release(page_flaps=0.15),
     Release(page_flaps=0.9),
     Release(page_takes=0.3),
@@ -110,7 +113,6 @@ def draw(rng: random.Random, nodes: dict[str, SimNode], *, faulty: bool) -> Draw
     if listed and len(nodes) >= 4 and rng.random() < 0.25:
         out_before[rng.choice(list(nodes))] = rng.choice(("state maint", "state drain", "weight 0"))
     rolled_to = NEW if rng.random() < 0.75 else None
-    good = rng.choice(_FINE)
     return Drawn(
         inventory=_inventory(rng, nodes, balancers if listed else [], by_page, healthy, check, spared),
         backends={name: tuple(backend(index) for index in range(len(kinds))) for name in balancers},
@@ -118,8 +120,17 @@ def draw(rng: random.Random, nodes: dict[str, SimNode], *, faulty: bool) -> Draw
         rolled_to=rolled_to,
         latency=rng.choice((0.01, 0.02, 0.03, 0.05)),
         rate=rng.choice((4.0, 8.0, 16.0)),
-        behaviours={name: rng.choice(_BROKEN) if faulty and rng.random() < 0.12 else good for name in nodes},
+        behaviours=_behaviours(rng, nodes, rng.choice(_FINE), faulty=faulty),
     )
+
+
+def _behaviours(
+    rng: random.Random, nodes: Iterable[str], good: Release, *, faulty: bool
+) -> dict[str, Release]:
+    """How the new process of each node behaves: now and then one is broken, or the release as such is."""
+    if faulty and rng.random() < 0.08:
+        return dict.fromkeys(nodes, rng.choice(_BROKEN))
+    return {name: rng.choice(_BROKEN) if faulty and rng.random() < 0.12 else good for name in nodes}
 
 
 def _some(rng: random.Random, nodes: list[str]) -> list[str]:
@@ -157,7 +168,7 @@ def _inventory(
         "strategy": {
             "canary": rng.choice((0, 0, 1, 2)),
             "window": rng.choice((1, 1, 1, 2, 3, "25%", "50%", "100%")) if balancers else 1,
-            "bake": rng.choice((0, 0, "400ms")),
+            "bake": rng.choice((0, "400ms", None)),
             "max_failures": rng.choice((0, 0, 1, 2)),
         },
     }

@@ -15,8 +15,10 @@ from rollout.domain import Step
 from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
 from rollout.engine.pausing import Pauses
+from rollout.engine.site import Site
 from rollout.engine.steps import bake
 from rollout.engine.users.jury import Jury
+from rollout.engine.users.put_back import PutBack
 from rollout.engine.users.watch import Watch
 from rollout.errors import JudgedBad
 from rollout.events import Event
@@ -38,6 +40,7 @@ async def deploy(seed: int, **release: float) -> str:
     events: list[Event] = []
     plan = Plan("shop", "2", NODES, {}, (1, 5), 1, 1, traffic.placement(), ())
     jury = Jury(Judge(), plan, {}, watch)
+    put_back = PutBack(cast(Site, None), plan, watch)
     pauses = Pauses(events.append)
     await watch.look()
     looking = asyncio.create_task(watch.run())
@@ -65,7 +68,9 @@ async def deploy(seed: int, **release: float) -> str:
                 nothing,
             )
             try:
-                await bake.Bake(context, jury, pauses, StepLog(events.append, name, Step.BAKE)).run()
+                await bake.Bake(
+                    context, jury, put_back, pauses, StepLog(events.append, name, Step.BAKE)
+                ).run()
             except JudgedBad as error:
                 return str(error)
             jury.passed(name)

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from rollout.cli.recorder import JournalRecorder
+from rollout.engine.aftercare import Aftercare
 from rollout.engine.claim import Claim, Say
 from rollout.engine.deployment import Deployment
 from rollout.engine.log import StepLog
+from rollout.engine.places import Places
 from rollout.engine.rotation.by_socket import SocketRotation
 from rollout.engine.rotation.node_servers import NodeServers
 from rollout.engine.steps import node
@@ -26,8 +28,18 @@ _SEEDS = range(200)
 """More than enough: each bug shows within a few dozen."""
 
 
+def releases_break(rng: random.Random, nodes: int) -> Sequence[Fault]:
+    """A plan of nothing but releases that are broken."""
+    return (Fault(10**9, "halt"),)
+
+
+def a_backend_comes(rng: random.Random, nodes: int) -> Sequence[Fault]:
+    """A plan of a reload that adds a backend, somewhere in the deployment."""
+    return (Fault(rng.randint(1, 40 * nodes), "reload with more"),)
+
+
 def violation(faults: FaultPlan = nothing_breaks) -> str:
-    """The first one that any of the seeds finds; nothing breaks unless `faults` says so."""
+    """The first one that any of the seeds finds while nothing breaks but those `faults`."""
     for seed in _SEEDS:
         result = simulate(seed, faults)
         if result.violations:
@@ -149,3 +161,20 @@ def test_late_commands_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Machine, "start", unclaimed)
     found = violation(several("connection cut, done later"))
     assert "of an earlier one runs" in found or "is restarted while" in found
+
+
+def test_nobody_looks_after_nodes_that_are_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release that dies once it is proved takes one node after the other along."""
+
+    async def all_is_well(self: Aftercare, leaving: str) -> str:
+        return ""
+
+    monkeypatch.setattr(Aftercare, "look", all_is_well)
+    monkeypatch.setattr(Aftercare, "look_at_the_end", nothing)
+    assert "which was put back, is down" in violation(releases_break)
+
+
+def test_nodes_are_placed_once_and_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backend that a reload adds goes on to send requests to a node that is restarted."""
+    monkeypatch.setattr(Places, "_place", lambda self, reading, rows: None)
+    assert "is restarted while late/" in violation(a_backend_comes)

@@ -45,7 +45,6 @@ class Traffic:
         self._rate = rate
         self._longest = longest
         self._patient = _PATIENT if patient else 0.0
-        self._backends = balancer.backends
         self._pinned: dict[tuple[str, int], str] = {}
         self._stopped = False
         self.requests = 0
@@ -65,7 +64,8 @@ class Traffic:
         if not self._balancer.serving:
             return
         rng = self._rng
-        backend = self._backends[int(rng.random() * len(self._backends))]
+        backends = self._balancer.process.backends_served
+        backend = backends[int(rng.random() * len(backends))]
         browser = (backend.name, int(rng.random() * _BROWSERS))
         pinned = backend.cookie and rng.random() < _PINNED
         process = self._balancer.process

@@ -26,8 +26,14 @@ class Turn:
     step: Step | None = None
     left_at: float = -1.0
     leaving: bool = False
+    back_at: float = -1.0
     ended: str = ""
     """`finished`, `returned` or `left out`."""
+
+    @property
+    def is_back(self) -> bool:
+        """The engine has put it back, and nothing else has been told of it since."""
+        return self.ended == "finished" or (self.step is Step.BAKE and not self.ended)
 
     @property
     def out(self) -> bool:
@@ -59,6 +65,8 @@ class Turns:
                     turn.begun, turn.ended = True, ""
             case StepFinished(node=name) | StepFailed(node=name):
                 self._turns[name].step = None
+                if record.event.step is Step.READY:
+                    self._turns[name].back_at = record.time
             case CommandSent(node=name, target=target, line=line):
                 self._sent.setdefault(target, {})[line] = None
                 turn = self._turns[name]

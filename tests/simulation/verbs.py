@@ -18,7 +18,7 @@ from rollout.domain import Outcome
 from rollout.engine import site
 from rollout.engine.site import Site
 from rollout.events import Event
-from rollout.inventory import Inventory
+from rollout.inventory import Inventory, strategy
 from tests.simulation.remembering import parse_remembering
 from tests.simulation.world import World
 
@@ -29,6 +29,8 @@ _VERBS: dict[str, tuple[ModuleType, Callable[[argparse.Namespace], Coroutine[Any
 }
 _OUTCOMES = {0: Outcome.DONE, 1: Outcome.FAILED, 130: Outcome.INTERRUPTED}
 """What an exit code means."""
+_BAKE = 5.0
+"""Seconds of the bake that no inventory asked for, wherever the simulation runs."""
 _REJOIN = 4.0
 """Seconds in which HAProxy's checks must pass, where no health page says how long: not minutes here."""
 
@@ -72,6 +74,7 @@ def inside(world: World) -> Iterator[None]:
         stack.enter_context(_replaced(balancer, "parse_reading", parse_remembering))
         stack.enter_context(_replaced(console, "_LONGEST", world.line_length or console._LONGEST))
         stack.enter_context(_replaced(site, "_REJOIN", _REJOIN))
+        stack.enter_context(_replaced(strategy, "DEFAULT_BAKE", _BAKE))
         for module in (session, restore):
             for name, fake in fakes.items():
                 if hasattr(module, name):

@@ -93,6 +93,10 @@ class World:
             for name, balancer in self.balancers.items()
         ]
 
+    def weight_before(self, balancer: SimHAProxy, server: SimServer) -> int:
+        """The weight that a server had before anything happened; its own where it came later."""
+        return self.before.get((balancer.name, server.path), (0, server.config.weight))[1]
+
     @property
     def client(self) -> Client:
         """The `rollout` process that came last."""
@@ -147,6 +151,9 @@ class World:
             case ["interrupt"]:
                 self._loop.send_signal(signal.SIGINT)
                 self._loop.send_signal(signal.SIGINT)
+            case ["reload", "with", "more"]:
+                balancer.add_backend()
+                balancer.reload(keep_state=False)
             case ["reload", *state]:
                 balancer.reload(keep_state=bool(state))
             case ["balancer", "restarts"]:

@@ -14,6 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rollout.cli.main import VERBS, main
+from rollout.inventory import strategy
+
+BAKE = 0.3
+"""Seconds of the bake that no inventory asked for."""
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
@@ -53,6 +57,7 @@ def run(
 
 
 def _command(words: list[str], folder: str, environment: dict[str, str], outputs: list[str]) -> None:
+    strategy.DEFAULT_BAKE = BAKE
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)

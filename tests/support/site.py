@@ -63,7 +63,7 @@ class AppHost:
 
 
 def inventory(here: Shop, *, listed: bool = True, **sections: Any) -> Inventory:
-    """An inventory of the shop, quick in everything; `sections` replace its own."""
+    """An inventory of the shop, quick in everything; `sections` replace its own. Nothing bakes."""
     written = {
         "service": "shop",
         "load_balancers": {lb.name: {"haproxy": str(lb.socket())} for lb in here.balancers if listed},
@@ -72,7 +72,8 @@ def inventory(here: Shop, *, listed: bool = True, **sections: Any) -> Inventory:
         "restart": {"command": "restart"},
         "health": {"http": "http://{host}:8000/_status", "interval": "10ms", "timeout": "5s"},
     }
-    return Inventory.model_validate({**written, **sections})
+    strategy = {"bake": 0, **sections.pop("strategy", {})}
+    return Inventory.model_validate({**written, **sections, "strategy": strategy})
 
 
 @asynccontextmanager

@@ -22,11 +22,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="skip the capacity checks: a backend's last server, and strategy.min_ready",
     )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="make it last over a reload of HAProxy, by its state file or the node's health page; where "
+        "neither can, exit with 1 and say why",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     async def drain(site: Site, journal: Journal, name: str, seen: Survey, record: Recorder) -> None:
-        await drain_node(site, name, seen, record, allow_outage=arguments.allow_outage)
+        await drain_node(site, name, seen, record, allow_outage=arguments.allow_outage, keep=arguments.keep)
 
     async def claim_at_once(claim: Claim, say: Say) -> None:
         """Wait for nothing: what goes on there may be why the node is to be drained."""

@@ -51,7 +51,7 @@ async def _plan(arguments: argparse.Namespace) -> PlanView:
     async with open_site(inventory) as site:
         known = await read_journal(site, arguments.redaction)
         known.warn()
-        ours = {name: out.as_progress(name) for name, out in known.out.items()}
+        ours = {name: out.as_progress(name) for name, out in known.to_mend.items()}
         plan, seen = await make_plan(
             site,
             nodes,

@@ -14,9 +14,17 @@ from rollout.cli.read_journal import Known, read_journal
 from rollout.cli.redaction import Redaction
 from rollout.cli.wiring import OpenSite, open_site
 from rollout.decisions.plan import select
+from rollout.decisions.rejoined import rejoined
 from rollout.engine.checks.status import site_status
 from rollout.engine.waiting import run_both
-from rollout.views.status import advice, deployment_line, document, left_out_lines, table
+from rollout.views.status import (
+    advice,
+    contradictions,
+    deployment_line,
+    document,
+    left_out_lines,
+    table,
+)
 
 _PACE = 1.0
 """Seconds between two looks of `--watch`."""
@@ -66,11 +74,13 @@ async def _look(
         if name in site.inventory.nodes
         and not (state == "running" and deployment is not None and out.deployment == deployment.deployment)
     }
+    back = rejoined(left_out, status)
     if output == "json":
-        whole = document(service, status, deployment, state, left_out)
+        whole = document(service, status, deployment, state, left_out, back)
         return json.dumps({**redaction.value(whole), "journal_error": known.error or None}), known
-    line = "" if known.error else deployment_line(deployment, state, time.time(), left_out)
+    line = "" if known.error else deployment_line(deployment, state, time.time(), left_out, back)
     lines = [
+        *contradictions(back, str(site.inventory.path)),
         *table(service, status, line, deployment),
         *left_out_lines(left_out),
         *advice(deployment, state, str(site.inventory.path), left_out),

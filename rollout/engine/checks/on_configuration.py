@@ -39,7 +39,7 @@ async def configuration_findings(site: Site, name: str, nodes: Sequence[str], se
         backends,
         health_page=_by_page(site),
         waits=site.inventory.drain.pinned == "wait",
-        bake=site.inventory.strategy.bake,
+        bake=site.inventory.strategy.bake_asked_for,
         version=reading.version,
     )
     findings = _placed(configuration, name, found)

@@ -19,7 +19,7 @@ _ADD = (
 async def tails_findings(site: Site) -> list[Finding]:
     """Whether each load balancer shows the time of each answer; nothing where no release is judged."""
     strategy = site.inventory.strategy
-    if not isinstance(strategy.judge, Judge) or strategy.bake <= 0:
+    if not isinstance(strategy.judge, Judge) or strategy.bake_asked_for <= 0:
         return []
     findings = await run_all(_finding(balancer) for balancer in site.load_balancers.values())
     return [finding for finding in findings if finding is not None]

@@ -46,7 +46,8 @@ async def make_plan(
 ) -> tuple[Plan, Survey]:
     """Read the load balancers, and decide which nodes are rolled, and how. Returns the plan and the survey.
 
-    `ours` are nodes that an earlier deployment left out, with what it noted of them: they are brought back.
+    `ours` are nodes that an earlier deployment left out, or that fell once it had put them back, with what it
+    noted of them: they are brought back.
     Nodes that somebody else took out are skipped, unless they are included; then they stay as they were
     found. `done` is how many nodes of the deployment were finished before and are not among `nodes`. Raises
     LoadBalancerError, Refused.
@@ -56,6 +57,7 @@ async def make_plan(
     seen, unwritable = await run_both(survey(site), run_all(file.look() for file in state_files))
     if site.load_balancers:
         require_found(site.inventory, nodes, seen.placement)
+    ours = {name: noted for name, noted in ours.items() if not _taken_since(seen, noted)}
     skipped = {} if include_out_of_rotation else _kept_out(nodes, seen, ours)
     rolled = [name for name in nodes if name not in skipped]
     standing = await standings_now(site, rolled, seen)
@@ -86,6 +88,7 @@ async def make_plan(
             for name in rolled
             for state in seen.states(name)
         },
+        addresses=seen.addresses,
         taken_up=frozenset(taken_up),
     ), seen
 
@@ -197,6 +200,11 @@ def _before(
     if known is not None and (taken_up or known.is_warming(state)):
         return known
     return server_before(state, site.inventory.warmup, standing[state.server])
+
+
+def _taken_since(seen: Survey, noted: NodeProgress) -> bool:
+    """Whether somebody took a node out that had fallen: rollout had not."""
+    return not noted.left_out and bool(out_of_rotation(seen.states(noted.name)))
 
 
 def _was_put_back(seen: Survey, noted: NodeProgress) -> bool:

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from rollout.deadline import Deadline
 from rollout.decisions.alike import first_of
 from rollout.decisions.standing import in_rotation, may_be_down
-from rollout.domain import OperationalState, Server, ServerState, Standing
+from rollout.domain import OperationalState, Reading, Server, ServerState, Standing
 from rollout.engine.context import NodeContext
 from rollout.engine.health_page import prove_healthy
 from rollout.engine.log import StepLog
+from rollout.engine.places import NodePlaces
 from rollout.engine.rotation.check_times import CheckTimes
 from rollout.engine.rotation.clients import BusyClients, counted_sessions, name_clients
 from rollout.engine.rotation.quiet_port import QuietPort
@@ -44,11 +45,14 @@ class PageRotation:
         servers: Mapping[LoadBalancer, tuple[Server, ...]],
         check_times: CheckTimes,
         standing: Mapping[Server, Standing],
+        places: NodePlaces | None = None,
     ) -> None:
+        """`places` are where the node is now; without them it stays where it was found to be."""
         self._standing = standing
         self._context = context
         self._page = health_page
-        self._servers = servers
+        self._servers = dict(servers)
+        self._places = places
         self._check_times = check_times
         self._timeout = context.inventory.drain.timeout
         self._patience = context.inventory.strategy.patience
@@ -57,6 +61,10 @@ class PageRotation:
     @property
     def given_up(self) -> bool:
         return self._removed_by_others
+
+    @property
+    def forgotten_by(self) -> Mapping[str, str]:
+        return {}  # the page goes on to answer 404
 
     async def leave(self, log: StepLog) -> None:
         if self._page.file is not None:
@@ -71,13 +79,11 @@ class PageRotation:
             await port.wait(self._timeout, log)
             return
         await self._settle(log)
-        await run_all(
-            self._wait_until_left(balancer, servers, log) for balancer, servers in self._servers.items()
-        )
+        await run_all(self._wait_until_left(balancer, log) for balancer in self._servers)
 
     async def still_out(self, log: StepLog) -> None:
-        for balancer, servers in self._servers.items():
-            for state in (await read_patiently(balancer, self._patience)).of(servers):
+        for balancer in self._servers:
+            for state in (await self._read(balancer)).of(self._servers[balancer]):
                 if not (_has_left(state) and state.idle):
                     raise StepFailure(f"{state.server} is back in rotation: it shows {state.status}")
         if self._page.file is not None:
@@ -107,9 +113,7 @@ class PageRotation:
         if health is not None:
             await prove_healthy(self._context, health, log)
         await self._settle(log)
-        await run_all(
-            self._wait_until_back(balancer, servers, log) for balancer, servers in self._servers.items()
-        )
+        await run_all(self._wait_until_back(balancer, log) for balancer in self._servers)
 
     async def warm_up(self, log: StepLog) -> None:
         """Do nothing: the inventory's rules allow a warm-up only by the socket."""
@@ -124,9 +128,17 @@ class PageRotation:
             log.progress(f"waiting {self._page.settle:g} s for the load balancer to notice")
             await asyncio.sleep(self._page.settle)
 
-    async def _wait_until_left(
-        self, balancer: LoadBalancer, servers: tuple[Server, ...], log: StepLog
-    ) -> None:
+    async def _read(self, balancer: LoadBalancer) -> Reading:
+        """A fresh reading, by which these are the node's servers there. Raises SiteChanged where it moved."""
+        if self._places is None:
+            return await read_patiently(balancer, self._patience)
+        reading = await self._places.read(balancer, self._patience)
+        self._places.require_there()
+        own = reading.of(self._places.on(balancer.name))
+        self._servers[balancer] = tuple(state.server for state in own)
+        return reading
+
+    async def _wait_until_left(self, balancer: LoadBalancer, log: StepLog) -> None:
         """Wait until HAProxy shows that all `servers` have left and are idle. Raises StepFailure.
 
         It must show so twice: one of its threads may have chosen a server and not yet counted the session.
@@ -135,7 +147,8 @@ class PageRotation:
         noticing, deadline = Deadline(self._timeout), Deadline(self._timeout)
         clients = BusyClients(balancer, deadline)
         while True:
-            reading = await read_patiently(balancer, self._patience)
+            reading = await self._read(balancer)
+            servers = self._servers[balancer]
             states = reading.of(servers)
             not_left = [state for state in states if not _has_left(state)]
             busy = [state for state in states if not state.idle]
@@ -164,15 +177,14 @@ class PageRotation:
                     hint="is the page that answers 404 the one that HAProxy checks?" if not_left else None,
                 )
 
-    async def _wait_until_back(
-        self, balancer: LoadBalancer, servers: tuple[Server, ...], log: StepLog
-    ) -> None:
+    async def _wait_until_back(self, balancer: LoadBalancer, log: StepLog) -> None:
         """Wait until HAProxy shows all `servers` up, except those that somebody keeps in maintenance, and
         those that may be down. Raises StepFailure.
         """
         deadline = Deadline(self._check_times.timeout)
         while True:
-            reading = await read_patiently(balancer, self._patience)
+            reading = await self._read(balancer)
+            servers = self._servers[balancer]
             states, serving = reading.of(servers), in_rotation(reading)
             waiting = [
                 state
@@ -202,5 +214,9 @@ class PageRotation:
 
 
 def _has_left(state: ServerState) -> bool:
-    """Whether HAProxy has seen the 404 (NOLB), its check failed for good (DOWN), or a person took it out."""
-    return state.admin.is_out or state.operational in (OperationalState.STOPPING, OperationalState.STOPPED)
+    """Whether HAProxy has seen the 404 (NOLB), its check failed for good (DOWN), or a person set maintenance.
+
+    A person's drain is not enough: clients that are pinned to the server still reach it.
+    """
+    gone = (OperationalState.STOPPING, OperationalState.STOPPED)
+    return state.admin.in_maintenance or state.operational in gone

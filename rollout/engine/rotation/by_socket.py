@@ -8,9 +8,10 @@ drained-and-DOWN, so that only a fresh check of HAProxy's own makes a server eli
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rollout.deadline import Deadline
+from rollout.domain import Reading
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.check_times import CheckTimes
 from rollout.engine.rotation.connections import counted_connections
@@ -39,8 +40,18 @@ class SocketRotation:
         self._rotations = [BalancerRotation(own, drain, check_times, warmup) for own in servers]
 
     @property
+    def _present(self) -> list[BalancerRotation]:
+        """The rotations on those load balancers that have the node now."""
+        return [rotation for rotation in self._rotations if rotation.has_servers]
+
+    @property
     def given_up(self) -> bool:
-        return bool(self._rotations) and all(rotation.given_up for rotation in self._rotations)
+        return bool(self._present) and all(rotation.given_up for rotation in self._present)
+
+    @property
+    def forgotten_by(self) -> Mapping[str, str]:
+        reasons = {rotation.load_balancer: rotation.why_forgotten for rotation in self._present}
+        return {name: why for name, why in reasons.items() if why}
 
     async def leave(self, log: StepLog) -> None:
         await run_all(rotation.leave(log) for rotation in self._rotations)
@@ -61,11 +72,15 @@ class SocketRotation:
             log.warn(
                 f"the restart ends {counted_connections(left)} from before a reload: {'; '.join(left[:3])}"
             )
-        self._old_processes.clear([rotation.last_reading for rotation in self._rotations])
+        self._old_processes.clear(self._readings())
+
+    def _readings(self) -> list[Reading]:
+        """The last readings of those load balancers that have the node."""
+        return [rotation.last_reading for rotation in self._present]
 
     async def _hidden_connections(self, log: StepLog) -> list[str]:
         """The node's connections, if some may belong to old processes, whose sessions no reading shows."""
-        ports = await self._old_processes.ports([rotation.last_reading for rotation in self._rotations])
+        ports = await self._old_processes.ports(self._readings())
         total, busy = await self._old_processes.connections(ports, log)
         if not busy:
             return []

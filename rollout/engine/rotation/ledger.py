@@ -75,6 +75,12 @@ class Ledger:
             self._weights[state.server] = frozenset({state.weight})
         self._opened = True
 
+    def adopt(self, states: Iterable[ServerState]) -> None:
+        """Record servers that a load balancer has only now: they are left as they are seen first."""
+        for state in states:
+            before = ServerBefore(state.admin, state.weight, agent=state.agent_checked, address=state.address)
+            self._before.setdefault(state.server, before)
+
     def about_to_set_state(self, servers: Iterable[Server], admin: AdminState) -> None:
         """Record that `admin` is about to be sent: until HAProxy answers, it may show either state."""
         for server in servers:

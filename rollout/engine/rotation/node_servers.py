@@ -13,11 +13,12 @@ from rollout.decisions.standing import in_rotation
 from rollout.domain import AdminState, Reading, Server, ServerState
 from rollout.engine.log import StepLog
 from rollout.engine.permission import Permission
+from rollout.engine.places import NodePlaces
 from rollout.engine.rotation.ledger import Ledger
 from rollout.engine.rotation.pinned_clients import PinnedClients
 from rollout.engine.rotation.state_file import StateFile
 from rollout.engine.waiting import read_patiently, send_patiently
-from rollout.errors import StepFailure
+from rollout.errors import LoadBalancerError, StepFailure
 from rollout.ports import LoadBalancer
 
 
@@ -51,7 +52,9 @@ class NodeServers:
         ledger: Ledger,
         patience: float,
         permission: Permission,
+        places: NodePlaces | None = None,
     ) -> None:
+        """`places` are where the node is now; without them it stays where it was found to be."""
         self.balancer = balancer
         self.all = servers
         self.pinned_clients = pinned_clients
@@ -67,6 +70,7 @@ class NodeServers:
         self._state_file = state_file
         self._patience = patience
         self._permission = permission
+        self._places = places
         self._told_process = (0, 0)
         """The process that was told what `stage` asks for."""
 
@@ -74,6 +78,11 @@ class NodeServers:
     def load_balancer(self) -> str:
         """The load balancer's name."""
         return self.balancer.name
+
+    @property
+    def why_forgotten(self) -> str:
+        """Why no state file carries what was sent over a reload of HAProxy; empty if one does."""
+        return self._state_file.why_not_kept
 
     @property
     def serving(self) -> Mapping[str, Collection[Server]]:
@@ -100,7 +109,7 @@ class NodeServers:
     async def read(self) -> Reading:
         """A fresh reading of these servers alone."""
         asked = asyncio.get_running_loop().time()
-        reading = await read_patiently(self.balancer, self._patience)
+        reading = await self._read()
         states = {state.server: state for state in reading.servers}
         own = tuple(states[server] for server in self.all if server in states)
         gone = set(self.all).difference(state.server for state in own)
@@ -110,9 +119,41 @@ class NodeServers:
         self._everyone, self._serving = reading, None
         return self.last_reading
 
+    async def _read(self) -> Reading:
+        """A fresh reading of the load balancer, by which these are the node's servers on it."""
+        if self._places is None:
+            return await read_patiently(self.balancer, self._patience)
+        if not self.all:
+            return await self._read_where_it_is_not(self._places)
+        reading = await self._places.read(self.balancer, self._patience)
+        self._follow(reading, self._places)
+        return reading
+
+    async def _read_where_it_is_not(self, places: NodePlaces) -> Reading:
+        """A reading of a load balancer on which the node has no server so far: nobody waits for it."""
+        try:
+            reading = await places.read(self.balancer, 0.0)
+        except LoadBalancerError:
+            pid, started = self._told_process
+            return Reading(self.load_balancer, "", pid, uptime=0, started=started, servers=())
+        self._follow(reading, places)
+        return reading
+
+    def _follow(self, reading: Reading, places: NodePlaces) -> None:
+        """Take on the servers that the node has by now. They, too, are told what `stage` asks for."""
+        states = reading.of(places.on(self.load_balancer))
+        known = frozenset(self.all)
+        if new := [state for state in states if state.server not in known]:
+            self.ledger.adopt(new)
+            self._told_process = (0, 0)
+        self.all = tuple(state.server for state in states)
+
     async def read_unchanged(self, since: str = "while it was out") -> Reading:
-        """A fresh reading of these servers. Raises ChangedByOthers if somebody else changed one of them."""
+        """A fresh reading of these servers. Raises ChangedByOthers if somebody else changed one of them, and
+        SiteChanged if one moved, or if no load balancer has one any more."""
         reading = await self.read()
+        if self._places is not None:
+            self._places.require_there()
         self.ledger.require_unchanged(reading, reloaded=not self.was_told(reading), since=since)
         return reading
 

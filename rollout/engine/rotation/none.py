@@ -3,6 +3,8 @@ to."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rollout.engine.log import StepLog
 
 
@@ -10,6 +12,7 @@ class NoRotation:
     """Implements `Rotation` for a service without load balancers."""
 
     given_up = False
+    forgotten_by: Mapping[str, str] = {}
 
     async def leave(self, log: StepLog) -> None:
         log.detail = "no load balancer sends it requests"

@@ -57,6 +57,21 @@ class BalancerRotation:
         return self._ledger.given_up.issuperset(self._servers.all)
 
     @property
+    def load_balancer(self) -> str:
+        """The load balancer's name."""
+        return self._servers.load_balancer
+
+    @property
+    def has_servers(self) -> bool:
+        """Whether the node has a server here."""
+        return bool(self._servers.all)
+
+    @property
+    def why_forgotten(self) -> str:
+        """Why the load balancer's next process will not know what this one was told; empty if it will."""
+        return self._servers.why_forgotten
+
+    @property
     def last_reading(self) -> Reading:
         """The last reading of the node's servers alone."""
         return self._servers.last_reading

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from rollout.engine.log import StepLog
@@ -17,6 +18,12 @@ class Rotation(Protocol):
     @property
     def given_up(self) -> bool:
         """Whether others have changed all of the node's servers: then they decide if it takes traffic."""
+        ...
+
+    @property
+    def forgotten_by(self) -> Mapping[str, str]:
+        """The load balancers whose reload or restart puts the node back, by name, each with the reason: only
+        their running process knows that it is out."""
         ...
 
     async def leave(self, log: StepLog) -> None:

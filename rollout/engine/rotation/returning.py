@@ -27,7 +27,6 @@ class Returning:
 
     async def begin(self, reading: Reading, log: StepLog) -> None:
         """Make HAProxy check all servers again that it checks itself; they take no traffic yet."""
-        self._checked = frozenset(s.server for s in reading.servers if s.checked and not s.tracks)
         self._servers.stage = Stage.PROVING
         await self.check_again(reading, log)
         self._servers.note_told(reading)
@@ -35,6 +34,7 @@ class Returning:
     async def check_again(self, reading: Reading, log: StepLog) -> None:
         """Send the commands that restart HAProxy's checks. A server that was in maintenance before stays
         there."""
+        self._checked = frozenset(s.server for s in reading.servers if s.checked and not s.tracks)
         await self._servers.send(disabling(reading), log)
         staying = [s for s in self._servers.all if self._ledger.stays_in_maintenance(s)]
         back = [s for s in self._servers.all if not self._ledger.stays_in_maintenance(s)]

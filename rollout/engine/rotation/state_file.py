@@ -34,6 +34,15 @@ class StateFile:
         self._looked = False
         self._warned = False
 
+    @property
+    def why_not_kept(self) -> str:
+        """Why the next process will not load what this one was told; empty if the file has it."""
+        if self._host is None:
+            return "no shell line can be run on its machine, to look for a state file of HAProxy"
+        if self._path is None:
+            return "its HAProxy loads no state file that rollout can write"
+        return f"its state file {self._path} could not be written" if self._warned else ""
+
     async def look(self) -> str:
         """Find the file. Returns why drains will not survive a reload although HAProxy loads the file; empty
         if they will."""

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from rollout.deadline import Deadline
-from rollout.decisions.alike import first_of
 from rollout.decisions.health import fault
 from rollout.decisions.judge import Judgement, Verdict
 from rollout.engine.context import NodeContext
@@ -18,7 +17,8 @@ from rollout.engine.log import StepLog
 from rollout.engine.pausing import Pauses
 from rollout.engine.steps.second_opinion import SecondOpinions, hearing
 from rollout.engine.users.jury import Jury
-from rollout.errors import JudgedBad, Outage, RequestFailed, StepFailure, Undecided
+from rollout.engine.users.put_back import PutBack
+from rollout.errors import ChangedByOthers, Fallen, JudgedBad, Outage, RequestFailed, StepFailure, Undecided
 from rollout.inventory.judge import Judge
 
 _PATIENCE = 900.0
@@ -32,15 +32,20 @@ _UNDECIDED = (
 class Bake:
     """The bake of one node. It starts over after a problem that other nodes had as well."""
 
-    def __init__(self, context: NodeContext, jury: Jury, pauses: Pauses, log: StepLog) -> None:
+    def __init__(
+        self, context: NodeContext, jury: Jury, put_back: PutBack, pauses: Pauses, log: StepLog
+    ) -> None:
         self._context = context
         self._name = context.name
         self._jury = jury
+        self._put_back = put_back
         self._pauses = pauses
         self._log = log
         strategy = context.inventory.strategy
-        self._seconds = strategy.bake
-        self._judge = strategy.judge if isinstance(strategy.judge, Judge) else None
+        self._seconds = strategy.bake_seconds
+        # Nobody is judged by a bake that nobody asked for: it only has to stay healthy.
+        wanted = strategy.judge if strategy.bake_asked_for else None
+        self._judge = wanted if isinstance(wanted, Judge) else None
         self._pace = min(1.0, max(0.1, self._seconds / 10))
         self._clock = asyncio.get_running_loop().time
         self._next_look = self._half_over = 0.0
@@ -48,7 +53,8 @@ class Bake:
     async def run(self) -> None:
         """Bake the node.
 
-        Raises JudgedBad, StepFailure, Undecided, and Outage if a problem of all nodes does not end.
+        Raises JudgedBad, StepFailure, ChangedByOthers, Undecided, and Outage if a problem of all nodes does
+        not end.
         """
         while trouble := await self._trouble():
             if not await self._waited_out(trouble):
@@ -74,7 +80,7 @@ class Bake:
         """Watch the node until it is `over`, at `end` at the latest. Returns early with a problem that all
         nodes have.
 
-        Raises StepFailure, JudgedBad.
+        Raises StepFailure, ChangedByOthers, JudgedBad.
         """
         health = self._context.inventory.health
         while not over():
@@ -83,10 +89,12 @@ class Bake:
             if judged.verdict is Verdict.EVERYWHERE:
                 return judged.reason
             bad = opinions.bad
+            if isinstance(wrong, ChangedByOthers):
+                raise wrong
             if (wrong or bad) and (trouble := self._jury.trouble([self._name])):
                 return trouble
             if wrong:
-                raise StepFailure(wrong)
+                raise wrong
             if bad:
                 raise bad
             if judged.verdict is Verdict.FAIL:
@@ -95,18 +103,22 @@ class Bake:
             await asyncio.sleep(min(pause, self._pace, max(0.0, end - self._clock())))
         return ""
 
-    async def _fault(self) -> str:
-        """The node's fault by HAProxy's check or its own health page; empty if there is none."""
-        if down := self._jury.down(self._name):
-            return f"HAProxy finds {first_of([*map(str, down)])} down"
+    async def _fault(self) -> StepFailure | None:
+        """The node's fault by HAProxy's check or its own health page; `None` if there is none."""
+        if failure := self._put_back.failure(self._name):
+            return failure
         health = self._context.inventory.health
         if health is None:
-            return ""
+            return None
         try:
             wrong = fault(await ask(self._context, health), health, self._context.release)
         except RequestFailed as error:
             wrong = str(error)
-        return f"{self._context.fill(health.http)} did not stay healthy: {wrong}" if wrong else ""
+        if not wrong:
+            return None
+        wrong = f"{self._context.fill(health.http)} did not stay healthy: {wrong}"
+        page_decides = not self._context.inventory.load_balancers
+        return Fallen(wrong) if page_decides else StepFailure(wrong)
 
     async def _early_judgement(self, *, now: bool) -> Judgement:
         """The jury's judgement so far, once in a while, or `now`.

@@ -1,4 +1,4 @@
-"""The roll of one node, straight down the page: drain, release, restart, verify, ready, bake.
+"""The roll of one node, straight down the page: drain, release, restart, verify, ready; then bake.
 
 `stage.py` says what happens when a roll ends early.
 """
@@ -21,7 +21,7 @@ from rollout.engine.steps.proof import prove
 from rollout.engine.steps.release import release, release_plan
 from rollout.engine.steps.restart import explanation, restart
 from rollout.engine.steps.stage import ENDINGS, Ending, Stage
-from rollout.engine.users.jury import Jury
+from rollout.engine.users.users import Users
 from rollout.errors import JudgedBad, RolloutError, StepFailure
 from rollout.restart import plan_restart
 
@@ -45,7 +45,7 @@ class NodeRoll:
         rotation: Rotation,
         record: Recorder,
         turn_to_leave: TurnToLeave,
-        jury: Jury,
+        users: Users,
         pauses: Pauses,
         *,
         taken_up: bool = False,
@@ -54,7 +54,8 @@ class NodeRoll:
         self._rotation = rotation
         self._record = record
         self._turn_to_leave = turn_to_leave
-        self._jury = jury
+        self._jury = users.jury
+        self._put_back = users.put_back
         self._pauses = pauses
         self._restart_plan = plan_restart(context.inventory.restart, context.fill)
         self._stage = Stage.LEFT_OUT if taken_up else Stage.IN_ROTATION
@@ -66,8 +67,13 @@ class NodeRoll:
         """Whether the node may be out of rotation because of a deployment."""
         return self._stage.may_be_out
 
+    @property
+    def must_be_guarded(self) -> bool:
+        """Whether this roll has taken the node out, and left it so."""
+        return self._stage.may_be_out and self._stage is not Stage.LEFT_OUT
+
     async def roll(self, settled: Collection[Step] = ()) -> None:
-        """Drain, release, restart, verify, ready, bake. Raises RolloutError from the step that failed.
+        """Drain, release, restart, verify, ready. Raises RolloutError from the step that failed.
 
         `settled` are the steps that an earlier try finished; they are not done again.
         """
@@ -104,10 +110,16 @@ class NodeRoll:
                 self._reach(Stage.ENTERED)
                 await rotation.warm_up(log)
         self._reach(Stage.RETURNED)
+        self._put_back.add(context)
 
-        if inventory.strategy.bake > 0:
-            async with self._step(Step.BAKE) as log, self._ending_safely(log):
-                await Bake(context, self._jury, self._pauses, log).run()
+    async def bake(self) -> None:
+        """Watch the node that is back. Raises RolloutError if it does not stay well."""
+        with self._put_back.baking(self._context.name):
+            await self._bake()
+
+    async def _bake(self) -> None:
+        async with self._step(Step.BAKE) as log, self._ending_safely(log):
+            await Bake(self._context, self._jury, self._put_back, self._pauses, log).run()
 
     def _reach(self, stage: Stage) -> None:
         """Advance to `stage`, unless an earlier try has brought the node further already."""
@@ -214,6 +226,7 @@ class NodeRoll:
         try:
             async with self._turn_to_leave(log):
                 self._reach(Stage.REJECTED)
+                self._put_back.discard(self._context.name)
                 await self._rotation.leave(log)
             await self._rotation.drained(log)
         except RolloutError as second:

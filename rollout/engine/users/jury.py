@@ -97,9 +97,10 @@ class Jury:
         after its bake. `times` says whether it is time to judge by slow answers, too."""
         if self._watch.tails.limits is None:
             self.begin_wave()  # too few answers came before it
-        await self._watch.look()
         if not self.sits:
+            await self._watch.recent_look()
             return Judgement(Verdict.UNDECIDED)
+        await self._watch.look()
         if problem := self._outage([name]):
             return Judgement(Verdict.EVERYWHERE, problem)
         false_alarms = self._false_alarms[name]
@@ -119,11 +120,6 @@ class Jury:
         alone = len(names) == 1
         false_alarms = self._false_alarms[names[0]] if alone else allowance(next(self._waves))
         return judge(*self._since_bake(names), self._rules(), false_alarms)
-
-    def down(self, name: str) -> tuple[Server, ...]:
-        """The servers of a node that HAProxy finds down now, and did not when its bake began."""
-        newly_down = self._newly_down(self._bake_began[name].down)
-        return tuple(server for server in self._servers(name) if server in newly_down)
 
     def trouble(self, names: Collection[str]) -> str:
         """The problem that the other nodes have now, by their answers or HAProxy's checks; empty if none."""

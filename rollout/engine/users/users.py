@@ -12,6 +12,7 @@ from rollout.engine.halt import Halt
 from rollout.engine.site import Site
 from rollout.engine.users.jury import Jury
 from rollout.engine.users.probing import Probing
+from rollout.engine.users.put_back import PutBack
 from rollout.engine.users.tails import follow
 from rollout.engine.users.watch import Watch
 from rollout.inventory.judge import Judge
@@ -28,6 +29,7 @@ class Users:
         self._watch = Watch(self._load_balancers)
         self._probing = Probing(probe, site.public, halt.give_up) if probe else None
         self.jury = Jury(_judge(site, plan), plan, deployment.previous, self._watch)
+        self.put_back = PutBack(site, plan, self._watch)
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
@@ -63,6 +65,5 @@ def _judge(site: Site, plan: Plan) -> Judge | None:
     A rollback is not judged: the release that it puts back has served before.
     """
     strategy = site.inventory.strategy
-    if isinstance(strategy.judge, Judge) and strategy.bake > 0 and site.load_balancers and not plan.back:
-        return strategy.judge
-    return None
+    bakes = strategy.bake_asked_for > 0 and not plan.back
+    return strategy.judge if isinstance(strategy.judge, Judge) and bakes and site.load_balancers else None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from rollout.decisions.counter_totals import Backend, CounterTotals, Totals
-from rollout.domain import Counters, Reading, Server
+from rollout.decisions.standing import Serving, in_rotation
+from rollout.domain import Counters, Reading, Server, ServerState
 from rollout.engine.users.tails import Tails
 from rollout.errors import LoadBalancerError
 from rollout.ports import LoadBalancer
@@ -40,6 +41,11 @@ class Watch:
         self._load_balancers = load_balancers
         self._counters = CounterTotals()
         self._readings: dict[str, Reading] = {}
+        self._asked: dict[str, float] = {}
+        """When the question was put that each of these answers."""
+        self._states: Mapping[Server, ServerState] = {}
+        self.unanswered: tuple[str, ...] = ()
+        """The load balancers that did not answer the last look."""
         self.tails = Tails()
         self._down_before: frozenset[Server] | None = None
         self.looks: list[Look] = []
@@ -55,25 +61,42 @@ class Watch:
         """The answers of each server before the first look."""
         return self._counters.before
 
+    @property
+    def serving(self) -> Serving:
+        """The servers in rotation, as each load balancer showed them last."""
+        return {name: in_rotation(reading) for name, reading in self._readings.items()}
+
     async def run(self) -> None:
         """Look once a second until it is cancelled."""
         while True:
             await self.look()
             await asyncio.sleep(_PACE)
 
+    def states(self, servers: Iterable[Server], since: float) -> list[ServerState]:
+        """The last states of servers, without those that were asked for before `since`."""
+        shown = (self._states[server] for server in servers if server in self._states)
+        return [state for state in shown if self._asked[state.server.load_balancer] >= since]
+
     async def look(self) -> Look:
         """Look at all load balancers now; of one that does not answer, the last answer counts."""
+        asked = asyncio.get_running_loop().time()
         readings = await asyncio.gather(
             *(balancer.read() for balancer in self._load_balancers), return_exceptions=True
+        )
+        self.unanswered = tuple(
+            balancer.name
+            for balancer, reading in zip(self._load_balancers, readings, strict=True)
+            if isinstance(reading, LoadBalancerError)
         )
         for reading in readings:
             if isinstance(reading, Reading):
                 self._counters.add(reading)
                 self._readings[reading.load_balancer] = reading
+                self._asked[reading.load_balancer] = asked
             elif not isinstance(reading, LoadBalancerError):
                 raise reading
-        states = [state for reading in self._readings.values() for state in reading.servers]
-        down = frozenset(state.server for state in states if not state.running)
+        self._states = {state.server: state for each in self._readings.values() for state in each.servers}
+        down = frozenset(server for server, state in self._states.items() if not state.running)
         if self._down_before is None:
             self._down_before = down
         now, totals = asyncio.get_running_loop().time(), self.tails.added_to(self._counters.totals)
@@ -81,6 +104,12 @@ class Watch:
         self.looks.append(look)
         del self.looks[:-_KEPT]
         return look
+
+    async def recent_look(self) -> Look:
+        """The last look, if it is as young as those of `run`; else a new one."""
+        if self.looks and asyncio.get_running_loop().time() - self.looks[-1].time < _PACE:
+            return self.looks[-1]
+        return await self.look()
 
     def forget(self) -> None:
         """Forget all looks but the last."""

@@ -54,6 +54,7 @@ def test_what_a_line_looks_like(records: list[Record]) -> None:
         "tail": ["starting shop", "ImportError: no module named shop"],
         "unknown": False,
         "changed_by_others": False,
+        "fell": False,
     }
 
 

@@ -37,7 +37,7 @@ EXPECTED = """\
 12:00:10 web2  restart  FAILED after 1.2 s: exit status 1
 12:00:10 web2  restart  | ImportError: no module named shop
 12:00:10 web2  restart  hint: ssh web2 journalctl -u shop
-12:00:10 web2  FAILED   left out: it takes no traffic
+12:00:10 web2  FAILED   left out: it takes no traffic now
 12:00:10 web2  warning  it is warm
 12:00:10 halted, no further node starts: web2 failed
 
@@ -50,7 +50,7 @@ shop 1.4.2 failed after 1 min 15 s: web2 failed
 web2 failed at restart after 1.2 s: exit status 1
   | starting shop
   | ImportError: no module named shop
-  left out: it takes no traffic
+  left out: it takes no traffic now
   hint: ssh web2 journalctl -u shop
 
 what to run next, or deploy again once the cause is fixed:

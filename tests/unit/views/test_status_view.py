@@ -153,6 +153,7 @@ def test_a_document_has_all_that_the_table_has() -> None:
     found = json.loads(json.dumps(document("shop", status, None, "")))
     assert found == {
         "service": "shop",
+        "contradictions": [],
         "nodes": [
             {
                 "name": "web1",

@@ -149,6 +149,44 @@ def test_an_interruption_names_the_nodes_in_doubt(records: list[Record]) -> None
     ]
 
 
+def test_what_would_undo_it_is_said(records: list[Record]) -> None:
+    """A node that is left out is out now: a reload puts it back where only the running HAProxy knows."""
+    failed = StepFailed("web1", Step.VERIFY, 1.0, "no answer")
+    progress = progress_of(
+        records,
+        StepStarted("web1", Step.VERIFY),
+        failed,
+        NodeFailed("web1", left_out=True, forgotten_by=("lb1", "lb2")),
+        DeploymentFinished(Outcome.FAILED, 3.0, "web1 failed"),
+    )
+    lines = ending(progress)
+    assert lines[lines.index("web1 failed at verify after 1.0 s: no answer") + 1 :][:3] == [
+        "  left out: it takes no traffic now",
+        "  a reload or restart of HAProxy on lb1 lb2 puts it back into rotation",
+        "  to keep it out, stop its application; `rollout drain --keep` says what else lasts",
+    ]
+    assert any("rollout drain -i 'my prod.yml' --keep web1" in line for line in lines)
+
+
+def test_one_that_fell_is_not_said_to_take_traffic(records: list[Record]) -> None:
+    """A node that was put back and is down: rollout did not take it out, and no command puts it back."""
+    fell = StepFailed("web1", Step.BAKE, 2.5, "HAProxy finds shop/web1 on lb1 DOWN", fell=True)
+    progress = progress_of(
+        records,
+        StepStarted("web1", Step.RESTART),
+        fell,
+        NodeFailed("web1", left_out=False),
+        DeploymentFinished(Outcome.FAILED, 3.0, "web1 was put back, and is out of rotation again"),
+    )
+    lines = ending(progress)
+    told = "web1 was back, and went out of rotation again after 2.5 s: HAProxy finds shop/web1 on lb1 DOWN"
+    assert lines[lines.index(told) + 1] == (
+        "  out of rotation by its health check, not by rollout: it takes traffic once the check passes"
+    )
+    assert not any("restore" in line for line in lines)
+    assert any("resume" in line for line in lines)
+
+
 def test_a_node_that_was_put_back_needs_no_command(records: list[Record]) -> None:
     """A node that failed before its application was restarted serves, and an unknown outcome is said."""
     failed = StepFailed("web1", Step.RELEASE, 30.0, "interrupted", unknown=True)
