@@ -72,15 +72,18 @@ async def _written(record: JournalRecorder) -> bool:
 
 
 async def _until_stopped(deployment: Deployment, record: JournalRecorder) -> Outcome:
-    """Run the deployment. The first Ctrl-C or SIGTERM lets the nodes in flight finish, the second ends them.
+    """Run the deployment. The first Ctrl-C, SIGTERM or SIGHUP lets the nodes in flight finish, the second
+    ends them. Without a terminal, SIGTERM and SIGHUP come from what kills this process soon: they wind it up.
 
     Further ones change nothing: a node that is on its way to a safe end must get there.
     """
     loop = asyncio.get_running_loop()
-    stops = (signal.SIGINT, signal.SIGTERM)
+    stops = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    killed_soon = () if on_terminal() else (signal.SIGTERM, signal.SIGHUP)
     asked: list[str] = []
     for which in stops:
-        loop.add_signal_handler(which, _stopper(deployment, record, asked, which.name))
+        stopper = _stopper(deployment, record, asked, which.name, soon=which in killed_soon)
+        loop.add_signal_handler(which, stopper)
     try:
         with _enter_promotes(deployment):
             return await asyncio.create_task(deployment.run())
@@ -113,13 +116,15 @@ def _enter_promotes(deployment: Deployment) -> Iterator[None]:
 
 
 def _stopper(
-    deployment: Deployment, record: JournalRecorder, asked: list[str], name: str
+    deployment: Deployment, record: JournalRecorder, asked: list[str], name: str, *, soon: bool
 ) -> Callable[[], None]:
     def stop() -> None:
         asked.append(name)
         gently = f"{name}: the nodes in flight finish; once more ends them at once"
         if len(asked) > 1:
             deployment.interrupt(f"{name} again: bringing the nodes in flight to a safe end at once")
+        elif soon:
+            deployment.wind_up(f"{name}: the nodes that are not restarted yet return, the others finish")
         elif deployment.halted:
             record(Halted(gently))
         else:

@@ -82,6 +82,9 @@ class Deployment:
         self._failed: list[str] = []
         self._out: set[str] = set()
         """The nodes that failed and are out of rotation."""
+        self._in_flight: dict[asyncio.Task[None], NodeRoll] = {}
+        self._given_up: set[str] = set()
+        """The nodes whose roll was ended early because the deployment is wound up."""
         self._guards: dict[str, asyncio.Task[None]] = {}
         """Keep the nodes that were left out from returning for as long as this deployment runs."""
         self._running: asyncio.Task[Any] | None = None
@@ -99,6 +102,18 @@ class Deployment:
     def halt(self, reason: str) -> None:
         """Start no further node; those in flight finish. The first reason is the one that counts."""
         self._halt.ask(reason)
+
+    def wind_up(self, reason: str) -> None:
+        """Start no further node, and end the roll of those that were not restarted yet: they return. Those
+        that were get `strategy.grace` to finish; then they are brought to a safe end, as by `interrupt`."""
+        self._halt.ask(reason)
+        for task, node in self._in_flight.items():
+            if not node.application_is_touched:
+                self._given_up.add(node.name)
+                task.cancel()
+        grace = self._strategy.grace
+        late = f"not all nodes have finished within {grace:g} s: bringing them to a safe end at once"
+        asyncio.get_running_loop().call_later(grace, self.interrupt, late)
 
     def promote(self, who: str) -> None:
         """End the pause, because `who` asked for it."""
@@ -179,8 +194,8 @@ class Deployment:
                 if in_flight:
                     ended, _ = await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
                     for task in ended:
-                        del in_flight[task]
-                        task.result()
+                        if in_flight.pop(task) not in self._given_up:
+                            task.result()
         finally:
             for task in in_flight:
                 task.cancel()
@@ -202,6 +217,9 @@ class Deployment:
         node = NodeRoll(
             context, rotation, self._record, turn_to_leave, self._users, self._pauses, taken_up=taken_up
         )
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - this is a coroutine
+        self._in_flight[task] = node
         try:
             await self._hooks.before_node(context)
             await node.roll(self._settled.get(name, ()))
@@ -221,6 +239,7 @@ class Deployment:
                 raise
             self._follow(name, node, clock() - begun)
         finally:
+            del self._in_flight[task]
             self._gate.ended(name, left_out=name in self._out)
             if not node.may_be_out:
                 self._jury.passed(name)
@@ -251,7 +270,8 @@ class Deployment:
     def _fail(self, name: str, error: BaseException, *, left_out: Rotation | None = None) -> None:
         """Note that a node failed, and halt if that is a reason to. `left_out` is the rotation that keeps it
         out."""
-        self._failed.append(name)
+        if name not in self._given_up or left_out is not None:
+            self._failed.append(name)
         self._aftercare.note_failure(name, error)
         if left_out is not None or isinstance(error, Fallen):
             self._out.add(name)

@@ -49,6 +49,11 @@ class Strategy(Section):
         default=10.0,
         description="How long to wait for a load balancer that does not answer or has no server to spare",
     )
+    grace: Duration = Field(
+        default=7.0,
+        description="Without a terminal, how long SIGTERM lets nodes finish that are restarted already; the "
+        "others return at once",
+    )
     bake: Duration | None = Field(
         default=None,
         description="How long a node must stay healthy once it is ready, before another one starts in its "

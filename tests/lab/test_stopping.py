@@ -1,14 +1,15 @@
-"""Ctrl-C twice, as a person types it, in each step of a deployment under live traffic."""
+"""Ctrl-C twice, as a person types it, and a job that is cancelled, in each step under live traffic."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import sys
+from typing import Any
 
 import pytest
 from lab_support import StartLab, get
-from test_deploy import HARSH, RATE, change_inventory, states, status
+from test_deploy import HARSH, RATE, change_inventory, rollout, states, status
 
 from rollout.lab.lab import Lab
 from rollout.lab.result import Result
@@ -28,21 +29,27 @@ SIGNS = {"drain": "left", "restart": "$"}
 LEFT_OUT = ["restart", "verify"]
 
 
-async def stopped(lab: Lab, step: str) -> tuple[int, str, Result]:
+async def stopped(
+    lab: Lab, step: str, by: signal.Signals = signal.SIGINT, times: int = 3
+) -> tuple[int, str, Result]:
     """A deployment that is interrupted three times while its first node is in `step`: code and output."""
     command = [sys.executable, "-m", "rollout", "deploy", "--release", "2", "-i", str(lab.inventory)]
     lines: list[str] = []
     async with asyncio.timeout(60), Traffic([one.url for one in lab.load_balancers], RATE) as traffic:
         await traffic.flowing()
-        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+        )
         assert process.stdout is not None
         try:
             async for line in process.stdout:
                 lines.append(line.decode())
                 node, which, *told = (*line.decode().split()[1:], "", "")
                 sign = SIGNS.get(step, "…")
-                if ((node, which) == ("web1", step) and sign in told) or node == "halted,":
-                    process.send_signal(signal.SIGINT)
+                begun = (node, which) == ("web1", step) and sign in told
+                if (begun or node == "halted,") and times > 0:
+                    times -= 1
+                    process.send_signal(by)
             code = await process.wait()
         finally:
             if process.returncode is None:
@@ -50,11 +57,11 @@ async def stopped(lab: Lab, step: str) -> tuple[int, str, Result]:
     return code, "".join(lines), traffic.result
 
 
-async def with_a_long_request(lab: Lab, step: str) -> tuple[int, str, Result]:
+async def with_a_long_request(lab: Lab, step: str, **how: Any) -> tuple[int, str, Result]:
     """The same while each node runs a request that takes long."""
     one = lab.load_balancers[0]
     slow = [asyncio.create_task(asyncio.to_thread(get, one, "/slow?seconds=6")) for _ in range(6)]
-    ended = await stopped(lab, step)
+    ended = await stopped(lab, step, **how)
     assert {code for code, _ in await asyncio.gather(*slow)} == {200}
     return ended
 
@@ -80,3 +87,36 @@ async def test_twice_ends_at_once_and_safely(start_lab: StartLab, step: str) -> 
     assert ("left out: it takes no traffic" in output) is out
     assert f"rollout resume -i {lab.inventory}" in output
     assert (f"rollout restore -i {lab.inventory} " in output) is out
+
+
+CANCELLED = {
+    "drain": (CHANGES["drain"], ("ready", "1")),
+    "release": (CHANGES["release"], ("ready", "1")),
+    "restart": (("restart:\n  command: sh", "restart:\n  command: sleep 1; sh"), ("ready", "2")),
+    "verify": (CHANGES["verify"], ("maint", "2")),
+}
+"""What makes a step last, and what becomes of the node in it."""
+
+
+@pytest.mark.parametrize("step", CANCELLED)
+async def test_a_cancelled_job_ends_soon_and_safely(start_lab: StartLab, step: str) -> None:
+    """By one SIGTERM, without a terminal: a node that is not restarted yet returns at once; one that is gets
+    its time to finish, and stays out otherwise. `resume` does the rest."""
+    lab = start_lab(**HARSH)
+    change, ended = CANCELLED[step]
+    change_inventory(lab, *change)
+    if step == "verify":
+        change_inventory(lab, "strategy:\n", "strategy:\n  grace: 2s\n")
+
+    stop = with_a_long_request if step == "drain" else stopped
+    code, output, result = await stop(lab, step, by=signal.SIGTERM, times=1)
+
+    assert code == 130, output
+    assert "SIGTERM: the nodes that are not restarted yet return, the others finish" in output
+    assert result.losses == {}, output
+    assert states(lab)["web1"] == ended
+    assert states(lab)["web2"] == ("ready", "1")
+    change_inventory(lab, change[1], change[0])
+    resumed = rollout(lab, "resume")
+    assert resumed.returncode == 0, resumed.stdout
+    assert set(states(lab).values()) == {("ready", "2")}

@@ -63,9 +63,19 @@ class NodeRoll:
         """Records an early end under the step that last touched the application, or would have."""
 
     @property
+    def name(self) -> str:
+        """The node's name."""
+        return self._context.name
+
+    @property
     def may_be_out(self) -> bool:
         """Whether the node may be out of rotation because of a deployment."""
         return self._stage.may_be_out
+
+    @property
+    def application_is_touched(self) -> bool:
+        """Whether the application may be another one than before, or not run at all."""
+        return self._stage >= Stage.RESTARTED
 
     @property
     def must_be_guarded(self) -> bool:
