@@ -81,7 +81,7 @@ BUGS = (
     ),
     Bug(
         "The journal is the truth.",
-        "adapters/journal.py",
+        "adapters/journal/database.py",
         "PRAGMA synchronous = FULL",
         "PRAGMA synchronous = OFF",
         "contract/test_journal.py",

@@ -267,6 +267,26 @@ def failing(here: Shop, folder: Path) -> dict[str, dict[str, Any]]:
         "header": {"health": {**document(here, folder)["health"], "release": {"header": f"Y-{TOKEN}"}}},
         "json": {"health": {**document(here, folder)["health"], "release": {"json": f"a.{TOKEN}"}}},
         "url": {"health": {"http": f"https://{{host}}:8000/{TOKEN}", "timeout": "300ms"}},
+        "authority": {
+            "health": {
+                "http": f"https://{{host}}:8000/{TOKEN}",
+                "ca": f"/nowhere/{TOKEN}.pem",
+                "timeout": "300ms",
+            }
+        },
+        "state": {
+            "state": {
+                "place": f"etcd://{TOKEN}.Invalid:1/{TOKEN}",
+                **{key: f"/nowhere/{key}-{TOKEN}.pem" for key in ("ca", "cert", "key")},
+            }
+        },
+        "login": {
+            "state": {
+                "place": f"etcd://127.0.0.99:1/{TOKEN}",
+                "user": f"user-{TOKEN}",
+                "password": f"password-{TOKEN}",
+            }
+        },
         "file": {"drain": {"health_page": page}, "warmup": None},
         "request": {"drain": {"health_page": {"request": requests}}, "warmup": None},
         "socket": {"load_balancers": {"lb1": one}},
@@ -288,7 +308,7 @@ def failing(here: Shop, folder: Path) -> dict[str, dict[str, Any]]:
 WAYS = [
     *drivers(Path()), *releases(Path()), *judges(),
     "restart", "hooks", "before_node", "notify", "prepare", "body", "header", "json", "url", "file",
-    "request", "socket", "tcp", "backend", "server", "ssh", "proxy",
+    "authority", "state", "login", "request", "socket", "tcp", "backend", "server", "ssh", "proxy",
 ]  # fmt: skip
 
 
