@@ -82,6 +82,15 @@ def add_included(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_fail_on_skipped(parser: argparse.ArgumentParser) -> None:
+    """`--fail-on-skipped`."""
+    parser.add_argument(
+        "--fail-on-skipped",
+        action="store_true",
+        help="exit with 1 if a node was skipped, because somebody keeps it out of rotation",
+    )
+
+
 def _names(text: str) -> list[str]:
     # An empty list, as of a variable that is not set, must not mean all nodes.
     names = [name.strip() for name in text.split(",") if name.strip()]

@@ -26,7 +26,9 @@ def _summary(progress: Progress) -> Iterator[str]:
     reason = f": {progress.reason}" if progress.reason else ""
     match progress.outcome:
         case Outcome.DONE:
-            yield f"{what} done on {progress.done} of {count(progress.total, 'node')} in {took}{reason}"
+            # Skipped nodes count: whoever reads this line alone must not take them for done.
+            nodes = count(len(progress.nodes), "node")
+            yield f"{what} done on {progress.done} of {nodes} in {took}{reason}"
         case Outcome.INTERRUPTED:
             yield f"{what} was interrupted after {took}{reason}"
         case _:

@@ -28,6 +28,8 @@ def test_a_node_that_is_out_is_skipped_and_included_on_request(start_lab: StartL
     code, output, result = deploy_under_traffic(lab, "--release", "2")
     assert (code, result.losses) == (0, {}), output
     assert "skipped: shop/web2 on lb2 is in maintenance" in output
+    assert "done on 2 of 3 nodes" in output
+    assert rollout(lab, "deploy", "--release", "2", "--fail-on-skipped").returncode == 1
     assert {name: release for name, (_, release) in states(lab).items()} == {
         "web1": "2",
         "web2": "1",

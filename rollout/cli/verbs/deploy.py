@@ -7,6 +7,7 @@ import sys
 
 from rollout.cli import event_loop
 from rollout.cli.arguments import (
+    add_fail_on_skipped,
     add_included,
     add_outage,
     add_release,
@@ -17,7 +18,7 @@ from rollout.cli.arguments import (
 )
 from rollout.cli.confirm import confirmed, on_terminal
 from rollout.cli.deploy_lock import add_wait
-from rollout.cli.exit_codes import REFUSED
+from rollout.cli.exit_codes import FAILED, REFUSED
 from rollout.cli.first_events import deployment_started
 from rollout.cli.run_rollback import no_way_back, roll_back_if_failed
 from rollout.cli.session import open_session
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_outage(parser)
     add_unhealthy(parser)
     add_included(parser)
+    add_fail_on_skipped(parser)
     add_wait(parser)
 
 
@@ -66,4 +68,4 @@ async def _deploy(arguments: argparse.Namespace) -> int:
         )
         code, ended = await session.deploy(plan, first, previous=previous)
         await roll_back_if_failed(session, ended)
-        return code
+        return FAILED if code == 0 and arguments.fail_on_skipped and plan.skipped else code

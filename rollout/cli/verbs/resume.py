@@ -7,8 +7,15 @@ import dataclasses
 import sys
 
 from rollout.cli import event_loop
-from rollout.cli.arguments import add_included, add_outage, add_shared, add_unhealthy
+from rollout.cli.arguments import (
+    add_fail_on_skipped,
+    add_included,
+    add_outage,
+    add_shared,
+    add_unhealthy,
+)
 from rollout.cli.deploy_lock import add_wait
+from rollout.cli.exit_codes import FAILED
 from rollout.cli.first_events import deployment_resumed
 from rollout.cli.run_rollback import roll_back_if_failed
 from rollout.cli.session import open_session
@@ -20,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_outage(parser)
     add_unhealthy(parser)
     add_included(parser)
+    add_fail_on_skipped(parser)
     add_wait(parser)
 
 
@@ -58,4 +66,4 @@ async def _resume(arguments: argparse.Namespace) -> int:
             resumed=last,
         )
         await roll_back_if_failed(session, ended)
-        return code
+        return FAILED if code == 0 and arguments.fail_on_skipped and plan.skipped else code

@@ -98,7 +98,7 @@ def test_a_good_end_is_one_line(records: list[Record]) -> None:
     events = [NodeFinished(node, 5.0) for node in ("web1", "web2", "web3")]
     progress = progress_of(records, *events, DeploymentFinished(Outcome.DONE, 65.0))
     assert ending(progress) == [
-        "shop 1.4.2 done on 3 of 3 nodes in 1 min 5 s",
+        "shop 1.4.2 done on 3 of 4 nodes in 1 min 5 s",
         "  3 done: web1 web2 web3",
         "  1 skipped: web4",
     ]
