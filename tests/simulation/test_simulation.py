@@ -17,7 +17,7 @@ from tests.simulation.loop import Deadlock, Spinning, run
 from tests.simulation.many import total
 from tests.simulation.scenario import nothing_breaks, simulate
 
-_SEEDS = 2_000
+_SEEDS = 1_000
 """Enough for every fault to strike in each portion. For more: `make simulate`."""
 _PORTION = 500
 """Seeds of one test: the processes in which the tests run share all of them."""
