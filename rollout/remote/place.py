@@ -59,9 +59,12 @@ elif [ "$ROLLOUT_MEETING" = machine ]; then
   groups=$(stat -L -c %g "$socket" 2>/dev/null || id -g)
   if mkdir -m 700 "$base" 2>/dev/null; then chgrp "$groups" "$base" 2>/dev/null && chmod 2770 "$base"; fi
 else
-  base=${{XDG_STATE_HOME:-${{HOME:?is not set}}/.local/state}}/rollout
+  base=${{XDG_STATE_HOME:-${{HOME:-/nowhere}}/.local/state}}/rollout
   [ ! -d {SHARED} ] || not_here="{SHARED} may not be written by $(id -un)"
-  mkdir -p "$base" && chmod 700 "$base" || exit 1
+  if ! {{ mkdir -p "$base" && chmod 700 "$base"; }} 2>/dev/null; then # a login may have no home to write to
+    base=/var/tmp/rollout-$name-$(id -u)
+    mkdir -m 700 "$base" 2>/dev/null
+  fi
   owners=$(stat -L -c %u "$base") # with sudo, a login may use another's home
 fi
 [ -d "$base" ] || refuse "$base is no folder"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from rollout.adapters.local import LocalHost
+from rollout.adapters.places.folder import FolderPlace
 from rollout.domain import LockRequests, Publication
 from rollout.errors import PlaceRefused
 from tests.support.folders import FACTS, ONE, OTHER, folder, inside, make, used, user
@@ -181,3 +183,23 @@ async def test_a_machine_without_flock_is_told_so(base: Path, tmp_path: Path) ->
         (programs / name).symlink_to(str(shutil.which(name)))
     with pytest.raises(PlaceRefused, match="flock is missing there: it comes with util-linux"):
         await folder(base, "env", f"PATH={programs}").open()
+
+
+async def test_a_login_without_a_home_has_a_place_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In /var/tmp, for this login alone, and the same one the next time."""
+    monkeypatch.setenv("HOME", "/proc/nowhere")
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    service = f"shop{os.getpid()}"
+    try:
+        places = [FolderPlace(LocalHost("here"), service, socket=str(tmp_path)) for _ in range(2)]
+        assert await places[0].take(ONE) is not None
+        held = await places[1].held()
+        assert held is not None
+        assert held.holder == ONE
+        (base,) = Path("/var/tmp").glob(f"rollout-{service}-*")
+        assert base.stat().st_mode & 0o7777 == 0o700
+    finally:
+        for left in Path("/var/tmp").glob(f"rollout-{service}-*"):
+            shutil.rmtree(left)
