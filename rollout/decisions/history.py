@@ -34,9 +34,7 @@ def put_back(
 def require_deployed(last: Progress | None, service: str) -> Progress:
     """The last deployment of the service. Raises Refused if there was none."""
     if last is None or last.started is None:
-        raise Refused(
-            f"{service} has not been deployed from this machine", hint="rollout deploy --release RELEASE"
-        )
+        raise Refused(f"{service} has not been deployed yet", hint="rollout deploy --release RELEASE")
     return last
 
 

@@ -12,7 +12,7 @@ from rollout.views.text import duration
 def text(service: str, deployments: Sequence[Summary]) -> Iterator[str]:
     """For people: a line for each deployment, with the time of day here."""
     if not deployments:
-        yield f"{service} has not been deployed from this machine"
+        yield f"{service} has not been deployed yet"
     for deployment in deployments:
         yield _line(deployment)
 

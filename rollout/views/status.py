@@ -63,7 +63,7 @@ def deployment_line(
     """`deployment 17 (1.4.2) done, ended 4 min ago: 6 of 6 nodes; left out: web1`. `now` is Unix time,
     `left_out` are nodes that earlier deployments left out, and `rejoined` those that take traffic again."""
     if deployment is None:
-        return "not deployed from this machine yet"
+        return "not deployed yet"
     ago = duration(now - (deployment.started or now) - (deployment.seconds or 0.0))
     begun = "began" if deployment.seconds is None else "ended"
     how = f"{state} ({deployment.reason or 'killed'})" if state == "interrupted" else state

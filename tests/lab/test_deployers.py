@@ -86,9 +86,11 @@ async def test_a_job_that_was_killed_is_put_right_by_the_next(start_lab: StartLa
             process.kill()
             await process.wait()
         told = await second.status()
+        _, text = await second.run("status")
         code, output = await second.run("deploy", "--release", "3", "--output", "json")
     assert told["deployment"]["state"] == "interrupted"
     assert "web2" in json.dumps(told["left_out"])
+    assert f"to continue: rollout resume -i {lab.inventory}" in text.splitlines()[0]
     assert code == 0, output
     begun = [
         event["node"]

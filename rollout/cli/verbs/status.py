@@ -17,6 +17,7 @@ from rollout.decisions.plan import select
 from rollout.decisions.rejoined import rejoined
 from rollout.engine.checks.status import site_status
 from rollout.engine.waiting import run_both
+from rollout.views.next_commands import command_line
 from rollout.views.status import (
     advice,
     contradictions,
@@ -79,6 +80,9 @@ async def _look(
         whole = document(service, status, deployment, state, left_out, back)
         return json.dumps({**redaction.value(whole), "journal_error": known.error or None}), known
     line = "" if known.error else deployment_line(deployment, state, time.time(), left_out, back)
+    if state == "interrupted":
+        # Whoever comes after a job that was killed must not have to read on.
+        line += f"; to continue: {command_line('resume', str(site.inventory.path))}"
     lines = [
         *contradictions(back, str(site.inventory.path)),
         *table(service, status, line, deployment),

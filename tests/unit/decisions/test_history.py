@@ -70,7 +70,7 @@ def test_old_deployments_are_forgotten() -> None:
 
 def test_what_was_never_deployed_is_refused() -> None:
     """There is nothing to resume and nothing to roll back; `deploy` is the command to run."""
-    with pytest.raises(Refused, match="shop has not been deployed from this machine") as raised:
+    with pytest.raises(Refused, match="shop has not been deployed yet") as raised:
         require_deployed(None, "shop")
     assert raised.value.hint == "rollout deploy --release RELEASE"
 

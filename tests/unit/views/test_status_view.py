@@ -37,7 +37,7 @@ def site(*nodes: NodeStatus, unreachable: dict[str, str] | None = None) -> SiteS
 
 def rows(status: SiteStatus) -> list[list[str]]:
     """The cells of the table, without its first line and its header."""
-    _, header, *lines = table("shop", status, "not deployed from this machine yet")
+    _, header, *lines = table("shop", status, "not deployed yet")
     columns = [header.index(f" {name}") for name in header.split()]
     ends = [*columns[1:], None]
     return [
@@ -230,7 +230,7 @@ def test_a_deployment_in_a_document(progress: Progress) -> None:
 def test_the_line_of_a_deployment(progress: Progress, records: list[Record]) -> None:
     """When it ended or began, how far it came, and which nodes it left out, unless it still runs."""
     noon = records[0].time
-    assert deployment_line(None, "", noon) == "not deployed from this machine yet"
+    assert deployment_line(None, "", noon) == "not deployed yet"
     assert deployment_line(progress, "failed", noon + 75 + 240) == (
         "deployment 17 (1.4.2) failed, ended 4 min ago: 1 of 3 nodes; left out: web2"
     )

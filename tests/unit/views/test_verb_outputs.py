@@ -43,7 +43,7 @@ def test_history_has_a_line_for_each_deployment(records: list[Record]) -> None:
     assert lines[0].endswith("failed          1 of 3  1 min 15 s  anna@laptop · left out: web2")
     assert "unfinished" in lines[1]
     assert [line["outcome"] for line in history.document([failed, killed])] == ["failed", "unfinished"]
-    assert list(history.text("shop", [])) == ["shop has not been deployed from this machine"]
+    assert list(history.text("shop", [])) == ["shop has not been deployed yet"]
 
 
 def test_lock_names_its_holder() -> None:
