@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from rollout.adapters.journal import SqliteJournal
 from rollout.adapters.journal.shared import SharedJournal
 from rollout.cli.deploy_lock import RemoteControl
+from rollout.cli.identity import was_another
 from rollout.cli.journal import catch_up, closing
 from rollout.cli.process import has_ended, holder
 from rollout.cli.redaction import Redaction
+from rollout.cli.tell_error import teller
 from rollout.cli.wiring import OpenSite
 from rollout.engine.hold import Hold
 from rollout.ports import Journal
@@ -38,6 +40,9 @@ async def held(
                     journal = SharedJournal(local, meeting.place, service, patience)
                     await journal.pull()
                     await journal.hold(me, hold.epoch)
+                    known = await journal.summaries(service, latest=1)
+                    if not known and (told := await was_another(site.inventory, meeting)):
+                        teller(redaction)(told)
                     try:
                         yield journal
                     finally:

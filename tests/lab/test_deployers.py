@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from lab_support import StartLab
 from test_deploy import HARSH, RATE, change_inventory
 
@@ -160,3 +161,19 @@ async def test_one_that_was_overtaken_in_its_sleep_touches_nothing_more(
         assert "took over" in said
     assert releases(await sleeper.status()) == ALL_NEW
     assert traffic.result.losses == {}
+
+
+async def test_other_load_balancers_make_another_service(start_lab: StartLab, tmp_path: Path) -> None:
+    """It is told so, and is not given the history of the first one."""
+    lab = start_lab(**THREE)
+    ann = Deployer(lab, tmp_path / "ann")
+    assert (await ann.run("deploy", "--release", "2"))[0] == 0
+    inventory = yaml.safe_load(lab.inventory.read_text())
+    del inventory["load_balancers"]["lb2"]
+    lab.inventory.write_text(yaml.safe_dump(inventory))
+
+    code, output = await ann.run("rollback")
+
+    assert code == 3
+    assert "shop has other load balancers than at deployment 1" in output
+    assert "shop has not been deployed yet" in output
