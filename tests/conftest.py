@@ -23,6 +23,7 @@ settings.load_profile("rollout")
 # Where a shell started us in the background it had Ctrl-C ignored, and so would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+_PLACES = pytest.StashKey[frozenset[Path]]()
 _IDLE = 30.0
 """Seconds after which nobody of the tests comes back to a place."""
 
@@ -39,12 +40,16 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    session.stash[_PLACES] = frozenset(Path("/var/tmp").glob("rollout-*"))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Take away the places of services behind sockets of this machine, which all its users share. Whoever
-    deploys right now, in tests that run beside these, keeps its own."""
+    """Take away the places that came since the start: services behind sockets of this machine have theirs
+    where all its users meet. Whoever deploys right now, in tests that run beside these, keeps its own."""
     if hasattr(session.config, "workerinput"):
         return
-    for place in Path("/var/tmp").glob("rollout-*-*"):
+    for place in {*Path("/var/tmp").glob("rollout-*")} - session.stash[_PLACES]:
         with contextlib.suppress(OSError):
             seen = place.stat()
             idle = time.time() - seen.st_mtime > _IDLE and not [*place.glob("*/lock")]
