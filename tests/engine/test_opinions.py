@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from test_judged import becomes, halted
 
 from rollout.decisions.opinion import UNANSWERED
 from rollout.domain import Outcome
+from rollout.engine.deployment import Deployment
 from rollout.engine.steps import second_opinion
 from rollout.events import Halted, OpinionHeard, Paused, Probed, StepFailed, StepFinished, Warned
 from tests.support.loopback import own_address
@@ -250,8 +252,8 @@ async def test_a_command_that_is_run_all_through_the_bake(haproxy_binary: Path, 
 async def test_a_rollback_is_not_judged(haproxy_binary: Path) -> None:
     """The release that it puts back is known: nobody is asked, so nobody can keep it from serving."""
     async with judged_by(haproxy_binary, value("0.9")) as it:
-        object.__setattr__(it.plan, "back", True)
-        assert await it.deployment.run() is Outcome.DONE
+        back, record = replace(it.plan, back=True), it.here.events.append
+        assert await Deployment(it.site, back, 1, {}, record, allow_outage=False).run() is Outcome.DONE
         assert it.here.told(OpinionHeard) == []
 
 

@@ -204,7 +204,7 @@ def _before(
 
 def _taken_since(seen: Survey, noted: NodeProgress) -> bool:
     """Whether somebody took a node out that had fallen: rollout had not."""
-    return not noted.left_out and bool(out_of_rotation(seen.states(noted.name)))
+    return noted.left_out is False and bool(out_of_rotation(seen.states(noted.name)))
 
 
 def _was_put_back(seen: Survey, noted: NodeProgress) -> bool:
