@@ -1,5 +1,5 @@
 """Ports: the engine's requirements of the outside world, as Protocols. Adapters implement them, and so do
-simulations.
+simulations. All of them stand in this one file, long as it is: it is what a simulation has to keep.
 
 All times are in seconds. Errors that any method of a Protocol raises are named at its class.
 """

@@ -17,6 +17,7 @@ from rollout.decisions.plan import Plan
 from rollout.domain import Outcome, Server, ServerBefore, Step
 from rollout.engine.aftercare import Aftercare
 from rollout.engine.deployment_context import DeploymentContext
+from rollout.engine.failures import Failures
 from rollout.engine.gate import Gate
 from rollout.engine.halt import Halt
 from rollout.engine.hooks import Hooks
@@ -29,14 +30,8 @@ from rollout.engine.site import Site
 from rollout.engine.steps.node import NodeRoll
 from rollout.engine.users.users import Users
 from rollout.errors import (
-    ChangedByOthers,
     Fallen,
-    JudgedBad,
-    NoCapacity,
-    Outage,
     RolloutError,
-    SiteChanged,
-    Undecided,
 )
 from rollout.events import DeploymentFinished, NodeFailed, NodeFinished
 
@@ -78,6 +73,7 @@ class Deployment:
         self._gate = Gate(site, places, self._halt, self._aftercare.look, allow_outage=allow_outage)
         for name, before in (put_back or {}).items():
             self._users.put_back.add(self._context.of(name), before)
+        self._failures = Failures(self._halt, self._jury, self._strategy.max_failures)
         self._done: list[str] = []
         self._failed: list[str] = []
         self._out: set[str] = set()
@@ -279,32 +275,11 @@ class Deployment:
         forgotten_by = () if left_out is None else tuple(left_out.forgotten_by)
         self._record(NodeFailed(name, left_out=left_out is not None, forgotten_by=forgotten_by))
         if isinstance(error, RolloutError):
-            self._halt_after(name, error)
+            self._failures.halt_after(name, error, len(self._failed))
 
     def _guard(self, name: str, rotation: Rotation) -> None:
         log = StepLog(self._record, name, Step.READY)
         self._guards[name] = asyncio.create_task(rotation.guard(log))
-
-    def _halt_after(self, name: str, error: RolloutError) -> None:
-        """Halt if the failure of a node gives a reason to."""
-        if isinstance(error, SiteChanged):
-            self._halt.ask(f"the site changed: {error}")
-        elif isinstance(error, NoCapacity):
-            self._halt.ask(f"{name} was not taken out: {error}")
-        elif isinstance(error, JudgedBad):
-            self._halt.give_up(str(error), judged=True)
-        elif isinstance(error, Outage | Undecided):
-            self._halt.ask(f"{name} could not be judged: {error}")
-        elif trouble := self._jury.trouble([name]):
-            self._halt.ask(f"{name} failed, but its release is probably not the cause: {trouble}")
-        elif len(self._failed) <= self._strategy.max_failures:
-            pass
-        elif isinstance(error, ChangedByOthers):
-            self._halt.ask(f"{name}: {error}")
-        elif isinstance(error, Fallen):
-            self._halt.give_up(f"{name} was put back, and is out of rotation again")
-        else:
-            self._halt.give_up(f"{name} failed")
 
     async def _judge_wave(self, names: Sequence[str]) -> None:
         """Judge the nodes of a wave together: errors too rare to show on one node may show on several."""
