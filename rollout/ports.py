@@ -43,6 +43,11 @@ class LoadBalancer(Protocol):
         """A reading begun after this call. All who wait at the same time share one."""
         ...
 
+    def recent(self) -> Reading | None:
+        """The last reading, if it was begun after the last command, for as long as it took. One comes with
+        each `send`."""
+        ...
+
     async def process(self) -> tuple[int, int]:
         """The process that answers now, as `Reading.process`. It costs no more with thousands of servers."""
         ...

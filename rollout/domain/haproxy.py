@@ -314,6 +314,8 @@ class Reading:
     """What users got from each backend since HAProxy's process began, HAProxy's own answers included."""
     old_processes_shown: bool = False
     """Whether `old_sessions` are known, which takes a master socket."""
+    of_everything: bool = False
+    """Whether it shows all backends that there are."""
 
     @property
     def process(self) -> tuple[int, int]:

@@ -216,6 +216,7 @@ class Deployment:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - this is a coroutine
         self._in_flight[task] = node
+        context.host.expect(2)
         try:
             await self._hooks.before_node(context)
             await node.roll(self._settled.get(name, ()))

@@ -85,7 +85,10 @@ class Places:
         async with self._locks[balancer.name]:
             balancer.focus(())
             try:
-                reading = await read_patiently(balancer, patience)
+                recent = balancer.recent()
+                if recent is None or not recent.of_everything:
+                    recent = await read_patiently(balancer, patience)
+                reading = recent
                 self._readings[balancer.name] = self._last[balancer.name] = reading
                 rows = _rows(reading)
                 if rows != self._rows.get(balancer.name):
@@ -195,4 +198,8 @@ class NodePlaces:
 
         Raises LoadBalancerUnreachable after `patience` seconds.
         """
-        return await self._places.follow(balancer, await read_patiently(balancer, patience), patience)
+        return await self.follow(balancer, await read_patiently(balancer, patience), patience)
+
+    async def follow(self, balancer: LoadBalancer, reading: Reading, patience: float) -> Reading:
+        """Place the node by a reading, or by a newer one, as `Places.follow` says."""
+        return await self._places.follow(balancer, reading, patience)

@@ -166,6 +166,7 @@ async def test_weight_and_slow_start_are_kept(haproxy_binary: Path) -> None:
     )
     async with shop(haproxy_binary, {"shop": backend}) as here:
         await here.balancers[0].ask("set server shop/web1 weight 17")
+        await until(lambda: here.haproxies["lb1"].recent() is None, "a reading with that weight")
         await take_out(here)
         rotation = here.rotation()
         await rotation.prove(here.log())

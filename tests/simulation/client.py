@@ -38,6 +38,8 @@ class Client:
         self._killing = asyncio.get_running_loop().create_future()
         self._hanging: list[asyncio.Future[None]] = []
         self.rng = rng
+        self._arrives = 0.0
+        """When what was sent to load balancers has arrived."""
 
     async def killed(self) -> None:
         """Returns once it has been killed."""
@@ -71,6 +73,15 @@ class Client:
             for_ever = asyncio.get_running_loop().create_future()
             self._hanging.append(for_ever)  # else it would be collected, with all that waits for it
             await for_ever
+
+    def sends(self, delay: float) -> None:
+        """Note that something arrives after so many seconds."""
+        self._arrives = max(self._arrives, asyncio.get_running_loop().time() + delay)
+
+    async def arrived(self) -> None:
+        """Returns once all that was sent has arrived. So it has before the next process is connected, which
+        takes several round trips."""
+        await asyncio.sleep(self._arrives - asyncio.get_running_loop().time())
 
     def delay(self, usual: float) -> float:
         """Seconds; now and then something takes long."""

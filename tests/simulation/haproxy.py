@@ -206,6 +206,9 @@ class SimTransport:
         self._balancer = balancer
         self._client = client
 
+    def renew(self) -> None:
+        """Each question has a connection of its own."""
+
     async def ask(self, request: bytes) -> bytes:
         balancer, client = self._balancer, self._client
         line = request.decode()
@@ -218,7 +221,9 @@ class SimTransport:
         if fault == "stuck":
             await asyncio.sleep(TIMEOUT)
             raise balancer.unreachable("did not answer in time")
-        await asyncio.sleep(client.delay(balancer.latency))
+        delay = client.delay(balancer.latency)
+        client.sends(delay)
+        await asyncio.sleep(delay)
         reply = await balancer.asked(line)
         await client.crossed(fault)
         await asyncio.sleep(client.delay(balancer.latency))

@@ -124,8 +124,9 @@ class Invariants:
     # Load balancers
 
     def asked(self, balancer: SimHAProxy, line: str) -> None:
-        """The engine is about to send a line that changes something."""
-        commands = line.strip().removeprefix(f"{SEVERITY};").split(";")
+        """The engine is about to send a line that changes something; questions may follow its commands."""
+        sent = line.strip().removeprefix(f"{SEVERITY};").split(";")
+        commands = [command for command in sent if not command.startswith("show ")]
         self.note(f"{balancer.name} ← {'; '.join(commands)}")
         if self._by_hand:
             return

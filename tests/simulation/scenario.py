@@ -144,6 +144,7 @@ async def _to_its_end(world: World, verb: str) -> tuple[str, str]:
     elif not world.watch.violations:
         world.watch.violate(f"{verb} does not end")
     client.kill()
+    await client.arrived()
     return outcome, why
 
 

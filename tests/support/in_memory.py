@@ -64,6 +64,9 @@ class MemoryBalancer:
             self._states[path] = replace(self._states[path], **_UP)
         return reading(*self._states.values())
 
+    def recent(self) -> Reading | None:
+        return None
+
     async def process(self) -> tuple[int, int]:
         return (await self.read()).process
 

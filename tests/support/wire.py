@@ -11,13 +11,14 @@ from tests.support.loopback import own_address
 
 
 class Wire:
-    """A context manager. `delay` is the seconds that each piece takes to get through, either way.
+    """A context manager. `delay` is the seconds that each piece takes to get through, either way. It listens
+    on the server's port `at` an address, or at one of its own.
 
     It runs in a thread of its own, so that a test's loop may do what it likes.
     """
 
-    def __init__(self, address: str, port: int, *, delay: float = 0.0) -> None:
-        self.address = own_address()
+    def __init__(self, address: str, port: int, *, delay: float = 0.0, at: str = "") -> None:
+        self.address = at or own_address()
         self.port = port
         self.delay = delay
         self._to = address
@@ -60,7 +61,12 @@ class Wire:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(self._to, self.port)
+        try:
+            far_reader, far_writer = await asyncio.open_connection(self._to, self.port)
+        except OSError:
+            writer.transport.abort()
+            return
+        await asyncio.sleep(2 * self.delay)  # as the handshake does on a long way
         try:
             await asyncio.gather(self._carry(reader, far_writer), self._carry(far_reader, writer))
         finally:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 
 from rollout.adapters.haproxy.console import Console, lines
+from rollout.adapters.haproxy.errand import Errand
 from rollout.adapters.haproxy.master import Master
 from rollout.adapters.haproxy.observer import Observer
 from rollout.adapters.haproxy.replies import (
@@ -21,10 +22,13 @@ from rollout.adapters.haproxy.ring import Rings
 from rollout.adapters.haproxy.sessions import parse_sessions, what_it_does
 from rollout.adapters.haproxy.transport import Transport
 from rollout.domain import Logged, Reading, Server, Session
-from rollout.errors import CommandRejected
+from rollout.errors import CommandRejected, LoadBalancerUnreachable
 
 _BACKENDS_AND_SERVERS = 6
 """The object types of `show stat`, added up."""
+
+Ask = Callable[[str], Awaitable[str]]
+"""Asks one line, and gives its answer."""
 
 _EVERYTHING = ("show servers state", f"show stat -1 {_BACKENDS_AND_SERVERS} -1")
 
@@ -40,6 +44,9 @@ class HAProxy:
         self._focus: frozenset[str] = frozenset()
         self._numbers: dict[str, int] = {}
         self._process = (0, 0)
+        """The process that numbered the backends."""
+        self._answered = (0, 0)
+        """The process that answered last."""
         self._rings = Rings(name, self._console.ask)
 
     @property
@@ -52,21 +59,27 @@ class HAProxy:
     async def read(self) -> Reading:
         return await self._observer.read()
 
+    def recent(self) -> Reading | None:
+        return self._observer.recent()
+
     async def process(self) -> tuple[int, int]:
-        command = "show info"
-        reading, _ = parse_reading(self._name, command, await self._console.ask(command))
+        with self._noticing_reloads():
+            command = "show info"
+            reading, _ = parse_reading(self._name, command, await self._console.ask(command))
+            self._note_process(reading)
         return reading.process
 
     async def send(self, commands: Sequence[str]) -> None:
-        sending = asyncio.ensure_future(self._carry_out(commands))
+        errand = Errand(self._console, commands)
+        reading = self._with_old_workers(self._read_worker(errand.ask))
+        sending = asyncio.ensure_future(self._observer.changing(reading))
         try:
             await asyncio.shield(sending)
         except asyncio.CancelledError:
             # Until HAProxy has answered, it may still carry this out, after the next command.
             await asyncio.gather(sending, return_exceptions=True)
             raise
-        finally:
-            self._observer.hurry()
+        errand.require_success()
 
     async def server_states(self) -> str:
         return parse_states(self._name, await self._console.ask("show servers state"))
@@ -90,14 +103,27 @@ class HAProxy:
         return parse_level(self._name, await self._console.ask("show cli level"))
 
     async def _read(self) -> Reading:
+        return await self._with_old_workers(self._read_worker(self._console.ask))
+
+    async def _with_old_workers(self, of_worker: Awaitable[Reading]) -> Reading:
         """A reading of workers old and new.
 
-        The master is asked last: after a reload between the two, a session shows twice rather than never.
+        The old ones are asked last: after a reload between the two, a session shows twice rather than never.
         """
-        reading = await self._read_worker()
         if self._master is None:
-            return reading
-        old = await self._master.old_sessions()
+            return await of_worker
+        asking = asyncio.create_task(self._master.workers())
+        try:
+            reading = await of_worker  # also if the master fails: commands may be on their way to the worker
+        except BaseException:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            raise
+        workers = await asking
+        if str(reading.pid) not in workers.new:
+            # A reload came between, and the master may have answered before it.
+            workers = await self._master.workers()
+        old = await self._master.sessions(workers.old)
         servers = (
             dataclasses.replace(state, old_sessions=sessions)
             if (sessions := old.get(state.server.path))
@@ -106,30 +132,18 @@ class HAProxy:
         )
         return dataclasses.replace(reading, servers=tuple(servers), old_processes_shown=True)
 
-    async def _carry_out(self, commands: Sequence[str]) -> None:
-        """Send all commands. One that HAProxy rejects does not hold up the others, on whatever line they are:
-        the first rejection is raised after all of them."""
-        rejection: CommandRejected | None = None
-        for line in lines(commands):
-            try:
-                require_success(self._name, line, await self._console.ask(line))
-            except CommandRejected as error:
-                rejection = rejection or error
-        if rejection is not None:
-            raise rejection
-
-    async def _read_worker(self) -> Reading:
+    async def _read_worker(self, ask: Ask) -> Reading:
         """A reading of the focus; of everything, if that costs no more than twice as much, or if another
         process numbered the backends."""
         known = self._focus and self._focus <= self._numbers.keys()
         if known and 2 * len(self._focus) <= len(self._numbers):
             with contextlib.suppress(CommandRejected):  # a reload may have removed a backend
-                reading, _ = await self._read_by(self._of_focus())
+                reading, _ = await self._read_by(self._of_focus(), ask)
                 if reading.process == self._process:
                     return reading
-        reading, self._numbers = await self._read_by(_EVERYTHING)
+        reading, self._numbers = await self._read_by(_EVERYTHING, ask)
         self._process = reading.process
-        return reading
+        return dataclasses.replace(reading, of_everything=True)
 
     def _of_focus(self) -> list[str]:
         """The commands that show the focus; by number, since a frontend may have the name of a backend."""
@@ -142,7 +156,29 @@ class HAProxy:
             )
         ]
 
-    async def _read_by(self, commands: Sequence[str]) -> tuple[Reading, dict[str, int]]:
-        sent = [*lines(commands, first="show info")]
-        replies = [await self._console.ask(line) for line in sent]
-        return parse_reading(self._name, ";".join(sent), "".join(replies))
+    async def _read_by(self, commands: Sequence[str], ask: Ask) -> tuple[Reading, dict[str, int]]:
+        with self._noticing_reloads():
+            sent = [*lines(commands, first="show info")]
+            replies = [await ask(line) for line in sent]
+            reading, numbers = parse_reading(self._name, ";".join(sent), "".join(replies))
+            self._note_process(reading)
+        return reading, numbers
+
+    @contextlib.contextmanager
+    def _noticing_reloads(self) -> Iterator[None]:
+        """Connections that were opened ahead lead to the old process: they are of no use after a reload."""
+        try:
+            yield
+        except LoadBalancerUnreachable:
+            self._renew()
+            raise
+
+    def _note_process(self, reading: Reading) -> None:
+        if reading.process != self._answered:
+            self._answered = reading.process
+            self._renew()
+
+    def _renew(self) -> None:
+        self._console.renew()
+        if self._master is not None:
+            self._master.renew()

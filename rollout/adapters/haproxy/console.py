@@ -24,7 +24,7 @@ class Console:
     """The runtime API of a load balancer: a line goes out, an answer comes back."""
 
     def __init__(self, load_balancer: str, transport: Transport) -> None:
-        self._load_balancer = load_balancer
+        self.load_balancer = load_balancer
         self._transport = transport
 
     async def ask(self, line: str) -> str:
@@ -33,11 +33,19 @@ class Console:
         answer = reply.decode(errors="replace")
         if _TOO_LONG in answer[-_END:]:
             raise CommandRejected(
-                self._load_balancer,
+                self.load_balancer,
                 f"HAProxy's buffer is too small for a line of {len(line):,} bytes: `{line}`",
                 hint="raise `tune.bufsize` in HAProxy's global section",
             )
         return answer
+
+    def renew(self) -> None:
+        """Ask on new connections from now on: HAProxy was reloaded, it seems."""
+        self._transport.renew()
+
+    def holds(self, commands: str, question: str) -> bool:
+        """Whether one line holds both."""
+        return len(f"{SEVERITY};{commands};{question}\n") <= _LONGEST
 
 
 def lines(commands: Sequence[str], *, first: str = "") -> Iterator[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from rollout.adapters.haproxy.replies import parse_loads
 from rollout.adapters.haproxy.transport import Transport
@@ -17,7 +18,16 @@ _RELOADING = 1.0
 _ASK_AGAIN = 0.01
 """Seconds between two tries."""
 _OLD_WORKERS = re.compile(r"^# old workers\n((?:\d.*\n)*)", re.MULTILINE)
+_WORKERS = re.compile(r"^# workers\n((?:\d.*\n)*)", re.MULTILINE)
 _WORKER = re.compile(r"^(\d+)\s+worker\s", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """The process numbers of workers: those that take new connections, and those from before reloads."""
+
+    new: tuple[str, ...]
+    old: tuple[str, ...]
 
 
 class Master:
@@ -27,12 +37,12 @@ class Master:
         self._load_balancer = load_balancer
         self._transport = transport
 
-    async def old_sessions(self) -> Mapping[str, int]:
-        """The number of sessions, queued ones too, that all old workers still have, by `backend/server`.
+    def renew(self) -> None:
+        """Ask on new connections from now on: HAProxy was reloaded, it seems."""
+        self._transport.renew()
 
-        A worker that has ended meanwhile has none. Raises LoadBalancerUnreachable, NotHAProxy.
-        """
-        sessions: Counter[str] = Counter()
+    async def workers(self) -> Workers:
+        """The workers now. Raises LoadBalancerUnreachable, NotHAProxy."""
         processes = await self._processes()
         if not processes.startswith("#<PID>"):
             raise NotHAProxy(
@@ -40,8 +50,18 @@ class Master:
                 f"this is not HAProxy's master socket: it answered {processes.strip()[:80]!r}",
                 hint="`master:` must name the socket of `haproxy -W -S PATH`",
             )
-        old = _OLD_WORKERS.search(processes)
-        for pid in _WORKER.findall(old[1]) if old else ():
+        new, old = _WORKERS.search(processes), _OLD_WORKERS.search(processes)
+        return Workers(
+            tuple(_WORKER.findall(new[1]) if new else ()), tuple(_WORKER.findall(old[1]) if old else ())
+        )
+
+    async def sessions(self, workers: Sequence[str]) -> Mapping[str, int]:
+        """The number of sessions, queued ones too, that workers still have, by `backend/server`.
+
+        A worker that has ended meanwhile has none. Raises LoadBalancerUnreachable.
+        """
+        sessions: Counter[str] = Counter()
+        for pid in workers:
             reply = await self._ask(f"@!{pid} show stat -1 4 -1")
             if not reply.startswith("Can't find the target PID"):
                 sessions.update(parse_loads(self._load_balancer, reply))
@@ -57,6 +77,7 @@ class Master:
                     self._load_balancer, "its master process closed the connection without answering"
                 )
             except LoadBalancerUnreachable:
+                self.renew()
                 if deadline.passed:
                     raise
                 await asyncio.sleep(_ASK_AGAIN)

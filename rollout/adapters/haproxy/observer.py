@@ -1,4 +1,4 @@
-"""The observer of a load balancer: one task reads, and everyone who waits shares its readings."""
+"""The observer of a load balancer: everyone who waits shares its readings."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ _PACE_PER_SERVER = 40e-6
 """Seconds. HAProxy takes 4 µs to show a server, so readings take 10 % of one of its threads at most."""
 
 
+_MOST = 3
+"""Readings at once. Far away, one that has just begun need not be waited for before the next begins."""
+
+
 class Observer:
     """A reader that reads only while somebody waits."""
 
@@ -21,7 +25,12 @@ class Observer:
         self._read = read
         self._waiting: list[asyncio.Future[Reading]] = []
         self._task: asyncio.Task[None] | None = None
+        self._under_way: set[asyncio.Task[None]] = set()
         self._next = 0.0
+        self._pace = _PACE
+        self._changes = 0
+        self._last: Reading | None = None
+        self._until = 0.0
 
     async def read(self) -> Reading:
         """A reading begun after this call."""
@@ -32,29 +41,62 @@ class Observer:
             self._task = loop.create_task(self._serve())
         return await reading
 
-    def hurry(self) -> None:
-        """Make the next reading at once, because something was changed."""
+    def recent(self) -> Reading | None:
+        """The last reading, if nothing was changed since it was begun, for as long as it took: no command
+        arrives sooner after a reading, either."""
+        return self._last if asyncio.get_running_loop().time() < self._until else None
+
+    async def changing(self, change: Awaitable[Reading]) -> None:
+        """Wait for a change and the reading that comes with it. Readings that were begun before its end are
+        old, and the next one is made at once."""
+        self._forget()
+        changes, begun = self._changes, asyncio.get_running_loop().time()
+        try:
+            reading = await change
+            alone = self._changes == changes
+        finally:
+            self._forget()
+        if alone:
+            self._note(reading, begun)
+
+    def _forget(self) -> None:
         self._next = 0.0
+        self._changes += 1
+        self._last = None
+
+    def _note(self, reading: Reading, begun: float) -> None:
+        now = asyncio.get_running_loop().time()
+        self._last, self._until = reading, now + (now - begun)
 
     async def _serve(self) -> None:
+        """Begin readings at their pace, as long as somebody waits for one to begin."""
         loop = asyncio.get_running_loop()
         try:
             while self._waiting:
                 await asyncio.sleep(max(0.0, self._next - loop.time()))
+                if len(self._under_way) == _MOST:
+                    await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
                 waiting, self._waiting = self._waiting, []
-                begun = loop.time()
-                self._next = begun + _PACE
-                try:
-                    reading = await self._read()
-                except Exception as error:  # every waiter gets it, whatever it is
-                    for future in _still(waiting):
-                        future.set_exception(error)
-                else:
-                    self._next = begun + max(_PACE, _PACE_PER_SERVER * len(reading.servers))
-                    for future in _still(waiting):
-                        future.set_result(reading)
+                self._next = loop.time() + self._pace
+                task = loop.create_task(self._read_for(waiting))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
         finally:
             self._task = None
+
+    async def _read_for(self, waiting: list[asyncio.Future[Reading]]) -> None:
+        changes, begun = self._changes, asyncio.get_running_loop().time()
+        try:
+            reading = await self._read()
+        except Exception as error:  # every waiter gets it, whatever it is
+            for future in _still(waiting):
+                future.set_exception(error)
+        else:
+            self._pace = max(_PACE, _PACE_PER_SERVER * len(reading.servers))
+            if self._changes == changes:
+                self._note(reading, begun)
+            for future in _still(waiting):
+                future.set_result(reading)
 
 
 def _still(waiting: list[asyncio.Future[Reading]]) -> list[asyncio.Future[Reading]]:

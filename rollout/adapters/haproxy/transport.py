@@ -30,6 +30,10 @@ class Transport(Protocol):
         """The whole answer to `request`, until the other side closes. Raises LoadBalancerUnreachable."""
         ...
 
+    def renew(self) -> None:
+        """Use no connection that is open already: HAProxy was reloaded, it seems."""
+        ...
+
 
 class StreamQuery(Protocol):
     """A host through which a UNIX socket can be reached."""
@@ -39,6 +43,10 @@ class StreamQuery(Protocol):
 
         `timeout` is in seconds.
         """
+        ...
+
+    def renew(self, path: str) -> None:
+        """Use no connection to the socket that is open already."""
         ...
 
 
@@ -56,6 +64,9 @@ class UnixTransport:
                 return await _exchange(reader, writer, request)
         except (OSError, TimeoutError) as error:
             raise unreachable(self._load_balancer, str(self._address), error) from error
+
+    def renew(self) -> None:
+        """Do nothing: each question opens its own connection."""
 
     async def _connect(self) -> socket.socket:
         """A connected socket. A full backlog says EAGAIN, which asyncio's own connect takes for success."""
@@ -91,6 +102,9 @@ class TcpTransport:
         except (OSError, TimeoutError, UnicodeError) as error:
             raise unreachable(self._load_balancer, str(self._address), error) from error
 
+    def renew(self) -> None:
+        """Do nothing: each question opens its own connection."""
+
 
 class SshTransport:
     """A runtime socket on another machine, by way of that host."""
@@ -107,6 +121,9 @@ class SshTransport:
             # The host has the name of the load balancer: once is enough.
             message = str(error).removeprefix(f"{self._load_balancer}: ")
             raise LoadBalancerUnreachable(self._load_balancer, message, hint=error.hint) from error
+
+    def renew(self) -> None:
+        self._host.renew(self._path)
 
 
 async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:

@@ -100,10 +100,14 @@ class SshHost(ShellHost):
                 message = f"{path} did not answer within {timeout:g} s"
                 raise CommandTimedOut(self._name, message) from None
 
+    def renew(self, path: str) -> None:
+        """Use no connection to the socket that is open already."""
+        self._link.streams.renew(path)
+
     async def _query(self, path: str, request: bytes) -> bytes:
         if not self._sockets_forbidden:
             try:
-                channel = await self._link.stream(path)
+                channel = await self._link.streams.open(path)
             except ChannelException:
                 # sshd answers the same if it may not connect or cannot. If a program can, sshd may not.
                 given = await self._relay(path, request)
@@ -118,7 +122,7 @@ class SshHost(ShellHost):
 
     async def _refuses(self, path: str) -> bool:
         try:
-            channel = await self._link.stream(path)
+            channel = await self._link.streams.open(path)
         except ChannelException:
             return True
         self._threads.start(functools.partial(close, channel))

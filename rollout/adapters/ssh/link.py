@@ -18,6 +18,7 @@ from rollout.adapters.ssh.login import TooBusy, log_in
 from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.sessions import Sessions, Start, start_command
 from rollout.adapters.ssh.settings import Settings
+from rollout.adapters.ssh.streams import Streams
 from rollout.adapters.ssh.threads import Threads
 from rollout.adapters.ssh.transport import PROHIBITED, Transport, close
 from rollout.deadline import look
@@ -53,6 +54,7 @@ class Link:
         self._keeping_alive: asyncio.Task[None] | None = None
         self._closed = False
         self.sessions = Sessions(self.channel, links.threads)
+        self.streams = Streams(self.channel, links.threads)
 
     async def open(self) -> Transport:
         """The open connection. All who wait for it share one attempt and its error. Raises NoConnection."""
@@ -77,6 +79,7 @@ class Link:
         """Close the connection for good."""
         self._closed = True
         await self.sessions.close()
+        await self.streams.close()
         if self._resolving is not None:
             self._resolving.cancel()
         if self._opening is not None:
@@ -115,10 +118,6 @@ class Link:
             await self._threads.run(channel.status_event.wait)
         finally:
             self._threads.start(functools.partial(close, channel))
-
-    async def stream(self, path: str) -> Channel:
-        """A channel to a UNIX socket on the host. Raises ChannelException, NoConnection."""
-        return await self.channel(lambda transport, timeout: transport.open_unix(path, timeout=timeout))
 
     async def tunnel(self, host: str, port: int) -> Channel:
         """A channel to a TCP address as seen from the host.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import cast
 
-from paramiko import Channel, ChannelException
+from paramiko import Channel, ChannelException, SSHException
 
 from rollout.adapters.ssh.no_connection import NoConnection
 from rollout.adapters.ssh.threads import Threads
@@ -23,6 +24,9 @@ _RETRIES = (0.1, 0.3, 1.0)
 
 _ANSWER = 5.0
 """Seconds in which a connection must show that it lives, before a session started ahead is used."""
+
+_HEARD = 5.0
+"""Seconds for which a connection counts as alive after something was heard from it."""
 
 Start = Callable[[Transport, float], Channel]
 """Opens a channel within a time in seconds. Blocks."""
@@ -53,7 +57,13 @@ class Sessions:
             await self._close(channel)
 
     def expect(self, command: str, times: int) -> None:
-        """Start `command` several times ahead of its use: a login shell may take long to start."""
+        """Start `command` several times ahead of its use: a login shell may take long to start.
+
+        Where that was done before, the host is asked for a sign of life, so that the use need not ask.
+        """
+        for ahead in self._ahead:
+            if ahead.succeeded:
+                self._threads.start(ahead.ask)
         while len(self._ahead) < times and not self._slots.locked():
             self._ahead.append(_Ahead(command, asyncio.create_task(self._admitted(command))))
 
@@ -123,13 +133,21 @@ class _Ahead:
 
     @property
     def succeeded(self) -> bool:
-        return not self.starting.cancelled() and self.starting.exception() is None
+        done = self.starting.done() and not self.starting.cancelled()
+        return done and self.starting.exception() is None
+
+    def ask(self) -> None:
+        """Ask the host for a sign of life, and do not wait for it."""
+        with contextlib.suppress(SSHException, EOFError, OSError):
+            cast(Transport, self.starting.result().get_transport()).ask()
 
     def lives(self) -> bool:
-        """Whether the session and its connection are still alive. Blocks for a round trip."""
+        """Whether the session and its connection are still alive. Blocks for a round trip, unless something
+        was heard just now."""
         channel = self.starting.result()
         transport = cast(Transport, channel.get_transport())
-        return not channel.closed and transport.answers(_ANSWER) and not channel.closed
+        heard = time.monotonic() - transport.heard_at < _HEARD
+        return not channel.closed and (heard or transport.answers(_ANSWER)) and not channel.closed
 
 
 def start_command(command: str, transport: Transport, timeout: float, *, apart: bool = False) -> Channel:

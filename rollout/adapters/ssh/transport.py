@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -66,6 +67,8 @@ class Transport(paramiko.Transport):
         """The host as errors call it where it is a jump host."""
         self.heard = 0
         """How many messages have come from the host."""
+        self.heard_at = 0.0
+        """When the last one came, in seconds of the monotonic clock."""
         self._count_messages()
         self._silence = ""
         self.warm_up: Channel | None = None
@@ -185,6 +188,7 @@ class Transport(paramiko.Transport):
         def counted() -> tuple[int, Message]:
             message: tuple[int, Message] = read()
             self.heard += 1
+            self.heard_at = time.monotonic()
             return message
 
         packetizer.read_message = counted

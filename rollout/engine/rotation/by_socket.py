@@ -108,8 +108,10 @@ class SocketRotation:
 
     async def enter(self, log: StepLog) -> None:
         # Where others changed one server, none of the node's servers comes back.
-        await run_all(rotation.read_unchanged() for rotation in self._rotations)
-        await run_all(rotation.enter(log) for rotation in self._rotations)
+        seen = await run_all(rotation.read_unchanged(again=True) for rotation in self._rotations)
+        await run_all(
+            rotation.enter(log, reading) for rotation, reading in zip(self._rotations, seen, strict=True)
+        )
 
     async def warm_up(self, log: StepLog) -> None:
         await run_all(rotation.warm_up(log) for rotation in self._rotations)

@@ -17,6 +17,7 @@ from rollout.engine.log import StepLog
 from rollout.engine.rotation.agents import asked, disabling
 from rollout.engine.rotation.clients import BusyClients, counted_sessions, name_clients
 from rollout.engine.rotation.ended_sessions import EndedSessions
+from rollout.engine.rotation.first_look import FirstLook
 from rollout.engine.rotation.node_servers import NodeServers, in_forced_maintenance
 from rollout.errors import LoadBalancerUnreachable, StepFailure
 from rollout.inventory.drain import Drain
@@ -42,14 +43,17 @@ class Leaving:
         self._drain = drain
         self._drained = 0.0
         """When the servers were last drained, by the loop's clock."""
+        self._first_look: FirstLook | None = None
+        """The first look since the servers were last drained, until it is used."""
 
     async def drain(self, log: StepLog) -> None:
         """Send the node no new requests, except those of clients that are pinned to it."""
-        reading = await self._servers.read()
+        reading = await self._servers.read(again=True)
         self._servers.ledger.open(reading)
         # A drain would end a maintenance, and pinned clients would reach a node that may not be up.
         to_drain = [state.server for state in reading.servers if not in_forced_maintenance(state)]
         lines = [*disabling(reading, to_drain), *runtime.leave(to_drain, asked(reading))]
+        self._first_look = FirstLook(self._servers, to_drain)
         await self._servers.set_state(AdminState.FORCED_DRAIN, to_drain, lines, log)
         self._servers.note_told(reading)
         if not all(state.admin.is_out for state in reading.servers):
@@ -96,7 +100,7 @@ class Leaving:
 
         Warns of sessions that this may have ended, and names their `clients` where they are known.
         """
-        reading = await self._servers.read_ours()
+        reading = await self._servers.read_ours(again=True)
         ours = [state.server for state in reading.servers]
         lines = [*disabling(reading), *runtime.maintenance(ours)]
         await self._servers.set_state(AdminState.FORCED_MAINT, ours, lines, log)
@@ -108,13 +112,21 @@ class Leaving:
 
         Raises ChangedByOthers if a person did.
         """
-        reading = await self._servers.read_unchanged()
+        reading = await self._looked() or await self._servers.read()
+        self._servers.require_unchanged(reading)
         if any(not state.admin.is_out or state.agent_checked for state in reading.servers):
             await self.drain(log)
-            reading = await self._servers.read()
+            reading = await self._looked() or await self._servers.read()
         if all(state.admin.is_out for state in reading.servers):
             self._servers.note_told(reading)
         return reading
+
+    async def _looked(self) -> Reading | None:
+        """A reading that was begun when a drain had settled, if there was a drain since the last one."""
+        look, self._first_look = self._first_look, None
+        if look is None:
+            return None
+        return await look.reading() or await self._servers.read(now=True)
 
     async def _to_maintain(self, reading: Reading) -> list[Server]:
         """The servers that are set to maintenance now: those that are idle, with all that follow them, and

@@ -7,6 +7,7 @@ import dataclasses
 import math
 from collections.abc import Collection, Mapping, Sequence
 from enum import Enum, auto
+from typing import cast
 
 from rollout.decisions.alike import first_of
 from rollout.decisions.standing import in_rotation
@@ -20,6 +21,8 @@ from rollout.engine.rotation.state_file import StateFile
 from rollout.engine.waiting import read_patiently, send_patiently
 from rollout.errors import LoadBalancerError, StepFailure
 from rollout.ports import LoadBalancer
+
+_WHILE_OUT = "while it was out"
 
 
 class Stage(Enum):
@@ -64,7 +67,7 @@ class NodeServers:
         """The last reading, of these servers alone."""
         self.last_read = -math.inf
         """When it was asked for, on the loop's clock."""
-        self._everyone: Reading
+        self._everyone: Reading | None = None
         """The last reading, of all servers."""
         self._serving: Mapping[str, Collection[Server]] | None = None
         self._state_file = state_file
@@ -88,7 +91,7 @@ class NodeServers:
     def serving(self) -> Mapping[str, Collection[Server]]:
         """The servers in rotation at the last reading, whoever they are, by backend."""
         if self._serving is None:
-            self._serving = in_rotation(self._everyone)
+            self._serving = in_rotation(cast(Reading, self._everyone))
         return self._serving
 
     def was_told(self, reading: Reading) -> bool:
@@ -106,10 +109,29 @@ class NodeServers:
         """Note that the process that answered has been told what `stage` asks for."""
         self._told_process = reading.process
 
-    async def read(self) -> Reading:
-        """A fresh reading of these servers alone."""
+    async def read(self, *, now: bool = False, again: bool = False) -> Reading:
+        """A fresh reading of these servers alone.
+
+        One that came just now will do, unless this must be begun `now`; also the last one of these servers,
+        if that may be used `again`.
+        """
         asked = asyncio.get_running_loop().time()
-        reading = await self._read()
+        if self._places is not None and not self.all:
+            return self._note(await self._read_where_it_is_not(self._places), asked)
+        recent = None if now else self.balancer.recent()
+        if recent is None or (recent is self._everyone and not again):
+            recent = await read_patiently(self.balancer, self._patience)
+        return await self.take(recent, asked)
+
+    async def take(self, reading: Reading, asked: float) -> Reading:
+        """The part of a reading that is about these servers, by which they are the node's. It is the last one
+        from now on. `asked` is when it was asked for, by the loop's clock."""
+        if self._places is not None:
+            reading = await self._places.follow(self.balancer, reading, self._patience)
+            self._follow(reading, self._places)
+        return self._note(reading, asked)
+
+    def _note(self, reading: Reading, asked: float) -> Reading:
         states = {state.server: state for state in reading.servers}
         own = tuple(states[server] for server in self.all if server in states)
         gone = set(self.all).difference(state.server for state in own)
@@ -118,16 +140,6 @@ class NodeServers:
         self.last_reading, self.last_read = dataclasses.replace(reading, servers=own), asked
         self._everyone, self._serving = reading, None
         return self.last_reading
-
-    async def _read(self) -> Reading:
-        """A fresh reading of the load balancer, by which these are the node's servers on it."""
-        if self._places is None:
-            return await read_patiently(self.balancer, self._patience)
-        if not self.all:
-            return await self._read_where_it_is_not(self._places)
-        reading = await self._places.read(self.balancer, self._patience)
-        self._follow(reading, self._places)
-        return reading
 
     async def _read_where_it_is_not(self, places: NodePlaces) -> Reading:
         """A reading of a load balancer on which the node has no server so far: nobody waits for it."""
@@ -148,18 +160,24 @@ class NodeServers:
             self._told_process = (0, 0)
         self.all = tuple(state.server for state in states)
 
-    async def read_unchanged(self, since: str = "while it was out") -> Reading:
-        """A fresh reading of these servers. Raises ChangedByOthers if somebody else changed one of them, and
-        SiteChanged if one moved, or if no load balancer has one any more."""
-        reading = await self.read()
+    async def read_unchanged(
+        self, since: str = _WHILE_OUT, *, now: bool = False, again: bool = False
+    ) -> Reading:
+        """A fresh reading, as `read` gives it. Raises as `require_unchanged`."""
+        reading = await self.read(now=now, again=again)
+        self.require_unchanged(reading, since)
+        return reading
+
+    def require_unchanged(self, reading: Reading, since: str = _WHILE_OUT) -> None:
+        """Raises ChangedByOthers if somebody else changed a server, SiteChanged if one moved, or if no load
+        balancer has one any more."""
         if self._places is not None:
             self._places.require_there()
         self.ledger.require_unchanged(reading, reloaded=not self.was_told(reading), since=since)
-        return reading
 
-    async def read_ours(self) -> Reading:
+    async def read_ours(self, *, again: bool = False) -> Reading:
         """A fresh reading of those servers whose state nobody else has changed."""
-        reading = await self.read()
+        reading = await self.read(again=again)
         ours = self.ledger.still_ours(reading, reloaded=not self.was_told(reading))
         return dataclasses.replace(reading, servers=ours)
 

@@ -94,13 +94,14 @@ class BalancerRotation:
     async def still_out(self) -> bool:
         """Whether all servers are in maintenance and idle. Raises ChangedByOthers if a person is the
         reason."""
-        states = (await self.read_unchanged()).servers
+        states = (await self.read_unchanged(now=True)).servers
         return all(is_held(state) and state.idle for state in states)
 
-    async def read_unchanged(self) -> Reading:
-        """A fresh reading. Raises ChangedByOthers if somebody else changed a server."""
+    async def read_unchanged(self, *, now: bool = False, again: bool = False) -> Reading:
+        """A fresh reading, as `NodeServers.read` gives it. Raises ChangedByOthers if somebody else changed a
+        server."""
         async with self._lock:
-            return await self._servers.read_unchanged()
+            return await self._servers.read_unchanged(now=now, again=again)
 
     def application_may_be_down(self) -> None:
         """Note that the application is touched from now on: a new process is sent maintenance at once."""
@@ -179,20 +180,22 @@ class BalancerRotation:
             if await self._tell_again(reading, log):
                 deadline = Deadline(self._check_times.timeout)
 
-    async def enter(self, log: StepLog) -> None:
-        """Put back what was in rotation before, and leave the rest as it was.
+    async def enter(self, log: StepLog, seen: Reading) -> None:
+        """Put back what was in rotation before, and leave the rest as it was. `seen` was just read.
 
         Raises ChangedByOthers; StepFailure if HAProxy does not show what it was told.
         """
         while True:
-            while not await self._entered(log):
+            while not await self._entered(log, seen):
                 await self.prove(log)
+                seen = await self.read_unchanged()
             reading = await self._servers.read_ours()  # no lock: once it is back, the guard sends nothing
             wrong = [s for s in reading.servers if not self._returning.is_as_it_should_be(s)]
             if not wrong:
                 break
             if self._servers.was_told(reading):
                 raise StepFailure(f"{wrong[0].server} is not back in rotation: it shows {wrong[0].status}")
+            seen = await self.read_unchanged()
         out = [state for state in reading.servers if self._ledger.is_kept_out(state.server)]
         back = [state for state in reading.servers if not self._ledger.is_kept_out(state.server)]
         for details in (
@@ -203,14 +206,13 @@ class BalancerRotation:
             if details:
                 log.add(first_of(details))
 
-    async def _entered(self, log: StepLog) -> bool:
+    async def _entered(self, log: StepLog, seen: Reading) -> bool:
         """Put the node back. False if HAProxy was reloaded since `prove`: then everything must be proven
         again."""
         async with self._lock:
-            reading = await self._servers.read_unchanged()
-            if self._returning.unproven(reading):
+            if self._returning.unproven(seen):
                 return False
-            await self._returning.enter(reading, log)
+            await self._returning.enter(seen, log)
             return True
 
     async def warm_up(self, log: StepLog) -> None:

@@ -81,7 +81,7 @@ class Watch:
         """Look at all load balancers now; of one that does not answer, the last answer counts."""
         asked = asyncio.get_running_loop().time()
         readings = await asyncio.gather(
-            *(balancer.read() for balancer in self._load_balancers), return_exceptions=True
+            *(_read(balancer) for balancer in self._load_balancers), return_exceptions=True
         )
         self.unanswered = tuple(
             balancer.name
@@ -114,3 +114,7 @@ class Watch:
     def forget(self) -> None:
         """Forget all looks but the last."""
         del self.looks[:-1]
+
+
+async def _read(balancer: LoadBalancer) -> Reading:
+    return balancer.recent() or await balancer.read()

@@ -128,17 +128,23 @@ async def test_an_answer_that_breaks_off(haproxy_binary: Path, tmp_path: Path, k
                     await half.read()
 
 
-async def test_a_confirmation_that_breaks_off(tmp_path: Path) -> None:
-    """Fewer confirmations than commands are no success."""
+async def test_a_confirmation_that_breaks_off(haproxy_binary: Path, tmp_path: Path) -> None:
+    """Fewer confirmations than commands are no success, nor are all without the reading after them."""
+    async with balancer(haproxy_binary, {"shop": ["server web1 127.0.0.1:1"]}) as lb:
+        for first, last in ((1, None), (0, 2)):
 
-    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readline()
-        writer.write(b"\n\n")
+            async def part(
+                reader: asyncio.StreamReader,
+                writer: asyncio.StreamWriter,
+                first: int = first,
+                last: int | None = last,
+            ) -> None:
+                reply = await lb.ask((await reader.readline()).decode().strip())
+                writer.write(reply[first:last].encode())
 
-    async with answering(tmp_path / "s", half) as lb:
-        await lb.send(["set server shop/web1 state drain"])
-        with pytest.raises(LoadBalancerUnreachable, match="closed before the answer was complete"):
-            await lb.send(["set server shop/web1 state drain", "set server shop/web2 state drain"])
+            async with answering(tmp_path / f"s{first}", part) as half:
+                with pytest.raises(LoadBalancerUnreachable, match="closed before the answer was complete"):
+                    await half.send(["set server shop/web1 state drain"])
 
 
 async def test_the_socket_is_missing(tmp_path: Path) -> None:
