@@ -29,6 +29,7 @@ from rollout.engine.rotation.pinned_clients import PinnedClients
 from rollout.engine.rotation.protocol import Rotation
 from rollout.engine.rotation.state_file import StateFile
 from rollout.engine.waiting import run_all
+from rollout.errors import HostError, PlaceError, Refused
 from rollout.inventory.model import Inventory
 from rollout.ports import Host, HttpClient, LoadBalancer, Sources
 
@@ -89,10 +90,17 @@ class Site:
     @asynccontextmanager
     async def connecting(self, nodes: Sequence[str]) -> AsyncIterator[None]:
         """Open the connections to nodes in the background. A caller that needs one that failed gets its
-        error."""
+        error. Raises Refused with all of them if the place where deployers meet cannot be reached, either."""
         tasks = [asyncio.create_task(self.hosts[name].connect()) for name in nodes]
         try:
             yield
+        except PlaceError:
+            # The place may be on one of these nodes: then the reason is theirs, and each is named.
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            failed = [error for error in ended if isinstance(error, HostError)]
+            if not failed:
+                raise
+            raise Refused("\n".join(map(str, failed)), hint=failed[0].hint) from None
         finally:
             for task in tasks:
                 task.cancel()
