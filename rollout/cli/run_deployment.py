@@ -56,6 +56,9 @@ async def run_deployment(
     finally:
         record.on_failure = record.tell
         unshared = await _written(record)
+        if notify is not None:
+            await site.outbox.aclose()  # a message that does not arrive is a warning in the journal
+            await _written(record)
     return FAILED if record.failed or unshared else _EXIT_CODES[outcome]
 
 
