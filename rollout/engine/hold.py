@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from rollout.deadline import Deadline
 from rollout.domain import LockHolder, LockState
 from rollout.errors import LockLost, PlaceError, Refused
 from rollout.ports import Place
@@ -97,7 +98,7 @@ class Hold:
 
         Raises LockLost, and PlaceError after `patience` seconds in which it could not be made certain.
         """
-        deadline = self._clock() + self._patience
+        deadline = Deadline(self._patience)
         while self._unsure():
             try:
                 async with asyncio.timeout(_ASKING if self.silent < _SURE else None):
@@ -105,7 +106,7 @@ class Hold:
             except (PlaceError, TimeoutError) as error:
                 if self.silent < _SURE:
                     return
-                if self._clock() >= deadline:
+                if deadline.passed:
                     message = f"{self._place.where} did not answer, so somebody else may have the lock by now"
                     raise PlaceError(message, hint="rollout status") from error
                 await asyncio.sleep(_LOOK_AGAIN)
@@ -145,7 +146,7 @@ class Hold:
         return self.silent > 2 * _BEAT
 
     async def _take(self, wait: float, above: int, is_dead: IsDead) -> None:
-        deadline = self._clock() + wait
+        deadline = Deadline(wait)
         over = ""
         while True:
             self._last_sign = self._clock()
@@ -160,7 +161,7 @@ class Hold:
             # It is this holder's own where the answer to an earlier try was lost.
             if state.holder.token == self.holder.token or is_abandoned(state) or is_dead(state.holder):
                 over = state.holder.token
-            elif self._clock() >= deadline:
+            elif deadline.passed:
                 message = f"{state.holder} holds the lock in {self._place.where}"
                 raise Refused(message, hint="wait for it with --wait 10m")
             else:

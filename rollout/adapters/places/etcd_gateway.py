@@ -22,6 +22,7 @@ from rollout.adapters.places.etcd_errors import (
     unreachable,
 )
 from rollout.adapters.places.etcd_keys import Json
+from rollout.deadline import Deadline
 from rollout.domain import EtcdAddress
 from rollout.errors import PlaceError, PlaceRefused
 
@@ -98,8 +99,7 @@ class Gateway:
 
     async def _of_any(self, asked: Callable[[str], Awaitable[T]]) -> T:
         """The answer of the member that answered last, or else of the first one that does."""
-        clock = asyncio.get_running_loop().time
-        end = clock() + _ELECTION
+        deadline = Deadline(_ELECTION)
         while True:
             failures: list[MemberFailed] = []
             for member in tuple(self._members):
@@ -111,7 +111,7 @@ class Gateway:
                 self._members.remove(member)
                 self._members.insert(0, member)
                 return answer
-            if clock() >= end or not any(failure.electing for failure in failures):
+            if deadline.passed or not any(failure.electing for failure in failures):
                 raise no_member(failures)
             await asyncio.sleep(_LOOK_AGAIN)
 

@@ -63,11 +63,10 @@ async def at_rest(context: NodeContext, log: StepLog) -> None:
     plan = plan_restart(context.inventory.restart, context.fill)
     if plan.job is None:
         return
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + plan.timeout
+    deadline = Deadline(plan.timeout)
     while under_way := plan.job.under_way(await _output(context, plan.job.observe)):
         log.progress(under_way)
-        if clock() >= deadline:
+        if deadline.passed:
             raise StepFailure(under_way)
         await asyncio.sleep(_LOOK_AGAIN)
 
