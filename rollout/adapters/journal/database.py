@@ -67,8 +67,12 @@ class Database:
         return records
 
     def write(self, entries: Sequence[Entry]) -> None:
-        """Write records, and replace the summaries and memories that follow from them."""
+        """Write records, and replace the summaries and memories that follow from them.
+
+        What a deployer tells that has lost the lock to another one of this machine comes too late.
+        """
         with self._transaction():
+            entries = self._in_time(entries)
             self._insert([entry.record for entry in entries])
             summaries = {entry.record.deployment: entry.summary for entry in entries if entry.summary}
             for deployment, summary in summaries.items():
@@ -182,6 +186,24 @@ class Database:
     def close(self) -> None:
         with self._translated():
             self._database.close()
+
+    def _in_time(self, entries: Sequence[Entry]) -> list[Entry]:
+        """The entries of the service's latest epoch, for which those of an earlier one make room."""
+        query = (
+            "SELECT epoch FROM events WHERE deployment = (SELECT max(id) FROM deployments WHERE service = "
+            "(SELECT service FROM deployments WHERE id = ?)) ORDER BY sequence DESC LIMIT 1"
+        )
+        number = entries[0].record.deployment
+        (latest,) = self._database.execute(query, [number]).fetchone() or (0,)
+        kept = [entry for entry in entries if entry.record.epoch >= latest]
+        if kept and kept[0].record.epoch > latest:
+            first = kept[0].record
+            for table in ("events", "printed"):
+                self._database.execute(
+                    f"DELETE FROM {table} WHERE deployment = ? AND sequence >= ?",  # noqa: S608
+                    [first.deployment, first.sequence],
+                )
+        return kept
 
     def _insert(self, records: Sequence[Record]) -> None:
         for table, rows in (

@@ -122,7 +122,10 @@ class SharedJournal:
     ) -> Record:
         def noted(record: Record) -> Conclusions:
             summary, nodes = conclude(record)
-            nodes = {name: {**document, "at": record.time} for name, document in nodes.items()}
+            nodes = {
+                name: {**document, "epoch": record.epoch, "at": record.time}
+                for name, document in nodes.items()
+            }
             if summary is not None:
                 self._changed[deployment] = summary
             self._nodes |= nodes
@@ -279,13 +282,18 @@ class SharedJournal:
         return {number: read_document(line) for number, line in lines.items()}
 
     async def _newer(self, seen: Shared) -> dict[str, Document]:
-        """The memories at the place that are newer than those here."""
+        """The memories at the place that are newer than those here. What a deployer that has lost the lock tells
+        of a node is older than what the one that took over tells."""
+
+        def age(document: Document) -> tuple[int, float]:
+            return document.get("epoch", 0), document.get("at", 0.0)
+
         here = await self._local.nodes(self._service)
         there: Mapping[str, Document] = read_document(seen.memory).get("nodes", {})
         return {
             name: document
             for name, document in there.items()
-            if name not in here or document.get("at", 0) > here[name].get("at", 0)
+            if name not in here or age(document) > age(here[name])
         }
 
 

@@ -94,6 +94,7 @@ async def test_another_machine_knows_what_one_did(tmp_path: Path, stored: Stored
         assert await journal.summaries("shop") == {number: {"events": 2}}
         memory = dict((await journal.nodes("shop"))["web1"])
         assert memory.pop("at") > 0
+        assert memory.pop("epoch") > 0
         assert memory == {"release": "1.1"}
         second = await begun(journal)
         assert second == number + 1
@@ -215,6 +216,42 @@ async def test_one_that_was_overtaken_adds_nothing_more(tmp_path: Path, stored: 
     assert [len(facts) for facts in stored.facts.values()] == [2, 1]
     async with machine(tmp_path / "ann", stored, ANN) as journal:
         assert await known(journal, number) == [*FIRST, Warned("bob goes on")]
+
+
+async def test_what_one_says_that_was_overtaken_is_older(tmp_path: Path, stored: Stored) -> None:
+    """It slept, woke, and told its own machine of a node that the next one had put back since: that machine
+    believes the next one, too."""
+    async with machine(tmp_path / "ann", stored, ANN) as late:
+        number = await begun(late)
+        async with machine(tmp_path / "bob", stored, BOB, over=ANN.token) as journal:
+            second = await begun(journal)
+            journal.append(second, DRAIN, lambda record: (None, {"web1": {"left_out": False}}))
+            await journal.written()
+        late.append(number, DRAIN, lambda record: (None, {"web1": {"left_out": True}}))
+        with pytest.raises(LockLost):
+            await late.written()
+    async with machine(tmp_path / "ann", stored) as journal:
+        assert (await journal.nodes("shop"))["web1"]["left_out"] is False
+
+
+async def test_one_that_was_overtaken_is_in_nobodys_way(tmp_path: Path, stored: Stored) -> None:
+    """On the same machine, whoever took over continues the same deployment, and what the other one still
+    tells comes too late, before the first fact of the new epoch and after it."""
+    async with machine(tmp_path / "ann", stored, ANN) as late:
+        number = await begun(late)
+        await known(late, number)
+        async with machine(tmp_path / "ann", stored, BOB, over=ANN.token) as journal:
+            await known(journal, number)
+            late.append(number, DRAIN)
+            with pytest.raises(LockLost):
+                await late.written()
+            journal.append(number, DRAIN, lambda record: (None, {"web1": {"left_out": False}}))
+            await journal.written()
+            late.append(number, DRAIN, lambda record: (None, {"web1": {"left_out": True}}))
+            with pytest.raises(LockLost):
+                await late.written()
+            assert await known(journal, number) == [*FIRST, DRAIN]
+            assert (await journal.nodes("shop"))["web1"]["left_out"] is False
 
 
 async def test_pruned_deployments_go_everywhere(tmp_path: Path, stored: Stored) -> None:
