@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+from rollout.deadline import Deadline
 from rollout.domain import Step
 from rollout.engine.halt import Halt
 from rollout.engine.log import Recorder, failed
@@ -97,17 +98,16 @@ class Aftercare:
         A load balancer that does not answer, and a check that failed but not yet often enough, are waited for
         with `strategy.patience`.
         """
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + self._site.inventory.strategy.patience
-        while doubt := await self._doubt() or self._put_back.unseen:
-            if clock() >= deadline:
+        deadline = Deadline(self._site.inventory.strategy.patience)
+        while doubt := await self._doubt(now=True) or self._put_back.unseen:
+            if deadline.passed:
                 self._record(Warned(f"at the end, {doubt}"))
                 return
             await asyncio.sleep(_LOOK_AGAIN)
 
-    async def _doubt(self) -> str:
+    async def _doubt(self, *, now: bool = False) -> str:
         """Why a node that is back may not be well, after a look at all of them."""
-        await self._put_back.look()
+        await self._put_back.look(now=now)
         doubt = self._put_back.in_doubt
         self._tell_of_falls()
         return doubt

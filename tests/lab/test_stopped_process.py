@@ -26,7 +26,7 @@ def be_impatient(lab: Lab) -> None:
         line = f"sh {lab.home}/nodes/$ROLLOUT_NODE/{step}"
         change_inventory(lab, f"command: {line}", f"command: sleep 1; {line}\n  timeout: 2s")
     change_inventory(lab, "timeout: 30s", "timeout: 2s")
-    change_inventory(lab, "  canary: 1\n", "  canary: 1\n  bake: 1s\n  patience: 2s\n")
+    change_inventory(lab, "  bake: 0\n", "  bake: 1s\n  patience: 2s\n")
     change_inventory(lab, "\nrelease:", "\ndrain: {timeout: 2s}\n\nrelease:")
 
 

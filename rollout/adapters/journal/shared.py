@@ -282,8 +282,10 @@ class SharedJournal:
         return {number: read_document(line) for number, line in lines.items()}
 
     async def _newer(self, seen: Shared) -> dict[str, Document]:
-        """The memories at the place that are newer than those here. What a deployer that has lost the lock tells
-        of a node is older than what the one that took over tells."""
+        """The memories at the place that are newer than those here.
+
+        What a deployer that has lost the lock tells of a node is older than what the one that took over tells.
+        """
 
         def age(document: Document) -> tuple[int, float]:
             return document.get("epoch", 0), document.get("at", 0.0)

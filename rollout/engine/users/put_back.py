@@ -52,9 +52,9 @@ class PutBack:
         self._contexts.pop(name, None)
         self._falls.pop(name, None)
 
-    async def look(self) -> None:
-        """Look at all nodes now."""
-        await self._watch.look()
+    async def look(self, *, now: bool) -> None:
+        """Look at all nodes, as `Watch.look` does."""
+        await self._watch.look(now=now)
         await self.judge()
 
     async def judge(self) -> None:

@@ -77,11 +77,14 @@ class Watch:
         shown = (self._states[server] for server in servers if server in self._states)
         return [state for state in shown if self._asked[state.server.load_balancer] >= since]
 
-    async def look(self) -> Look:
-        """Look at all load balancers now; of one that does not answer, the last answer counts."""
+    async def look(self, *, now: bool = False) -> Look:
+        """Look at all load balancers; of one that does not answer, the last answer counts.
+
+        A reading that came just now will do, unless it must be begun `now`: it is one since the last command.
+        """
         asked = asyncio.get_running_loop().time()
         readings = await asyncio.gather(
-            *(_read(balancer) for balancer in self._load_balancers), return_exceptions=True
+            *(_read(balancer, now=now) for balancer in self._load_balancers), return_exceptions=True
         )
         self.unanswered = tuple(
             balancer.name
@@ -99,8 +102,8 @@ class Watch:
         down = frozenset(server for server, state in self._states.items() if not state.running)
         if self._down_before is None:
             self._down_before = down
-        now, totals = asyncio.get_running_loop().time(), self.tails.added_to(self._counters.totals)
-        look = Look(now, totals, self._counters.answered, down)
+        time, totals = asyncio.get_running_loop().time(), self.tails.added_to(self._counters.totals)
+        look = Look(time, totals, self._counters.answered, down)
         self.looks.append(look)
         del self.looks[:-_KEPT]
         return look
@@ -116,5 +119,5 @@ class Watch:
         del self.looks[:-1]
 
 
-async def _read(balancer: LoadBalancer) -> Reading:
-    return balancer.recent() or await balancer.read()
+async def _read(balancer: LoadBalancer, *, now: bool) -> Reading:
+    return (None if now else balancer.recent()) or await balancer.read()
