@@ -284,7 +284,7 @@ class SharedJournal:
     async def _newer(self, seen: Shared) -> dict[str, Document]:
         """The memories at the place that are newer than those here.
 
-        What a deployer that has lost the lock tells of a node is older than what the one that took over tells.
+        What a deployer tells that has lost the lock is older than what the one that took over tells.
         """
 
         def age(document: Document) -> tuple[int, float]:
