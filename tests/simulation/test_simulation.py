@@ -23,6 +23,7 @@ _PORTION = 500
 """Seeds of one test: the processes in which the tests run share all of them."""
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("first", range(0, _SEEDS, _PORTION))
 def test_nothing_is_lost_whatever_breaks(first: int) -> None:
     """No seed breaks an invariant, though everything breaks in some, and deployments end in every way."""
