@@ -41,7 +41,7 @@ from rollout.engine.rotation.by_socket import SocketRotation
 async def nothing(self, log):
     pass
 
-for way in ("leave", "drained", "still_out", "prove", "enter"):
+for way in ("leave", "drained", "guard", "still_out", "prove", "enter"):
     setattr(SocketRotation, way, nothing)
 sys.exit(main())
 """

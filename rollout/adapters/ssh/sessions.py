@@ -99,13 +99,12 @@ class Sessions:
         while True:
             await self._slots.acquire()
             self._open += 1
-            others = self._open > 1
             try:
                 return await self._channel(start)
             except BaseException as error:
                 self._open -= 1
-                if isinstance(error, ChannelException) and others:
-                    continue  # sshd allows fewer sessions than were tried: the slot is not given back
+                if isinstance(error, ChannelException) and self._open:
+                    continue  # sshd allows fewer sessions than were tried: the others' slots are enough
                 self._slots.release()
                 if not isinstance(error, ChannelException):
                     raise
