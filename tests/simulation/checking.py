@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.simulation.loop import world_time
+
 if TYPE_CHECKING:
     from tests.simulation.process import SimServer
 
@@ -47,7 +49,7 @@ class Checking:
         """The first checks of a process are spread over the interval."""
         assert self._check is not None
         self._server.node.watchers[self] = None
-        self._at(asyncio.get_running_loop().time() + self._check.inter * share)
+        self._at(world_time() + self._check.inter * share)
 
     def stop(self) -> None:
         self._stopped = True
@@ -61,7 +63,7 @@ class Checking:
         if self._stopped or self._timer is not None or self._server.admin & _MAINT:
             return
         step = self._interval()
-        now = asyncio.get_running_loop().time()
+        now = world_time()
         self._at(self._last + max(1, math.ceil((now - self._last) / step + 1e-9)) * step)
 
     def _at(self, when: float) -> None:
@@ -78,7 +80,7 @@ class Checking:
 
     def _run(self) -> None:
         self._timer = None
-        self._last = asyncio.get_running_loop().time()
+        self._last = world_time()
         if self._stopped or self._server.admin & _MAINT:
             return  # paused; leaving maintenance wakes it
         assert self._check is not None
@@ -94,7 +96,7 @@ class Checking:
     def _complete(self, http: int | None, late: bool) -> None:
         """`http` is the status of the page, `None` where nothing listens."""
         self._timer = None
-        self._last = asyncio.get_running_loop().time()
+        self._last = world_time()
         server = self._server
         if self._stopped or server.admin & _MAINT:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,21 +19,35 @@ from rollout.errors import (
     Superseded,
 )
 from tests.simulation.faults import KILLS, Faults, Port
+from tests.simulation.loop import world_time
 from tests.simulation.machine import Machine, NotBegun
 from tests.simulation.node import SimNode
+from tests.simulation.sleeping import Sleeper, SleepyLoop
 
 LATEST = 1.0
 """Seconds until what was sent on a connection that broke is carried out at the latest."""
+
+
+_SOON = 0.001
+"""Seconds until it is tried again to fall asleep."""
 
 
 class Killed(BaseException):
     """What is left of a killed process runs into it: nothing that it does has an effect any more."""
 
 
-class Client:
-    """Crosses ports until it is killed."""
+class Client(Sleeper):
+    """Crosses ports until it is killed. `by_hand` says that it belongs to no deployment, and `home` is the
+    machine on which it runs."""
 
-    def __init__(self, faults: Faults, rng: random.Random) -> None:
+    def __init__(self, faults: Faults, rng: random.Random, *, by_hand: bool = False, home: str = "") -> None:
+        super().__init__()
+        self.by_hand = by_hand
+        self.home = home
+        self.events = 0
+        """How many events it has put into the journal."""
+        self._sending = 0
+        """How many commands it has sent that have not arrived."""
         self._faults = faults
         self._killing = asyncio.get_running_loop().create_future()
         self._hanging: list[asyncio.Future[None]] = []
@@ -52,6 +66,24 @@ class Client:
     def kill(self) -> None:
         if not self._killing.done():
             self._killing.set_result(None)
+
+    def sleep(self, seconds: float) -> None:
+        """It sleeps for so long, as soon as what it has sent has arrived: no sleep calls that back."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SleepyLoop)
+        if self._sending:
+            loop.call_later(_SOON, self.sleep, seconds)
+        elif not self.asleep:
+            loop.fall_asleep(self, seconds)
+
+    @contextlib.contextmanager
+    def sending(self, *, changing: bool) -> Iterator[None]:
+        """It sends what may change something, which arrives before this ends."""
+        self._sending += changing
+        try:
+            yield
+        finally:
+            self._sending -= changing
 
     def require_alive(self) -> None:
         """Raises Killed."""
@@ -98,7 +130,7 @@ class SimHost:
         machine: Machine,
         client: Client,
         latency: float,
-        told: Callable[[SimNode, str], None],
+        told: Callable[[SimNode, str, Client], None],
     ) -> None:
         self.name = node.name
         self._node = node
@@ -125,12 +157,13 @@ class SimHost:
     ) -> Completed:
         client, loop = self._client, asyncio.get_running_loop()
         if line in self._machine.changes:
-            self._told(self._node, line)
+            self._told(self._node, line, client)
         fault = await client.cross(Port.RUN, self.name)
         if fault == "refused":
             raise HostUnreachable(self.name, "connection refused")
-        asked = loop.time()
-        await asyncio.sleep(client.delay(self._latency))
+        asked = world_time()
+        with client.sending(changing=line in self._machine.changes):
+            await asyncio.sleep(client.delay(self._latency))
         if fault == "connection cut before":
             raise AnswerLost(self.name, "the connection broke")
         if fault == "connection cut, done later":

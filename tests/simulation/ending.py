@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rollout.decisions.fold import fold
@@ -13,6 +13,7 @@ from rollout.decisions.progress import Phase, Progress
 from rollout.decisions.summary import summary_document
 from rollout.events import NodeFailed
 from tests.simulation import gaps
+from tests.simulation.loop import world_time
 from tests.simulation.process import CONFIGURED_MAINT
 from tests.simulation.replies import status
 
@@ -23,30 +24,43 @@ _SETTLING = 0.5
 
 
 async def judge(world: World, outcome: str) -> None:
-    """Wait until everything that was set going has come to rest, then look at each node."""
+    """Wait until all is at rest, then look at each node."""
+    well = await settle(world)
+    if world.watch.violations:
+        return
+    progress = fold(world.disk.records)
+    _remembered(world, progress)
+    judge_nodes(world, progress.nodes, progress.maybe_out, well)
+    if outcome == "done":
+        judge_releases(world, progress)
+
+
+async def settle(world: World) -> set[str]:
+    """Wait until everything that was set going has come to rest; the nodes that are well, and have been for
+    long enough."""
     settling = _SETTLING + _checks_take(world)
     for traffic in world.traffic:
         traffic.stop()
     await asyncio.sleep(settling)
-    if world.watch.violations:
-        return
-    now = asyncio.get_running_loop().time()
-    well = {name for name, node in world.nodes.items() if node.well and now - node.well_since >= settling}
-    progress = fold(world.disk.records)
-    _remembered(world, progress)
-    named = set(progress.maybe_out)
+    now = world_time()
+    return {name for name, node in world.nodes.items() if node.well and now - node.well_since >= settling}
+
+
+def judge_nodes(
+    world: World, touched: Container[str], maybe_out: Iterable[str], well: Container[str]
+) -> None:
+    """Each node is as it was before, or in rotation, unless the journal says that it is, or may be, out."""
+    named = set(maybe_out)
     if not gaps.THOSE_NOT_LEFT_OUT_ARE_IN:
         events = [record.event for record in world.watch.records]
         named.update(event.node for event in events if isinstance(event, NodeFailed))
     for name in world.nodes:
         if name in world.watch.operated:
             continue
-        if name in world.watch.out_before or name not in progress.nodes:
+        if name in world.watch.out_before or name not in touched:
             _as_before(world, name)
         elif name not in named:
             _in_rotation(world, name, well=name in well)
-    if outcome == "done":
-        _all_new(world, progress)
 
 
 def _remembered(world: World, progress: Progress) -> None:
@@ -113,11 +127,11 @@ def _in_rotation(world: World, name: str, *, well: bool) -> None:
                 )
 
 
-def _all_new(world: World, progress: Progress) -> None:
+def judge_releases(world: World, progress: Progress) -> None:
     """A deployment that is done has put the release on every node that it was to roll."""
-    wanted = world.drawn.rolled_to
-    if wanted is None or world.inventory.release is None:
+    if world.inventory.release is None:
         return
     for name in progress.names(Phase.DONE):
-        if world.nodes[name].release != wanted:
+        wanted = progress.release_of(name)
+        if wanted is not None and world.nodes[name].release != wanted:
             world.watch.violate(f"the deployment is done, and {name} runs {world.nodes[name].release}")

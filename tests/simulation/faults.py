@@ -17,10 +17,12 @@ class Port(StrEnum):
     RUN = "run"
     CONNECT = "connect"
     PROBE = "probe"
+    PLACE = "place"
 
 
 _BALANCER = (Port.READ, Port.SEND)
 _HOST = (Port.RUN,)
+_PLACE = (Port.PLACE,)
 _ANY = tuple(Port)
 
 STRIKES: dict[str, tuple[Port, ...]] = {
@@ -37,6 +39,10 @@ STRIKES: dict[str, tuple[Port, ...]] = {
 }
 """Faults of the crossing itself, with the ports at which they can strike."""
 
+AT_PLACE = ("place refuses", "place loses the answer", "place is silent")
+"""Faults of a crossing to the place where several deployers meet."""
+WITH_SEVERAL = ("place is away", "place is slow", "deployer sleeps")
+"""What happens in the world where several deployers meet."""
 KILLS = ("killed", "killed after")
 """Before the crossing, and after it has had its effect."""
 EVENTS = (
@@ -68,7 +74,7 @@ class Fault:
     what: str
 
     def strikes(self, port: Port) -> bool:
-        return port in STRIKES.get(self.what, _ANY)
+        return port in (_PLACE if self.what in AT_PLACE else STRIKES.get(self.what, _ANY))
 
     def __str__(self) -> str:
         return f"{self.what} (from crossing {self.at})"
@@ -91,7 +97,7 @@ class Faults:
             fault = next((f for f in self._waiting if f.at <= self.crossings and f.strikes(port)), None)
             if fault is None:
                 break
-            own = fault.what in STRIKES or fault.what in KILLS
+            own = fault.what in STRIKES or fault.what in KILLS or fault.what in AT_PLACE
             if own and found:
                 break
             self._waiting.remove(fault)
@@ -114,3 +120,13 @@ def plan_faults(rng: random.Random, nodes: int) -> tuple[Fault, ...]:
         at = rng.randint(1, last) if rng.random() < 0.75 else int(math.exp(rng.uniform(0, math.log(last))))
         planned.append(Fault(at, what))
     return tuple(planned)
+
+
+def plan_faults_of_several(rng: random.Random, nodes: int) -> tuple[Fault, ...]:
+    """What breaks in addition where several deployers meet: at the place, or one of them sleeps."""
+    count = rng.choices((0, 1, 2, 4), (25, 35, 25, 15))[0]
+    kinds = (AT_PLACE, WITH_SEVERAL, KILLS)
+    return tuple(
+        Fault(rng.randint(1, 60 * nodes), rng.choice(rng.choices(kinds, (40, 45, 15))[0]))
+        for _ in range(count)
+    )

@@ -12,6 +12,7 @@ from rollout.adapters.haproxy.transport import TIMEOUT
 from rollout.errors import LoadBalancerUnreachable
 from tests.simulation.commands import CommandLine
 from tests.simulation.faults import Port
+from tests.simulation.loop import world_time
 from tests.simulation.process import BackendConfig, SimProcess, SimServer
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _HANDOVER = 0.05
 class Watch(Protocol):
     """What is told of a load balancer."""
 
-    def asked(self, balancer: SimHAProxy, line: str) -> None: ...
+    def asked(self, balancer: SimHAProxy, line: str, client: Client) -> None: ...
     def has_run(self, balancer: SimHAProxy) -> None: ...
     def server_changed(self, balancer: SimHAProxy, server: SimServer, cause: str) -> None: ...
     def sessions_ended(self, balancer: SimHAProxy, server: SimServer, sessions: int) -> None: ...
@@ -73,7 +74,7 @@ class SimHAProxy:
 
     async def asked(self, line: str) -> str:
         """A connection with a line. Raises LoadBalancerUnreachable."""
-        now = asyncio.get_running_loop().time()
+        now = world_time()
         if not self.there:
             raise self.unreachable("nothing listens")
         if self._resumed is not None:
@@ -111,7 +112,7 @@ class SimHAProxy:
         old = self.process
         old.retire()
         self._old = old
-        self._handover = asyncio.get_running_loop().time() + _HANDOVER
+        self._handover = world_time() + _HANDOVER
         self.process = self._new_process()
         if keep_state:
             for path, server in self.process.servers.items():
@@ -128,7 +129,7 @@ class SimHAProxy:
 
         def start() -> None:
             self.there = self.serving = True
-            self.answers_since = asyncio.get_running_loop().time()
+            self.answers_since = world_time()
             self.process = self._new_process()
             for server in self.process.servers.values():
                 self.watch.server_changed(self, server, "reload")
@@ -145,7 +146,7 @@ class SimHAProxy:
 
         def back() -> None:
             self.there = not self.dead
-            self.answers_since = asyncio.get_running_loop().time()
+            self.answers_since = world_time()
 
         self.there = False
         asyncio.get_running_loop().call_later(seconds, back)
@@ -157,7 +158,7 @@ class SimHAProxy:
 
     def _resume(self) -> None:
         self._resumed = None
-        self.answers_since = asyncio.get_running_loop().time()
+        self.answers_since = world_time()
         waiting, self._queue = self._queue, []
         for line, asked, future in waiting:
             reply = self.execute(line, "engine", asked)
@@ -215,16 +216,17 @@ class SimTransport:
         changing = changes(line)
         fault = await client.cross(Port.SEND if changing else Port.READ, balancer.name)
         if changing:
-            balancer.watch.asked(balancer, line)
+            balancer.watch.asked(balancer, line, client)
         if fault == "refused":
             raise balancer.unreachable("connection refused")
         if fault == "stuck":
             await asyncio.sleep(TIMEOUT)
             raise balancer.unreachable("did not answer in time")
-        delay = client.delay(balancer.latency)
-        client.sends(delay)
-        await asyncio.sleep(delay)
-        reply = await balancer.asked(line)
+        with client.sending(changing=changing):
+            delay = client.delay(balancer.latency)
+            client.sends(delay)
+            await asyncio.sleep(delay)
+            reply = await balancer.asked(line)
         await client.crossed(fault)
         await asyncio.sleep(client.delay(balancer.latency))
         await client.crossed("")

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rollout.adapters.haproxy.replies import SEVERITY
@@ -24,7 +23,9 @@ from rollout.events import (
     StepStarted,
 )
 from tests.simulation import gaps
+from tests.simulation.client import Client
 from tests.simulation.haproxy import SimHAProxy
+from tests.simulation.loop import world_time
 from tests.simulation.node import SimNode
 from tests.simulation.process import FORCED_DRAIN, FORCED_MAINT, STOPPED, SimServer
 from tests.simulation.turns import Turn, Turns
@@ -56,7 +57,8 @@ class Invariants:
         self._loop = asyncio.get_running_loop()
         self._nodes = nodes
         self._rules = rules
-        self._by_hand = False
+        self.fence: Callable[[Client, SimNode], str] = lambda client, node: ""
+        """Why a process may not touch a node now; empty if it may, as where it is the only one."""
         self._out: list[str] = []
         self._taken_up: list[str] = []
         """The nodes that an earlier process had left out when the deployment was resumed."""
@@ -75,18 +77,11 @@ class Invariants:
         self.excused_losses = 0
         self.unserved_requests = 0
 
-    @contextmanager
-    def by_hand(self) -> Iterator[None]:
-        """What is done now is no deployment's, and no journal tells it."""
-        self._by_hand = True
-        yield
-        self._by_hand = False
-
     def note(self, text: str) -> None:
-        self._history.append((self._loop.time(), text))
+        self._history.append((world_time(), text))
 
     def violate(self, text: str) -> None:
-        self.violations.append(f"at {self._loop.time():.3f}: {text}")
+        self.violations.append(f"at {world_time():.3f}: {text}")
         self.note(f"VIOLATION: {text}")
         if not self.broken.done():
             self.broken.set_result(None)
@@ -101,6 +96,9 @@ class Invariants:
         event = record.event
         self._history.append((record.time, event))
         match event:
+            case DeploymentStarted() if record.deployment > 1:
+                self.turns.another_begins()
+                self._out = self._taken_up = self._now_out()
             case DeploymentStarted():
                 self.out_before = frozenset(
                     name
@@ -123,22 +121,24 @@ class Invariants:
 
     # Load balancers
 
-    def asked(self, balancer: SimHAProxy, line: str) -> None:
+    def asked(self, balancer: SimHAProxy, line: str, client: Client) -> None:
         """The engine is about to send a line that changes something; questions may follow its commands."""
         sent = line.strip().removeprefix(f"{SEVERITY};").split(";")
         commands = [command for command in sent if not command.startswith("show ")]
         self.note(f"{balancer.name} ← {'; '.join(commands)}")
-        if self._by_hand:
+        for node in dict.fromkeys(balancer.process.servers[path].node for path in _paths(commands)):
+            self._require_lock(node, client, "; ".join(commands))
+        if client.by_hand:
             return
         if not self.turns.tells_of(balancer.name, "; ".join(commands)):
             self.violate(f"sent to {balancer.name} with no word in the journal: {commands}")
         for command in commands:
-            path = next(word for word in command.split() if "/" in word)
+            (path,) = _paths([command])
             server = balancer.process.servers[path]
             turn = self.turns[server.node.name]
             if not self.on_disk[server.node.name].begun:
                 self.violate(f"{command} on {balancer.name}, and no step is on disk")
-            if gaps.OPERATORS_HONOURED and 0 <= server.operated < self._loop.time() - REACTION:
+            if gaps.OPERATORS_HONOURED and 0 <= server.operated < world_time() - REACTION:
                 self.violate(f"{command} on {balancer.name} overwrites what an operator set")
             held_again = turn.ended == "left out" and command.endswith(" state maint")
             if not turn.begun or (turn.ended and not held_again):
@@ -149,7 +149,7 @@ class Invariants:
         self._count_out()
 
     def server_changed(self, balancer: SimHAProxy, server: SimServer, cause: str) -> None:
-        node, now = server.node, self._loop.time()
+        node, now = server.node, world_time()
         if server.takes_new != server.was_taking:
             if not server.takes_new and cause != "operator" and self.turns[node.name].out:
                 self._require_ready(balancer, server)
@@ -181,10 +181,11 @@ class Invariants:
 
     # Nodes
 
-    def ran(self, node: SimNode, line: str) -> None:
+    def ran(self, node: SimNode, line: str, client: Client) -> None:
         """The engine is about to run a line that changes something."""
         self.note(f"{node.name} ← {line}")
-        if self._by_hand:
+        self._require_lock(node, client, line)
+        if client.by_hand:
             return
         turn = self.turns[node.name]
         if not self.on_disk.tells_of(node.name, line):
@@ -227,6 +228,10 @@ class Invariants:
     def unserved(self, balancer: SimHAProxy, backend: str) -> None:
         """Judged when the last server left."""
         self.unserved_requests += 1
+
+    def _require_lock(self, node: SimNode, client: Client, what: str) -> None:
+        if why := self.fence(client, node):
+            self.violate(f"{what}: {why}")
 
     def _servers(self, node: SimNode) -> list[tuple[SimHAProxy, SimServer]]:
         return [
@@ -292,7 +297,7 @@ class Invariants:
 
     def _require_well(self, what: str, but: str = "") -> None:
         """No node that was put back has gone down since, unless that came too late to be seen, or is told."""
-        before = self._loop.time() - REACTION
+        before = world_time() - REACTION
         for name, node in self._nodes.items():
             if name == but or not self.turns[name].is_back or name in self.operated:
                 continue
@@ -305,6 +310,11 @@ class Invariants:
     def _by_itself(self, server: SimServer) -> bool:
         """That it serves or not is no doing of the engine's that it knows of."""
         return not self._by_engine(self.turns[server.node.name]) and server.node.name not in self.out_before
+
+
+def _paths(commands: Sequence[str]) -> list[str]:
+    """The servers that commands name, as `backend/server`."""
+    return [next(word for word in command.split() if "/" in word) for command in commands]
 
 
 def _name(balancer: SimHAProxy, server: SimServer) -> str:

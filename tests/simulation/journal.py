@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from rollout.events import Event, Record
 from rollout.ports import Conclusions, Document, no_conclusions
 from tests.simulation.client import Client
+from tests.simulation.loop import world_time
 
 WRITING = 0.003
 """Seconds that the disk takes."""
@@ -48,10 +49,11 @@ class SimJournal:
         self, service: str, events: Sequence[Event], summarize: Callable[[Sequence[Record]], Document]
     ) -> Sequence[Record]:
         self._client.require_alive()
-        now = asyncio.get_running_loop().time()
+        now = world_time()
         records = [Record(1, sequence, now, event) for sequence, event in enumerate(events, 1)]
         for record in records:
             self._disk.write(record, (None, {}))
+            self._client.events += 1
             self._took(record)
         self._disk.summary = summarize(records)
         self._count = len(records)
@@ -65,8 +67,9 @@ class SimJournal:
     ) -> Record:
         self._client.require_alive()
         self._count += 1
-        record = Record(deployment, self._count, asyncio.get_running_loop().time(), event)
+        record = Record(deployment, self._count, world_time(), event)
         self._waiting.append((record, conclude(record)))
+        self._client.events += 1
         self._took(record)
         if self._writing is None:
             loop = asyncio.get_running_loop()

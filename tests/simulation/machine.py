@@ -14,6 +14,7 @@ from rollout.engine.checks.machines import ADDRESSES
 from rollout.inventory.model import Inventory
 from rollout.remote import drain_file, notes
 from rollout.restart import plan_restart
+from tests.simulation.loop import of_the_world, world_time
 from tests.simulation.node import PORT, SimNode
 
 PREPARE, RELEASE, RESTART = "prepare", "release", "restart"
@@ -89,17 +90,16 @@ class Machine:
         hangs: bool = False,
     ) -> asyncio.Task[Completed]:
         """Begin a line, which goes on whatever becomes of who asked for it. Raises NotBegun."""
-        loop = asyncio.get_running_loop()
         if note is None:
-            return loop.create_task(self._look(line, environment))
+            return of_the_world(self._look(line, environment))
         if note.claim != self._claim:
             raise NotBegun(self._claimed_by)
         if line in self.slow:
             self._node.watch.began(self._node, [running.note for running in self._running.values()])
         working = asyncio.sleep(_FOR_EVER, Completed(0)) if hangs else self.changes[line](asked, environment)
-        task = loop.create_task(_whole(working))
+        task = of_the_world(_whole(working))
         path = f"/notes/{next(self._count)}"
-        self._running[path] = Running(note, loop.time(), timeout, task)
+        self._running[path] = Running(note, world_time(), timeout, task)
         task.add_done_callback(lambda _: self._running.pop(path))
         return task
 
@@ -119,7 +119,7 @@ class Machine:
         """What the real line prints, which claims the node as well."""
         if environment["ROLLOUT_CLAIM"]:
             self._claim, self._claimed_by = environment["ROLLOUT_CLAIM"], environment["ROLLOUT_SENDER"]
-        now = asyncio.get_running_loop().time()
+        now = world_time()
         lines = []
         for path, running in self._running.items():
             note, age, timeout = running.note, int(now - running.began), math.ceil(running.timeout)

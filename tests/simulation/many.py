@@ -36,7 +36,7 @@ class Totals:
         self.excused += result.excused
         self.seconds += result.seconds
         self.outcomes[result.outcome] += 1
-        self.afterwards.update([result.after] if result.after else [])
+        self.afterwards.update(result.after.split("; ") if result.after else [])
         self.struck.update(result.struck)
         if result.violations:
             self.failures.append(result)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from rollout.domain import Answer, Note
+from tests.simulation.loop import world_time
 
 if TYPE_CHECKING:
     from tests.simulation.checking import Checking
@@ -120,7 +121,7 @@ class SimNode:
         """By itself."""
         if not self.listening:
             return
-        self._end("crashed", asyncio.get_running_loop().time())
+        self._end("crashed", world_time())
         if back_after is not None:
             self._later(back_after, self._come_back)
 
@@ -132,7 +133,7 @@ class SimNode:
 
     def page_changed(self) -> None:
         """The next check that is due sees it."""
-        self.well_since = asyncio.get_running_loop().time()
+        self.well_since = world_time()
         for checking in list(self.watchers):
             checking.wake()
 
@@ -155,7 +156,7 @@ class SimNode:
             timer.cancel()
         self._timers.clear()
         self.listening = self.serving = False
-        self.down_since = asyncio.get_running_loop().time()
+        self.down_since = world_time()
         self.crashed = why == "crashed"
         self.watch.node_changed(self, why, asked)
         for request in list(self.requests):
@@ -165,7 +166,7 @@ class SimNode:
         self.page_changed()
 
     def _come_back(self) -> None:
-        self.came_back = asyncio.get_running_loop().time()
+        self.came_back = world_time()
         self._begin()
 
     def _begin(self) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.simulation.checking import Check, Checking
+from tests.simulation.loop import world_time
 
 if TYPE_CHECKING:
     from tests.simulation.node import Request, SimNode
@@ -219,7 +220,7 @@ class SimProcess:
         cut_by_marking: Callable[[SimServer], None],
     ) -> None:
         self.pid = pid
-        self.born = asyncio.get_running_loop().time()
+        self.born = world_time()
         self.changed: Callable[[SimServer], None] = _nobody_is_told
         self.cut_by_marking = cut_by_marking
         self.backends_served = tuple(backends)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 from collections.abc import Iterable
 from pathlib import Path
 
+from tests.simulation.loop import world_time
 from tests.simulation.node import PORT
 from tests.simulation.process import (
     DRAIN,
@@ -92,7 +92,7 @@ _UNCHECKED = dict.fromkeys(
 
 
 def info(process: SimProcess, *, stopping: bool) -> str:
-    uptime, started = int(asyncio.get_running_loop().time() - process.born), int(process.born)
+    uptime, started = int(world_time() - process.born), int(process.born)
     shown = _INFO_MOULD.format(pid=process.pid, uptime=uptime, started=started, stopping=int(stopping))
     return shown + "\n\n"
 

@@ -10,14 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rollout.errors import LoadBalancerError, Refused
+from rollout.errors import HostError, LoadBalancerError, LockLost, PlaceError, Refused
 from rollout.events import DeploymentResumed, DeploymentStarted, StepFailed, from_fields, to_fields
 from tests.simulation import gaps
-from tests.simulation.client import Killed
+from tests.simulation.client import Client, Killed
+from tests.simulation.deployers import HOMES
 from tests.simulation.ending import judge
 from tests.simulation.faults import Fault, plan_faults
-from tests.simulation.loop import run
-from tests.simulation.verbs import inside, run_verb
+from tests.simulation.loop import VirtualLoop, run, world_time
+from tests.simulation.several import Errand, judge_several, plan_errands
+from tests.simulation.sleeping import SleepyLoop
+from tests.simulation.verbs import BY_HAND, inside, run_verb
 from tests.simulation.world import World
 
 FaultPlan = Callable[[random.Random, int], Sequence[Fault]]
@@ -28,6 +31,8 @@ _BEFORE = 0.4
 """Seconds of traffic before it begins."""
 _TAKEN_UP = 0.8
 """The share of deployments that did not end well which are resumed, or what they left out restored."""
+_SEVERAL = 0.25
+"""The share of seeds with several deployers."""
 _ROUND_TRIPS = 16
 """The events of every so manieth deployment are written as JSON and read again."""
 
@@ -81,32 +86,33 @@ def nothing_breaks(rng: random.Random, nodes: int) -> Sequence[Fault]:
     return ()
 
 
-def simulate(seed: int, faults: FaultPlan = plan_faults, *, digest: bool = False) -> Result:
-    """The same seed gives the same result."""
-    return run(_simulate(seed, faults, digest))
+def simulate(
+    seed: int, faults: FaultPlan = plan_faults, *, several: bool | None = None, digest: bool = False
+) -> Result:
+    """The same seed gives the same result. `several` says if there are several deployers; without it, some
+    seeds have them."""
+    if several is None:
+        several = random.Random(f"{seed} several").random() < _SEVERAL
+    return run(_simulate(seed, faults, several, digest), SleepyLoop if several else VirtualLoop)
 
 
-async def _simulate(seed: int, faults: FaultPlan, digest: bool) -> Result:
-    world = World(seed, faults)
+async def _simulate(seed: int, faults: FaultPlan, several: bool, digest: bool) -> Result:
+    world = World(seed, faults, several=several)
     with inside(world):
         return await _live(world, seed, digest)
 
 
 async def _live(world: World, seed: int, digest: bool) -> Result:
-    watch, rng = world.watch, random.Random(f"{seed} afterwards")
+    watch = world.watch
     await asyncio.sleep(_BEFORE)
-    begun = asyncio.get_running_loop().time()
-    outcome, why = await _to_its_end(world, "deploy")
-    if not world.planned:
-        _must_be_done(world, outcome)
-    after = ""
-    if outcome in ("killed", "interrupted", "failed") and rng.random() < _TAKEN_UP:
-        verb = rng.choice(("resume", "restore"))
-        await asyncio.sleep(rng.choice((0.0, 0.05, 0.5, 3.0)))
-        after = f"{verb}: {(await _to_its_end(world, verb))[0]}"
-    seconds = asyncio.get_running_loop().time() - begun
+    begun = world_time()
+    if world.several is None:
+        outcome, why, after = await _one_deployer(world, random.Random(f"{seed} afterwards"))
+    else:
+        outcome, why, after = await _several_deployers(world, random.Random(f"{seed} deployers"))
+    seconds = world_time() - begun
     if not watch.violations:
-        await judge(world, outcome)
+        await (judge(world, outcome) if world.several is None else judge_several(world, world.several))
     if seed % _ROUND_TRIPS == 0:
         _round_trip(world)
     return Result(
@@ -126,13 +132,42 @@ async def _live(world: World, seed: int, digest: bool) -> Result:
     )
 
 
-async def _to_its_end(world: World, verb: str) -> tuple[str, str]:
+async def _one_deployer(world: World, rng: random.Random) -> tuple[str, str, str]:
+    """A deployment, and what takes it up where it did not end well: how both ended."""
+    words = ["--release", world.drawn.rolled_to] if world.drawn.rolled_to else []
+    outcome, why = await to_its_end(world, "deploy", words)
+    if not world.planned:
+        _must_be_done(world, outcome)
+    after = ""
+    if outcome in ("killed", "interrupted", "failed") and rng.random() < _TAKEN_UP:
+        verb = rng.choice(("resume", "restore"))
+        await asyncio.sleep(rng.choice((0.0, 0.05, 0.5, 3.0)))
+        after = f"{verb}: {(await to_its_end(world, verb))[0]}"
+    return outcome, why, after
+
+
+async def _several_deployers(world: World, rng: random.Random) -> tuple[str, str, str]:
+    """A deployment, and what deployers of two machines do beside it and after it: how all of it ended."""
+    words = ["--release", world.drawn.rolled_to] if world.drawn.rolled_to else []
+    errands = plan_errands(rng, [*world.nodes])
+
+    async def do(errand: Errand) -> str:
+        await asyncio.sleep(errand.after)
+        if errand.verb == "drain":
+            world.watch.operated.update(dict.fromkeys(world.nodes.keys() & set(errand.words)))
+        outcome, _ = await to_its_end(world, errand.verb, errand.words, errand.home)
+        return f"{errand.verb} on {errand.home}: {outcome}"
+
+    first, *others = await asyncio.gather(to_its_end(world, "deploy", words, HOMES[0]), *map(do, errands))
+    return *first, "; ".join(others)
+
+
+async def to_its_end(world: World, verb: str, words: Sequence[str] = (), home: str = "") -> tuple[str, str]:
     """Run a verb until it ends, is killed, or something is violated. What is left of it does nothing more."""
     if world.watch.violations:
         return "broken", ""
-    before = len(world.watch.records)
-    client = world.new_client()
-    acting = asyncio.create_task(run_verb(world, verb))
+    client = world.new_client(by_hand=verb in BY_HAND, home=home)
+    acting = world.loop.start(client, run_verb(verb, words))
     killed = asyncio.create_task(client.killed())
     ends: list[asyncio.Future[Any]] = [acting, killed, world.watch.broken]
     await asyncio.wait(ends, timeout=_LONGEST, return_when=asyncio.FIRST_COMPLETED)
@@ -140,7 +175,7 @@ async def _to_its_end(world: World, verb: str) -> tuple[str, str]:
     if client.is_killed:
         outcome = "killed"
     elif acting.done():
-        outcome, why = _outcome(acting, world, before)
+        outcome, why = _outcome(acting, world, client)
     elif not world.watch.violations:
         world.watch.violate(f"{verb} does not end")
     client.kill()
@@ -148,12 +183,11 @@ async def _to_its_end(world: World, verb: str) -> tuple[str, str]:
     return outcome, why
 
 
-def _outcome(acting: asyncio.Task[str], world: World, before: int) -> tuple[str, str]:
-    """`before` is how many events the journal had when it began."""
+def _outcome(acting: asyncio.Task[str], world: World, client: Client) -> tuple[str, str]:
     try:
         return acting.result(), ""
-    except (Refused, LoadBalancerError) as error:
-        if len(world.watch.records) > before:
+    except (Refused, LoadBalancerError, HostError, PlaceError, LockLost) as error:
+        if client.events and not client.by_hand:
             world.watch.violate(f"ended in the middle: {error!r}")
         return "refused", str(error)
     except (Exception, Killed) as error:

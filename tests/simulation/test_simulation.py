@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from tests.simulation.faults import EVENTS, KILLS, STRIKES
+from tests.simulation.faults import AT_PLACE, EVENTS, KILLS, STRIKES, WITH_SEVERAL
 from tests.simulation.loop import Deadlock, Spinning, run
 from tests.simulation.many import total
 from tests.simulation.scenario import nothing_breaks, simulate
@@ -30,16 +30,20 @@ def test_nothing_is_lost_whatever_breaks(first: int) -> None:
     simulated = total(map(simulate, range(first, first + _PORTION)))
     shown = "\n\n".join(str(result) for result in simulated.failures[:3])
     assert not simulated.failures, f"{len(simulated.failures)} seeds fail:\n{shown}"
-    assert set(simulated.struck) == {*STRIKES, *EVENTS, *KILLS}
+    assert set(simulated.struck) == {*STRIKES, *EVENTS, *KILLS, *AT_PLACE, *WITH_SEVERAL}
     assert set(simulated.outcomes) >= {"done", "failed", "interrupted", "killed", "refused"}
     assert set(simulated.afterwards) >= {"resume: done", "restore: done"}
+    beside = {
+        after.split()[0] for after in simulated.afterwards if " on " in after and after.endswith(": done")
+    }
+    assert beside == {"deploy", "resume", "rollback", "restore", "ready", "drain"}
     assert simulated.outcomes["refused"] < simulated.deployments / 4
     assert simulated.requests > 50 * simulated.deployments
 
 
 def test_where_nothing_breaks_everything_is_done() -> None:
     """Without a fault a deployment is done, unless it was refused for want of a second server."""
-    simulated = total(simulate(seed, nothing_breaks) for seed in range(100))
+    simulated = total(simulate(seed, nothing_breaks, several=False) for seed in range(100))
     assert not simulated.failures, "\n\n".join(map(str, simulated.failures))
     assert simulated.outcomes["done"] > 90
 

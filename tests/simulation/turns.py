@@ -23,12 +23,15 @@ class Turn:
     """One node's."""
 
     begun: bool = False
+    deployment: int = 0
+    epoch: int = 0
+    """The epoch of the lock in which it began."""
     step: Step | None = None
     left_at: float = -1.0
     leaving: bool = False
     back_at: float = -1.0
     ended: str = ""
-    """`finished`, `returned` or `left out`."""
+    """`finished`, `returned` or `left out`; `past` if another deployment has begun since it was back."""
 
     @property
     def is_back(self) -> bool:
@@ -45,7 +48,8 @@ class Turns:
     """A fold over the records, and what they say was sent."""
 
     def __init__(self, nodes: Iterable[str]) -> None:
-        self._turns = {name: Turn() for name in nodes}
+        self.names = tuple(nodes)
+        self._turns = {name: Turn() for name in self.names}
         self._sent: dict[str, dict[str, None]] = {}
 
     def __getitem__(self, node: str) -> Turn:
@@ -55,6 +59,12 @@ class Turns:
         """Whether the journal has a word of this line, which may be a part of what it says was sent."""
         return any(f"; {line}; " in f"; {sent}; " for sent in self._sent.get(target, ()))
 
+    def another_begins(self) -> None:
+        """Another deployment: what the one before it put back is no more its business."""
+        for turn in self._turns.values():
+            if turn.is_back:
+                turn.ended = "past"
+
     def recorded(self, record: Record) -> None:
         match record.event:
             case StepStarted(node=name, step=step):
@@ -63,6 +73,7 @@ class Turns:
                 turn.leaving = step is Step.DRAIN
                 if step is not Step.PREPARE:
                     turn.begun, turn.ended = True, ""
+                    turn.deployment, turn.epoch = record.deployment, record.epoch
             case StepFinished(node=name) | StepFailed(node=name):
                 self._turns[name].step = None
                 if record.event.step is Step.READY:

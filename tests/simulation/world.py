@@ -6,17 +6,21 @@ import asyncio
 import random
 import signal
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from rollout.adapters.haproxy import HAProxy
 from rollout.adapters.local import LocalHost
 from rollout.adapters.sources import LocalSources
-from rollout.engine.site import Site
+from rollout.cli.meeting import Meeting
+from rollout.cli.notify import Outbox
+from rollout.cli.wiring import OpenSite
 from tests.simulation.client import Client, SimHost, SimProbe
-from tests.simulation.faults import Fault, Faults, Port
+from tests.simulation.deployers import Deployers, SimPlace
+from tests.simulation.faults import Fault, Faults, Port, plan_faults, plan_faults_of_several
 from tests.simulation.haproxy import SimHAProxy, SimTransport
 from tests.simulation.invariants import Invariants, Rules
 from tests.simulation.journal import Disk, SimJournal
-from tests.simulation.loop import VirtualLoop
+from tests.simulation.loop import VirtualLoop, world_time
 from tests.simulation.machine import Machine
 from tests.simulation.node import Release, SimNode
 from tests.simulation.process import SimServer
@@ -30,17 +34,21 @@ _SHORT_LINES = 120
 class World:
     """Everything is drawn from `seed`; `faults` are those that strike while the engine is at work."""
 
-    def __init__(self, seed: int, faults: Callable[[random.Random, int], Sequence[Fault]]) -> None:
+    def __init__(
+        self, seed: int, faults: Callable[[random.Random, int], Sequence[Fault]], *, several: bool = False
+    ) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
-        self._loop = loop
+        self.loop = loop
         self.line_length = _SHORT_LINES if random.Random(f"{seed} lines").random() < 0.3 else None
         """Bytes of a line to a load balancer, where that is less than the adapter's own."""
         rng = random.Random(f"{seed} world")
         self._rng = random.Random(f"{seed} happenings")
         self._client_rng = random.Random(f"{seed} client")
         names = draw_nodes(rng)
-        planned = faults(random.Random(f"{seed} faults"), len(names))
+        planned = [*faults(random.Random(f"{seed} faults"), len(names))]
+        if several and faults is plan_faults:
+            planned += plan_faults_of_several(random.Random(f"{seed} place"), len(names))
         self.planned = tuple(planned)
         self.nodes = {
             name: SimNode(name, f"10.0.0.{number}", OLD, Release())
@@ -58,6 +66,10 @@ class World:
         )
         self.watch = Invariants(self.nodes, rules)
         self.disk = Disk(self.watch.written)
+        self.several = Deployers(self.watch) if several else None
+        """Where deployers of several machines meet; `None` where there is one, who meets nobody."""
+        if self.several is not None:
+            self.watch.fence = self.several.fence
         for name, node in self.nodes.items():
             node.watch = self.watch
             node.behaviour = self.drawn.behaviours[name]
@@ -71,7 +83,7 @@ class World:
             for name, node in self.nodes.items()
         }
         self.faults = Faults(planned, self._happen)
-        self._clients: list[Client] = []
+        self._clients = 0
         for name, word in self.drawn.out_before.items():
             for balancer in self.balancers.values():
                 for server in self.servers(name, balancer):
@@ -99,27 +111,33 @@ class World:
 
     @property
     def client(self) -> Client:
-        """The `rollout` process that came last."""
-        return self._clients[-1]
+        """The `rollout` process that is at work."""
+        assert isinstance(self.loop.owner, Client)
+        return self.loop.owner
 
     def servers(self, node: str, balancer: SimHAProxy) -> list[SimServer]:
         return [server for server in balancer.process.servers.values() if server.node.name == node]
 
-    def new_client(self) -> Client:
+    def new_client(self, *, by_hand: bool, home: str = "") -> Client:
         """A new `rollout` process comes."""
-        self._loop.forget_signals()
-        self._clients.append(Client(self.faults, self._client_rng))
-        return self.client
+        self._clients += 1
+        return Client(self.faults, self._client_rng, by_hand=by_hand, home=home)
 
     def journal(self) -> SimJournal:
-        """As the process that came last opens it."""
+        """As the process at work opens it."""
         return SimJournal(self.client, self.disk, self.watch.recorded)
 
-    def site(self) -> Site:
-        """What the process that came last has before it."""
+    def site(self) -> OpenSite:
+        """What the process at work has before it."""
         client, latency = self.client, self.drawn.latency
         probe = SimProbe({node.address: node for node in self.nodes.values()}, client, latency)
-        return Site(
+
+        async def meeting() -> Meeting:
+            assert self.several is not None
+            place = SimPlace(self.several, client, latency)
+            return Meeting(place, Path(client.home), shared=True)
+
+        return OpenSite(
             inventory=self.inventory,
             hosts={
                 name: SimHost(node, self.machines[name], client, latency, self.watch.ran)
@@ -135,7 +153,9 @@ class World:
             here=LocalHost("this machine"),
             public=probe,
             identity="shop",
-            sender=f"process {len(self._clients)}",
+            sender=f"process {self._clients}",
+            outbox=Outbox(),
+            meeting=meeting,
         )
 
     def _happen(self, what: str, port: Port, target: str) -> None:
@@ -147,10 +167,10 @@ class World:
         seconds = rng.choice((0.05, 0.3, 2.0, 12.0))
         match what.split():
             case ["halt"]:
-                self._loop.send_signal(signal.SIGINT)
+                self.loop.send_signal(signal.SIGINT)
             case ["interrupt"]:
-                self._loop.send_signal(signal.SIGINT)
-                self._loop.send_signal(signal.SIGINT)
+                self.loop.send_signal(signal.SIGINT)
+                self.loop.send_signal(signal.SIGINT)
             case ["reload", "with", "more"]:
                 balancer.add_backend()
                 balancer.reload(keep_state=False)
@@ -170,6 +190,14 @@ class World:
                 node.crash(None)
             case ["page", "flaps"]:
                 node.flap(rng.uniform(0.05, 1.0))
+            case ["place", *_] if self.several is not None:
+                until = world_time() + rng.choice((0.3, 2.0, 12.0, 40.0))
+                if what == "place is away":
+                    self.several.away_until = until
+                else:
+                    self.several.slow_until = until
+            case ["deployer", "sleeps"]:
+                self.client.sleep(rng.choice((3.0, 25.0, 35.0, 70.0)))
             case ["operator", does]:
                 self._operate(rng.choice(list(balancer.process.servers.values())), balancer, does)
 
@@ -178,7 +206,7 @@ class World:
         line = f"set server {server.path} {word or f'weight {server.weight + 1}'}\n"
         self.watch.operated[server.node.name] = None
         self.watch.note(f"operator: {line.strip()} on {balancer.name}")
-        before, now = server.admin, self._loop.time()
+        before, now = server.admin, world_time()
         balancer.execute(line, "operator", now)
         if server.admin != before:  # else nobody can tell
             server.operated = now
