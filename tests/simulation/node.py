@@ -46,12 +46,13 @@ class Watch(Protocol):
 
 
 class Request:
-    """A request that runs on a node."""
+    """A request that runs on a node. HAProxy may have its connection in use without a session."""
 
-    __slots__ = ("server", "timer")
+    __slots__ = ("has_session", "server", "timer")
 
-    def __init__(self, server: SimServer, seconds: float) -> None:
+    def __init__(self, server: SimServer, seconds: float, *, has_session: bool = True) -> None:
         self.server = server
+        self.has_session = has_session
         server.requests[self] = None
         server.node.requests[self] = None
         server.stale = True

@@ -176,7 +176,7 @@ def _stat_row(server: SimServer) -> str:
         _STAT_MOULD.format(
             pxname=server.backend.name,
             svname=config.name,
-            scur=running,
+            scur=sum(request.has_session for request in server.requests),
             status=status(server),
             weight=server.weight,
             act=0 if config.backup else 1,

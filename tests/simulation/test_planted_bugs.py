@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 
+from rollout.adapters.journal.shared import SharedJournal
 from rollout.cli.recorder import JournalRecorder
+from rollout.domain import LockHolder, Publication, ServerState
+from rollout.engine import hold
 from rollout.engine.aftercare import Aftercare
 from rollout.engine.claim import Claim, Say
 from rollout.engine.deployment import Deployment
+from rollout.engine.hold import Hold
 from rollout.engine.log import StepLog
 from rollout.engine.places import Places
 from rollout.engine.rotation.by_socket import SocketRotation
@@ -23,6 +27,7 @@ from tests.simulation.faults import Fault
 from tests.simulation.machine import Machine
 from tests.simulation.scenario import FaultPlan, nothing_breaks, simulate
 from tests.simulation.site import LONGEST
+from tests.support.memory_place import MemoryPlace
 
 _SEEDS = range(200)
 """More than enough: each bug shows within a few dozen."""
@@ -41,7 +46,7 @@ def a_backend_comes(rng: random.Random, nodes: int) -> Sequence[Fault]:
 def violation(faults: FaultPlan = nothing_breaks) -> str:
     """The first one that any of the seeds finds while nothing breaks but those `faults`."""
     for seed in _SEEDS:
-        result = simulate(seed, faults)
+        result = simulate(seed, faults, several=False)
         if result.violations:
             return result.violations[0]
     return ""
@@ -117,6 +122,13 @@ def test_no_wait_for_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "a request ran on it when it was restarted" in found or "were cut when" in found
 
 
+def test_busy_connections_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that HAProxy shows as a connection in use alone is lost if sessions are all that counts."""
+    monkeypatch.setattr(ServerState, "load", property(lambda self: self.sessions + self.queued))
+    found = violation()
+    assert "a request ran on it when it was restarted" in found or "were cut when" in found
+
+
 def test_no_word_in_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that is not in the journal before it is sent is noticed."""
     monkeypatch.setattr(StepLog, "sent", lambda self, target, line: None)
@@ -178,3 +190,45 @@ def test_nodes_are_placed_once_and_for_all(monkeypatch: pytest.MonkeyPatch) -> N
     """A backend that a reload adds goes on to send requests to a node that is restarted."""
     monkeypatch.setattr(Places, "_place", lambda self, reading, rows: None)
     assert "is restarted while late/" in violation(a_backend_comes)
+
+
+def sleepers(rng: random.Random, nodes: int) -> tuple[Fault, ...]:
+    """A plan of a deployer that sleeps, now and then for longer than it takes to be taken over."""
+    return tuple(Fault(rng.randint(1, 40 * nodes), "deployer sleeps") for _ in range(2))
+
+
+def violation_of_several(faults: FaultPlan) -> str:
+    """The first one that any of the seeds finds with several deployers, while nothing breaks but `faults`."""
+    for seed in _SEEDS:
+        result = simulate(seed, faults, several=True)
+        if result.violations:
+            return result.violations[0]
+    return ""
+
+
+def test_a_lost_lock_is_not_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployer that slept past its lock, and goes on beside the one that took over, is caught."""
+    monkeypatch.setattr(Hold, "require", nothing)
+    assert "and the lock is held by" in violation_of_several(sleepers)
+
+
+def test_a_lock_is_taken_over_too_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is whoever takes a lock over from a deployer that lives, after a second of silence."""
+    monkeypatch.setattr(hold, "_ABANDONED", 1.0)
+    assert "and the lock is held by" in violation_of_several(nothing_breaks)
+
+
+def test_a_late_fact_of_an_old_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place that takes facts from a deployer that has lost the lock is caught."""
+
+    def unguarded(self: MemoryPlace, holder: LockHolder, epoch: int, published: Publication) -> None:
+        self.stored.facts.setdefault(published.deployment, []).extend(published.facts)
+
+    monkeypatch.setattr(MemoryPlace, "_publish", unguarded)
+    assert "the place took facts from" in violation_of_several(sleepers)
+
+
+def test_a_turn_that_nobody_else_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that is touched before the place knows that its turn has begun is caught."""
+    monkeypatch.setattr(SharedJournal, "_is_needed", lambda self, event: False)
+    assert "and the place does not know it" in violation_of_several(nothing_breaks)

@@ -18,6 +18,9 @@ _SLOW = 0.12
 _PATIENT = 0.004
 """The shares of requests that take long, and that take longer than a drain may."""
 
+_SESSIONLESS = 0.3
+"""The share of requests without a session, on a load balancer that has any."""
+
 
 class Watch(Protocol):
     """What is told of traffic."""
@@ -38,13 +41,16 @@ class Traffic:
         longest: float,
         *,
         patient: bool,
+        sessionless: random.Random | None,
     ) -> None:
+        """`sessionless` says which requests HAProxy shows as a connection in use alone; `None` for no one."""
         self._balancer = balancer
         self._watch = watch
         self._rng = rng
         self._rate = rate
         self._longest = longest
         self._patient = _PATIENT if patient else 0.0
+        self._sessionless = sessionless
         self._pinned: dict[tuple[str, int], str] = {}
         self._stopped = False
         self.requests = 0
@@ -77,7 +83,8 @@ class Traffic:
         if pinned:
             self._pinned[browser] = server.config.name
         if server.node.serving:
-            Request(server, self._seconds())
+            has_session = self._sessionless is None or self._sessionless.random() > _SESSIONLESS
+            Request(server, self._seconds(), has_session=has_session)
         else:
             self._watch.lost(server, "a request came to it")
 

@@ -30,6 +30,9 @@ from tests.simulation.traffic import Traffic
 _SHORT_LINES = 120
 """Bytes of a line that holds two commands: a node's servers get theirs one line after another."""
 
+_SESSIONLESS = 0.3
+"""The share of worlds in which connections are in use without a session."""
+
 
 class World:
     """Everything is drawn from `seed`; `faults` are those that strike while the engine is at work."""
@@ -93,6 +96,8 @@ class World:
             for balancer in self.balancers.values()
             for path, server in balancer.process.servers.items()
         }
+        luck = random.Random(f"{seed} sessions")
+        sessionless = luck if luck.random() < _SESSIONLESS else None
         self.traffic = [
             Traffic(
                 balancer,
@@ -101,6 +106,7 @@ class World:
                 self.drawn.rate,
                 LONGEST,
                 patient=bool(planned),
+                sessionless=sessionless,
             )
             for name, balancer in self.balancers.items()
         ]
