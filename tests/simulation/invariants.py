@@ -10,7 +10,6 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from rollout.adapters.haproxy.replies import SEVERITY
 from rollout.domain import Note, Outcome, Step
@@ -28,6 +27,7 @@ from tests.simulation.haproxy import SimHAProxy
 from tests.simulation.loop import world_time
 from tests.simulation.node import SimNode
 from tests.simulation.process import FORCED_DRAIN, FORCED_MAINT, STOPPED, SimServer
+from tests.simulation.rules import Rules
 from tests.simulation.turns import Turn, Turns
 
 REACTION = 0.5
@@ -35,19 +35,6 @@ REACTION = 0.5
 _PROOF_HOLDS = REACTION if gaps.PROOF_IS_FRESH else 2.0
 """Seconds in which a node that proved itself may have died unseen."""
 _HISTORY = 150
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What the inventory allows, counted without the engine. `window` is in nodes."""
-
-    window: int
-    closes: bool
-    """Sessions that are left may be ended."""
-    listed: bool
-    """The inventory names the load balancers, so that the engine can look at them."""
-    least: int = 1
-    """The servers of each backend that must go on to serve."""
 
 
 class Invariants:

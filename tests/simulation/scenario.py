@@ -17,6 +17,7 @@ from tests.simulation.client import Client, Killed
 from tests.simulation.deployers import HOMES
 from tests.simulation.ending import judge
 from tests.simulation.faults import Fault, plan_faults
+from tests.simulation.longest import longest
 from tests.simulation.loop import VirtualLoop, run, world_time
 from tests.simulation.several import Errand, judge_several, plan_errands
 from tests.simulation.sleeping import SleepyLoop
@@ -25,8 +26,6 @@ from tests.simulation.world import World
 
 FaultPlan = Callable[[random.Random, int], Sequence[Fault]]
 
-_LONGEST = 900.0
-"""Seconds in which every deployment must have ended."""
 _BEFORE = 0.4
 """Seconds of traffic before it begins."""
 _TAKEN_UP = 0.8
@@ -170,7 +169,7 @@ async def to_its_end(world: World, verb: str, words: Sequence[str] = (), home: s
     acting = world.loop.start(client, run_verb(verb, words))
     killed = asyncio.create_task(client.killed())
     ends: list[asyncio.Future[Any]] = [acting, killed, world.watch.broken]
-    await asyncio.wait(ends, timeout=_LONGEST, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(ends, timeout=longest(world), return_when=asyncio.FIRST_COMPLETED)
     outcome, why = "broken", ""
     if client.is_killed:
         outcome = "killed"

@@ -16,6 +16,7 @@ from rollout.domain import Outcome
 from tests.simulation.client import Client
 from tests.simulation.deployers import HOMES, Deployers, copy_of
 from tests.simulation.ending import judge_nodes, judge_releases, settle
+from tests.simulation.longest import LONGEST_WAIT
 from tests.support.memory_place import MemoryPlace
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def plan_errands(rng: random.Random, nodes: Sequence[str]) -> list[Errand]:
     errands = []
     for number in range(rng.choice((1, 1, 2, 3))):
         verb = rng.choice(("deploy", "deploy", "resume", "rollback", "restore", "ready", "drain"))
-        words = ["--wait", rng.choice(("0s", "40s", "60s"))]
+        words = ["--wait", rng.choice(("0s", "40s", f"{LONGEST_WAIT:g}s"))]
         if verb == "deploy":
             words += ["--release", f"1.{2 + number}"]
         if verb in ("ready", "drain"):

@@ -10,9 +10,10 @@ from typing import Protocol
 
 from tests.simulation.checking import Check
 from tests.simulation.haproxy import SimHAProxy
-from tests.simulation.invariants import Invariants, Rules
+from tests.simulation.invariants import Invariants
 from tests.simulation.node import PAGE, Release, SimNode
 from tests.simulation.process import BackendConfig, ServerConfig
+from tests.simulation.rules import Rules
 from tests.support.balancer import Balancer, balancer
 from tests.support.web import Page, WebApp, web_app
 

@@ -129,6 +129,16 @@ def test_busy_connections_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "a request ran on it when it was restarted" in found or "were cut when" in found
 
 
+def test_a_step_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment that waits for longer than all its time-outs allow is caught."""
+
+    async def for_ever(*_: Any, **__: Any) -> None:
+        await asyncio.sleep(1e9)
+
+    monkeypatch.setattr(node, "prove", for_ever)
+    assert "deploy does not end" in violation()
+
+
 def test_no_word_in_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that is not in the journal before it is sent is noticed."""
     monkeypatch.setattr(StepLog, "sent", lambda self, target, line: None)

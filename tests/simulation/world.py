@@ -18,12 +18,14 @@ from tests.simulation.client import Client, SimHost, SimProbe
 from tests.simulation.deployers import Deployers, SimPlace
 from tests.simulation.faults import Fault, Faults, Port, plan_faults, plan_faults_of_several
 from tests.simulation.haproxy import SimHAProxy, SimTransport
-from tests.simulation.invariants import Invariants, Rules
+from tests.simulation.invariants import Invariants
 from tests.simulation.journal import Disk, SimJournal
+from tests.simulation.longest import LONGEST_SLEEP
 from tests.simulation.loop import VirtualLoop, world_time
 from tests.simulation.machine import Machine
 from tests.simulation.node import Release, SimNode
 from tests.simulation.process import SimServer
+from tests.simulation.rules import Rules
 from tests.simulation.site import LONGEST, OLD, draw, draw_nodes
 from tests.simulation.traffic import Traffic
 
@@ -203,7 +205,7 @@ class World:
                 else:
                     self.several.slow_until = until
             case ["deployer", "sleeps"]:
-                self.client.sleep(rng.choice((3.0, 25.0, 35.0, 70.0)))
+                self.client.sleep(rng.choice((3.0, 25.0, 35.0, LONGEST_SLEEP)))
             case ["operator", does]:
                 self._operate(rng.choice(list(balancer.process.servers.values())), balancer, does)
 
