@@ -22,7 +22,7 @@ from rollout.engine.log import StepLog
 from rollout.engine.places import Places
 from rollout.engine.rotation.by_socket import SocketRotation
 from rollout.engine.rotation.node_servers import NodeServers
-from rollout.engine.steps import node
+from rollout.engine.steps import bake, node
 from tests.simulation.faults import Fault
 from tests.simulation.machine import Machine
 from tests.simulation.scenario import FaultPlan, nothing_breaks, simulate
@@ -130,13 +130,14 @@ def test_busy_connections_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_step_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deployment that waits for longer than all its time-outs allow is caught."""
+    """A deployment that waits for longer than all its time-outs together is caught."""
 
     async def for_ever(*_: Any, **__: Any) -> None:
         await asyncio.sleep(1e9)
 
     monkeypatch.setattr(node, "prove", for_ever)
-    assert "deploy does not end" in violation()
+    monkeypatch.setattr(bake, "_PATIENCE", 1.0)  # which is most of the limit
+    assert "deploy does not end" in simulate(8, nothing_breaks, several=False).violations[0]
 
 
 def test_no_word_in_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +148,11 @@ def test_no_word_in_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_wait_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that is sent before the journal has it on disk is noticed: a kill would hide it."""
-    monkeypatch.setattr(JournalRecorder, "written", nothing)
+
+    async def shown_at_once(self: JournalRecorder) -> None:
+        self._show_until(self._unshown[-1] if self._unshown else None)
+
+    monkeypatch.setattr(JournalRecorder, "written", shown_at_once)
     found = violation()
     assert "no step is on disk" in found or "with no word in the journal" in found
 

@@ -35,6 +35,10 @@ _SHORT_LINES = 120
 _SESSIONLESS = 0.3
 """The share of worlds in which connections are in use without a session."""
 
+_AGE = 1000.0
+"""Seconds for which its load balancers have run. While they are younger than a drain may take, rollout looks
+at the connections of the node as well, and those say the same."""
+
 
 class World:
     """Everything is drawn from `seed`; `faults` are those that strike while the engine is at work."""
@@ -100,6 +104,9 @@ class World:
         }
         luck = random.Random(f"{seed} sessions")
         sessionless = luck if luck.random() < _SESSIONLESS else None
+        if sessionless is not None:
+            for balancer in self.balancers.values():
+                balancer.process.born -= _AGE
         self.traffic = [
             Traffic(
                 balancer,
