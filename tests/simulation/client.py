@@ -108,12 +108,12 @@ class Client(Sleeper):
 
     def sends(self, delay: float) -> None:
         """Note that something arrives after so many seconds."""
-        self._arrives = max(self._arrives, asyncio.get_running_loop().time() + delay)
+        self._arrives = max(self._arrives, world_time() + delay)
 
     async def arrived(self) -> None:
         """Returns once all that was sent has arrived. So it has before the next process is connected, which
         takes several round trips."""
-        await asyncio.sleep(self._arrives - asyncio.get_running_loop().time())
+        await asyncio.sleep(self._arrives - world_time())
 
     def delay(self, usual: float) -> float:
         """Seconds; now and then something takes long."""
