@@ -43,9 +43,9 @@ class LoadBalancer(Protocol):
         """A reading begun after this call. All who wait at the same time share one."""
         ...
 
-    def recent(self) -> Reading | None:
+    def recent(self, since: float = 0.0) -> Reading | None:
         """The last reading, if it was begun after the last command, for as long as it took. One comes with
-        each `send`."""
+        each `send`. It was begun after `since` as well, by the loop's clock."""
         ...
 
     async def process(self) -> tuple[int, int]:

@@ -51,7 +51,7 @@ class NoisyTraffic:
         self._told = 0.0
         self._pass(600.0)
 
-    def recent(self) -> None:
+    def recent(self, since: float = 0.0) -> None:
         """No reading is used twice."""
 
     async def read(self) -> Reading:

@@ -64,7 +64,7 @@ class MemoryBalancer:
             self._states[path] = replace(self._states[path], **_UP)
         return reading(*self._states.values())
 
-    def recent(self) -> Reading | None:
+    def recent(self, since: float = 0.0) -> Reading | None:
         return None
 
     async def process(self) -> tuple[int, int]:

@@ -58,7 +58,8 @@ def test_a_reading_is_recent_for_as_long_as_it_took() -> None:
         seen = await observer.read()
         assert observer.recent() is seen
         await asyncio.sleep(TAKES / 2)
-        assert observer.recent() is seen
+        assert observer.recent(far.begun[-1]) is seen
+        assert observer.recent(far.begun[-1] + TAKES / 2) is None, "it may show how it was before then"
         await asyncio.sleep(TAKES / 2)
         assert observer.recent() is None
 

@@ -59,8 +59,8 @@ class HAProxy:
     async def read(self) -> Reading:
         return await self._observer.read()
 
-    def recent(self) -> Reading | None:
-        return self._observer.recent()
+    def recent(self, since: float = 0.0) -> Reading | None:
+        return self._observer.recent(since)
 
     async def process(self) -> tuple[int, int]:
         with self._noticing_reloads():

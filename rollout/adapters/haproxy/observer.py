@@ -30,6 +30,7 @@ class Observer:
         self._pace = _PACE
         self._changes = 0
         self._last: Reading | None = None
+        self._begun = 0.0
         self._until = 0.0
 
     async def read(self) -> Reading:
@@ -41,10 +42,11 @@ class Observer:
             self._task = loop.create_task(self._serve())
         return await reading
 
-    def recent(self) -> Reading | None:
-        """The last reading, if nothing was changed since it was begun, for as long as it took: no command
-        arrives sooner after a reading, either."""
-        return self._last if asyncio.get_running_loop().time() < self._until else None
+    def recent(self, since: float = 0.0) -> Reading | None:
+        """The last reading, if it was begun after `since` and nothing was changed afterwards, for as long as
+        it took: no command arrives sooner after a reading, either."""
+        is_recent = self._begun >= since and asyncio.get_running_loop().time() < self._until
+        return self._last if is_recent else None
 
     async def changing(self, change: Awaitable[Reading]) -> None:
         """Wait for a change and the reading that comes with it. Readings that were begun before its end are
@@ -66,7 +68,7 @@ class Observer:
 
     def _note(self, reading: Reading, begun: float) -> None:
         now = asyncio.get_running_loop().time()
-        self._last, self._until = reading, now + (now - begun)
+        self._last, self._begun, self._until = reading, begun, now + (now - begun)
 
     async def _serve(self) -> None:
         """Begin readings at their pace, as long as somebody waits for one to begin."""

@@ -44,6 +44,7 @@ class PutBack:
         """Watch a node from now on. `before` is how its servers were before, where the plan does not know."""
         now = asyncio.get_running_loop().time()
         self._contexts[context.name] = context
+        self._watch.since = now
         self._since[context.name] = (now, self._watch.looks[-1].totals if self._watch.looks else {})
         self._earlier.update(before or {})
 

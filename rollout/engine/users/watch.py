@@ -43,6 +43,8 @@ class Watch:
         self._readings: dict[str, Reading] = {}
         self._asked: dict[str, float] = {}
         """When the question was put that each of these answers."""
+        self.since = 0.0
+        """When a node was last put back: what was seen before says nothing of it."""
         self._states: Mapping[Server, ServerState] = {}
         self.unanswered: tuple[str, ...] = ()
         """The load balancers that did not answer the last look."""
@@ -80,11 +82,13 @@ class Watch:
     async def look(self, *, now: bool = False) -> Look:
         """Look at all load balancers; of one that does not answer, the last answer counts.
 
-        A reading that came just now will do, unless it must be begun `now`: it is one since the last command.
+        A reading that came just now will do, unless it must be begun `now`: it is one since the last command,
+        and since a node was last put back.
         """
         asked = asyncio.get_running_loop().time()
         readings = await asyncio.gather(
-            *(_read(balancer, now=now) for balancer in self._load_balancers), return_exceptions=True
+            *(_read(balancer, self.since, now=now) for balancer in self._load_balancers),
+            return_exceptions=True,
         )
         self.unanswered = tuple(
             balancer.name
@@ -119,5 +123,5 @@ class Watch:
         del self.looks[:-1]
 
 
-async def _read(balancer: LoadBalancer, *, now: bool) -> Reading:
-    return (None if now else balancer.recent()) or await balancer.read()
+async def _read(balancer: LoadBalancer, since: float, *, now: bool) -> Reading:
+    return (None if now else balancer.recent(since)) or await balancer.read()
