@@ -65,10 +65,20 @@ class Deployers:
         holder = self.stored.holder
         if holder is None or self.processes[holder.token] is not client:
             return f"sent from {client.home}, and the lock is held by {holder or 'nobody'}"
-        turn, there = self.watch.turns[node.name], self.there[node.name]
-        if not client.by_hand and (turn.deployment, turn.epoch) != (there.deployment, there.epoch):
+        is_own = self.watch.turns[node.name].epoch == self.stored.epoch
+        if is_own and not client.by_hand and not self._is_there(node.name):
             return f"the turn of {node.name} has begun, and the place does not know it"
         return ""
+
+    @property
+    def waiting(self) -> set[str]:
+        """The nodes whose turn the place does not know: only the machine that began it takes them for out."""
+        return {name for name in self.watch.turns.names if not self._is_there(name)}
+
+    def _is_there(self, name: str) -> bool:
+        """Whether the place knows that the last turn of a node has begun."""
+        turn, there = self.watch.turns[name], self.there[name]
+        return (turn.deployment, turn.epoch) == (there.deployment, there.epoch)
 
     def took(self, record: Record) -> None:
         """A process has put a record into its journal."""

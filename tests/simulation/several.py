@@ -57,7 +57,7 @@ async def judge_several(world: World, deployers: Deployers) -> None:
     out = {*nodes_to_mend({name: read_memory(document) for name, document in memory.items()})}
     for home in HOMES:
         last, named = await _status(world, deployers, home)
-        if unknown := named - out:
+        if unknown := named - out - deployers.waiting:
             world.watch.violate(f"{home} takes {', '.join(unknown)} for out, and the place does not")
         touched = {name for name in world.nodes if deployers.there[name].begun}
         judge_nodes(world, touched, named, well)
