@@ -138,8 +138,8 @@ async def test_of_ten_races_each_has_one_winner(start_lab: StartLab, tmp_path: P
         codes = sorted(code for code, _ in ended)
         # Where the first has ended before the second begins, both may deploy, one after the other.
         assert codes in ([0, 3], [0, 0]), ended
-        shown = [await one.status() for one in deployers]
-        assert shown[0]["deployment"] == shown[1]["deployment"]
+    shown = [await one.status() for one in deployers]
+    assert shown[0]["deployment"] == shown[1]["deployment"]
 
 
 async def test_one_that_was_overtaken_in_its_sleep_touches_nothing_more(

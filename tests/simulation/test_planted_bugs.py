@@ -30,7 +30,8 @@ from tests.simulation.site import LONGEST
 from tests.support.memory_place import MemoryPlace
 
 _SEEDS = range(200)
-"""More than enough: each bug shows within a few dozen."""
+"""More than enough: most bugs show within a few dozen. Where nothing is planted they are silent, as
+`test_where_nothing_breaks_everything_is_done` shows."""
 
 
 def releases_break(rng: random.Random, nodes: int) -> Sequence[Fault]:
@@ -54,11 +55,6 @@ def violation(faults: FaultPlan = nothing_breaks) -> str:
 
 async def nothing(*_: Any) -> None:
     """In place of a step of the engine's."""
-
-
-def test_nothing_is_found_where_nothing_is_planted() -> None:
-    """The seeds that find the planted bugs are silent without them."""
-    assert violation() == ""
 
 
 def test_ready_before_healthy(monkeypatch: pytest.MonkeyPatch) -> None:

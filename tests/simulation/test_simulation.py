@@ -17,13 +17,13 @@ from tests.simulation.loop import Deadlock, Spinning, run
 from tests.simulation.many import total
 from tests.simulation.scenario import nothing_breaks, simulate
 
-_SEEDS = 1_000
+_SEEDS = 600
 """Enough for every fault to strike in each portion. For more: `make simulate`."""
-_PORTION = 500
+_PORTION = 300
 """Seeds of one test: the processes in which the tests run share all of them."""
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("first", range(0, _SEEDS, _PORTION))
 def test_nothing_is_lost_whatever_breaks(first: int) -> None:
     """No seed breaks an invariant, though everything breaks in some, and deployments end in every way."""

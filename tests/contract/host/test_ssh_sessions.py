@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from paramiko import Channel, ChannelException
 
 from rollout.adapters.ssh import SshHost, SshPool
 from rollout.adapters.ssh.dialing import TcpStream
+from rollout.adapters.ssh.sessions import Sessions
+from rollout.adapters.ssh.threads import Threads
 from tests.support.sshd import Sshd, descendants
 from tests.support.until import wait
 
@@ -65,6 +69,34 @@ async def test_expected_sessions_where_only_one_is_allowed(start_sshd: StartSshd
     async with connected(sshd) as host:
         host.expect(2)
         await asyncio.gather(*(say(host, str(number)) for number in range(4)))
+
+
+async def test_commands_that_are_all_refused_at_once() -> None:
+    """Eight sessions are refused at the same time, after another one has ended: all are tried again."""
+    tried = 0
+    seven_wait, eight_wait = asyncio.Event(), asyncio.Event()
+
+    async def channel(start: object) -> Channel:
+        nonlocal tried
+        tried += 1
+        if 1 < tried <= 9:
+            if tried == 8:
+                seven_wait.set()
+            elif tried == 9:
+                eight_wait.set()
+            await eight_wait.wait()
+            raise ChannelException(1, "Administratively prohibited")
+        return Mock(Channel)
+
+    sessions = Sessions(channel, Threads())
+
+    async def run(until: asyncio.Event | None = None) -> None:
+        async with sessions.run("true"):
+            if until is not None:
+                await until.wait()
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(run(seven_wait), *(run() for _ in range(20)))
 
 
 async def test_nothing_stays_of_a_session_that_nobody_used(start_sshd: StartSshd) -> None:
