@@ -82,6 +82,7 @@ class Site:
             "nodes": {name: {"host": host, "ssh": "local"} for name, host in self.hosts.items()},
             "health": {"http": f"http://{{host}}:{PAGE}/", "interval": "100ms"},
             "restart": {"http": {"url": f"http://{{host}}:{PAGE}/restart"}},
+            "strategy": {"bake": "0"},
         }
 
 

@@ -19,8 +19,6 @@ from tests.support.rolling import Rolling, rolling
 from tests.support.until import until, until_seen
 from tests.support.visitors import Seen, Visitor, crowd
 
-pytestmark = pytest.mark.every_haproxy
-
 BACKEND = {
     "shop": (
         "option httpchk GET /_check",

@@ -19,8 +19,6 @@ from tests.support.rolling import CHECK, Rolling, rolling
 from tests.support.until import until
 from tests.support.visitors import crowd
 
-pytestmark = pytest.mark.every_haproxy
-
 READY, DRAIN = AdminState.READY, AdminState.FORCED_DRAIN
 SLOWLY = {"steps": ["10%", "50%", "100%"], "over": "40s"}
 """So that it stands at its first step for longer than a test takes."""

@@ -17,8 +17,6 @@ from tests.support.balancer import Balancer
 from tests.support.rolling import CHECK
 from tests.support.shop import Shop, shop
 
-pytestmark = pytest.mark.every_haproxy
-
 BACKENDS = {
     "shop": (*CHECK, "default-server weight 100", "server web1 {web1}", "server web2 {web2}"),
 }
@@ -32,6 +30,7 @@ def inventory(here: Shop, folder: Path, over: str) -> Path:
         "restart": {"command": "true"},
         "health": {"http": "http://{host}:8000/_status", "interval": "10ms"},
         "warmup": {"over": over},
+        "strategy": {"bake": "0"},
     }
     path = folder / "rollout.yml"
     path.write_text(yaml.safe_dump(written))
