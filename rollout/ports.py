@@ -276,8 +276,9 @@ class Journal(Protocol):
         it, and together with what `conclude` says of it."""
         ...
 
-    async def written(self) -> None:
-        """Wait until all that was taken is on disk."""
+    async def written(self, node: str = "") -> None:
+        """Wait until all that was taken is on disk, and until others know what they must before `node` is
+        touched."""
         ...
 
     async def records(self, deployment: int) -> Sequence[Record]:

@@ -46,7 +46,8 @@ async def held(
                     try:
                         yield journal
                     finally:
-                        await journal.finish()
+                        if untold := await journal.finish():
+                            teller(redaction)(untold)
                 else:
                     local.epoch = hold.epoch
                     await catch_up(local, service)

@@ -82,7 +82,12 @@ def is_running(deployment: Progress | Summary, lock: LockState | None) -> bool:
     """Whether a deployment still runs: it has no outcome, and whoever carries it out still has the lock."""
     if not deployment.running or lock is None or lock.epoch != deployment.epoch:
         return False
-    return not (is_abandoned(lock) or has_ended(lock.holder))
+    return not is_left_behind(lock)
+
+
+def is_left_behind(lock: LockState) -> bool:
+    """Whether the holder of a lock must have crashed, or is known to have ended."""
+    return is_abandoned(lock) or has_ended(lock.holder)
 
 
 async def mark_returned(journal: Journal, service: str, name: str) -> None:

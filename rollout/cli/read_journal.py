@@ -11,14 +11,22 @@ from tempfile import TemporaryDirectory
 
 from rollout.adapters.journal import SqliteJournal
 from rollout.adapters.journal.shared import SharedJournal
-from rollout.cli.journal import catch_up, closing, is_running, last_deployment, node_memories
+from rollout.cli.journal import (
+    catch_up,
+    closing,
+    is_left_behind,
+    is_running,
+    last_deployment,
+    node_memories,
+)
 from rollout.cli.meeting import Meeting
+from rollout.cli.process import holder
 from rollout.cli.redaction import Redaction
 from rollout.cli.wiring import OpenSite
 from rollout.decisions.memory import LeftOut, nodes_out, nodes_to_mend
 from rollout.decisions.progress import Progress
 from rollout.domain import LockState
-from rollout.errors import HostError, JournalError, PlaceError
+from rollout.errors import HostError, JournalError, LockLost, PlaceError
 from rollout.ports import Journal
 
 
@@ -88,6 +96,9 @@ async def journal_to_read(
         except PlaceError as error:
             yield local, None, str(error)
         else:
+            if seen.lock is None or is_left_behind(seen.lock):
+                with contextlib.suppress(PlaceError, LockLost, JournalError):  # else the next one will
+                    await shared.catch_up(holder("share"), seen.lock.holder if seen.lock else None)
             yield shared, seen.lock, ""
 
 

@@ -96,17 +96,18 @@ class JournalRecorder:
         if self._showing is None or self._showing.done():
             self._showing = asyncio.create_task(self._show_written())
 
-    async def written(self) -> None:
-        """Wait until all events so far are on disk, and have been shown.
+    async def written(self, node: str = "") -> None:
+        """Wait until all events so far are on disk, and have been shown; and until others know what they must
+        before `node` is touched.
 
         Raises JournalError if there is nobody to be told of it, and PlaceError or LockLost if others cannot
-        know what they must, so that the next thing must not be done.
+        know it, so that the next thing must not be done.
         """
         if self.failed:
             return
         last = self._unshown[-1] if self._unshown else None
         try:
-            await self._journal.written()
+            await self._journal.written(node)
         except (PlaceError, LockLost) as error:  # what others do not know of is on this disk all the same
             self._lost = self._lost or isinstance(error, LockLost)
             self._show_until(self._unshown[-1] if self._unshown else None)

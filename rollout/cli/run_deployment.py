@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rollout.cli.confirm import on_terminal
 from rollout.cli.deploy_lock import RemoteControl
@@ -17,7 +17,7 @@ from rollout.cli.wiring import OpenSite
 from rollout.decisions.plan import Plan
 from rollout.domain import Outcome, Server, ServerBefore, Step
 from rollout.engine.deployment import Deployment
-from rollout.errors import LockLost, PlaceError
+from rollout.errors import LockLost
 from rollout.events import Halted
 
 _EXIT_CODES = {Outcome.DONE: 0, Outcome.FAILED: FAILED, Outcome.INTERRUPTED: INTERRUPTED}
@@ -55,23 +55,12 @@ async def run_deployment(
         outcome = await _until_stopped(deployment, record)
     finally:
         record.on_failure = record.tell
-        unshared = await _written(record)
-        if notify is not None:
-            await site.outbox.aclose()  # a message that does not arrive is a warning in the journal
-            await _written(record)
-    return FAILED if record.failed or unshared else _EXIT_CODES[outcome]
-
-
-async def _written(record: JournalRecorder) -> bool:
-    """Whether what others must know could not be told them; the reason has been told here."""
-    try:
-        await record.written()
-    except PlaceError as error:
-        record.tell(error)
-        return True
-    except LockLost:
-        pass  # that has halted the deployment, which says so
-    return False
+        with suppress(LockLost):  # that has halted the deployment, which says so
+            await record.written()
+            if notify is not None:
+                await site.outbox.aclose()  # a message that does not arrive is a warning in the journal
+                await record.written()
+    return FAILED if record.failed else _EXIT_CODES[outcome]
 
 
 async def _until_stopped(deployment: Deployment, record: JournalRecorder) -> Outcome:

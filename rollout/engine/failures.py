@@ -8,8 +8,10 @@ from rollout.errors import (
     ChangedByOthers,
     Fallen,
     JudgedBad,
+    LockLost,
     NoCapacity,
     Outage,
+    PlaceError,
     RolloutError,
     SiteChanged,
     Undecided,
@@ -28,6 +30,8 @@ class Failures:
         """Halt if the failure of a node gives a reason to; so many have `failed` by now."""
         if isinstance(error, SiteChanged):
             self._halt.ask(f"the site changed: {error}")
+        elif isinstance(error, PlaceError | LockLost):
+            self._halt.ask(str(error))
         elif isinstance(error, NoCapacity):
             self._halt.ask(f"{name} was not taken out: {error}")
         elif isinstance(error, JudgedBad):

@@ -85,8 +85,10 @@ class Hold:
         finally:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
-            with contextlib.suppress(PlaceError):  # a lock left behind is soon taken over
-                await self._place.drop(self.holder)
+            # A lock left behind is soon taken over, so nobody waits long for a place that is silent already.
+            with contextlib.suppress(PlaceError, TimeoutError):
+                async with asyncio.timeout(_ASKING if self.silent > 2 * _BEAT else None):
+                    await self._place.drop(self.holder)
 
     @property
     def silent(self) -> float:

@@ -79,7 +79,6 @@ class Hooks:
         begun = clock()
         self._record(HookStarted(name, node, hook.on, hook.command))
         try:
-            await until_written(self._record)
             await self._run_line(
                 name, hook, context, lambda text: self._record(HookPrinted(name, node, text))
             )
@@ -93,6 +92,7 @@ class Hooks:
     ) -> None:
         environment = self._environment if context is None else context.environment
         try:
+            await until_written(self._record, "" if context is None else context.name)
             await self._site.permission.ask()
             if hook.on == "node" and context is not None:
                 completed = await context.run_noted(

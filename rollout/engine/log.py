@@ -36,15 +36,17 @@ Recorder = Callable[[Event], None]
 class KeepingRecorder(Protocol):
     """A recorder that keeps events on a disk."""
 
-    async def written(self) -> None:
-        """Wait until all events are on disk, or never will be."""
+    async def written(self, node: str = "") -> None:
+        """Wait until all events are on disk, or never will be; and until others know what they must before
+        `node` is touched."""
         ...
 
 
-async def until_written(record: Recorder) -> None:
-    """Wait until everything is on disk that must stand there before what comes next is tried."""
+async def until_written(record: Recorder, node: str = "") -> None:
+    """Wait until everything is on disk that must stand there before what comes next is tried, on `node` if
+    there is one."""
     if isinstance(record, KeepingRecorder):
-        await record.written()
+        await record.written(node)
 
 
 class StepLog:
@@ -71,7 +73,7 @@ class StepLog:
 
     async def written(self) -> None:
         """Wait until all that was recorded is on disk."""
-        await until_written(self._record)
+        await until_written(self._record, self._node)
 
     def output(self, text: str) -> None:
         """Record a line that a command printed."""
@@ -110,7 +112,7 @@ async def step(record: Recorder, node: str, which: Step) -> AsyncIterator[StepLo
     begun = clock()
     record(StepStarted(node, which))
     try:
-        await until_written(record)
+        await until_written(record, node)
         yield log
     except asyncio.CancelledError:
         record(StepFailed(node, which, clock() - begun, "interrupted", unknown=True))

@@ -77,7 +77,7 @@ class SimJournal:
             loop.call_later(WRITING, self._write)
         return record
 
-    async def written(self) -> None:
+    async def written(self, node: str = "") -> None:
         while self._writing is not None:
             await asyncio.shield(self._writing)
 

@@ -116,7 +116,7 @@ class SqliteJournal:
             self._later = asyncio.get_running_loop().call_later(_LAG, self._write_later)
         return record
 
-    async def written(self) -> None:
+    async def written(self, node: str = "") -> None:
         if self._waiting:
             await self._run(lambda: None)
 

@@ -15,7 +15,6 @@ from rollout.domain import LockHolder, Outcome, Step
 from rollout.errors import LockLost, PlaceError
 from rollout.events import DeploymentFinished, Event, OutputSeen, StepFinished, StepStarted, Warned
 from tests.support.memory_place import MemoryPlace, Stored
-from tests.support.until import until
 
 ANN = LockHolder("1" * 32, "ann", "laptop", 17, 1_700_000_000.0, "deploy 1.4.2")
 BOB = dataclasses.replace(ANN, token="2" * 32, user="bob", host="ci")
@@ -87,7 +86,7 @@ async def test_another_machine_knows_what_one_did(tmp_path: Path, stored: Stored
         number = await begun(journal)
         journal.append(number, OutputSeen("web1", Step.RESTART, "hello"))
         journal.append(number, DRAIN, lambda record: ({"events": 2}, {"web1": {"release": "1.1"}}))
-        await journal.written()
+        await journal.written("web1")
         journal.append(number, StepFinished("web1", Step.DRAIN, 0.5))
     async with machine(tmp_path / "bob", stored, BOB) as journal:
         assert await known(journal, number) == [*FIRST, DRAIN, StepFinished("web1", Step.DRAIN, 0.5)]
@@ -126,13 +125,13 @@ async def test_a_nodes_turn_waits_for_the_place_and_no_other_fact_does(
         before = way.exchanges
         for node in ("web1", "web2"):
             journal.append(number, StepStarted(node, Step.PREPARE))
-            await journal.written()
+            await journal.written(node)
             journal.append(number, StepStarted(node, Step.DRAIN))
-            await journal.written()
+            await journal.written(node)
             assert f'"node": "{node}", "step": "drain"' in stored.facts[number][-1]
             for step in (Step.RESTART, Step.VERIFY, Step.READY):
                 journal.append(number, StepStarted(node, step))
-                await journal.written()
+                await journal.written(node)
         assert way.exchanges - before == 2
     assert len(stored.facts[number]) == 11
 
@@ -148,11 +147,12 @@ async def test_while_the_place_is_away_no_turn_begins_and_nothing_is_lost(
         journal.append(number, Warned("meanwhile"))
         await journal.written()
         journal.append(number, DRAIN)
-        with pytest.raises(PlaceError, match=r"could not be written for 0\.3 s"):
-            await journal.written()
+        with pytest.raises(PlaceError, match=r"lb1 does not answer \(for 0\.3 s\)"):
+            await journal.written("web1")
+        await journal.written("web2")  # it is in flight already, and goes on
         assert len(stored.facts[number]) == 1
         way.away = False
-        await journal.written()
+        await journal.written("web1")
         assert len(stored.facts[number]) == 3
 
 
@@ -164,13 +164,15 @@ async def test_what_a_machine_could_not_share_it_shares_the_next_time(tmp_path: 
         way.away = True
         journal.append(number, DeploymentFinished(Outcome.DONE, 1.0), lambda _: ({"events": 2}, {}))
         await journal._local.written()
-        if journal._publishing is not None:
-            journal._publishing.cancel()
+        if (publishing := journal._publisher._publishing) is not None:
+            publishing.cancel()
     async with machine(tmp_path / "ann", stored) as journal:
         assert len(await journal.records(number)) == 2, "this machine knows it already"
     async with machine(tmp_path / "ann", stored, ANN, over=ANN.token):
         pass
-    assert len(stored.facts[number]) == 2
+    async with machine(tmp_path / "bob", stored) as journal:
+        assert len(await journal.records(number)) == 2
+        assert await journal.summaries("shop") == {number: {"events": 2}}
 
 
 async def test_a_lost_answer_adds_nothing_twice(tmp_path: Path, stored: Stored) -> None:
@@ -180,7 +182,7 @@ async def test_a_lost_answer_adds_nothing_twice(tmp_path: Path, stored: Stored) 
         number = await begun(journal)
         way.loses = 1
         journal.append(number, DRAIN)
-        await journal.written()
+        await journal.written("web1")
         assert way.loses == 0
     assert len(stored.facts[number]) == 2
 
@@ -190,16 +192,19 @@ async def test_a_place_that_lost_its_last_write_gets_it_again(tmp_path: Path, st
     async with machine(tmp_path / "ann", stored, ANN) as journal:
         number = await begun(journal)
         journal.append(number, DRAIN)
-        await journal.written()
+        await journal.written("web1")
         del stored.facts[number][1:]
-        journal.append(number, StepStarted("web2", Step.DRAIN))
-        with pytest.raises(PlaceError):
-            await journal.written()
-        await until(lambda: len(stored.facts[number]) == 3, "all facts")
+        journal.append(number, StepStarted("web2", Step.DRAIN), lambda _: ({"events": 3}, {"web2": {}}))
+        await journal.written("web2")
+        assert len(stored.facts[number]) == 3
     del stored.facts[number][2:]
+    stored.summaries[number] = stored.memory = ""
     async with machine(tmp_path / "ann", stored, ANN) as journal:
         assert len(await journal.records(number)) == 3
-    assert len(stored.facts[number]) == 3
+    async with machine(tmp_path / "bob", stored) as journal:
+        assert len(await journal.records(number)) == 3
+        assert await journal.summaries("shop") == {number: {"events": 3}}
+        assert list(await journal.nodes("shop")) == ["web2"]
 
 
 async def test_one_that_was_overtaken_adds_nothing_more(tmp_path: Path, stored: Stored) -> None:
@@ -209,7 +214,7 @@ async def test_one_that_was_overtaken_adds_nothing_more(tmp_path: Path, stored: 
         async with machine(tmp_path / "bob", stored, BOB, over=ANN.token) as other:
             journal.append(number, DRAIN)
             with pytest.raises(LockLost, match="bob on ci"):
-                await journal.written()
+                await journal.written("web1")
             await other.records(number)
             other.append(number, Warned("bob goes on"))
             await begun(other)
@@ -226,10 +231,10 @@ async def test_what_one_says_that_was_overtaken_is_older(tmp_path: Path, stored:
         async with machine(tmp_path / "bob", stored, BOB, over=ANN.token) as journal:
             second = await begun(journal)
             journal.append(second, DRAIN, lambda record: (None, {"web1": {"left_out": False}}))
-            await journal.written()
+            await journal.written("web1")
         late.append(number, DRAIN, lambda record: (None, {"web1": {"left_out": True}}))
         with pytest.raises(LockLost):
-            await late.written()
+            await late.written("web1")
     async with machine(tmp_path / "ann", stored) as journal:
         assert (await journal.nodes("shop"))["web1"]["left_out"] is False
 
@@ -244,12 +249,12 @@ async def test_one_that_was_overtaken_is_in_nobodys_way(tmp_path: Path, stored: 
             await known(journal, number)
             late.append(number, DRAIN)
             with pytest.raises(LockLost):
-                await late.written()
+                await late.written("web1")
             journal.append(number, DRAIN, lambda record: (None, {"web1": {"left_out": False}}))
-            await journal.written()
+            await journal.written("web1")
             late.append(number, DRAIN, lambda record: (None, {"web1": {"left_out": True}}))
             with pytest.raises(LockLost):
-                await late.written()
+                await late.written("web1")
             assert await known(journal, number) == [*FIRST, DRAIN]
             assert (await journal.nodes("shop"))["web1"]["left_out"] is False
 
