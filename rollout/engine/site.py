@@ -89,9 +89,11 @@ class Site:
 
     @asynccontextmanager
     async def connecting(self, nodes: Sequence[str]) -> AsyncIterator[None]:
-        """Open the connections to nodes in the background. A caller that needs one that failed gets its
-        error. Raises Refused with all of them if the place where deployers meet cannot be reached, either."""
+        """Open the connections to nodes and to load balancers in the background. A caller that needs one that
+        failed gets its error. Raises Refused with those of the nodes if the place where deployers meet cannot
+        be reached, either."""
         tasks = [asyncio.create_task(self.hosts[name].connect()) for name in nodes]
+        balancers = [asyncio.create_task(host.connect()) for host in self.balancer_hosts.values()]
         try:
             yield
         except PlaceError:
@@ -102,9 +104,9 @@ class Site:
                 raise
             raise Refused("\n".join(map(str, failed)), hint=failed[0].hint) from None
         finally:
-            for task in tasks:
+            for task in (*tasks, *balancers):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, *balancers, return_exceptions=True)
 
     def context(
         self, node: str, release: str | None, *, deployment: int | None = None, previous: str | None = None

@@ -143,6 +143,12 @@ mv -f lock last && rm -f beat halt promote
 _PACKED = "} | gzip -c | base64 | sed 's/^/=/'"
 """The end of a line that prints much: as lines that no noise of the login can be taken for."""
 
+
+def is_packed(printed: str) -> bool:
+    """Whether a line that was printed is a packed one."""
+    return printed.startswith("=") and " " not in printed
+
+
 LOOK = f"""{_BEGIN}{{
 {_LOCK_STATE}
 cat memory 2>/dev/null || echo
@@ -175,8 +181,8 @@ PUBLISH = f"""
 cd "$ROLLOUT_PLACE" || exit 1
 umask 077
 incoming=$(mktemp incoming.XXXXXX) || exit 1
-cat >"$incoming"
 fail() {{ rm -f "$ROLLOUT_PLACE/$incoming" "$ROLLOUT_PLACE/"*.new; exit "$1"; }}
+cat >"$incoming" || fail 1
 [ "$(tail -n 1 "$incoming")" = "=end=" ] || {{ echo "what was sent did not arrive whole"; fail 1; }}
 {_BEGIN}
 ours && [ "$epoch" = "$ROLLOUT_EPOCH" ] || {{ who; fail {NOT_OURS}; }}

@@ -59,18 +59,8 @@ class FolderPlace:
 
     async def open(self) -> None:
         """Find the folder, and make it if it is not there. Raises PlaceError, PlaceRefused."""
-        if self._path:
-            return
-        printed: list[str] = []
-        await self._line(lines.FIND, self._finding, printed.append)
-        said = dict(line[1:].rsplit(" ", 1) for line in printed if line.startswith(("=place ", "=group ")))
-        self._path, self.group = said.get("place", ""), said.get("group", "")
-        if not self._path.startswith("/"):
-            raise PlaceError(
-                f"{self._host.name}: the folder for the state was not found", hint="rollout check"
-            )
-        why = [line for line in printed if line.startswith("=not here ")]
-        self.not_here = why[-1].removeprefix("=not here ") if why else ""
+        if not self._path:
+            await self._run("true")
 
     async def take(self, holder: LockHolder, *, over: str = "", above: int = 0) -> int | None:
         completed = await self._run(
@@ -181,7 +171,7 @@ class FolderPlace:
         printed: list[str] = []
         await self._run(line, None, printed.append, **environment)
         try:
-            packed = base64.b64decode("".join(one[1:] for one in printed if one.startswith("=")))
+            packed = base64.b64decode("".join(one[1:] for one in printed if lines.is_packed(one)))
             return gzip.decompress(packed).decode("utf-8", "surrogateescape").split("\n")[:-1]
         except (binascii.Error, OSError, EOFError) as error:
             raise self._damaged(error) from error
@@ -193,9 +183,33 @@ class FolderPlace:
         output: Callable[[str], None] | None = None,
         **environment: str,
     ) -> Completed:
-        """Run a line in the folder that exits with 0 or with `expected`. Raises PlaceError."""
-        await self.open()
-        return await self._line(line, {"ROLLOUT_PLACE": self._path, **environment}, output, expected)
+        """Run a line in the folder that exits with 0 or with `expected`. The first one finds the folder, too:
+        on a long way, that spares an exchange. Raises PlaceError."""
+        if self._path:
+            return await self._line(line, {"ROLLOUT_PLACE": self._path, **environment}, output, expected)
+
+        def seen(printed: str) -> None:
+            self._note(printed)
+            if output is not None:
+                output(printed)
+
+        found = f"{lines.FIND}ROLLOUT_PLACE=$place\n{line}"
+        completed = await self._line(found, {**self._finding, **environment}, seen, expected)
+        if not self._path:
+            raise PlaceError(
+                f"{self._host.name}: the folder for the state was not found", hint="rollout check"
+            )
+        return completed
+
+    def _note(self, printed: str) -> None:
+        """Take in a line that `FIND` printed."""
+        kind, _, value = printed.partition(" ")
+        if kind == "=place" and value.startswith("/"):
+            self._path = value
+        elif kind == "=group":
+            self.group = value
+        elif kind == "=not":
+            self.not_here = value.removeprefix("here ")
 
     async def _line(
         self,
