@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ import yaml
 from lab_support import StartLab
 from test_deploy import HARSH, RATE, change_inventory
 
-from rollout.lab.lab import Lab
 from rollout.lab.traffic import Traffic
+from tests.support import prepared
 
 THREE = HARSH | {"nodes": 3}
 
@@ -26,13 +26,16 @@ THREE = HARSH | {"nodes": 3}
 class Deployer:
     """Somebody on some machine, with a home where nothing is known yet."""
 
-    def __init__(self, lab: Lab, home: Path) -> None:
-        self._lab = lab
+    _python: Sequence[str] = (sys.executable,)
+    """The words that run Python there."""
+
+    def __init__(self, inventory: Path, home: Path) -> None:
+        self._inventory = inventory
         self._environment = os.environ | {"XDG_STATE_HOME": str(home)}
 
     async def begin(self, *words: str, output: int = PIPE) -> Process:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "rollout", *words, "-i", str(self._lab.inventory)),
+            *(*self._python, "-m", "rollout", *words, "-i", str(self._inventory)),
             env=self._environment,
             stdin=DEVNULL,
             stdout=output,
@@ -40,11 +43,9 @@ class Deployer:
         )
 
     async def run(self, *words: str) -> tuple[int, str]:
-        process = await self.begin(*words)
-        async with asyncio.timeout(120):
-            output, _ = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, output.decode()
+        command = [*words, "-i", str(self._inventory)]
+        ended = await asyncio.to_thread(prepared.run, command, environment=self._environment)
+        return ended.returncode, ended.stdout + ended.stderr
 
     async def status(self) -> dict[str, Any]:
         code, output = await self.run("status", "--output", "json")
@@ -80,7 +81,7 @@ ALL_NEW = dict.fromkeys(("web1", "web2", "web3"), ("ready", "3"))
 async def test_a_job_that_was_killed_is_put_right_by_the_next(start_lab: StartLab, tmp_path: Path) -> None:
     """In a fresh home: status names what it left, the next deployment rolls that first, and all are done."""
     lab = start_lab(**THREE)
-    first, second = (Deployer(lab, tmp_path / name) for name in ("first", "second"))
+    first, second = (Deployer(lab.inventory, tmp_path / name) for name in ("first", "second"))
     async with Traffic([balancer.url for balancer in lab.load_balancers], RATE) as traffic:
         await traffic.flowing()
         async with first.at("verify", "web2", "deploy", "--release", "2") as process:
@@ -109,7 +110,7 @@ async def test_a_colleague_sees_what_runs_and_rolls_back_what_ended(
     """While one deploys, the other sees it and is refused; afterwards each can undo it."""
     lab = start_lab(**THREE)
     change_inventory(lab, "  canary: 1\n", "  canary: 1\n  pause: after-canary\n")
-    ann, bob = (Deployer(lab, tmp_path / name) for name in ("ann", "bob"))
+    ann, bob = (Deployer(lab.inventory, tmp_path / name) for name in ("ann", "bob"))
     async with ann.at("restart", "web1", "deploy", "--release", "2") as process:
         assert (await bob.status())["deployment"]["state"] == "running"
         code, output = await bob.run("deploy", "--release", "3")
@@ -131,7 +132,7 @@ async def test_a_colleague_sees_what_runs_and_rolls_back_what_ended(
 async def test_of_ten_races_each_has_one_winner(start_lab: StartLab, tmp_path: Path) -> None:
     """Two begin at the same moment: one is refused, the other one rolls all nodes."""
     lab = start_lab(**THREE)
-    deployers = [Deployer(lab, tmp_path / name) for name in ("ann", "bob")]
+    deployers = [Deployer(lab.inventory, tmp_path / name) for name in ("ann", "bob")]
     for race in range(10):
         words = [("deploy", "--release", f"{race}.{which}", "--limit", "web1") for which in range(2)]
         ended = await asyncio.gather(*(one.run(*two) for one, two in zip(deployers, words, strict=True)))
@@ -147,7 +148,7 @@ async def test_one_that_was_overtaken_in_its_sleep_touches_nothing_more(
 ) -> None:
     """It is stopped for longer than a lock lasts, and another one takes over: when it wakes, it says so."""
     lab = start_lab(**THREE | {"start": 0.2})
-    sleeper, other = (Deployer(lab, tmp_path / name) for name in ("sleeper", "other"))
+    sleeper, other = (Deployer(lab.inventory, tmp_path / name) for name in ("sleeper", "other"))
     async with Traffic([balancer.url for balancer in lab.load_balancers], RATE) as traffic:
         await traffic.flowing()
         async with sleeper.at("verify", "web1", "deploy", "--release", "2") as process:
@@ -166,7 +167,7 @@ async def test_one_that_was_overtaken_in_its_sleep_touches_nothing_more(
 async def test_other_load_balancers_make_another_service(start_lab: StartLab, tmp_path: Path) -> None:
     """It is told so, and is not given the history of the first one."""
     lab = start_lab(**THREE)
-    ann = Deployer(lab, tmp_path / "ann")
+    ann = Deployer(lab.inventory, tmp_path / "ann")
     assert (await ann.run("deploy", "--release", "2"))[0] == 0
     inventory = yaml.safe_load(lab.inventory.read_text())
     del inventory["load_balancers"]["lb2"]

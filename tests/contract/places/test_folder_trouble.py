@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,29 +13,13 @@ import pytest
 from rollout.domain import Publication
 from rollout.errors import PlaceError
 from tests.support.folders import FACTS, ONE, OTHER, folder, inside, make, used
-from tests.support.users import need_root
+from tests.support.small_disk import fill, remount, small_disk
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 64 kB."""
-    need_root()
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    run("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", disk)
-    yield disk
-    run("umount", disk)
-
-
-def run(*command: str | Path) -> None:
-    subprocess.run(command, check=True)
-
-
-def fill(filler: Path, left: int) -> None:
-    """Fill the disk of a file but for `left` pages of the kernel's."""
-    filler.write_bytes(b"")
-    room = os.statvfs(filler).f_bavail - left
-    filler.write_bytes(b"x" * max(0, room * os.statvfs(filler).f_frsize))
+    with small_disk(tmp_path / "disk") as disk:
+        yield disk
 
 
 async def test_a_full_disk_leaves_whole_what_is_there(small: Path) -> None:
@@ -78,12 +61,12 @@ async def test_a_disk_that_may_only_be_read(small: Path) -> None:
     """The error says so; what is there stays, and it goes on once the disk may be written again."""
     place = folder(small / "state")
     await used(place)
-    run("mount", "-o", "remount,ro", small)
+    remount(small, "ro")
     with pytest.raises(PlaceError, match="Read-only file system"):
         await place.publish(ONE, 1, Publication(1, 6, FACTS))
     with pytest.raises(PlaceError):
         await place.take(OTHER, over=ONE.token)
-    run("mount", "-o", "remount,rw", small)
+    remount(small, "rw")
     assert list(await place.facts(1)) == FACTS
     await place.publish(ONE, 1, Publication(1, 6, FACTS))
     assert list(await place.facts(1)) == FACTS * 2
