@@ -19,12 +19,13 @@ _BEGIN = """
 cd "$ROLLOUT_PLACE" || exit 1
 if [ -g . ]; then umask 007; else umask 077; fi
 exec 9>>busy && flock -w 5 9 || { echo "another process has locked $ROLLOUT_PLACE/busy for 5 s"; exit 1; }
-number() { case $1 in ''|*[!0-9]*) echo 0 ;; *) echo "$1" ;; esac; }
-epoch=$(number "$(cat epoch 2>/dev/null)")
+lock= epoch=
+{ read -r lock <lock; read -r epoch <epoch; } 2>/dev/null
+case $epoch in ''|*[!0-9]*) epoch=0 ;; esac
 who() { cat lock 2>/dev/null || cat last 2>/dev/null; }
-ours() { grep -qsF "$ROLLOUT_TOKEN" lock; }
+held_by() { [ -n "$1" ] && case $lock in *"$1"*) ;; *) false ;; esac; }
+ours() { held_by "$ROLLOUT_TOKEN"; }
 safe() { sync "$@" 2>/dev/null || sync; }
-replaced() { safe "$1.new" && mv -f "$1.new" "$1"; }
 """
 
 FIND = f"""
@@ -94,7 +95,7 @@ not use the folder of all. Exits with `REFUSED` and a reason where somebody else
 TAKE = f"""{_BEGIN}
 if ours; then echo "$epoch"; exit 0; fi
 if [ -e lock ]; then
-  [ -n "$ROLLOUT_OVER" ] && grep -qsF "$ROLLOUT_OVER" lock || exit {HELD}
+  held_by "$ROLLOUT_OVER" || exit {HELD}
 fi
 [ "$epoch" -ge "$ROLLOUT_ABOVE" ] || epoch=$ROLLOUT_ABOVE
 epoch=$((epoch + 1))
@@ -124,7 +125,7 @@ ours || {{ who; exit {NOT_OURS}; }}
 for request in halt promote; do
   if [ -e "$request" ]; then printf '%s ' "$request"; cat "$request"; fi
 done
-rm -f promote
+[ ! -e promote ] || rm -f promote
 """
 """Give a sign of life for the holder with `ROLLOUT_TOKEN`. Prints the requests to it, or who has the lock."""
 
@@ -180,8 +181,8 @@ grep -s "" /dev/null $(printf 'deployments/%s.summary ' $ROLLOUT_NUMBERS) |
 PUBLISH = f"""
 cd "$ROLLOUT_PLACE" || exit 1
 umask 077
-incoming=$(mktemp incoming.XXXXXX) || exit 1
-fail() {{ rm -f "$ROLLOUT_PLACE/$incoming" "$ROLLOUT_PLACE/"*.new; exit "$1"; }}
+incoming=incoming.$ROLLOUT_TOKEN.$$
+fail() {{ rm -f "$incoming" ./*.new; exit "$1"; }}
 cat >"$incoming" || fail 1
 [ "$(tail -n 1 "$incoming")" = "=end=" ] || {{ echo "what was sent did not arrive whole"; fail 1; }}
 {_BEGIN}
@@ -192,20 +193,19 @@ facts=deployments/$ROLLOUT_NUMBER.facts
 have=$(wc -l <"$facts")
 skip=$((have - ROLLOUT_AFTER))
 [ "$skip" -ge 0 ] || {{ echo "$have"; fail {GAP}; }}
-sed -e '1,2d' -e '$d' "$incoming" | tail -n "+$((skip + 1))" >>"$facts" || fail 1
-sed -n 1p "$incoming" >memory.new || fail 1
-sed -n 2p "$incoming" >summary.new || fail 1
-safe "$facts" || fail 1
-[ "$(cat memory.new)" = - ] || replaced memory || fail 1
-if [ "$(cat summary.new)" != - ]; then
-  safe summary.new && mv -f summary.new "${{facts%.facts}}.summary" || fail 1
-fi
-rm -f "$incoming" memory.new summary.new
+sed -e "1,$((skip + 2))d" -e '$d' "$incoming" >>"$facts" || fail 1
+[ -z "$ROLLOUT_MEMORY" ] || sed -n 1p "$incoming" >memory.new || fail 1
+[ -z "$ROLLOUT_SUMMARY" ] || sed -n 2p "$incoming" >summary.new || fail 1
+safe "$facts" ${{ROLLOUT_MEMORY:+memory.new}} ${{ROLLOUT_SUMMARY:+summary.new}} || fail 1
+[ -z "$ROLLOUT_MEMORY" ] || mv -f memory.new memory || fail 1
+[ -z "$ROLLOUT_SUMMARY" ] || mv -f summary.new "${{facts%.facts}}.summary" || fail 1
+rm -f "$incoming"
 """
 """Add the facts on standard input to the deployment `ROLLOUT_NUMBER`, if the holder with `ROLLOUT_TOKEN`
 still holds the lock in the epoch `ROLLOUT_EPOCH`. `ROLLOUT_AFTER` facts come before; with fewer there, it
-exits with `GAP` and prints how many. The first two lines are the memory and the summary, `-` for one that
-stays as it is; the last one is `=end=`."""
+exits with `GAP` and prints how many. The first two lines are the memory and the summary, which count where
+`ROLLOUT_MEMORY` and `ROLLOUT_SUMMARY` are not empty; the last one is `=end=`. Few programs are run: a node's
+turn waits for this."""
 
 PRUNE = f"""{_BEGIN}
 ours || exit {NOT_OURS}

@@ -110,12 +110,14 @@ class FolderPlace:
         return {int(number): summary for number, _, summary in (line.partition(" ") for line in shown)}
 
     async def publish(self, holder: LockHolder, epoch: int, published: Publication) -> None:
-        content = [published.memory or "-", published.summary or "-", *published.facts, "=end=", ""]
+        content = [published.memory or "", published.summary or "", *published.facts, "=end=", ""]
         environment = {
             "ROLLOUT_TOKEN": holder.token,
             "ROLLOUT_EPOCH": str(epoch),
             "ROLLOUT_NUMBER": _name(published.deployment),
             "ROLLOUT_AFTER": str(published.after),
+            "ROLLOUT_MEMORY": "changed" if published.memory else "",
+            "ROLLOUT_SUMMARY": "changed" if published.summary else "",
         }
         completed = await self._sent(lines.PUBLISH, "\n".join(content).encode(), environment)
         if completed.status == lines.NOT_OURS:
