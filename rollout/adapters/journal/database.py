@@ -124,6 +124,13 @@ class Database:
         with self._translated():
             return {number: (here, shared) for number, here, shared in self._database.execute(query)}
 
+    def shared(self, deployment: int) -> int:
+        """How many facts of a deployment others have, too."""
+        with self._translated():
+            query = "SELECT facts FROM shared WHERE deployment = ?"
+            (facts,) = self._database.execute(query, [deployment]).fetchone() or (0,)
+            return int(facts)
+
     def last_epoch(self) -> int:
         """The latest epoch of any fact; 0 without facts."""
         with self._translated():

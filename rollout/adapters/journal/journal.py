@@ -171,6 +171,10 @@ class SqliteJournal:
         """How many facts each deployment has here, and how many of them others have, by number."""
         return await self._run(self._database.counts)
 
+    async def shared(self, deployment: int) -> int:
+        """How many facts of a deployment others have, too."""
+        return await self._run(lambda: self._database.shared(deployment))
+
     async def last_epoch(self) -> int:
         """The latest epoch of any fact; 0 without facts."""
         return await self._run(self._database.last_epoch)

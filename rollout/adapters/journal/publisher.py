@@ -65,27 +65,27 @@ class Publisher:
         self._trouble: PlaceError | None = None
         """Why the last publication failed; `None` if it did not."""
 
-    async def hold(self, holder: LockHolder, epoch: int) -> None:
-        """Add facts as `holder` from now on, beginning with those that are only here.
+    async def hold(self, holder: LockHolder, epoch: int, here: Mapping[int, tuple[int, int]]) -> None:
+        """Add facts as `holder` from now on, beginning with those that are only here, as `missing` says.
 
         Raises PlaceError, JournalError, LockLost.
         """
         self._holder = holder, epoch
-        for number, there in (await self.missing()).items():
+        for number, there in self.missing(here).items():
             await self._give_again(number, there)
         self._nodes = dict(await self._local.nodes(self._service))
         if self._waiting:
             await self._publish_all()
 
-    async def missing(self) -> Mapping[int, int]:
-        """The deployments of which facts are only here, with how many are at the place. Raises
-        JournalError."""
+    def missing(self, here: Mapping[int, tuple[int, int]]) -> Mapping[int, int]:
+        """The deployments of which facts are only here, with how many are at the place. `here` is how many
+        facts each has here, and how many of them others had."""
         newest = max(self.there, default=0)
         missing: dict[int, int] = {}
-        for number, (here, shared) in (await self._local.counts()).items():
+        for number, (count, shared) in here.items():
             there = self.there.get(number, 0)
             # Where others have added facts since, what is only here came too late.
-            if here > there and there <= shared and (there or number >= newest):
+            if count > there and there <= shared and (there or number >= newest):
                 missing[number] = there
         return missing
 

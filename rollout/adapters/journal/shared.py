@@ -31,6 +31,9 @@ class SharedJournal:
         self._service = service
         self._publisher = Publisher(local, place, service, patience)
         self._holder: LockHolder | None = None
+        self._here: dict[int, tuple[int, int]] = {}
+        """How many facts each deployment had here when the copy was brought up to date, and how many of them
+        others had: to count them takes long where there are many."""
         self._turns: set[str] = set()
         """The nodes whose turn has begun."""
 
@@ -39,7 +42,7 @@ class SharedJournal:
 
         Raises PlaceError, JournalError.
         """
-        here = await self._local.counts()
+        here = self._here = dict(await self._local.counts())
         last = max(here, default=0)
         # What others added to a deployment follows what they have of it already.
         known = here[last][1] if last and here[last][0] == here[last][1] else 0
@@ -57,9 +60,13 @@ class SharedJournal:
             await self._fetched_summaries([*unknown, *records]),
             await self._newer(seen),
         )
+        here |= dict.fromkeys(unknown, (0, 0))
+        here |= {number: (len(ones), len(ones)) for number, ones in records.items()}
         for number in {*here} - {*there}:
-            if here[number][1]:  # it was there, so somebody pruned it
+            # It was there, so somebody pruned it. Without a later one, the place has lost it.
+            if here[number][1] and number < newest:
                 await self._local.forget(number)
+                del here[number]
         return seen
 
     async def hold(self, holder: LockHolder, epoch: int) -> None:
@@ -69,12 +76,12 @@ class SharedJournal:
         """
         self._holder = holder
         self._local.epoch = epoch
-        await self._publisher.hold(holder, epoch)
+        await self._publisher.hold(holder, epoch, self._here)
 
     async def catch_up(self, holder: LockHolder, over: LockHolder | None) -> None:
         """Add facts that are only here, since the place was away when they happened: as `holder`, if nobody
         else has the lock, or `over` has left it behind. Raises PlaceError, JournalError, LockLost."""
-        if not await self._publisher.missing():
+        if not self._publisher.missing(self._here):
             return
         above = await self._local.last_epoch()
         epoch = await self._place.take(holder, over=over.token if over else "", above=above)
@@ -87,8 +94,9 @@ class SharedJournal:
     async def begin(
         self, service: str, events: Sequence[Event], summarize: Callable[[Sequence[Record]], Document]
     ) -> Sequence[Record]:
-        number = max([*self._publisher.there, *await self._local.counts()], default=0) + 1
+        number = max([*self._publisher.there, *self._here], default=0) + 1
         records = await self._local.begin(service, events, summarize, number)
+        self._here[number] = len(records), 0
         self._turns.clear()
         self._publisher.change(number, summarize(records), {})
         self._publisher.need(records[-1])
@@ -123,9 +131,8 @@ class SharedJournal:
         await self._publisher.known(node)
 
     async def records(self, deployment: int) -> Sequence[Record]:
-        _, shared = (await self._local.counts()).get(deployment, (0, 0))
         # What others added counts, not what came too late here.
-        if shared < self._publisher.there.get(deployment, 0):
+        if await self._local.shared(deployment) < self._publisher.there.get(deployment, 0):
             facts = _read_all(deployment, await self._place.facts(deployment))
             await self._local.receive(self._service, {deployment: facts}, {}, {})
         return await self._local.records(deployment)

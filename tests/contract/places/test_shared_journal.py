@@ -188,7 +188,7 @@ async def test_a_lost_answer_adds_nothing_twice(tmp_path: Path, stored: Stored) 
 
 
 async def test_a_place_that_lost_its_last_write_gets_it_again(tmp_path: Path, stored: Stored) -> None:
-    """Within a deployment, and at the start of the next verb."""
+    """Within a deployment, and by the next verb, also one that only reads."""
     async with machine(tmp_path / "ann", stored, ANN) as journal:
         number = await begun(journal)
         journal.append(number, DRAIN)
@@ -197,14 +197,18 @@ async def test_a_place_that_lost_its_last_write_gets_it_again(tmp_path: Path, st
         journal.append(number, StepStarted("web2", Step.DRAIN), lambda _: ({"events": 3}, {"web2": {}}))
         await journal.written("web2")
         assert len(stored.facts[number]) == 3
-    del stored.facts[number][2:]
-    stored.summaries[number] = stored.memory = ""
-    async with machine(tmp_path / "ann", stored, ANN) as journal:
-        assert len(await journal.records(number)) == 3
-    async with machine(tmp_path / "bob", stored) as journal:
-        assert len(await journal.records(number)) == 3
-        assert await journal.summaries("shop") == {number: {"events": 3}}
-        assert list(await journal.nodes("shop")) == ["web2"]
+    for lost in ("some", "all"):
+        del stored.facts[number][2:]
+        stored.summaries[number] = stored.memory = ""
+        if lost == "all":
+            del stored.facts[number]
+        async with machine(tmp_path / "ann", stored) as journal:
+            assert len(await journal.records(number)) == 3
+            await journal.catch_up(BOB, None)
+        async with machine(tmp_path / lost, stored) as journal:
+            assert len(await journal.records(number)) == 3
+            assert await journal.summaries("shop") == {number: {"events": 3}}
+            assert list(await journal.nodes("shop")) == ["web2"]
 
 
 async def test_one_that_was_overtaken_adds_nothing_more(tmp_path: Path, stored: Stored) -> None:
