@@ -146,7 +146,7 @@ def test_no_word_in_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_wait_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that is sent before the journal has it on disk is noticed: a kill would hide it."""
 
-    async def shown_at_once(self: JournalRecorder) -> None:
+    async def shown_at_once(self: JournalRecorder, node: str = "") -> None:
         self._show_until(self._unshown[-1] if self._unshown else None)
 
     monkeypatch.setattr(JournalRecorder, "written", shown_at_once)
@@ -242,5 +242,5 @@ def test_a_late_fact_of_an_old_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_turn_that_nobody_else_knows(monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that is touched before the place knows that its turn has begun is caught."""
-    monkeypatch.setattr(SharedJournal, "_is_needed", lambda self, event: False)
+    monkeypatch.setattr(SharedJournal, "_needed_by", lambda self, event: None)
     assert "and the place does not know it" in violation_of_several(nothing_breaks)
