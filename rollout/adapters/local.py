@@ -116,9 +116,8 @@ async def _write(process: Process, written: AsyncIterator[bytes]) -> None:
 async def _read(process: Process, stream: asyncio.StreamReader, printed: Printed) -> None:
     """Read until the stream ends, or is silent although the process has ended."""
     clock = asyncio.get_running_loop().time
-    patience = PATIENCE
-    while patience > 0:
-        begun = clock()
+    end_seen: float | None = None
+    while end_seen is None or clock() - end_seen < PATIENCE:
         try:
             async with asyncio.timeout(LATE if printed.process is None else QUIET):
                 data = await stream.read(CHUNK)
@@ -129,8 +128,8 @@ async def _read(process: Process, stream: asyncio.StreamReader, printed: Printed
         if not data:
             return
         printed.feed(data)
-        if process.returncode is not None:
-            patience -= clock() - begun
+        if end_seen is None and process.returncode is not None:
+            end_seen = clock()
 
 
 async def _end(process: Process) -> None:

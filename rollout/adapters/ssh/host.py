@@ -167,16 +167,15 @@ class SshHost(ShellHost):
     async def _read(self, channel: Channel, printed: Printed) -> None:
         """Read until the stream ends, or is silent although the command has ended."""
         clock = asyncio.get_running_loop().time
-        patience = PATIENCE
-        while patience > 0:
-            begun = clock()
+        end_seen: float | None = None
+        while end_seen is None or clock() - end_seen < PATIENCE:
             quiet = LATE if printed.process is None else QUIET
             data = await self._threads.run(functools.partial(_receive, channel, quiet))
             if not data:
                 return
             printed.feed(data)
-            if channel.exit_status_ready():
-                patience -= clock() - begun
+            if end_seen is None and channel.exit_status_ready():
+                end_seen = clock()
 
     async def _end(self, channel: Channel, group: int | None) -> None:
         """End a command: closing its channel does not, so its process group gets SIGTERM, then SIGKILL."""
