@@ -229,11 +229,12 @@ class Place(Protocol):
         """Close connections that nothing else uses."""
         ...
 
-    def changes(self) -> AsyncGenerator[None, None]:
-        """An item at once, and one soon after each change of what others do there: the lock, requests, facts.
+    def changes(self, pace: float, *, facts: bool) -> AsyncGenerator[bool, None]:
+        """An item every `pace` seconds, and one as soon as the place tells of a change: of the lock, of the
+        requests to its holder or, with `facts`, of what is known of deployments.
 
-        Several changes may be one item, and an item may come without a change; signs of life are none. What
-        is read after an item shows all that came before it.
+        It says whether anything may have changed since the last item, or the beginning. A place that tells of
+        nothing always says so, and so does one that cannot be asked now. Signs of life are no changes.
         """
         ...
 

@@ -24,6 +24,9 @@ async def state_finding(site: OpenSite) -> Finding:
         return Finding(
             Level.NOTE, _SUBJECT, text, "`state:` in the inventory names a place for all deployers"
         )
+    if isinstance(place, FolderPlace) and place.read_only:
+        text = f"this login may only look at the state: {place.read_only}"
+        return Finding(Level.PROBLEM, _SUBJECT, text, "let it write there, or deploy with another login")
     if not isinstance(place, FolderPlace):
         return Finding(Level.OK, _SUBJECT, f"all deployers meet in {place.where}")
     if place.group:

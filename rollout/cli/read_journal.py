@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -76,6 +77,20 @@ async def read_journal(site: OpenSite, redaction: Redaction) -> Known:
         return Known(error=redaction.printable(str(error)))
 
 
+async def journal_changes(site: OpenSite, pace: float) -> AsyncGenerator[bool, None]:
+    """An item every `pace` seconds, and one as soon as the place tells of a change: whether the journal must
+    be read again."""
+    try:
+        place = (await site.meeting()).place
+    except (HostError, JournalError):  # each reading says why
+        while True:
+            await asyncio.sleep(pace)
+            yield True
+    async with contextlib.aclosing(place.changes(pace, facts=True)) as changes:
+        async for changed in changes:
+            yield changed
+
+
 @contextlib.asynccontextmanager
 async def journal_to_read(
     site: OpenSite, redaction: Redaction
@@ -95,11 +110,11 @@ async def journal_to_read(
             seen = await shared.pull()
         except PlaceError as error:
             yield local, None, str(error)
-        else:
-            if seen.lock is None or is_left_behind(seen.lock):
-                with contextlib.suppress(PlaceError, LockLost, JournalError):  # else the next one will
-                    await shared.catch_up(holder("share"), seen.lock.holder if seen.lock else None)
-            yield shared, seen.lock, ""
+            return
+        if seen.lock is None or is_left_behind(seen.lock):
+            with contextlib.suppress(PlaceError, LockLost, JournalError):  # else the next one will
+                await shared.catch_up(holder("share"), seen.lock.holder if seen.lock else None)
+        yield shared, seen.lock, ""
 
 
 @contextlib.asynccontextmanager

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 from rollout.deadline import Deadline
 from rollout.domain import LockHolder, LockState
@@ -129,17 +130,18 @@ class Hold:
             self._promote(asked.promote)
 
     async def _beat(self) -> None:
-        """Give signs of life until the lock is lost, or this is cancelled."""
-        while True:
-            await asyncio.sleep(_BEAT)
-            try:
-                await self.give_sign()
-            except LockLost as error:
-                self._halt(str(error))
-                return
-            except PlaceError as error:
-                if self.silent > self._patience:
+        """Give signs of life, one more as soon as the place tells of a request, until the lock is lost, or
+        this is cancelled."""
+        async with aclosing(self._place.changes(_BEAT, facts=False)) as changes:
+            async for _ in changes:
+                try:
+                    await self.give_sign()
+                except LockLost as error:
                     self._halt(str(error))
+                    return
+                except PlaceError as error:
+                    if self.silent > self._patience:
+                        self._halt(str(error))
 
     def _unsure(self) -> bool:
         """Whether the last sign of life is older than the next one should be. Raises LockLost."""
@@ -150,21 +152,32 @@ class Hold:
     async def _take(self, wait: float, above: int, is_dead: IsDead) -> None:
         deadline = Deadline(wait)
         over = ""
-        while True:
-            self._last_sign = self._clock()
-            epoch = await self._place.take(self.holder, over=over, above=above)
-            if epoch is not None:
-                self.epoch = epoch
+        async with aclosing(self._place.changes(_LOOK_AGAIN, facts=False)) as changes:
+            while True:
+                self._last_sign = self._clock()
+                epoch = await self._place.take(self.holder, over=over, above=above)
+                if epoch is not None:
+                    self.epoch = epoch
+                    return
+                state = await self._place.held()
+                over = ""
+                if state is None:
+                    continue
+                # It is this holder's own where the answer to an earlier try was lost.
+                if state.holder.token == self.holder.token or is_abandoned(state) or is_dead(state.holder):
+                    over = state.holder.token
+                elif deadline.passed:
+                    message = f"{state.holder} holds the lock in {self._place.where}"
+                    raise Refused(message, hint="wait for it with --wait 10m")
+                else:
+                    await self._until_worth_a_try(changes, state, deadline, is_dead)
+
+    async def _until_worth_a_try(
+        self, changes: AsyncIterator[bool], seen: LockState, deadline: Deadline, is_dead: IsDead
+    ) -> None:
+        """Wait until the lock may have been released, or its holder may have died since it was seen."""
+        since = self._clock()
+        async for changed in changes:
+            now = dataclasses.replace(seen, silent=seen.silent + self._clock() - since)
+            if changed or deadline.passed or is_abandoned(now) or is_dead(now.holder):
                 return
-            state = await self._place.held()
-            over = ""
-            if state is None:
-                continue
-            # It is this holder's own where the answer to an earlier try was lost.
-            if state.holder.token == self.holder.token or is_abandoned(state) or is_dead(state.holder):
-                over = state.holder.token
-            elif deadline.passed:
-                message = f"{state.holder} holds the lock in {self._place.where}"
-                raise Refused(message, hint="wait for it with --wait 10m")
-            else:
-                await asyncio.sleep(_LOOK_AGAIN)

@@ -4,6 +4,9 @@ Each line runs below one lock of the kernel's (`flock`), so no two of them mix; 
 its files whole, since each is written beside and renamed, and half a fact at the end of a file is taken away.
 The age of a sign of life is measured by the clock of the machine that has the folder. Values come by the
 environment. `HELD`, `NOT_OURS` and `GAP` are exit statuses.
+
+The first line of a process begins with `FIND`, which finds the folder `ROLLOUT_PLACE`; later ones are given
+it. A login that may only read it is told why, in `ROLLOUT_READ_ONLY`, by each line that changes something.
 """
 
 from __future__ import annotations
@@ -12,21 +15,46 @@ HELD, NOT_OURS, GAP, REFUSED = 17, 18, 19, 20
 """Somebody holds the lock; nobody does, or not this holder; facts are missing before those that came; the
 folder is not safe to use."""
 
+PLACE, GROUP, NOT_HERE, READ_ONLY = "+place", "+group", "+not here", "+read-only"
+"""What `FIND` says: the path of the folder, the group whose members share it, the reason why it is not where
+all logins meet, and the reason why this login may only look there. `: ` and the value follow."""
+
 SHARED = "/var/lib/rollout"
 """The folder that lets logins share their places, where it exists."""
 
-_BEGIN = """
-cd "$ROLLOUT_PLACE" || exit 1
-if [ -g . ]; then umask 007; else umask 077; fi
-exec 9>>busy && flock -w 5 9 || { echo "another process has locked $ROLLOUT_PLACE/busy for 5 s"; exit 1; }
+_FREE = 'flock -w 5 9 || { echo "another process has locked $ROLLOUT_PLACE/busy for 5 s"; exit 1; }'
+_EPOCH = """
 lock= epoch=
 { read -r lock <lock; read -r epoch <epoch; } 2>/dev/null
 case $epoch in ''|*[!0-9]*) epoch=0 ;; esac
-who() { cat lock 2>/dev/null || cat last 2>/dev/null; }
-held_by() { [ -n "$1" ] && case $lock in *"$1"*) ;; *) false ;; esac; }
-ours() { held_by "$ROLLOUT_TOKEN"; }
-safe() { sync "$@" 2>/dev/null || sync; }
 """
+
+_SEE = f"""
+cd "$ROLLOUT_PLACE" || exit 1
+if [ ! -w busy ]; then
+  for file in * deployments/*; do
+    if [ -e "$file" ] && [ ! -r "$file" ]; then
+      echo "$PWD/$file may not be read by $(id -un)"
+      exit {REFUSED}
+    fi
+  done
+fi
+if [ -e busy ]; then exec 9<busy && {_FREE}; fi
+{_EPOCH}"""
+"""The beginning of a line that changes nothing."""
+
+_BEGIN = f"""
+[ -z "$ROLLOUT_READ_ONLY" ] || {{ echo "$ROLLOUT_READ_ONLY"; exit {REFUSED}; }}
+cd "$ROLLOUT_PLACE" || exit 1
+if [ -g . ]; then umask 007; else umask 077; fi
+exec 9>>busy && {_FREE}
+{_EPOCH}
+who() {{ cat lock 2>/dev/null || cat last 2>/dev/null; }}
+held_by() {{ [ -n "$1" ] && case $lock in *"$1"*) ;; *) false ;; esac; }}
+ours() {{ held_by "$ROLLOUT_TOKEN"; }}
+safe() {{ sync "$@" 2>/dev/null || sync; }}
+"""
+"""The beginning of a line that changes something."""
 
 FIND = f"""
 umask 077
@@ -43,16 +71,23 @@ closed() {{
   esac
   among "$(stat -L -c %u "$1")" "0 $(id -u) $2" && return
   [ -g "$1" ] && among "$(stat -L -c %g "$1")" "$3" && return
-  refuse "$1 belongs to $(stat -L -c %U:%G "$1"), and is not shared with $(id -un)"
+  why="$1 belongs to $(stat -L -c %U:%G "$1"), and is not shared with $(id -un)"
+  # Who names another's folder, and cannot change it, may read there.
+  [ -n "$ROLLOUT_FOLDER" ] && [ ! -w "$1" ] || refuse "$why"
+  ROLLOUT_READ_ONLY=$why
 }}
 command -v flock >/dev/null || refuse "the program flock is missing there: it comes with util-linux"
-socket=$(readlink -f -- "$ROLLOUT_SOCKET" 2>/dev/null); socket=${{socket:-$ROLLOUT_SOCKET}}
+case $ROLLOUT_SOCKET in /*) socket=$(readlink -f -- "$ROLLOUT_SOCKET" 2>/dev/null) ;; *) socket= ;; esac
+socket=${{socket:-$ROLLOUT_SOCKET}}
+ROLLOUT_READ_ONLY=
 name=$ROLLOUT_SERVICE-$(printf %s "$socket" | cksum | cut -d " " -f 1)
 owners= groups=$(id -G) not_here=
 if [ -n "$ROLLOUT_FOLDER" ]; then
   base=$ROLLOUT_FOLDER
   mkdir -p "$base" || exit 1
 elif [ -d {SHARED} ] && [ -w {SHARED} ] && [ -x {SHARED} ]; then
+  base={SHARED}
+elif [ -r {SHARED}/"$name" ] && [ -x {SHARED}/"$name" ]; then # deployers meet there, and this login may look
   base={SHARED}
 elif [ "$ROLLOUT_MEETING" = machine ]; then
   base=/var/tmp/rollout-$name
@@ -75,21 +110,24 @@ if mkdir -m 700 "$place" 2>/dev/null && [ -g "$base" ]; then chmod 2770 "$place"
 [ -d "$place" ] || refuse "$place cannot be made by $(id -un): $base belongs to $(stat -L -c %U:%G "$base")"
 shared=; [ ! -g "$base" ] || shared=$(stat -L -c %g "$base")
 closed "$place" "$(stat -L -c %u "$base")" "$shared"
-[ -w "$place" ] && [ -x "$place" ] || refuse "$place may not be written by $(id -un): it belongs to \\
+[ -r "$place" ] && [ -x "$place" ] || refuse "$place may not be read by $(id -un): it belongs to \\
 $(stat -L -c %U:%G "$place")"
+ROLLOUT_PLACE=$place
 cd "$place" || exit 1
 if [ -g . ]; then umask 007; fi
-[ -d deployments ] || mkdir deployments 2>/dev/null || [ -d deployments ] || exit 1
-echo "=place $place"
-if [ -g . ]; then echo "=group $(stat -c %G .)"; fi
-[ -z "$not_here" ] || echo "=not here $not_here"
+if [ -z "$ROLLOUT_READ_ONLY" ] && ! why=$(touch busy 2>&1 && mkdir -p deployments 2>&1); then
+  ROLLOUT_READ_ONLY="$place may not be written by $(id -un): ${{why##*: }}"
+fi
+echo "{PLACE}: $place"
+if [ -g . ]; then echo "{GROUP}: $(stat -c %G .)"; fi
+[ -z "$not_here" ] || echo "{NOT_HERE}: $not_here"
+[ -z "$ROLLOUT_READ_ONLY" ] || echo "{READ_ONLY}: $ROLLOUT_READ_ONLY"
 """
 """Find the folder of the service `ROLLOUT_SERVICE` behind the socket `ROLLOUT_SOCKET`, or make it.
 
 It lies in `ROLLOUT_FOLDER`; where that is empty, where all logins meet, or else where this login's deployers
-do; `ROLLOUT_MEETING` is `machine` where all users of this machine meet who may use the socket. Prints
-`=place PATH`, `=group NAME` where that group's members share it, and `=not here REASON` where the login may
-not use the folder of all. Exits with `REFUSED` and a reason where somebody else could change what is there.
+do; `ROLLOUT_MEETING` is `machine` where all users of this machine meet who may use the socket. Exits with
+`REFUSED` and a reason where somebody else could change what is there.
 """
 
 TAKE = f"""{_BEGIN}
@@ -103,7 +141,7 @@ rm -f ./*.new incoming.* deployments/sed?????? # of lines that were cut off
 # Unlike printf, cat says why it cannot write.
 printf '%s\\n' "$epoch" | cat >epoch.new && printf '%s\\n' "$ROLLOUT_HOLDER" | cat >lock.new || exit 1
 : >beat.new || exit 1
-safe epoch.new lock.new && mv -f epoch.new epoch && rm -f halt promote || exit 1
+safe epoch.new lock.new && mv -f epoch.new epoch && rm -f halt promote last || exit 1
 mv -f beat.new beat && mv -f lock.new lock && safe . || exit 1
 echo "$epoch"
 """
@@ -116,7 +154,7 @@ echo $(( $(date +%s) - $(stat -c %Y beat 2>/dev/null || echo 0) ))
 echo "$epoch"
 """
 
-HOLDER = f"{_BEGIN}{_LOCK_STATE}"
+HOLDER = f"{_SEE}{_LOCK_STATE}"
 """Print the lock: its holder or `-`, the seconds since the last sign of life, and the epoch."""
 
 BEAT = f"""{_BEGIN}
@@ -145,12 +183,7 @@ _PACKED = "} | gzip -c | base64 | sed 's/^/=/'"
 """The end of a line that prints much: as lines that no noise of the login can be taken for."""
 
 
-def is_packed(printed: str) -> bool:
-    """Whether a line that was printed is a packed one."""
-    return printed.startswith("=") and " " not in printed
-
-
-LOOK = f"""{_BEGIN}{{
+LOOK = f"""{_SEE}{{
 {_LOCK_STATE}
 cat memory 2>/dev/null || echo
 wc -l deployments/*.facts 2>/dev/null | sed -n 's|^ *\\([0-9]*\\) deployments/\\([0-9]*\\).facts$|\\2 \\1|p'
@@ -165,13 +198,13 @@ if [ -e "$last" ]; then tail -n "+$((known + 1))" "$last"; fi
 """Print the lock as `HOLDER` does, the memory, a line with number and count for each deployment, `=`, and the
 facts of the last one; without the first `ROLLOUT_KNOWN` if it is `ROLLOUT_NUMBER`."""
 
-FACTS = f"""{_BEGIN}{{
+FACTS = f"""{_SEE}{{
 cat "deployments/$ROLLOUT_NUMBER.facts" 2>/dev/null
 {_PACKED}
 """
 """Print the facts of the deployment `ROLLOUT_NUMBER`."""
 
-SUMMARIES = f"""{_BEGIN}{{
+SUMMARIES = f"""{_SEE}{{
 grep -s "" /dev/null $(printf 'deployments/%s.summary ' $ROLLOUT_NUMBERS) |
   sed 's|^deployments/\\([0-9]*\\).summary:|\\1 |'
 {_PACKED}
@@ -183,8 +216,7 @@ cd "$ROLLOUT_PLACE" || exit 1
 umask 077
 incoming=incoming.$ROLLOUT_TOKEN.$$
 fail() {{ rm -f "$incoming" ./*.new; exit "$1"; }}
-cat >"$incoming" || fail 1
-[ "$(tail -n 1 "$incoming")" = "=end=" ] || {{ echo "what was sent did not arrive whole"; fail 1; }}
+printf %s "$rollout_facts" | cat >"$incoming" || fail 1
 {_BEGIN}
 ours && [ "$epoch" = "$ROLLOUT_EPOCH" ] || {{ who; fail {NOT_OURS}; }}
 facts=deployments/$ROLLOUT_NUMBER.facts
@@ -193,7 +225,7 @@ facts=deployments/$ROLLOUT_NUMBER.facts
 have=$(wc -l <"$facts")
 skip=$((have - ROLLOUT_AFTER))
 [ "$skip" -ge 0 ] || {{ echo "$have"; fail {GAP}; }}
-sed -e "1,$((skip + 2))d" -e '$d' "$incoming" >>"$facts" || fail 1
+sed "1,$((skip + 2))d" "$incoming" >>"$facts" || fail 1
 [ -z "$ROLLOUT_MEMORY" ] || sed -n 1p "$incoming" >memory.new || fail 1
 [ -z "$ROLLOUT_SUMMARY" ] || sed -n 2p "$incoming" >summary.new || fail 1
 safe "$facts" ${{ROLLOUT_MEMORY:+memory.new}} ${{ROLLOUT_SUMMARY:+summary.new}} || fail 1
@@ -201,20 +233,14 @@ safe "$facts" ${{ROLLOUT_MEMORY:+memory.new}} ${{ROLLOUT_SUMMARY:+summary.new}} 
 [ -z "$ROLLOUT_SUMMARY" ] || mv -f summary.new "${{facts%.facts}}.summary" || fail 1
 rm -f "$incoming"
 """
-"""Add the facts on standard input to the deployment `ROLLOUT_NUMBER`, if the holder with `ROLLOUT_TOKEN`
+"""Add the facts in `rollout_facts` to the deployment `ROLLOUT_NUMBER`, if the holder with `ROLLOUT_TOKEN`
 still holds the lock in the epoch `ROLLOUT_EPOCH`. `ROLLOUT_AFTER` facts come before; with fewer there, it
 exits with `GAP` and prints how many. The first two lines are the memory and the summary, which count where
-`ROLLOUT_MEMORY` and `ROLLOUT_SUMMARY` are not empty; the last one is `=end=`. Few programs are run: a node's
-turn waits for this."""
+`ROLLOUT_MEMORY` and `ROLLOUT_SUMMARY` are not empty. The environment takes no large values, so the facts are
+in a variable of the shell alone. Few programs are run: a node's turn waits for this."""
 
 PRUNE = f"""{_BEGIN}
 ours || exit {NOT_OURS}
 for number in $ROLLOUT_NUMBERS; do rm -f "deployments/$number.facts" "deployments/$number.summary"; done
 """
 """Remove the deployments in `ROLLOUT_NUMBERS`."""
-
-STAMP = """
-cd "$ROLLOUT_PLACE" || exit 1
-stat -c '%n %i %s %y' lock epoch halt promote memory deployments/*.facts 2>/dev/null | cksum
-"""
-"""Print a word that changes with the lock, the requests to its holder, the memory and the facts."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import ssl
 import subprocess
@@ -112,6 +113,12 @@ class Etcd:
             if status and status["leader"] == status["header"]["member_id"]:
                 return member
         raise AssertionError("no member leads")
+
+    def requests(self, *methods: str) -> int:
+        """How many requests of these methods the first member has had, of one that speaks no TLS."""
+        text = httpx.get(f"http://{self.members[0]}/metrics", timeout=5, trust_env=False).text
+        counts = re.findall(r'^grpc_server_started_total\{grpc_method="(\w+)".* (\d+)$', text, re.MULTILINE)
+        return sum(int(count) for method, count in counts if method in methods)
 
     def ask(self, member: int, path: str, token: str = "", **body: Any) -> dict[str, Any]:
         """The member's answer to a request, with the token of a user where it has users."""

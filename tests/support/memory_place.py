@@ -4,7 +4,6 @@ uses a place. It keeps the same contract as the others."""
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,15 +14,14 @@ from rollout.errors import FactsMissing, LockLost
 
 T = TypeVar("T")
 
-_LOOK_AGAIN = 0.5
-"""Seconds between two looks for changes."""
-
 
 @dataclass
 class Stored:
     """What lies at a place, whoever looks at it."""
 
     holder: LockHolder | None = None
+    last: LockHolder | None = None
+    """Who released the lock last, until somebody takes it again."""
     sign: float = 0.0
     """When the holder's last sign of life came, on the place's clock."""
     epoch: int = 0
@@ -66,7 +64,8 @@ class MemoryPlace:
             return stored.epoch
         if stored.holder is not None and stored.holder.token != over:
             return None
-        stored.holder, stored.sign, stored.halt, stored.promote = holder, self._clock(), "", ""
+        stored.holder, stored.last = holder, None
+        stored.sign, stored.halt, stored.promote = self._clock(), "", ""
         stored.epoch = max(stored.epoch, above) + 1
         return stored.epoch
 
@@ -100,7 +99,7 @@ class MemoryPlace:
     async def drop(self, holder: LockHolder) -> None:
         def drop() -> None:
             if self._is_held_by(holder):
-                self.stored.holder = None
+                self.stored.holder, self.stored.last = None, holder
 
         await self._exchange(drop)
 
@@ -147,14 +146,10 @@ class MemoryPlace:
 
         await self._exchange(prune)
 
-    async def changes(self) -> AsyncGenerator[None, None]:
-        seen = None
+    async def changes(self, pace: float, *, facts: bool) -> AsyncGenerator[bool, None]:
         while True:
-            now = await self._exchange(lambda: repr(dataclasses.replace(self.stored, sign=0.0)))
-            if now != seen:
-                seen = now
-                yield
-            await asyncio.sleep(_LOOK_AGAIN)
+            await asyncio.sleep(pace)
+            yield True
 
     async def aclose(self) -> None:
         """Do nothing: there is no connection."""
@@ -172,6 +167,6 @@ class MemoryPlace:
 
     def _require(self, holder: LockHolder) -> None:
         if not self._is_held_by(holder):
-            other = self.stored.holder
-            who = f"{other} took over" if other else "somebody broke it"
+            other = self.stored.holder or self.stored.last
+            who = f"{other} took over" if other and other.token != holder.token else "somebody broke it"
             raise LockLost(f"the lock in memory is lost: {who}")

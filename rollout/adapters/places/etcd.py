@@ -1,8 +1,9 @@
 """A place in etcd: keys below one prefix, which change in transactions.
 
     lock              the holder, as JSON; the key has a lease, which each sign of life renews
+    lock/halt, …      who asked the holder to halt, or to promote
+    last              who released the lock last, until somebody takes it again
     epoch             how often the lock was taken, and the token of the last one who did
-    halt, promote     who asked the holder
     memory            what is known of each node
     counts/NUMBER     how many facts a deployment has
     facts/NUMBER/…    its facts, in pages
@@ -25,7 +26,7 @@ from typing import Literal
 from rollout.adapters.places.etcd_errors import ALREADY_THERE, Declined
 from rollout.adapters.places.etcd_facts import COUNTS, MEMORY, EtcdFacts, numbered, unpack
 from rollout.adapters.places.etcd_gateway import Gateway
-from rollout.adapters.places.etcd_keys import Entry, Keys
+from rollout.adapters.places.etcd_keys import Entry, Json, Keys
 from rollout.adapters.places.etcd_store import Store
 from rollout.domain import EtcdAddress, LockHolder, LockRequests, LockState, Publication, Shared
 from rollout.errors import FactsMissing, LockLost, PlaceError
@@ -33,7 +34,10 @@ from rollout.errors import FactsMissing, LockLost, PlaceError
 _LEASE = 86_400
 """Seconds for which a silent holder is remembered. What is left of its lease tells how long it has been
 silent, by the clock of etcd's leader; a new leader lets all leases begin anew."""
-_LOCK, _EPOCH, _HALT, _PROMOTE = "lock", "epoch", "halt", "promote"
+_WATCH_AGAIN = 1.0
+"""Seconds until a watch that broke is begun again."""
+_LOCK, _REQUESTS, _LAST, _EPOCH = "lock", "lock/", "last", "epoch"
+_HALT, _PROMOTE = f"{_REQUESTS}halt", f"{_REQUESTS}promote"
 
 
 class EtcdPlace:
@@ -66,7 +70,7 @@ class EtcdPlace:
             changes = [
                 self._keys.put(_LOCK, json.dumps(dataclasses.asdict(holder)).encode(), _lease(holder)),
                 self._keys.put(_EPOCH, _epoch(taken, holder)),
-                *map(self._keys.delete, (_HALT, _PROMOTE)),
+                *map(self._keys.delete, (_REQUESTS, _LAST)),
             ]
             if await self._store.change(map(self._keys.unchanged, (lock, epoch)), changes):
                 return taken
@@ -75,8 +79,8 @@ class EtcdPlace:
         return await self._state(*await self._store.get(_LOCK, _EPOCH))
 
     async def beat(self, holder: LockHolder) -> LockRequests:
-        lock, halt, promote = await self._store.get(_LOCK, _HALT, _PROMOTE)
-        self._require(holder, lock)
+        lock, last, halt, promote = await self._store.get(_LOCK, _LAST, _HALT, _PROMOTE)
+        self._require(holder, lock, last)
         await self._etcd.ask("lease/keepalive", {"ID": str(_lease(holder))})
         # A request to promote is remembered, not removed: it would get lost with the answer to the removal.
         is_new = promote.revision > self._promoted
@@ -84,11 +88,11 @@ class EtcdPlace:
         return LockRequests(halt.value.decode(), promote.value.decode() if is_new else "")
 
     async def ask(self, request: Literal["halt", "promote"], who: str) -> bool:
-        lock, asked = await self._store.get(_LOCK, request)
+        lock, asked = await self._store.get(_LOCK, f"{_REQUESTS}{request}")
         if not lock.value:
             return False
         # Nothing is written where somebody else has asked meanwhile, or the holder has gone.
-        asking = self._keys.put(request, who.encode())
+        asking = self._keys.put(asked.name, who.encode())
         await self._store.change(map(self._keys.unchanged, (lock, asked)), [asking])
         return True
 
@@ -96,7 +100,7 @@ class EtcdPlace:
         (lock,) = await self._store.get(_LOCK)
         held = self._holder(lock)
         if held and held.token == holder.token:
-            gone = map(self._keys.delete, (_LOCK, _HALT, _PROMOTE))
+            gone = [*map(self._keys.delete, (_LOCK, _REQUESTS)), self._keys.put(_LAST, lock.value)]
             await self._store.change([self._keys.unchanged(lock)], gone)
             with suppress(Declined):  # it has ended
                 await self._etcd.ask("lease/revoke", {"ID": str(_lease(holder))})
@@ -129,8 +133,8 @@ class EtcdPlace:
             *([] if published.summary is None else [self._facts.summary(number, published.summary)]),
         ]
         while not await self._facts.add(fence, number, have, published.facts[have - published.after :], also):
-            lock, now = await self._store.get(_LOCK, _EPOCH)
-            self._require(holder, lock)
+            lock, last, now = await self._store.get(_LOCK, _LAST, _EPOCH)
+            self._require(holder, lock, last)
             if now.number != epoch:
                 raise LockLost(f"the lock in {self.where} is lost: it was taken anew, in epoch {now.number}")
             have = await self._facts.count(number)
@@ -143,11 +147,21 @@ class EtcdPlace:
         if held and held.token == holder.token:
             await self._facts.prune([self._keys.unchanged(lock)], numbers)
 
-    async def changes(self) -> AsyncGenerator[None, None]:
-        while True:
-            async with aclosing(self._etcd.watch(self._keys.span(""))) as changes:
-                async for change in changes:
-                    yield change
+    async def changes(self, pace: float, *, facts: bool) -> AsyncGenerator[bool, None]:
+        span = self._keys.span("") if facts else self._keys.span(_LOCK, _REQUESTS)
+        changed = asyncio.Event()
+        watching = asyncio.create_task(self._watch(span, changed))
+        try:
+            while True:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pace):
+                        await changed.wait()
+                told = changed.is_set()
+                changed.clear()
+                yield told
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -160,6 +174,17 @@ class EtcdPlace:
         except Declined as declined:
             if declined.code != ALREADY_THERE:
                 raise
+
+    async def _watch(self, span: Json, changed: asyncio.Event) -> None:
+        """Set `changed` after each change in a span of keys, and whenever one may have been missed."""
+        while True:
+            try:
+                async with aclosing(self._etcd.watch(span)) as changes:
+                    async for _ in changes:
+                        changed.set()
+            except PlaceError:
+                changed.set()
+                await asyncio.sleep(_WATCH_AGAIN)
 
     async def _state(self, lock: Entry, epoch: Entry) -> LockState | None:
         holder = self._holder(lock)
@@ -176,11 +201,12 @@ class EtcdPlace:
         with self._undamaged():
             return LockHolder(**json.loads(lock.value)) if lock.value else None
 
-    def _require(self, holder: LockHolder, lock: Entry) -> None:
-        """Raises LockLost if `holder` does not hold the lock."""
+    def _require(self, holder: LockHolder, lock: Entry, last: Entry) -> None:
+        """Raises LockLost if `holder` does not hold the lock, with who has it or had it last."""
         held = self._holder(lock)
         if held is None or held.token != holder.token:
-            who = f"{held} took over" if held else "somebody broke it"
+            other = held or self._holder(last)
+            who = f"{other} took over" if other and other.token != holder.token else "somebody broke it"
             raise LockLost(f"the lock in {self.where} is lost: {who}")
 
     @contextmanager

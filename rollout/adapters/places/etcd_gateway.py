@@ -60,13 +60,13 @@ class Gateway:
         try:
             async for line in response.aiter_lines():
                 said = json.loads(line)
-                if "error" in said or said["result"].get("canceled"):
+                if "error" in said or said.get("result", {}).get("canceled"):
                     self._token = None  # it may be the reason
                     raise PlaceError(f"etcd ended the watch: {line[:300]}")
                 yield
         except httpx.ReadTimeout:
             return
-        except FAILURES as error:
+        except (*FAILURES, ValueError) as error:
             raise PlaceError(f"etcd's watch broke: {error}") from error
         finally:
             await response.aclose()

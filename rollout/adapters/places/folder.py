@@ -8,7 +8,8 @@ import binascii
 import dataclasses
 import gzip
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
+import shlex
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Literal
 
 from rollout.domain import Completed, LockHolder, LockRequests, LockState, Publication, Shared
@@ -18,8 +19,6 @@ from rollout.remote import place as lines
 
 _TIMEOUT = 10.0
 """Seconds for one shell line."""
-_LOOK_AGAIN = 1.0
-"""Seconds between two looks for changes."""
 _DIGITS = 8
 """Digits of a deployment's number in the name of its file, so that names sort as numbers do."""
 
@@ -48,22 +47,23 @@ class FolderPlace:
             "ROLLOUT_MEETING": meeting,
         }
         self._path = ""
+        """Empty until a line has found it."""
+        self._holds = False
+        """Whether the lock is being taken or was, so that another line follows each."""
         self.group = ""
         """The group whose members share the folder; empty where only its owner uses it."""
         self.not_here = ""
         """The reason why the folder where all logins meet is not used; empty where there is none."""
+        self.read_only = ""
+        """The reason why this login may only look there; empty if it may do all."""
 
     @property
     def where(self) -> str:
         return f"{self._path or self._finding['ROLLOUT_FOLDER'] or 'the folder'} on {self._host.name}"
 
-    async def open(self) -> None:
-        """Find the folder, and make it if it is not there. Raises PlaceError, PlaceRefused."""
-        if not self._path:
-            await self._run("true")
-
     async def take(self, holder: LockHolder, *, over: str = "", above: int = 0) -> int | None:
-        completed = await self._run(
+        self._holds = True
+        completed, _ = await self._run(
             lines.TAKE,
             lines.HELD,
             ROLLOUT_HOLDER=json.dumps(dataclasses.asdict(holder)),
@@ -71,23 +71,26 @@ class FolderPlace:
             ROLLOUT_OVER=over,
             ROLLOUT_ABOVE=str(above),
         )
-        return int(completed.tail[-1]) if completed.status == 0 else None
+        self._holds = completed.status == 0
+        return int(completed.tail[-1]) if self._holds else None
 
     async def held(self) -> LockState | None:
-        return self._lock((await self._run(lines.HOLDER)).tail[-3:])
+        completed, _ = await self._run(lines.HOLDER)
+        return self._lock(completed.tail[-3:])
 
     async def beat(self, holder: LockHolder) -> LockRequests:
-        completed = await self._run(lines.BEAT, lines.NOT_OURS, ROLLOUT_TOKEN=holder.token)
+        completed, _ = await self._run(lines.BEAT, lines.NOT_OURS, ROLLOUT_TOKEN=holder.token)
         if completed.status != 0:
             raise self._lost(completed, holder)
         who_asked = dict(line.split(" ", 1) for line in completed.tail if " " in line)
         return LockRequests(who_asked.get("halt", ""), who_asked.get("promote", ""))
 
     async def ask(self, request: Literal["halt", "promote"], who: str) -> bool:
-        asked = await self._run(lines.ASK, lines.NOT_OURS, ROLLOUT_REQUEST=request, ROLLOUT_WHO=who)
+        asked, _ = await self._run(lines.ASK, lines.NOT_OURS, ROLLOUT_REQUEST=request, ROLLOUT_WHO=who)
         return asked.status == 0
 
     async def drop(self, holder: LockHolder) -> None:
+        self._holds = False
         await self._run(lines.DROP, lines.NOT_OURS, ROLLOUT_TOKEN=holder.token)
 
     async def look(self, number: int = 0, known: int = 0) -> Shared:
@@ -110,34 +113,32 @@ class FolderPlace:
         return {int(number): summary for number, _, summary in (line.partition(" ") for line in shown)}
 
     async def publish(self, holder: LockHolder, epoch: int, published: Publication) -> None:
-        content = [published.memory or "", published.summary or "", *published.facts, "=end=", ""]
-        environment = {
-            "ROLLOUT_TOKEN": holder.token,
-            "ROLLOUT_EPOCH": str(epoch),
-            "ROLLOUT_NUMBER": _name(published.deployment),
-            "ROLLOUT_AFTER": str(published.after),
-            "ROLLOUT_MEMORY": "changed" if published.memory else "",
-            "ROLLOUT_SUMMARY": "changed" if published.summary else "",
-        }
-        completed = await self._sent(lines.PUBLISH, "\n".join(content).encode(), environment)
+        facts = "\n".join([published.memory or "", published.summary or "", *published.facts, ""])
+        completed, _ = await self._run(
+            f"rollout_facts={shlex.quote(facts)}\n{lines.PUBLISH}",
+            lines.NOT_OURS,
+            lines.GAP,
+            ROLLOUT_TOKEN=holder.token,
+            ROLLOUT_EPOCH=str(epoch),
+            ROLLOUT_NUMBER=_name(published.deployment),
+            ROLLOUT_AFTER=str(published.after),
+            ROLLOUT_MEMORY="changed" if published.memory else "",
+            ROLLOUT_SUMMARY="changed" if published.summary else "",
+        )
         if completed.status == lines.NOT_OURS:
             raise self._lost(completed, holder)
         if completed.status == lines.GAP:
             raise FactsMissing(int(completed.tail[-1]))
-        self._require(completed)
 
     async def prune(self, holder: LockHolder, numbers: Collection[int]) -> None:
         named = " ".join(map(_name, numbers))
         await self._run(lines.PRUNE, lines.NOT_OURS, ROLLOUT_TOKEN=holder.token, ROLLOUT_NUMBERS=named)
 
-    async def changes(self) -> AsyncGenerator[None, None]:
-        seen = ""
+    async def changes(self, pace: float, *, facts: bool) -> AsyncGenerator[bool, None]:
+        """An item every `pace` seconds: a folder tells nobody, so who wants to know looks."""
         while True:
-            stamp = (await self._run(lines.STAMP)).tail[-1]
-            if stamp != seen:
-                seen = stamp
-                yield
-            await asyncio.sleep(_LOOK_AGAIN)
+            await asyncio.sleep(pace)
+            yield True
 
     async def aclose(self) -> None:
         """Do nothing: the host's connection is its owner's."""
@@ -170,85 +171,59 @@ class FolderPlace:
 
     async def _packed(self, line: str, **environment: str) -> list[str]:
         """The lines that a shell line printed, packed. Raises PlaceError."""
-        printed: list[str] = []
-        await self._run(line, None, printed.append, **environment)
+        _, printed = await self._run(line, **environment)
         try:
-            packed = base64.b64decode("".join(one[1:] for one in printed if lines.is_packed(one)))
+            packed = base64.b64decode("".join(one[1:] for one in printed if one.startswith("=")))
             return gzip.decompress(packed).decode("utf-8", "surrogateescape").split("\n")[:-1]
         except (binascii.Error, OSError, EOFError) as error:
             raise self._damaged(error) from error
 
-    async def _run(
-        self,
-        line: str,
-        expected: int | None = None,
-        output: Callable[[str], None] | None = None,
-        **environment: str,
-    ) -> Completed:
-        """Run a line in the folder that exits with 0 or with `expected`. The first one finds the folder, too:
-        on a long way, that spares an exchange. Raises PlaceError."""
+    async def _run(self, line: str, *expected: int, **environment: str) -> tuple[Completed, list[str]]:
+        """Run a line in the folder, which the first one finds. Returns how it ended, with 0 or as `expected`,
+        and what it printed. Raises PlaceError, PlaceRefused."""
+        if self._holds:
+            self._host.expect(2)  # this one and the next
+        printed: list[str] = []
         if self._path:
-            return await self._line(line, {"ROLLOUT_PLACE": self._path, **environment}, output, expected)
-
-        def seen(printed: str) -> None:
-            self._note(printed)
-            if output is not None:
-                output(printed)
-
-        found = f"{lines.FIND}ROLLOUT_PLACE=$place\n{line}"
-        completed = await self._line(found, {**self._finding, **environment}, seen, expected)
+            environment |= {"ROLLOUT_PLACE": self._path, "ROLLOUT_READ_ONLY": self.read_only}
+        else:
+            line, environment = f"{lines.FIND}{line}", environment | self._finding
+        try:
+            completed = await self._host.run(
+                line, environment=environment, timeout=_TIMEOUT, output=printed.append
+            )
+        except HostError as error:
+            raise PlaceError(f"the state cannot be reached: {error}", hint=error.hint) from error
+        self._note(printed)
+        if completed.status not in (0, *expected):
+            raise self._failed(completed)
         if not self._path:
             raise PlaceError(
                 f"{self._host.name}: the folder for the state was not found", hint="rollout check"
             )
-        return completed
+        return completed, printed
 
-    def _note(self, printed: str) -> None:
-        """Take in a line that `FIND` printed."""
-        kind, _, value = printed.partition(" ")
-        if kind == "=place" and value.startswith("/"):
-            self._path = value
-        elif kind == "=group":
-            self.group = value
-        elif kind == "=not":
-            self.not_here = value.removeprefix("here ")
+    def _note(self, printed: Sequence[str]) -> None:
+        """Note what a line said of the folder that it found."""
+        for text in printed:
+            what, _, said = text.partition(": ")
+            match what:
+                case lines.PLACE:
+                    self._path = said
+                case lines.GROUP:
+                    self.group = said
+                case lines.NOT_HERE:
+                    self.not_here = said
+                case lines.READ_ONLY:
+                    self.read_only = said
 
-    async def _line(
-        self,
-        line: str,
-        environment: Mapping[str, str],
-        output: Callable[[str], None] | None = None,
-        expected: int | None = None,
-    ) -> Completed:
-        try:
-            completed = await self._host.run(line, environment=environment, timeout=_TIMEOUT, output=output)
-        except HostError as error:
-            raise PlaceError(f"the state cannot be reached: {error}", hint=error.hint) from error
-        if completed.status != expected:
-            self._require(completed)
-        return completed
-
-    async def _sent(self, line: str, content: bytes, environment: Mapping[str, str]) -> Completed:
-        await self.open()
-
-        async def whole() -> AsyncIterator[bytes]:
-            yield content
-
-        try:
-            return await self._host.send(
-                line, whole(), environment={"ROLLOUT_PLACE": self._path, **environment}, timeout=_TIMEOUT
-            )
-        except HostError as error:
-            raise PlaceError(f"the state cannot be reached: {error}", hint=error.hint) from error
-
-    def _require(self, completed: Completed) -> None:
-        """Raises PlaceError for an exit status other than 0, PlaceRefused for a folder that is not safe."""
-        if completed.status == 0:
-            return
-        reason = "; ".join(completed.tail) or f"exit status {completed.status}"
+    def _failed(self, completed: Completed) -> PlaceError:
+        """The error for a line that failed; PlaceRefused for a folder that is not to be used."""
+        said = [text for text in completed.tail if not text.startswith("+")]
+        reason = "; ".join(said) or f"exit status {completed.status}"
         if completed.status == lines.REFUSED:
-            raise PlaceRefused(f"{self._host.name}: {reason}", hint="rollout check says what to do")
-        raise PlaceError(f"the state in {self.where} cannot be used: {reason}")
+            return PlaceRefused(f"{self._host.name}: {reason}", hint="rollout check says what to do")
+        return PlaceError(f"the state in {self.where} cannot be used: {reason}")
 
 
 def _name(number: int) -> str:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 import time
+from contextlib import aclosing
 
 from rollout.cli import event_loop
 from rollout.cli.arguments import add_shared, limit, load_inventory
-from rollout.cli.read_journal import Known, read_journal
+from rollout.cli.read_journal import Known, journal_changes, read_journal
 from rollout.cli.redaction import Redaction
-from rollout.cli.wiring import OpenSite, open_site
+from rollout.cli.wiring import open_site
+from rollout.decisions.node_state import SiteStatus
 from rollout.decisions.plan import select
 from rollout.decisions.rejoined import rejoined
 from rollout.engine.checks.status import site_status
 from rollout.engine.waiting import run_both
+from rollout.inventory import Inventory
 from rollout.views.next_commands import command_line
 from rollout.views.status import (
     advice,
@@ -46,50 +48,55 @@ async def _status(arguments: argparse.Namespace) -> None:
     inventory = load_inventory(arguments)
     nodes = select(inventory, limit(arguments))
     in_place = arguments.watch and arguments.output == "text" and sys.stdout.isatty()
+    redaction = arguments.redaction
+
+    def show(status: SiteStatus, known: Known) -> None:
+        shown = _text(inventory, status, known, arguments.output, redaction)
+        sys.stdout.write((_HOME_AND_CLEAR if in_place else "") + shown + "\n")
+        sys.stdout.flush()
+
     async with open_site(inventory) as site:
-        warned = False
-        while True:
-            shown, known = await _look(site, nodes, arguments.output, arguments.redaction)
-            if not warned:
-                known.warn()
-                warned = True
-            sys.stdout.write((_HOME_AND_CLEAR if in_place else "") + shown + "\n")
-            sys.stdout.flush()
-            if not arguments.watch:
-                return
-            await asyncio.sleep(_PACE)
+        status, known = await run_both(site_status(site, nodes), read_journal(site, redaction))
+        known.warn()
+        show(status, known)
+        if not arguments.watch:
+            return
+        async with aclosing(journal_changes(site, _PACE)) as changes:
+            async for changed in changes:
+                if changed:
+                    status, known = await run_both(site_status(site, nodes), read_journal(site, redaction))
+                else:
+                    status = await site_status(site, nodes)
+                show(status, known)
 
 
-async def _look(
-    site: OpenSite, nodes: tuple[str, ...], output: str, redaction: Redaction
-) -> tuple[str, Known]:
-    """The text of one look, and what the journal knew."""
-    service = site.inventory.service
-    status, known = await run_both(site_status(site, nodes), read_journal(site, redaction))
+def _text(inventory: Inventory, status: SiteStatus, known: Known, output: str, redaction: Redaction) -> str:
+    """The text of one look."""
+    service, path = inventory.service, str(inventory.path)
     deployment = known.last
     state = _state(known)
     left_out = {
         name: out
         for name, out in known.out.items()
         # While a deployment runs, its own nodes are in its hands.
-        if name in site.inventory.nodes
+        if name in inventory.nodes
         and not (state == "running" and deployment is not None and out.deployment == deployment.deployment)
     }
     back = rejoined(left_out, status)
     if output == "json":
         whole = document(service, status, deployment, state, left_out, back)
-        return json.dumps({**redaction.value(whole), "journal_error": known.error or None}), known
+        return json.dumps({**redaction.value(whole), "journal_error": known.error or None})
     line = "" if known.error else deployment_line(deployment, state, time.time(), left_out, back)
     if state == "interrupted":
         # Whoever comes after a job that was killed must not have to read on.
-        line += f"; to continue: {command_line('resume', str(site.inventory.path))}"
+        line += f"; to continue: {command_line('resume', path)}"
     lines = [
-        *contradictions(back, str(site.inventory.path)),
+        *contradictions(back, path),
         *table(service, status, line, deployment),
         *left_out_lines(left_out),
-        *advice(deployment, state, str(site.inventory.path), left_out),
+        *advice(deployment, state, path, left_out),
     ]
-    return "\n".join(map(redaction.printable, lines)), known
+    return "\n".join(map(redaction.printable, lines))
 
 
 def _state(known: Known) -> str:

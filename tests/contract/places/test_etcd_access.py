@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
+from rollout.adapters.places.etcd import EtcdPlace
 from rollout.adapters.places.etcd_keys import Keys
 from rollout.domain import EtcdAddress, Publication
 from rollout.errors import PlaceError, PlaceRefused
@@ -49,14 +51,20 @@ async def refusal(address: EtcdAddress, kind: type[PlaceError] = PlaceRefused) -
     return f"{refused.value} → {refused.value.hint}"
 
 
+async def told_of_a_change(place: EtcdPlace) -> None:
+    """Be told of a request to the holder, long before anybody would look for one."""
+    async with aclosing(place.changes(60, facts=False)) as changes, asyncio.timeout(20):
+        assert await anext(changes), "whoever begins to watch looks"
+        await place.ask("halt", "cid")
+        assert await anext(changes)
+
+
 async def test_tls_with_a_certificate_of_ones_own(secure: Etcd) -> None:
     """The place works, its watch included."""
     async with opened(secure.address()) as place:
         epoch = await taken(place)
         await place.publish(ONE, epoch, Publication(1, 0, ["{}"]))
-        changes = place.changes()
-        await anext(changes)
-        await changes.aclose()
+        await told_of_a_change(place)
         assert list((await place.look()).facts) == ["{}"]
 
 
@@ -91,9 +99,7 @@ async def test_a_user_with_a_password(guarded: Etcd) -> None:
     """May do all that a place does; its token is renewed when etcd has ended it."""
     async with opened(guarded.address(user="ann", password="word of ann")) as place:
         epoch = await taken(place)
-        changes = place.changes()
-        await anext(changes)
-        await changes.aclose()
+        await told_of_a_change(place)
         root = guarded.ask(0, "auth/authenticate", name="root", password="word of root")["token"]
         guarded.ask(0, "auth/user/changepw", root, name="ann", password="word of ann")
         await place.publish(ONE, epoch, Publication(1, 0, ["{}"], memory="{}", summary="{}"))

@@ -58,8 +58,8 @@ async def test_modes_are_what_they_are_whatever_the_umask(
 
 async def test_a_folder_that_is_not_there_is_made_for_one_login(base: Path) -> None:
     """Whatever the umask."""
-    await folder(base, "sh", "-c", 'umask 000; exec "$@"', "sh").open()
-    assert set(inside(base).values()) == {"700"}
+    await folder(base, "sh", "-c", 'umask 000; exec "$@"', "sh").held()
+    assert set(inside(base).values()) == {"700", "600"}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ async def test_a_folder_that_everybody_may_write_to_is_refused(base: Path, mode:
     """With the line that closes it, unless it is meant for everybody, as /tmp is."""
     make(base, mode)
     with pytest.raises(PlaceRefused, match="everybody there may write to") as refused:
-        await folder(base).open()
+        await folder(base).held()
     assert told.format(base=base) in str(refused.value)
     assert set(inside(base)) == {"."}
 
@@ -108,10 +108,10 @@ async def test_what_somebody_made_in_an_open_folder_is_refused_after_it_was_clos
     by_nobody(f"mkdir -m 777 {place}")
     base.chmod(0o755)
     with pytest.raises(PlaceRefused, match="everybody there may write to"):
-        await folder(base).open()
+        await folder(base).held()
     by_nobody(f"chmod 700 {place}")
     with pytest.raises(PlaceRefused, match="belongs to nobody"):
-        await folder(base).open()
+        await folder(base).held()
 
 
 async def test_logins_of_one_group_share_a_folder(base: Path) -> None:
@@ -133,7 +133,36 @@ async def test_logins_of_one_group_share_a_folder(base: Path) -> None:
     await bob.prune(OTHER, [1])
     assert dict((await ann.look()).counts) == {}
     with pytest.raises(PlaceRefused, match="cannot be made by daemon: "):
-        await folder(base, *user("daemon", "nogroup")).open()
+        await folder(base, *user("daemon", "nogroup")).held()
+
+
+@pytest.mark.parametrize("owner", ["root", "www-data"])
+async def test_a_login_that_may_only_look(base: Path, owner: str) -> None:
+    """At another login's folder that the inventory names: it sees all; what changes something is refused,
+    with the reason. Where it may not read a file, it is not told that nothing is there."""
+    need_root()
+    make(base, 0o755)
+    shutil.chown(base, owner)
+    await used(folder(base, *(() if owner == "root" else user(owner, owner))))
+    (base / _PLACE).chmod(0o755)
+    for path in (base / _PLACE).rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    before = {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
+    viewer = folder(base, *user("nobody", "nogroup"))
+    shared = await viewer.look()
+    assert viewer.read_only
+    assert shared.lock is not None
+    assert (shared.lock.holder, list(shared.facts), shared.memory) == (ONE, FACTS, "{}")
+    assert await viewer.summaries([1]) == {1: "{}"}
+    assert list(await viewer.facts(1)) == FACTS
+    for again in (viewer, folder(base, *user("nobody", "nogroup"))):
+        for change in (again.take(OTHER, over=ONE.token), again.ask("halt", "nobody"), again.drop(ONE)):
+            with pytest.raises(PlaceRefused, match=r"(written by|shared with) nobody"):
+                await change
+    assert before == {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
+    (base / _PLACE / "lock").chmod(0o600)
+    with pytest.raises(PlaceRefused, match="lock may not be read by nobody"):
+        await viewer.held()
 
 
 async def test_the_users_of_a_socket_share_a_folder(common: Path) -> None:
@@ -153,12 +182,12 @@ async def test_the_users_of_a_socket_share_a_folder(common: Path) -> None:
         assert await member.ask("halt", "bob")
         assert await root.beat(ONE) == LockRequests("bob")
         with pytest.raises(PlaceRefused, match="cannot be made by nobody"):
-            await stranger.open()
+            await stranger.held()
         name = next(name for name in inside(temporary) if name.startswith("rollout-shop-"))
         shutil.rmtree(temporary / name)
         by_nobody(f"mkdir -m 2770 {temporary / name}")
         with pytest.raises(PlaceRefused, match="belongs to nobody:nogroup"):
-            await folder("", *seen, socket=path, meeting="machine").open()
+            await folder("", *seen, socket=path, meeting="machine").held()
 
 
 async def test_one_socket_is_one_place(base: Path, tmp_path: Path) -> None:
@@ -182,7 +211,7 @@ async def test_a_machine_without_flock_is_told_so(base: Path, tmp_path: Path) ->
     for name in ("sh", "cat", "mkdir", "head", "stat", "id"):
         (programs / name).symlink_to(str(shutil.which(name)))
     with pytest.raises(PlaceRefused, match="flock is missing there: it comes with util-linux"):
-        await folder(base, "env", f"PATH={programs}").open()
+        await folder(base, "env", f"PATH={programs}").held()
 
 
 async def test_a_login_without_a_home_has_a_place_all_the_same(

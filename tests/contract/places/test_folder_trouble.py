@@ -58,14 +58,18 @@ async def test_a_full_disk_leaves_whole_what_is_there(small: Path) -> None:
 
 
 async def test_a_disk_that_may_only_be_read(small: Path) -> None:
-    """The error says so; what is there stays, and it goes on once the disk may be written again."""
+    """The error says so; what is there can be seen, and it goes on once the disk may be written again."""
     place = folder(small / "state")
     await used(place)
     remount(small, "ro")
     with pytest.raises(PlaceError, match="Read-only file system"):
         await place.publish(ONE, 1, Publication(1, 6, FACTS))
-    with pytest.raises(PlaceError):
-        await place.take(OTHER, over=ONE.token)
+    for again in (place, folder(small / "state")):
+        with pytest.raises(PlaceError, match="Read-only file system"):
+            await again.take(OTHER, over=ONE.token)
+        shared = await again.look()
+        assert shared.lock is not None
+        assert (shared.lock.holder, list(shared.facts)) == (ONE, FACTS)
     remount(small, "rw")
     assert list(await place.facts(1)) == FACTS
     await place.publish(ONE, 1, Publication(1, 6, FACTS))
@@ -102,7 +106,7 @@ async def test_a_line_that_is_cut_in_the_middle_leaves_files_whole(
         cuts, turn = 0, turn + 1
         path = f"PATH={programs}:{os.environ['PATH']}"
         cut = folder(tmp_path / "state", "env", path, f"ROLLOUT_KILL_AT={turn}", f"ROLLOUT_KILL={when}")
-        await cut.open()
+        await cut.held()
         count.write_text("")
         publication = Publication(turn, 0, FACTS, memory=f"[{turn}]", summary="{}")
         try:

@@ -65,6 +65,24 @@ async def test_a_dead_one_is_taken_over_by_one_of_many(place: Place) -> None:
     assert await place.held() is not None, "the dead one's late end takes nobody else's lock away"
 
 
+async def test_one_that_lost_it_learns_who_took_over(place: Place) -> None:
+    """Also when that one has ended meanwhile; where nobody did, somebody broke it."""
+    epoch = await place.take(ONE)
+    assert epoch is not None
+    await place.drop(ONE)
+    with pytest.raises(LockLost, match="somebody broke it"):
+        await place.beat(ONE)
+    await place.take(ONE)
+    await place.take(OTHER, over=ONE.token)
+    await place.drop(OTHER)
+    with pytest.raises(LockLost, match=r"bob on laptop .* took over"):
+        await place.beat(ONE)
+    with pytest.raises(LockLost, match=r"bob on laptop .* took over"):
+        await place.publish(ONE, epoch, Publication(1, 0, FACTS))
+    await place.take(ONE)
+    assert await place.beat(ONE) == LockRequests()
+
+
 async def test_requests_reach_the_holder(place: Place) -> None:
     """A halt each time, a promote once; nobody is there to ask without a holder, and the next one is not
     asked."""
@@ -148,19 +166,18 @@ async def test_pruned_deployments_are_gone(place: Place) -> None:
 
 
 async def test_changes_are_noticed(place: Place) -> None:
-    """By whoever waits for them: a lock, a request, facts, in this order; the first item comes at once."""
-    async with aclosing(place.changes()) as changes:
+    """By whoever waits for them: a lock, a request, facts, in this order."""
+    async with aclosing(place.changes(0.2, facts=True)) as changes:
 
         async def changed(true: Callable[[Shared, LockRequests], bool]) -> None:
-            while True:
-                async with asyncio.timeout(20):
-                    await anext(changes)
-                shared = await place.look()
-                asked = await place.beat(ONE) if shared.lock else LockRequests()
-                if true(shared, asked):
-                    return
+            async with asyncio.timeout(20):
+                async for told in changes:
+                    if told:
+                        shared = await place.look()
+                        asked = await place.beat(ONE) if shared.lock else LockRequests()
+                        if true(shared, asked):
+                            return
 
-        await changed(lambda shared, _: shared.lock is None)
         epoch = await place.take(ONE)
         assert epoch is not None
         await changed(lambda shared, _: shared.lock is not None)
