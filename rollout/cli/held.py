@@ -8,14 +8,17 @@ from contextlib import asynccontextmanager
 from rollout.adapters.journal import SqliteJournal
 from rollout.adapters.journal.shared import SharedJournal
 from rollout.cli.deploy_lock import RemoteControl
-from rollout.cli.identity import was_another
+from rollout.cli.earlier import bring, earlier, why_anew
 from rollout.cli.journal import catch_up, closing
+from rollout.cli.meeting import Meeting
 from rollout.cli.process import has_ended, holder
 from rollout.cli.redaction import Redaction
 from rollout.cli.tell_error import teller
 from rollout.cli.wiring import OpenSite
 from rollout.engine.hold import Hold
+from rollout.inventory import Inventory
 from rollout.ports import Journal
+from rollout.views.text import count
 
 
 @asynccontextmanager
@@ -39,10 +42,9 @@ async def held(
                 if meeting.shared:
                     journal = SharedJournal(local, meeting.place, service, patience)
                     await journal.pull()
+                    if not await journal.summaries(service, latest=1):
+                        await _begin_history(site.inventory, meeting, journal, redaction)
                     await journal.hold(me, hold.epoch)
-                    known = await journal.summaries(service, latest=1)
-                    if not known and (told := await was_another(site.inventory, meeting)):
-                        teller(redaction)(told)
                     try:
                         yield journal
                     finally:
@@ -54,3 +56,17 @@ async def held(
                     yield local
             finally:
                 site.permission.confirm = None
+
+
+async def _begin_history(
+    inventory: Inventory, meeting: Meeting, journal: SharedJournal, redaction: Redaction
+) -> None:
+    """Give a place where nothing lies yet what this machine knows of the service, and say so."""
+    say = teller(redaction)
+    async with earlier(inventory, meeting, redaction) as one:
+        if one is not None:
+            number = await bring(one, inventory, journal)
+            brought = f"{count(number, 'deployment')} of {inventory.service} from {one.path}"
+            say(f"{meeting.place.where} gets {brought}")
+        elif why := await why_anew(inventory, meeting, redaction):
+            say(why)

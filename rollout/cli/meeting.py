@@ -14,6 +14,7 @@ import platform
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,22 @@ class Meeting:
     shared: bool
     """Whether facts lie at the place, too; otherwise it has the lock alone."""
 
+    @property
+    def other_copies(self) -> list[Path]:
+        """The copies of other places where this service's deployers met, used last first."""
+        return self._copies(f"{escape(self.copy.stem.rpartition('-')[0])}-*")
+
+    @property
+    def namesakes(self) -> list[Path]:
+        """The copies of services of this name that have other load balancers."""
+        service, identity, _ = self.copy.stem.rsplit("-", 2)
+        named = self._copies(f"{escape(service)}-????????-????????")
+        return [path for path in named if path.stem.rsplit("-", 2)[1] != identity]
+
+    def _copies(self, pattern: str) -> list[Path]:
+        found = [path for path in self.copy.parent.glob(f"{pattern}.db") if path != self.copy]
+        return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
 
 async def find_meeting(inventory: Inventory, service: str, connect: Callable[[], SshPool]) -> Meeting:
     """Where the deployers of the inventory's service meet; `service` is its name without any secret in it.
@@ -52,29 +69,26 @@ async def find_meeting(inventory: Inventory, service: str, connect: Callable[[],
     sockets = {name: inventory.runtime_socket(name) for name in inventory.load_balancers}
     pool = functools.cache(connect)
     by_ssh = [name for name in inventory.nodes if inventory.ssh_target(name) is not None]
+    key = await _key(inventory, sockets.values(), pool)
     match inventory.place:
         case "local":
-            return _of_login(service, await _key(inventory, sockets.values(), pool))
+            return _of_login(service, key)
         case None if not (sockets or by_ssh):
             # Nothing but names tells such a service from others, and they may be anybody's.
-            return _of_login(service, await _key(inventory, sockets.values(), pool))
+            return _of_login(service, key)
         case FolderAddress(path=path, target=target):
             machine = LocalHost(_HERE) if target is None else pool().host(target.host, target)
-            key = await _key(inventory, sockets.values(), pool)
             place = FolderPlace(machine, service, folder=path, socket=key)
-            return Meeting(place, _copy(service, path, target, key), shared=True)
+            return Meeting(place, _copy(service, key, path, target), shared=True)
         case EtcdAddress() as address:
             from rollout.adapters.places.etcd import EtcdPlace
 
-            key = await _key(inventory, sockets.values(), pool)
-            name = f"{service}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
-            return Meeting(
-                EtcdPlace(address, name), _copy(service, *address.members, address.prefix, key), shared=True
-            )
-    host, path, where = await _usual(inventory, sockets, pool)
+            copy = _copy(service, key, *address.members, address.prefix)
+            return Meeting(EtcdPlace(address, f"{service}-{_digest(key)}"), copy, shared=True)
+    host, path, where = await _usual(inventory, sockets, key, pool)
     here = isinstance(host, LocalHost)
     place = FolderPlace(host, service, socket=path, meeting="machine" if here else "login")
-    return Meeting(place, _copy(service, where, path), shared=True)
+    return Meeting(place, _copy(service, key, where, path), shared=True)
 
 
 def _of_login(service: str, key: str) -> Meeting:
@@ -85,7 +99,7 @@ def _of_login(service: str, key: str) -> Meeting:
 
 
 async def _usual(
-    inventory: Inventory, sockets: dict[str, RuntimeSocket], pool: Callable[[], SshPool]
+    inventory: Inventory, sockets: dict[str, RuntimeSocket], key: str, pool: Callable[[], SshPool]
 ) -> tuple[Host, str, str]:
     """The machine of the usual place, the path by which a service there is told from others, and the
     machine's address."""
@@ -100,7 +114,6 @@ async def _usual(
     nodes = {
         name: (target, "") for name in inventory.nodes if (target := inventory.ssh_target(name)) is not None
     }
-    key = await _key(inventory, sockets.values(), pool)
     if nodes:
         name = await _first(nodes, pool)
         return pool().host(name, nodes[name][0]), key, str(nodes[name][0])
@@ -157,7 +170,10 @@ def _machine() -> str:
         return platform.node()
 
 
-def _copy(service: str, *where: object) -> Path:
-    """The file of the copy of what lies at a place."""
-    digest = hashlib.sha256("\0".join(map(str, where)).encode()).hexdigest()[:16]
-    return journal_path().parent / f"{service}-{digest}.db"
+def _copy(service: str, key: str, *where: object) -> Path:
+    """The file of the copy of what lies at a place. `key` tells the service from others of its name."""
+    return journal_path().parent / f"{service}-{_digest(key)}-{_digest(*where)}.db"
+
+
+def _digest(*texts: object) -> str:
+    return hashlib.sha256("\0".join(map(str, texts)).encode()).hexdigest()[:8]

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from rollout.adapters.journal import SqliteJournal
 from rollout.adapters.journal.shared import SharedJournal
+from rollout.cli.earlier import earlier
 from rollout.cli.journal import (
     catch_up,
     closing,
@@ -114,7 +115,15 @@ async def journal_to_read(
         if seen.lock is None or is_left_behind(seen.lock):
             with contextlib.suppress(PlaceError, LockLost, JournalError):  # else the next one will
                 await shared.catch_up(holder("share"), seen.lock.holder if seen.lock else None)
-        yield shared, seen.lock, ""
+        if await local.summaries(service, latest=1):
+            yield shared, seen.lock, ""
+            return
+        async with earlier(site.inventory, meeting, redaction) as one:
+            if one is None:
+                yield shared, seen.lock, ""
+            else:
+                why = f"{meeting.place.where} has no deployment of {service} yet, so {one.path} was read"
+                yield one.journal, seen.lock, why
 
 
 @contextlib.asynccontextmanager

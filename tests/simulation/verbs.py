@@ -123,8 +123,12 @@ def _meet(stack: contextlib.ExitStack, world: World, deployers: Deployers) -> No
     async def open_copy(*_: object, **__: object) -> SqliteJournal:
         return copy_of(deployers, world.client)
 
+    async def nothing_earlier(*_: object) -> None:
+        """The machines have no history from before."""
+
     fakes = {
         "SqliteJournal": SimpleNamespace(open=open_copy),
+        "_begin_history": nothing_earlier,
         "SharedJournal": Told,
         "Hold": partial(Hold, clock=world_time),
         "holder": lambda purpose: deployers.holder(world.client, purpose),

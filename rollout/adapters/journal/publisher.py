@@ -172,7 +172,8 @@ class Publisher:
                 self._hurry.set()
 
     async def _publish_all(self) -> None:
-        for deployment in sorted(self._waiting):
+        # The latest one first: where this is cut off, nothing older takes its place.
+        for deployment in sorted(self._waiting, reverse=True):
             await self._publish(deployment)
         self._trouble = None
 

@@ -53,7 +53,12 @@ class SharedJournal:
         if newest and there[newest] > here.get(newest, (0, 0))[1]:
             before = await self._local.records(newest) if newest == last and known else []
             records[newest] = [*before, *_read_all(newest, seen.facts)]
-        unknown = [number for number in there if number not in here and number != newest]
+        # Where a deployment that is only here has the number of one that others know, theirs counts.
+        unknown = [
+            number
+            for number in there
+            if number != newest and (number not in here or (here[number][0] and not here[number][1]))
+        ]
         await self._local.receive(
             self._service,
             records,
@@ -68,6 +73,21 @@ class SharedJournal:
                 await self._local.forget(number)
                 del here[number]
         return seen
+
+    async def bring(
+        self,
+        records: Mapping[int, Sequence[Record]],
+        summaries: Mapping[int, Document],
+        nodes: Mapping[str, Document],
+    ) -> None:
+        """Take over deployments that only this machine knows, before `hold` adds them at the place.
+
+        Raises JournalError.
+        """
+        await self._local.receive(self._service, records, summaries, nodes)
+        for number, ones in records.items():
+            await self._local.note_shared(number, 0)
+            self._here[number] = len(ones), 0
 
     async def hold(self, holder: LockHolder, epoch: int) -> None:
         """Add facts as `holder` from now on, beginning with those that are only here.
