@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from rollout.agents.common import proc
 from rollout.agents.common.proc import Process
@@ -47,6 +48,8 @@ class GunicornShop:
         self.folder = folder
         self.pidfile = folder / "shop.pid"
         self.host = own_address()
+        self.hold = 0.1
+        """Seconds for which new code must go on, on trial, where no deployment tests that."""
         self._command = command
         self._started: subprocess.Popen[bytes] | None = None
         for name in ("shop.py", "gunicorn.conf.py"):
@@ -119,7 +122,8 @@ class GunicornShop:
 
     def agent(self, mode: str, *, check: bool = False, timeout: float = 60, **settings: Any) -> Agent:
         """What runs on the node, without `rollout` around it."""
-        restart = plan_restart(Gunicorn(**self.settings(mode, **settings)), timeout, str)
+        with patch("rollout.restart.gunicorn.HOLD", self.hold):
+            restart = plan_restart(Gunicorn(**self.settings(mode, **settings)), timeout, str)
         line = restart.precheck if check else restart.command
         assert line is not None
         return subprocess.Popen(
