@@ -15,7 +15,7 @@ from typing import IO, Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from rollout.agents.common import deadline, proc
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.proc import Process
-from rollout.agents.common.talk import Failed, still_heard
+from rollout.agents.common.talk import Failed, say, still_heard
 from rollout.agents.gunicorn import printed
 from rollout.agents.gunicorn.ready import Listener
 from rollout.agents.gunicorn.workers import serves, workers
@@ -136,6 +136,8 @@ class OnTrial:
         why = next(filter(None, reports.values()), "")
         if why and only_word:
             raise self._not_ready(why)
+        if why:
+            say(f"the new code answers by HTTP, so what its worker says is not heeded: it is {why}")
         return why
 
     def _late(self, end: Deadline) -> Failed:

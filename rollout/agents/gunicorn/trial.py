@@ -25,11 +25,13 @@ from rollout.agents.gunicorn.trial_program import trial_program
 
 def try_out(launch: Launch, mode: str, listener: Listener, limits: Limits) -> Outcome:
     """Start the new code on trial, and end it. `listener` is where workers report. Raises Failed."""
-    mark, folder = new_mark(), _folder_for(launch.master)
+    mark, folder, agent = new_mark(), _folder_for(launch.master), os.getpid()
 
     def undo_all(session: Any) -> None:
         end_all(session, mark)
         shutil.rmtree(folder, ignore_errors=True)
+        if os.getppid() != agent:  # it was killed, so nobody else closes it
+            listener.close()
 
     with Undo(undo_all) as undo, tempfile.TemporaryFile() as output:
         undo.note(0)
@@ -46,7 +48,7 @@ def try_out(launch: Launch, mode: str, listener: Listener, limits: Limits) -> Ou
 
 def _folder_for(master: Process) -> str:
     """A new folder for the owner of the master. Its workers may act for somebody else, and report there."""
-    folder = tempfile.mkdtemp(prefix="rollout-")
+    folder = tempfile.mkdtemp(prefix="rollout-trial-")
     if os.geteuid() == 0:
         user, group, _ = proc.identity(master)
         os.chown(folder, user, group)

@@ -17,5 +17,7 @@ if "hangs" in words and not on_trial:
 
 def application(environ, start_response):
     sick = "sick" in words and not on_trial and environ["PATH_INFO"] == "/_status"
-    start_response("500 Sick" if sick else "200 OK", [("Content-Type", "text/plain")])
+    start_response(
+        "500 Sick" if sick else "200 OK", [("Content-Type", "text/plain"), ("Content-Length", "1")]
+    )
     return [words[0].encode()]
