@@ -6,7 +6,7 @@ import math
 import os
 import signal
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from rollout.agents.common import deadline, proc
 from rollout.agents.common.deadline import Deadline
@@ -59,30 +59,17 @@ def main(options: Options) -> None:
     end = deadline.before(options.timeout, _PUT_BACK)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _ended)
-    mode, pidfile = options.mode, options.pidfile
+    pidfile = options.pidfile
     master = proc.of_pidfile(pidfile)
     proc.may_signal(master)
     _require_alone(master, pidfile)
     listener = Listener(options.notify, pidfile)
     try:
-        trial: Optional[Outcome] = None
-        try:
-            launch = launch_of(master)
-            facts = configuration(launch, end.left)
-            _require_fit(mode, facts, pidfile)
-            if not options.check:
-                trial = try_out(launch, mode, listener, Limits(options.ready, options.hold, end))
-        except Unreadable as unreadable:
-            if mode != "upgrade":
-                raise
-            say(f"the new code is not started on trial: {unreadable}")
-            facts = {"daemon": False, "graceful": _GRACEFUL, "log": None, "workers": len(workers(master))}
+        facts, trial = _tried(master, options, listener, end)
         if options.check:
             return
         old = settled(master, facts["workers"], end)
         say(f"process {master.pid} has {len(old)} workers")
-        if trial is not None:
-            _require_time(options, trial, len(old), end)
         restart = Restart(
             master=master,
             pidfile=pidfile,
@@ -96,9 +83,32 @@ def main(options: Options) -> None:
             shows=trial.shows if trial else any(map(serves, old)),
             serving={},
         )
-        _MODES[mode](restart)
+        _MODES[options.mode](restart)
     finally:
         listener.close()
+
+
+def _tried(
+    master: Process, options: Options, listener: Listener, end: Deadline
+) -> Tuple[Dict[str, Any], Optional[Outcome]]:
+    """What the configuration says, and the outcome of the trial, unless `check` says that there is none.
+    Raises Failed."""
+    try:
+        launch = launch_of(master)
+        facts = configuration(launch, end.left)
+        _require_fit(options.mode, facts, options.pidfile)
+    except Unreadable as unreadable:
+        if options.mode != "upgrade":
+            raise
+        say(f"the new code is not started on trial: {unreadable}")
+        count = len(workers(master))
+        return {"daemon": False, "graceful": _GRACEFUL, "log": None, "workers": count}, None
+    if options.check:
+        return facts, None
+    trial = try_out(launch, options.mode, listener, Limits(options.ready, options.hold, end))
+    count = len(settled(master, facts["workers"], end))
+    _require_time(options, trial, count, end)
+    return facts, trial
 
 
 def _require_alone(master: Process, pidfile: str) -> None:
