@@ -22,7 +22,7 @@ from rollout.agents.gunicorn.workers import serves, workers
 
 _PAGE = "/_status"
 """The page to ask for where the hook is not rollout's own. Then any answer will do."""
-_MASTER = 10.0
+MASTER = 10.0
 """Seconds that a master may take to start, if `ready` is shorter."""
 _SHOW = 3.0
 """Seconds within which a worker that answers must have reported, and have shown that it serves."""
@@ -77,7 +77,7 @@ class OnTrial:
         """Wait until its worker has answered and reported, and has held. Raises Failed, after printing its
         log."""
         ready, hold, end = limits
-        if not end.or_after(max(ready, _MASTER)).wait_for(self._listens, between=still_heard):
+        if not end.or_after(max(ready, MASTER)).wait_for(self._listens, between=still_heard):
             raise self._late(end)
         found = json.loads(Path(self._address).read_text())
         self._master, page = proc.find(found["pid"]), found["page"]

@@ -14,6 +14,7 @@ from rollout.agents.common import deadline, proc
 from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed, say
 from rollout.agents.common.undo import Undo
+from rollout.agents.gunicorn.on_trial import MASTER
 from rollout.agents.gunicorn.under_way import Restart
 from rollout.agents.gunicorn.workers import workers
 
@@ -58,7 +59,7 @@ def _ready(restart: Restart, children: List[Process], undo: Undo) -> Process:
         seen[:] = [new] if new else []
         return bool(new and Path(f"{restart.pidfile}.2").exists())
 
-    restart.wait_until(begun, "the new master to start", within=restart.ready)
+    restart.wait_until(begun, "the new master to start", within=max(restart.ready, MASTER))
     (new,) = seen
 
     def all_ready() -> bool:

@@ -44,7 +44,7 @@ def test_a_client_that_stays(newest: GunicornShop, mode: str) -> None:
     old = newest.workers()
     newest.put("2")
     with _stream(newest.host):
-        status, printed = newest.restart(mode, drain="1s")
+        status, printed = newest.restart(mode, drain="1s", timeout=25)
     assert status == 0, printed
     assert printed.count("still has clients after 1 s (`drain`)") == 1
     assert not newest.workers() & old
@@ -60,9 +60,17 @@ def _stream(host: str) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("hook", ["when_ready(server)", "pre_fork(server, worker)"])
-def test_a_helper_is_no_worker(shop: GunicornShop, hook: str) -> None:
-    """A process that a hook forked looks like a worker, and gets no signal."""
+def test_a_helper_of_the_master_is_no_worker(newest: GunicornShop) -> None:
+    """A process that the master forked looks like a worker, and gets no signal."""
+    _is_no_worker(newest, "when_ready(server)")
+
+
+def test_a_helper_that_came_with_a_worker_is_none(debians: GunicornShop) -> None:
+    """Nor does one that was forked together with the first worker, whose file it has."""
+    _is_no_worker(debians, "pre_fork(server, worker)")
+
+
+def _is_no_worker(shop: GunicornShop, hook: str) -> None:
     shop.configure(HELPER.format(hook=hook))
     shop.start()
     wait((shop.folder / "helper").exists, "the helper")
