@@ -18,9 +18,9 @@ def plan_restart(settings: Gunicorn, timeout: float, fill: Fill) -> RestartPlan:
         pidfile=fill(settings.pidfile),
         notify=settings.notify,
         ready=settings.ready,
+        drain=settings.drain,
         hold=HOLD,
         timeout=timeout,
-        drain=settings.drain,
     )
     return by_agent(
         main,

@@ -48,9 +48,9 @@ class Options(NamedTuple):
     pidfile: str
     notify: Optional[str]
     ready: float
+    drain: Optional[float]
     hold: float
     timeout: float
-    drain: Optional[float] = None
     check: bool = False
     """Only check that the restart can be carried out: load nothing but the configuration."""
 
