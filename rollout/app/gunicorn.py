@@ -12,7 +12,6 @@ or, with a health page at another path, or with UDP:
 
 from __future__ import annotations
 
-import inspect
 import os
 import socket
 import time
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 _PAUSE = 2.0
 """Seconds for which a worker that is not ready does not serve, so that it can be ended before it does."""
 
+_CALL_WSGI = ("gunicorn.workers.base_async", "gunicorn.workers.gthread", "gunicorn.workers.sync")
+
 
 class Report:
     """A hook for gunicorn's `post_worker_init`. It never raises, and does nothing if nobody listens."""
@@ -35,13 +36,13 @@ class Report:
 
         By default it goes to a socket beside gunicorn's pidfile.
         """
-        self._page = page
+        self.page = page
         self._notify = notify
 
     def __call__(self, worker: Any) -> None:
         try:
             with self._connected(worker.cfg.pidfile) as listener:
-                wrong = self.why_not_ready(worker.wsgi)
+                wrong = self._why_not_ready(worker) if _calls_wsgi(worker) else ""
                 state = f"not ready: {wrong}" if wrong else "ready"
                 listener.send(f"{os.getpid()} {state}".encode()[:1000])
             end = time.monotonic() + _PAUSE
@@ -50,16 +51,14 @@ class Report:
         except Exception:  # noqa: S110 - an exception here would keep the application from ever starting
             pass
 
-    def why_not_ready(self, app: WSGIApplication) -> str:
-        """Why the application's health page does not answer; empty if it does. ASGI is not asked."""
-        if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(type(app).__call__):
-            return ""
+    def _why_not_ready(self, worker: Any) -> str:
+        """Why the application's health page does not answer; empty if it does."""
         try:
-            status = _ask(app, self._page)
+            status = _ask(worker.wsgi, self.page)
         except Exception as error:
-            return f"{self._page} failed with {type(error).__name__}: {error}"
+            return f"{self.page} failed with {type(error).__name__}: {error}"
         # Any answer that the application gives on purpose will do: a drained node answers its page with 404.
-        return f"{self._page} answered {status}" if status.startswith("5") else ""
+        return f"{self.page} answered {status}" if status.startswith("5") else ""
 
     def _connected(self, pidfile: str) -> socket.socket:
         """A socket to the deployment that listens. Raises OSError if none does."""
@@ -78,9 +77,23 @@ class Report:
         return listener
 
 
+def _calls_wsgi(worker: Any) -> bool:
+    """Whether the worker is one of gunicorn's own that call WSGI. Others load their application later, or
+    call it in another way."""
+    return any(one.__module__ in _CALL_WSGI for one in type(worker).__mro__)
+
+
 def _ask(app: WSGIApplication, path: str) -> str:
     """The status with which `app` answers a GET of `path`, such as `200 OK`."""
-    environ: dict[str, Any] = {"PATH_INFO": path}
+    environ: dict[str, Any] = {
+        "HTTP_HOST": "localhost",
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "RAW_URI": path,
+        "REMOTE_ADDR": "127.0.0.1",
+        "REMOTE_PORT": "0",
+        "SERVER_SOFTWARE": "gunicorn",
+    }
     setup_testing_defaults(environ)
     statuses: list[str] = []
 

@@ -33,6 +33,7 @@ VERBS = {
     "lock": "show who is deploying the service, or break the lock",
     "history": "list the deployments of the service",
     "init": "write a commented inventory to start from",
+    "hook": "print a file that lets the application's workers report to a restart",
     "schema": "print the JSON Schema of inventories, for editors",
     "lab": "try rollout on this machine: real nodes behind a real HAProxy",
 }

@@ -83,6 +83,11 @@ class Gunicorn(Section):
         "by USR2"
     )
     ready: Timeout = Field(default=60.0, description="How long a worker may take to become ready")
+    drain: Timeout | None = Field(
+        default=None,
+        description="How long an old worker may take to finish, before it is ended with its connections; "
+        "by default gunicorn's own graceful_timeout",
+    )
     notify: UdpUrl | None = Field(
         default=None,
         description="Where workers report that they are ready, such as udp://127.0.0.1:4012; "

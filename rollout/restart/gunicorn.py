@@ -8,6 +8,9 @@ from rollout.inventory.template import Fill
 from rollout.remote.agent import process_owner
 from rollout.restart.driver import RestartPlan, by_agent
 
+HOLD = 3.0
+"""Seconds for which new code must go on after it has answered on trial."""
+
 
 def plan_restart(settings: Gunicorn, timeout: float, fill: Fill) -> RestartPlan:
     options = Options(
@@ -15,6 +18,8 @@ def plan_restart(settings: Gunicorn, timeout: float, fill: Fill) -> RestartPlan:
         pidfile=fill(settings.pidfile),
         notify=settings.notify,
         ready=settings.ready,
+        drain=settings.drain,
+        hold=HOLD,
         timeout=timeout,
     )
     return by_agent(

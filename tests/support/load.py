@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from tests.support.background import Background
 
@@ -92,6 +92,59 @@ class Load(Background):
             return int(head.split()[1]), body
         finally:
             writer.close()
+
+
+class KeptLoad(Load):
+    """The same by `clients` that keep their connections, as load balancers do: they send over the same ones
+    again and again, unless the other side has closed one by then."""
+
+    def __init__(self, *place: Any, clients: int = 20, **options: Any) -> None:
+        super().__init__(*place, **options)
+        self._clients = clients
+        self._kept: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def _send_steadily(self) -> None:
+        await super()._send_steadily()
+        for _, writer in self._kept:
+            writer.close()
+
+    async def _ask(self, address: tuple[str, int]) -> tuple[int, str]:
+        reader, writer = await self._connection(address)
+        try:
+            writer.write(f"GET {self._target} HTTP/1.1\r\nHost: shop\r\n\r\n".encode())
+            first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
+            headers = dict(line.split(": ", 1) for line in lines if line)
+            body = await self._body(reader, headers)
+            if headers.get("connection") == "close":
+                writer.close()
+            else:
+                self._kept.append((reader, writer))
+            return int(first.split()[1]), body.decode()
+        except BaseException:
+            writer.close()
+            raise
+
+    async def _connection(
+        self, address: tuple[str, int]
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while len(self._kept) >= self._clients:
+            reader, writer = self._kept.pop(0)
+            if not reader.at_eof() and reader.exception() is None:
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection(*address)
+
+    async def _body(self, reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+        if "content-length" in headers:
+            return await reader.readexactly(int(headers["content-length"]))
+        if headers.get("transfer-encoding") != "chunked":
+            return await reader.read()
+        body = b""
+        while size := int(await reader.readline(), 16):
+            body += await reader.readexactly(size)
+            await reader.readline()
+        await reader.readline()
+        return body
 
 
 def cost_of_one_at_a_time(loads: Sequence[Load], old: str, new: str) -> str:

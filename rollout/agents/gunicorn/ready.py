@@ -6,9 +6,10 @@ import os
 import select
 import socket
 import struct
-from typing import Dict, Optional
+from typing import Dict, Iterable, Optional
 from urllib.parse import urlsplit
 
+from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed
 
 _CREDENTIALS = struct.Struct("3i")
@@ -34,9 +35,16 @@ class Listener:
             ) from None
 
     def listen(self, seconds: float) -> None:
-        """Wait for a report, at most that many seconds."""
-        if not select.select([self._socket], [], [], seconds)[0]:
-            return
+        """Wait for a report, at most that many seconds, and take all that have come."""
+        while select.select([self._socket], [], [], seconds)[0]:
+            self._take()
+            seconds = 0
+
+    def of(self, started: Iterable[Process]) -> Dict[int, str]:
+        """The reports of these workers."""
+        return {one.pid: self.reports[one.pid] for one in started if one.pid in self.reports}
+
+    def _take(self) -> None:
         data, ancillary, _, _ = self._socket.recvmsg(2000, socket.CMSG_SPACE(_CREDENTIALS.size))
         said, _, rest = data.decode(errors="replace").strip().partition(" ")
         # The kernel knows the sender, but not over UDP: there, the worker sends its process id first.

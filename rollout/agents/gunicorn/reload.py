@@ -6,7 +6,8 @@ import signal
 
 from rollout.agents.common import proc
 from rollout.agents.common.talk import say
-from rollout.agents.gunicorn.workers import Restart, workers
+from rollout.agents.gunicorn.under_way import Restart
+from rollout.agents.gunicorn.workers import workers
 
 
 def reload(restart: Restart) -> None:
@@ -21,7 +22,6 @@ def reload(restart: Restart) -> None:
         return len(restart.ready_ones(new)) == len(new) == count
 
     restart.wait_until(all_ready, f"{count} new workers to be ready", within=restart.ready)
-    restart.wait_until(
-        lambda: all_ready() and not any(map(proc.lives, old)), "the old workers to finish their requests"
-    )
+    restart.let_finish(old, restart.patience())
+    restart.wait_until(all_ready, f"{count} new workers to be ready", within=restart.ready)
     say(f"{count} of {count} workers are new and ready, and none of the {len(old)} old ones is left")

@@ -10,14 +10,14 @@ from __future__ import annotations
 import signal
 import time
 from contextlib import suppress
-from functools import partial
 from typing import List, Set
 
 from rollout.agents.common import deadline, proc
 from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed, say
 from rollout.agents.common.undo import Undo
-from rollout.agents.gunicorn.workers import Restart, workers
+from rollout.agents.gunicorn.under_way import Restart
+from rollout.agents.gunicorn.workers import workers
 
 _FINISH = 2.0
 """Seconds for a worker that never became ready to finish the requests that it got anyway."""
@@ -64,18 +64,17 @@ def _replace_one_by_one(restart: Restart, old: List[Process], undo: Undo) -> Non
         left = [worker for worker in old if proc.lives(worker)]
         if len(left) <= 1:
             break
-        proc.send(left[0], signal.SIGTERM)
-        restart.wait_until(partial(_gone, left[0]), f"old worker {left[0].pid} to finish its requests")
+        _send(left[0], signal.SIGTERM)
+        restart.let_finish(left[:1], restart.patience(len(left)))
     undo.finished()
     proc.send(master, signal.SIGTTOU)
-    restart.wait_until(
-        lambda: all(map(_gone, old)) and len(workers(master)) == count,
-        "the last old worker to finish its requests",
-    )
+    restart.let_finish(old, restart.patience())
 
+    def all_ready() -> bool:
+        now = workers(master)
+        return len(restart.ready_ones(now)) == len(now) == count
 
-def _gone(worker: Process) -> bool:
-    return not proc.lives(worker)
+    restart.wait_until(all_ready, f"{count} new workers to be ready", within=restart.ready)
 
 
 def put_back(restart: Restart, old: List[Process], ready: List[Process]) -> None:
@@ -89,7 +88,7 @@ def put_back(restart: Restart, old: List[Process], ready: List[Process]) -> None
     # gunicorn will obey TTIN in a moment, or a worker that ended is being replaced.
     end.wait_for(lambda: not proc.lives(master) or len(workers(master)) > len(old), every=_MOMENT)
     unready = [worker for worker in workers(master) if worker not in good]
-    good.update(child for child in proc.children(master) if child not in unready)
+    good.update(child for child in proc.children(master) if child not in unready)  # helpers, too
     for worker in unready:
         _finish(worker)
     queues = restart.facts["queues"]

@@ -14,11 +14,15 @@ from rollout.agents.common import deadline, proc
 from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed, say
 from rollout.agents.common.undo import Undo
-from rollout.agents.gunicorn.workers import Restart, workers
+from rollout.agents.gunicorn.on_trial import MASTER
+from rollout.agents.gunicorn.under_way import Restart
+from rollout.agents.gunicorn.workers import workers
 
 _BEGUN = 0.5
 """Seconds after which a master that was told to end starts no more workers."""
 _PATIENCE = 10.0
+_BEFORE_GUNICORN = 0.5
+"""Seconds by which we end workers sooner than their master would: it does not say so."""
 
 
 def upgrade(restart: Restart) -> None:
@@ -55,7 +59,7 @@ def _ready(restart: Restart, children: List[Process], undo: Undo) -> Process:
         seen[:] = [new] if new else []
         return bool(new and Path(f"{restart.pidfile}.2").exists())
 
-    restart.wait_until(begun, "the new master to start", within=restart.ready)
+    restart.wait_until(begun, "the new master to start", within=max(restart.ready, MASTER))
     (new,) = seen
 
     def all_ready() -> bool:
@@ -88,13 +92,17 @@ def _retire(restart: Restart, new: Process) -> None:
     """Make the old master's workers finish, and then the master; its pidfile becomes the new one's.
 
     Only a daemon obeys WINCH, with which workers may take as long as they need. TERM, unlike QUIT, lets them
-    finish, too, for as long as gunicorn's graceful_timeout.
+    finish, too, for as long as gunicorn's graceful_timeout: `drain` cannot be longer there.
     """
     old, pidfile = restart.master, restart.pidfile
+    leaving = workers(old)
     if restart.facts["daemon"]:
         proc.send(old, signal.SIGWINCH)
-        restart.deadline.wait_for(lambda: not set(workers(old)) - {new})
-    proc.send(old, signal.SIGTERM)
+        restart.let_finish(leaving, restart.patience())
+        proc.send(old, signal.SIGTERM)
+    else:
+        proc.send(old, signal.SIGTERM)
+        restart.let_finish(leaving, min(restart.patience(), restart.facts["graceful"] - _BEFORE_GUNICORN))
     while proc.lives(old) or os.path.exists(f"{pidfile}.2") or _named(pidfile) != str(new.pid):
         if not proc.lives(new):
             raise restart.broken(f"the new master, process {new.pid}, has ended")

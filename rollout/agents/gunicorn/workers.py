@@ -1,77 +1,90 @@
-"""A gunicorn's workers while it is restarted: which there are, and which have proved that they are ready."""
+"""The workers among the children of a master, and whether they serve yet.
+
+Not every child is a worker: hooks and configuration files start processes, too, and one that was forked looks
+like a worker down to its command line. But gunicorn makes a file for each worker, `wgunicorn-…`, which it
+removes at once. The master has all of them open, a worker its own one, and a helper none, or those of all
+workers that there were when it was forked. In its file the worker gives signs of life: the first one when it
+begins to serve, which for ASGI is when the startup of the lifespan is complete.
+"""
 
 from __future__ import annotations
 
-import time
-from typing import Any, Callable, Collection, Dict, List, NamedTuple
+import os
+import signal
+import stat
+from contextlib import suppress
+from typing import Dict, List, Optional
 
 from rollout.agents.common import proc
-from rollout.agents.common.deadline import Deadline
-from rollout.agents.common.log import Log
 from rollout.agents.common.proc import Process
-from rollout.agents.common.talk import Failed, say
-from rollout.agents.gunicorn.ready import Listener
 
-_LOOK_AGAIN = 0.05
-_STILL_THERE = 5.0
-"""Seconds between two lines that say what the agent waits for: if nobody reads them, it ends."""
+_FILE = "wgunicorn-"
+_DAY = 86400.0
+_RESET = (signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD)
+"""Signals that a master handles, and that a worker leaves to the kernel again."""
 
-
-class Restart(NamedTuple):
-    """A restart of one master. `ready` is in seconds, for one worker or for those that start together."""
-
-    master: Process
-    pidfile: str
-    facts: Dict[str, Any]
-    listener: Listener
-    log: Log
-    ready: float
-    deadline: Deadline
-
-    @property
-    def wanted(self) -> int:
-        """The number of workers that the configuration asks for."""
-        return int(self.facts["workers"])
-
-    def wait_until(self, condition: Callable[[], bool], what: str, *, within: float = float("inf")) -> None:
-        """Take the workers' reports until the condition is true; `what` says it in words. Raises Failed after
-        `within` seconds, at the deadline, or when the master has ended."""
-        begin = last_said = time.monotonic()
-        end = self.deadline.or_after(within)
-        while not condition():
-            now = time.monotonic()
-            if not proc.lives(self.master):
-                raise self.broken(f"its master, process {self.master.pid}, has ended")
-            if end.passed:
-                limit = "the time-out of the restart" if end == self.deadline else f"{within:g} s"
-                raise self.broken(f"waited for {what}, and gave up after {limit}")
-            if now - last_said > _STILL_THERE:
-                last_said = now
-                say(f"waiting for {what}: {now - begin:.0f} s so far")
-            self.listener.listen(_LOOK_AGAIN)
-
-    def ready_ones(self, started: Collection[Process]) -> List[Process]:
-        """The workers that have reported that they are ready. Raises Failed if one has reported that it is
-        not."""
-        reports = self.listener.reports
-        for worker in started:
-            if reports.get(worker.pid):
-                raise self.broken(f"worker {worker.pid} is {reports[worker.pid]}")
-        return [worker for worker in started if worker.pid in reports]
-
-    def broken(self, why: str) -> Failed:
-        """The error to raise, after printing the last lines of gunicorn's log."""
-        for line in self.log.last_lines():
-            say(line)
-        return Failed(f"BROKEN: {why}")
+_known: Dict[Process, str] = {}
+"""The processes that have one such file: those with many connections are not searched again and again."""
 
 
 def workers(master: Process) -> List[Process]:
-    """The master's workers, oldest first: children with the master's own command line, or setproctitle's."""
-    line = proc.command_line(master)
-    return [child for child in proc.children(master) if _is_worker(child, line)]
+    """The master's workers, oldest first."""
+    found: Dict[str, List[Process]] = {}
+    held = _names(master)
+    for child in proc.children(master):
+        names = [_known[child]] if child in _known else _names(child)
+        if names is None and _looks_like_a_worker(child, master):
+            found[f"hidden {child.pid}"] = [child]
+        elif names is not None and len(names) == 1 and names[0] in (held or ()):
+            _known[child] = names[0]
+            found.setdefault(names[0], []).append(child)
+    # A helper that was forked when there was one worker has the file of that one, too.
+    mine = [min(claiming, key=_handlers_of_the_master) for claiming in found.values()]
+    return sorted(mine, key=lambda worker: (worker.started, worker.pid))
 
 
-def _is_worker(child: Process, of_master: List[str]) -> bool:
-    line = proc.command_line(child)
-    return line == of_master or " ".join(line).startswith("gunicorn: worker")
+def serves(worker: Process) -> bool:
+    """Whether the worker has given a sign of life."""
+    with suppress(OSError):
+        for descriptor in _files(worker).values():
+            shown = os.stat(descriptor)
+            # gunicorn 20.1 sets the mode to 0 or 1, and newer ones set the time to the seconds since boot.
+            return stat.S_IMODE(shown.st_mode) <= 1 or shown.st_ctime - shown.st_mtime > _DAY
+    return False
+
+
+def _names(process: Process) -> Optional[List[str]]:
+    """The files of workers that a process has open; None if the kernel hides them from us."""
+    try:
+        return list(_files(process))
+    except PermissionError:
+        return None
+
+
+def _files(process: Process) -> Dict[str, str]:
+    """The files of workers that a process has open, and the paths that lead to them. Raises
+    PermissionError."""
+    found: Dict[str, str] = {}
+    for descriptor in proc.descriptors(process):
+        with suppress(OSError):
+            name = os.readlink(descriptor)
+            if os.path.basename(name).startswith(_FILE):
+                found[name] = descriptor
+    return found
+
+
+def _looks_like_a_worker(child: Process, master: Process) -> bool:
+    """Whether the command line is the master's, or setproctitle's. That must do where files are hidden, as
+    from root in a container, if the workers act for somebody else."""
+    words = proc.command_line(child)
+    return words == proc.command_line(master) or " ".join(words).startswith("gunicorn: worker")
+
+
+def _handlers_of_the_master(child: Process) -> int:
+    """How many signals a process handles that a worker leaves to the kernel: a helper does it as its
+    master does."""
+    try:
+        handled = int(proc.status(child)["SigCgt"], 16)
+    except OSError:
+        return len(_RESET)
+    return sum(handled >> (number - 1) & 1 for number in _RESET)

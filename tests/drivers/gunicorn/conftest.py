@@ -28,3 +28,10 @@ def debians(tmp_path: Path) -> Iterator[GunicornShop]:
     """Debian's version alone."""
     with running(tmp_path, "Debian's") as shop:
         yield shop
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Iterator[GunicornShop]:
+    """The newest version, started by its script: after an upgrade, `python -m gunicorn` hides `http`."""
+    with running(tmp_path, "script") as shop:
+        yield shop

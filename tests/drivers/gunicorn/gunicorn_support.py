@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from rollout.agents.common import proc
 from rollout.agents.common.proc import Process
-from rollout.agents.gunicorn.workers import workers
+from rollout.agents.gunicorn.workers import serves, workers
 from rollout.inventory.restart import Gunicorn
 from rollout.restart.gunicorn import plan_restart
 from tests.support.background import Background
@@ -27,6 +28,7 @@ Agent = subprocess.Popen[str]
 HERE = Path(__file__).parent
 VERSIONS = {
     "newest": [sys.executable, "-m", "gunicorn"],
+    "script": [str(Path(sys.executable).with_name("gunicorn"))],
     "Debian's": ["/usr/bin/gunicorn"],
     "titled": [
         "bash",
@@ -47,9 +49,11 @@ class GunicornShop:
         self.folder = folder
         self.pidfile = folder / "shop.pid"
         self.host = own_address()
+        self.hold = 0.1
+        """Seconds for which new code must go on, on trial, where no deployment tests that."""
         self._command = command
         self._started: subprocess.Popen[bytes] | None = None
-        for name in ("shop.py", "gunicorn.conf.py"):
+        for name in ("shop.py", "shop_asgi.py", "gunicorn.conf.py"):
             shutil.copy(HERE / name, folder)
         (folder / "able").mkdir()
 
@@ -57,11 +61,11 @@ class GunicornShop:
         """Another release lies on the disk; its first word is its name."""
         (self.folder / "release").write_text(release)
 
-    def start(self, *options: str, user: str | None = None, **environment: str) -> None:
+    def start(self, *options: str, app: str = "shop", user: str | None = None, **environment: str) -> None:
         self.put("1")
         become = [f"--reuid={user}", "--clear-groups"] if user else []
         self._started = subprocess.Popen(
-            ["setpriv", *become, *self._command, "-c", "gunicorn.conf.py", *options, "shop"],
+            ["setpriv", *become, *self._command, "-c", "gunicorn.conf.py", *options, app],
             cwd=self.folder,
             env={**os.environ, "ROOT": str(HERE.parents[2]), "ADDRESS": f"{self.host}:{PORT}", **environment},
             stdin=subprocess.DEVNULL,
@@ -69,7 +73,16 @@ class GunicornShop:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        wait(lambda: self.pidfile.exists() and len(self.able()) == 3, "three workers")
+        wait(lambda: self.pidfile.exists() and len(self.serving()) == 3, "three workers", log=self.log)
+
+    def configure(self, *lines: str) -> None:
+        """Add lines to the configuration file."""
+        with (self.folder / "gunicorn.conf.py").open("a") as file:
+            file.write("\n".join(["", *lines, ""]))
+
+    def log(self) -> str:
+        path = self.folder / "shop.log"
+        return path.read_text() if path.exists() else ""
 
     def report_by_hand(self) -> str:
         """Take the configuration that reports by plain UDP; returns where to."""
@@ -98,6 +111,10 @@ class GunicornShop:
     def workers(self) -> set[Process]:
         return set(workers(self.master))
 
+    def serving(self) -> list[Process]:
+        """The workers that serve, as the agent sees it."""
+        return [worker for worker in self.workers() if serves(worker)]
+
     def able(self) -> list[int]:
         """The workers that take requests."""
         return [int(name) for name in os.listdir(self.folder / "able")]
@@ -119,7 +136,8 @@ class GunicornShop:
 
     def agent(self, mode: str, *, check: bool = False, timeout: float = 60, **settings: Any) -> Agent:
         """What runs on the node, without `rollout` around it."""
-        restart = plan_restart(Gunicorn(**self.settings(mode, **settings)), timeout, str)
+        with patch("rollout.restart.gunicorn.HOLD", self.hold):
+            restart = plan_restart(Gunicorn(**self.settings(mode, **settings)), timeout, str)
         line = restart.precheck if check else restart.command
         assert line is not None
         return subprocess.Popen(

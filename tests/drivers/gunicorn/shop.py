@@ -1,20 +1,23 @@
-"""The application under test: the file `release` beside it says which it is, and what is wrong with it."""
+"""The application under test: the file `release` beside it says which it is, and what is wrong with
+it: some faults do not show on trial."""
 
 import os
 import time
 from pathlib import Path
 
 words = (Path(__file__).parent / "release").read_text().split()
-in_worker = "SERVER_SOFTWARE" in os.environ
+on_trial = "ROLLOUT_TRIAL" in os.environ
 if "broken" in words:
     raise RuntimeError("there is no table words")
-if "slow" in words and in_worker:
+if "slow" in words:
     time.sleep(1)
-if "hangs" in words and in_worker:
+if "hangs" in words and not on_trial:
     time.sleep(120)
 
 
 def application(environ, start_response):
-    sick = "sick" in words and in_worker and environ["PATH_INFO"] == "/_status"
-    start_response("500 Sick" if sick else "200 OK", [("Content-Type", "text/plain")])
+    sick = "sick" in words and not on_trial and environ["PATH_INFO"] == "/_status"
+    start_response(
+        "500 Sick" if sick else "200 OK", [("Content-Type", "text/plain"), ("Content-Length", "1")]
+    )
     return [words[0].encode()]

@@ -6,7 +6,10 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from gunicorn_support import Capacity, GunicornShop
+from gunicorn_support import PORT, Capacity, GunicornShop
+
+from tests.support import prepared
+from tests.support.load import KeptLoad
 
 MODES = ["reload", "rolling", "upgrade"]
 
@@ -103,3 +106,33 @@ def test_workers_report_by_plain_udp(newest: GunicornShop) -> None:
     status, printed = newest.restart("rolling", notify=where)
     assert status == 0, printed
     assert not newest.workers() & old
+
+
+def test_a_hook_that_stands_alone(debians: GunicornShop) -> None:
+    """The file that `rollout hook` prints is all that the application needs of rollout."""
+    (debians.folder / "rollout_hook.py").write_text(prepared.run(["hook", "gunicorn"], timeout=60).stdout)
+    configuration = debians.folder / "gunicorn.conf.py"
+    configuration.write_text(
+        "import os\n"
+        "from rollout_hook import post_worker_init\n"
+        "bind = os.environ['ADDRESS']\n"
+        "workers = 3\n"
+        "pidfile = 'shop.pid'\n"
+    )
+    debians.start()
+    old = debians.workers()
+    status, printed = debians.restart("rolling")
+    assert status == 0, printed
+    assert not debians.workers() & old
+
+
+def test_clients_that_keep_their_connections(newest: GunicornShop) -> None:
+    """Threads that keep connections lose none of their requests, from gunicorn 24 on."""
+    newest.configure("worker_class = 'gthread'", "threads = 4")
+    newest.start()
+    newest.put("2")
+    with KeptLoad(newest.host, PORT, rate=60) as load:
+        status, printed = newest.restart("rolling")
+        assert status == 0, printed
+    sys.stdout.write(f"gunicorn, kept connections: {len(load.lost)} lost of {len(load.answers)}\n")
+    assert load.lost == []

@@ -55,7 +55,7 @@ def test_a_master_that_hides_how_it_was_started(tmp_path: Path) -> None:
         assert "use mode: upgrade, or remove setproctitle" in printed
         status, printed = shop.restart("upgrade", check=True, notify=where)
         assert status == 0, printed
-        assert "the new code is not loaded on trial" in printed
+        assert "the new code is not started on trial" in printed
 
 
 def test_two_deployments_do_not_listen_at_once(newest: GunicornShop) -> None:

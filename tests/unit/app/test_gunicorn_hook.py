@@ -24,9 +24,19 @@ def listener(tmp_path: Path) -> Iterator[socket.socket]:
         yield listener
 
 
-def worker(folder: Path, app: Any, *, alive: bool = False) -> Any:
+class SyncWorker(SimpleNamespace):
+    """One of those that call WSGI, as their module shows."""
+
+    __module__ = "gunicorn.workers.sync"
+
+
+class AsgiWorker(SimpleNamespace):
+    """Any other."""
+
+
+def worker(folder: Path, app: Any, *, alive: bool = False, kind: type = SyncWorker) -> Any:
     """As much of a gunicorn worker as the hook knows; one that is not `alive` was asked to leave."""
-    return SimpleNamespace(cfg=SimpleNamespace(pidfile=str(folder / "shop.pid")), wsgi=app, alive=alive)
+    return kind(cfg=SimpleNamespace(pidfile=str(folder / "shop.pid")), wsgi=app, alive=alive)
 
 
 def raising(environ: Any, start_response: Any) -> Any:
@@ -35,6 +45,11 @@ def raising(environ: Any, start_response: Any) -> Any:
 
 def sick(environ: Any, start_response: Any) -> Any:
     start_response("503 Not Yet", [])
+    return [b""]
+
+
+def reading(environ: Any, start_response: Any) -> Any:
+    start_response("200 OK" if environ["REMOTE_ADDR"] == "127.0.0.1" else "500 Who", [])
     return [b""]
 
 
@@ -49,7 +64,7 @@ async def asynchronous(scope: Any, receive: Any, send: Any) -> None:
         (health_page(path="/other"), "ready"),  # 404, as a node that is drained answers
         (sick, "not ready: /_status answered 503 Not Yet"),
         (raising, "not ready: /_status failed with RuntimeError: no database"),
-        (asynchronous, "ready"),
+        (reading, "ready"),
     ],
 )
 def test_a_worker_reports_what_its_own_health_page_says(
@@ -58,6 +73,12 @@ def test_a_worker_reports_what_its_own_health_page_says(
     """It asks the application in-process, and sends its process id with the answer."""
     post_worker_init(worker(tmp_path, app))
     assert listener.recv(1000).decode() == f"{os.getpid()} {told}"
+
+
+def test_a_worker_that_does_not_call_wsgi_is_not_asked(listener: socket.socket, tmp_path: Path) -> None:
+    """It reports that it has got so far; its sign of life says when its application has started."""
+    post_worker_init(worker(tmp_path, asynchronous, kind=AsgiWorker))
+    assert listener.recv(1000).decode() == f"{os.getpid()} ready"
 
 
 def test_a_worker_that_is_not_ready_waits_to_be_ended(

@@ -27,3 +27,10 @@ def test_where_workers_cannot_report(notify: str) -> None:
     """Anything but a host and a port of UDP is a mistake of the inventory."""
     with pytest.raises(ValidationError, match="expected a URL such as udp://"):
         Gunicorn(pidfile="/run/shop.pid", mode="reload", notify=notify)
+
+
+@pytest.mark.parametrize(("given", "sent"), [({}, None), ({"drain": "90s"}, 90.0)])
+def test_how_long_an_old_worker_may_take(given: dict[str, str], sent: float | None) -> None:
+    """What the inventory says; otherwise gunicorn's own setting, which only the agent can read."""
+    settings = Restart(gunicorn={"pidfile": "/run/shop.pid", "mode": "rolling", **given})
+    assert f"'drain': {sent}," in str(plan_restart(settings, str).command)
