@@ -18,10 +18,12 @@ from rollout.agents.common import deadline, proc
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.log import Log
 from rollout.agents.common.proc import Process
-from rollout.agents.common.talk import Failed, say
+from rollout.agents.common.talk import Failed, NotRunning, say
 
 _GIVING_UP = 10.0
 """Seconds that a supervisor may take to abandon the new workers once the agent has ended some of them."""
+_WORKERS_COME = 2.0
+"""Seconds for a supervisor without workers to start some."""
 _LAST_WORDS = 0.5
 """Seconds for the supervisor to write the reason into its log."""
 
@@ -48,6 +50,7 @@ def main(options: Options) -> None:
     _require_signal_handler(supervisor, number)
     workers = Workers(supervisor, options.beats)
     log = _log(options.log)
+    workers.require_any()
     if options.check:
         return
     count = len(workers.old())
@@ -66,7 +69,8 @@ def main(options: Options) -> None:
 
 
 class Workers:
-    """The workers of a supervisor, before and since the signal. Raises Failed if it has none before."""
+    """The workers of a supervisor, before and since the signal. Raises Failed if there is no folder for their
+    beats."""
 
     def __init__(self, supervisor: Process, beats: str) -> None:
         self._supervisor = supervisor
@@ -76,10 +80,18 @@ class Workers:
         self.asked = time.time_ns()
         if not self._beats.is_dir():
             raise Failed(f"there is no folder {beats} for the workers' heartbeats")
-        if not self.old():
-            raise Failed(
-                f"no child of {proc.described(supervisor)} beats in {beats}: is it the supervisor, "
-                "and is that the folder in which its workers beat?"
+
+    def require_any(self) -> None:
+        """Raises NotRunning if no worker beats, nor soon does: those of a broken release may end before."""
+
+        def some_beat() -> bool:
+            self._first = set(proc.children(self._supervisor))
+            return bool(self.old())
+
+        if not deadline.after(_WORKERS_COME).wait_for(some_beat):
+            raise NotRunning(
+                f"no child of {proc.described(self._supervisor)} beats in {self._beats}: is it the "
+                "supervisor, and is that the folder in which its workers beat?"
             )
 
     def new(self) -> List[Process]:

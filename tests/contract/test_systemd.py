@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rollout.agents.common.talk import NotThere
 from rollout.domain import Completed
 from rollout.restart import systemd
 from rollout.restart.driver import ProofResult, ProofStatus
@@ -244,4 +245,4 @@ def test_a_unit_that_is_not_there_is_told_beforehand(systemd_host: SystemdHost) 
     """By its name."""
     refused = precheck(systemd_host, "no-such.service", "root")
 
-    assert refused == Completed(1, ("there is no usable unit no-such.service",))
+    assert refused == Completed(NotThere.status, ("there is no usable unit no-such.service",))

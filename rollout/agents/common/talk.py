@@ -13,6 +13,27 @@ Options = TypeVar("Options")
 class Failed(Exception):
     """The reason why an agent ends without success, in one line."""
 
+    status = 1
+    """The exit status of the agent. The other side knows each kind of failure by its status."""
+
+
+class NotRunning(Failed):
+    """The application does not run, so there is nothing to restart."""
+
+    status = 69
+
+
+class NotThere(Failed):
+    """What would be restarted is not on the node. A release may bring it."""
+
+    status = 72
+
+
+class Untouched(Failed):
+    """The restart was refused before anything was signalled: what ran before runs on as it did."""
+
+    status = 65
+
 
 def say(text: str) -> None:
     """Print a line for the journal."""
@@ -28,11 +49,12 @@ def still_heard() -> None:
 
 
 def run(main: Callable[[Options], None], options: Options) -> None:
-    """Run an agent and exit: with 0, or with 1 after a last line that says why it failed."""
+    """Run an agent and exit: with 0, or with the status of its failure after a last line that says why."""
+    status = Failed.status
     try:
         main(options)
     except Failed as failed:
-        reason = str(failed)
+        reason, status = str(failed), failed.status
     except BrokenPipeError:  # nobody listens any more
         os._exit(1)
     except OSError as error:
@@ -40,4 +62,4 @@ def run(main: Callable[[Options], None], options: Options) -> None:
     else:
         sys.exit(0)
     say(reason)
-    sys.exit(1)
+    sys.exit(status)

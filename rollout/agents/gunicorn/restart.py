@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Dict, NamedTuple, Optional
 
 from rollout.agents.common import deadline, proc
+from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.proc import Process
-from rollout.agents.common.talk import Failed, say
+from rollout.agents.common.talk import Failed, NotRunning, Untouched, say
 from rollout.agents.gunicorn.loading import Unreadable, facts
 from rollout.agents.gunicorn.log import log_of
 from rollout.agents.gunicorn.ready import Listener
@@ -23,6 +24,8 @@ _MODES = {
     "rolling": roll,
     "upgrade": upgrade,
 }
+_WORKERS_COME = 2.0
+"""Seconds for a gunicorn without workers to start one."""
 _PUT_BACK = 3.0
 """Seconds before the time-out at which we give up, so that we can put back what we changed."""
 
@@ -50,14 +53,7 @@ def main(options: Options) -> None:
     _require_alone(master, pidfile)
     listener = Listener(options.notify, pidfile)
     try:
-        try:
-            configuration = facts(master, end.left, load=not options.check)
-            _require_fit(mode, configuration, pidfile)
-        except Unreadable as unreadable:
-            if mode != "upgrade":
-                raise
-            say(f"the new code is not loaded on trial: {unreadable}")
-            configuration = {"daemon": False, "log": None, "workers": len(workers(master))}
+        configuration = _tried(master, options, end)
         if not options.check:
             say(f"process {master.pid} has {len(workers(master))} workers")
             log = log_of(master, configuration["log"])
@@ -66,8 +62,27 @@ def main(options: Options) -> None:
         listener.close()
 
 
+def _tried(master: Process, options: Options, end: Deadline) -> Dict[str, Any]:
+    """What the configuration says, once the new code has been loaded on trial. Raises Failed; Untouched where
+    that refuses the restart."""
+    mode = options.mode
+    try:
+        try:
+            configuration = facts(master, end.left, load=not options.check)
+            _require_fit(mode, configuration, options.pidfile)
+        except Unreadable as unreadable:
+            if mode != "upgrade":
+                raise
+            say(f"the new code is not loaded on trial: {unreadable}")
+            configuration = {"daemon": False, "log": None, "workers": len(workers(master))}
+    except Failed as failed:
+        raise failed if options.check else Untouched(str(failed)) from None
+    return configuration
+
+
 def _require_alone(master: Process, pidfile: str) -> None:
-    """Raises Failed if the process is not a gunicorn master, or if another one runs beside it."""
+    """Raises Failed if the process is not a gunicorn master, or if another one runs beside it; NotRunning if
+    it has no worker."""
     if "gunicorn" not in " ".join(proc.command_line(master)):
         line = " ".join(proc.command_line(master))
         raise Failed(f"process {master.pid} of {pidfile} is not gunicorn: its command line is {line}")
@@ -77,8 +92,9 @@ def _require_alone(master: Process, pidfile: str) -> None:
             f"another master runs beside process {master.pid} (see {second}): an upgrade by USR2 was begun "
             "and not finished; end one of the two with TERM"
         )
-    if not workers(master):
-        raise Failed(
+    # Those of a broken release end at once, and gunicorn starts others.
+    if not deadline.after(_WORKERS_COME).wait_for(lambda: bool(workers(master))):
+        raise NotRunning(
             f"process {master.pid} of {pidfile} has no workers: it is not a gunicorn master, or it is ending"
         )
 

@@ -6,19 +6,19 @@ uWSGI carries the reload out by itself: if nobody listens to the agent any more,
 from __future__ import annotations
 
 import time
-from typing import List, NamedTuple, Set
+from typing import List, NamedTuple, Set, Tuple
 
 from rollout.agents.common import deadline, proc
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.log import Log
 from rollout.agents.common.proc import Process
-from rollout.agents.common.talk import Failed, say
+from rollout.agents.common.talk import Failed, NotRunning, Untouched, say
 from rollout.agents.uwsgi import processes
 from rollout.agents.uwsgi.loading import must_load, names_one
 from rollout.agents.uwsgi.processes import Child
 from rollout.agents.uwsgi.refork import Reforking, clear_up, find_reader
 from rollout.agents.uwsgi.rules import must_fit
-from rollout.agents.uwsgi.settings import settings_of
+from rollout.agents.uwsgi.settings import Settings, settings_of
 
 _LOOK_AGAIN = 0.1
 _TRIES = 3
@@ -40,15 +40,16 @@ class Options(NamedTuple):
 
 def main(options: Options) -> None:
     fifo, mode = options.fifo, options.mode
-    master = find_reader(fifo) if mode == "refork" else processes.reader(fifo)
-    if master is None:
-        raise processes.nobody_reads(fifo)
-    settings = settings_of(master)
-    must_fit(settings, mode, fifo)
-    if options.check:
-        return
     end = deadline.before(options.timeout)
-    must_load(master, settings, end)
+    try:
+        master, settings = _found(fifo, mode)
+        if options.check:
+            return
+        must_load(master, settings, end)
+    except NotRunning:
+        raise
+    except Failed as failed:
+        raise failed if options.check else Untouched(str(failed)) from None
     log = processes.log_of(master, settings.all("logto", "logto2", "daemonize"))
     try:
         if mode == "refork":
@@ -64,6 +65,16 @@ def main(options: Options) -> None:
     except Failed:
         _show(log)
         raise
+
+
+def _found(fifo: str, mode: str) -> Tuple[Process, Settings]:
+    """The master that reads the FIFO, and its settings, which fit. Raises Failed."""
+    master = find_reader(fifo) if mode == "refork" else processes.reader(fifo)
+    if master is None:
+        raise processes.nobody_reads(fifo)
+    settings = settings_of(master)
+    must_fit(settings, mode, fifo)
+    return master, settings
 
 
 def _show(log: Log) -> None:

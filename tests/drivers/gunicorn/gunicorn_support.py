@@ -92,6 +92,13 @@ class GunicornShop:
             self._started.wait()
 
     @property
+    def started_pid(self) -> int:
+        """The id of the master that the test has started."""
+        assert self._started is not None
+        self._started.poll()
+        return self._started.pid
+
+    @property
     def master(self) -> Process:
         return proc.of_pidfile(str(self.pidfile))
 

@@ -8,6 +8,8 @@ words = (Path(__file__).parent / "release").read_text().split()
 in_worker = "SERVER_SOFTWARE" in os.environ
 if "broken" in words:
     raise RuntimeError("there is no table words")
+if "fatal" in words and in_worker:
+    raise RuntimeError("gunicorn ends when this is raised in a worker")
 if "slow" in words and in_worker:
     time.sleep(1)
 if "hangs" in words and in_worker:

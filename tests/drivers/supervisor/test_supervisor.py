@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from rollout.agents.common.talk import NotRunning, NotThere
 from rollout.restart.supervisor import plan_restart
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load, cost_of_one_at_a_time
@@ -114,14 +115,15 @@ def test_who_may_not_is_refused_beforehand_and_who_may_sudo_is_let(
     before = supervisor.pids()
     for unknown in ("shop", "shops:*"):
         status, said = agent(unknown, check=True)
-        assert (status, len(said)) == (1, 1)
+        assert (status, len(said)) == (NotThere.status, 1)
         assert said[0].startswith(f"supervisor has no {unknown}: ")
     status, said = agent(check=True, within=NOBODY)
     assert status == 1
     assert "sudo: a password is required" in said[-1]
     socket = supervisor.folder / "socket"
     socket.rename(supervisor.folder / "elsewhere")
-    assert agent(check=True) == (1, [f"supervisor does not answer: unix://{socket} no such file"])
+    absent = f"supervisor does not answer: unix://{socket} no such file"
+    assert agent(check=True) == (NotRunning.status, [absent])
     (supervisor.folder / "elsewhere").rename(socket)
     assert agent(check=True) == (0, [])
     assert supervisor.pids() == before

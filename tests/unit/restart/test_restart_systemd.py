@@ -43,7 +43,9 @@ def compare(before: dict[str, str], **after: str) -> ProofResult:
 def test_the_lines_are_what_a_person_would_type() -> None:
     """The commands are readable: `rollout plan` shows them to people."""
     plan = systemd.plan_restart("shop.service", 30, str)
-    assert plan.command == '$([ "$(id -u)" = 0 ] || echo sudo -n) systemctl restart shop.service'
+    as_root = '$([ "$(id -u)" = 0 ] || echo sudo -n)'
+    forgets = f"{as_root} systemctl reset-failed shop.service 2>/dev/null"
+    assert plan.command == f"{forgets}; {as_root} systemctl restart shop.service"
     assert plan.timeout == 30
     assert proof().observe.startswith("systemctl show shop.service -p LoadState -p ActiveState")
     assert "journalctl -u shop.service -n 20 --no-pager -o cat" in proof().explain
@@ -52,7 +54,7 @@ def test_the_lines_are_what_a_person_would_type() -> None:
 @pytest.mark.parametrize("unit", ["shop@1.service", "a:b_c-d.service", r"dev-\x2dshop.service", "shop"])
 def test_names_that_systemd_takes_are_taken(unit: str) -> None:
     """A unit's name reaches systemctl as one word, exactly as it was written."""
-    assert shlex.split(systemd.plan_restart(unit, 1, str).command.split("systemctl ")[1]) == ["restart", unit]
+    assert shlex.split(systemd.plan_restart(unit, 1, str).command.split("systemctl ")[2]) == ["restart", unit]
 
 
 @pytest.mark.parametrize(

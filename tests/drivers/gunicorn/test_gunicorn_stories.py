@@ -1,0 +1,59 @@
+"""Repairs of a real gunicorn: a refused release that workers must not load, and a gunicorn that is down."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from gunicorn_support import PORT, GunicornShop
+
+from rollout.agents.common import proc
+from tests.support.command import rollout, write_inventory
+from tests.support.until import wait
+
+
+def inventory(shop: GunicornShop, **restart: Any) -> Path:
+    sections = {
+        "nodes": {"web1": {"host": shop.host, "ssh": "local"}},
+        "release": {"command": f'printf %s "$ROLLOUT_RELEASE" > {shop.folder}/release'},
+        "restart": {"gunicorn": shop.settings("rolling"), **restart},
+        "health": {"http": f"http://{{host}}:{PORT}/", "interval": "50ms", "timeout": "20s"},
+    }
+    return write_inventory(shop.folder / "shop.yml", sections)
+
+
+def test_a_refused_release_is_not_loaded_by_a_recycled_worker(newest: GunicornShop) -> None:
+    """The release before is on the disk again: gunicorn recycles a worker, and nothing is lost."""
+    newest.start()
+    here = inventory(newest)
+    assert rollout("deploy", "--release", "1", inventory=here).returncode == 0
+    old = newest.workers()
+    with newest.load() as load:
+        done = rollout("deploy", "--release", "2 broken", inventory=here)
+        assert done.returncode == 1
+        assert "so nothing was signalled: RuntimeError: there is no table" in done.stdout
+        assert "release 1 is on the disk again" in done.stdout
+        assert "left out" not in done.stdout
+        recycled = next(iter(old))
+        os.kill(recycled.pid, signal.SIGTERM)
+        wait(lambda: len(newest.workers() - old) == 1 and len(newest.able()) == 3, "another worker")
+    assert (load.lost, load.bodies) == ([], ["1"])
+
+
+def test_a_gunicorn_that_a_release_took_down_is_started_by_the_rollback(newest: GunicornShop) -> None:
+    """The rollback refuses nothing: the release goes back, and then gunicorn is started."""
+    newest.start()
+    line = " ".join([sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--daemon", "shop"])
+    surroundings = f"ROOT={Path(__file__).parents[3]} ADDRESS={newest.host}:{PORT}"
+    here = inventory(newest, start=f"cd {newest.folder} && {surroundings} {line}")
+    assert rollout("deploy", "--release", "1", inventory=here).returncode == 0
+    assert rollout("deploy", "--release", "2 fatal", inventory=here).returncode == 1
+    wait(lambda: proc.find(newest.started_pid) is None, "the end of gunicorn")
+    back = rollout("rollback", inventory=here)
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert "shop does not run there" in back.stdout
+    with newest.load() as load:
+        load.until(lambda answer: answer.body == "1", "release 1")
