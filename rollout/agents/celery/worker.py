@@ -97,8 +97,8 @@ class Worker:
 
 
 def _runs_here(pid: int) -> bool:
-    """Whether a process of this machine has that id and works in this process's folder, or in the one that was
-    there before."""
+    """Whether a process of this machine has that id and works in this process's folder, or in the one that
+    was there before."""
     process = proc.find(pid)
     try:
         folder = "" if process is None else proc.folder(process)

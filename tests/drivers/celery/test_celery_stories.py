@@ -13,8 +13,8 @@ from tests.support.until import wait
 
 
 def test_a_worker_is_repaired_by_what_comes_next(shop: CeleryShop, tmp_path: Path) -> None:
-    """A release that does not load leaves the one before on the disk, for a worker that starts anew. One whose
-    worker does not start leaves it down, and a mended release is not refused."""
+    """A release that does not load leaves the one before on the disk, for a worker that starts anew. One
+    whose worker does not start leaves it down, and a mended release is not refused."""
     shop.add_release("raises", tasks="raise RuntimeError('there is no table')\n")
     shop.add_release("down", worker="exit 3")
     shop.add_release("mended", tasks=TASKS)
