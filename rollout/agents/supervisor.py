@@ -15,7 +15,7 @@ _ANSWER = 20.0
 _STATES = "STOPPED|STARTING|RUNNING|BACKOFF|STOPPING|EXITED|FATAL|UNKNOWN"
 _LINE = re.compile(rf"(\S+) +({_STATES}) *(?:pid (\d+), .*|(.*?)) *")
 _LAST_LINES = 10
-_LOOK_AGAIN = 0.2
+_LOOK_AGAIN = 0.5
 _NOBODY_THERE = ("no such file", "refused connection")
 """How supervisorctl says that no supervisor listens at its socket."""
 

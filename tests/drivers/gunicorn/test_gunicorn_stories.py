@@ -5,37 +5,62 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from gunicorn_support import PORT, GunicornShop
 
 from rollout.agents.common import proc
 from tests.support.command import rollout, write_inventory
 from tests.support.until import wait
 
+Given = Callable[[GunicornShop], tuple[Path, str, str]]
 
-def inventory(shop: GunicornShop, **restart: Any) -> Path:
+
+def inventory(shop: GunicornShop, start: str | None = None, **sections: Any) -> Path:
     sections = {
         "nodes": {"web1": {"host": shop.host, "ssh": "local"}},
         "release": {"command": f'printf %s "$ROLLOUT_RELEASE" > {shop.folder}/release'},
-        "restart": {"gunicorn": shop.settings("rolling"), **restart},
+        "restart": {"gunicorn": shop.settings("rolling"), **({"start": start} if start else {})},
         "health": {"http": f"http://{{host}}:{PORT}/", "interval": "50ms", "timeout": "20s"},
+        **sections,
     }
     return write_inventory(shop.folder / "shop.yml", sections)
 
 
-def test_a_refused_release_is_not_loaded_by_a_recycled_worker(newest: GunicornShop) -> None:
-    """The release before is on the disk again: gunicorn recycles a worker, and nothing is lost."""
-    newest.start()
-    here = inventory(newest)
+def by_command(shop: GunicornShop) -> tuple[Path, str, str]:
+    """The inventory, the broken release, and what is said of the one before, which rollout has put there."""
+    shop.start()
+    here = inventory(shop)
     assert rollout("deploy", "--release", "1", inventory=here).returncode == 0
+    return here, "2 broken", "release 1 is on the disk again"
+
+
+def by_a_link(shop: GunicornShop) -> tuple[Path, str, str]:
+    """The same where rollout knows nothing of the release before but the link that led to it."""
+    data = shop.folder / "data"
+    (data / "releases/first").mkdir(parents=True)
+    (data / "current").symlink_to("releases/first")
+    (shop.folder / "release").symlink_to("data/current/release")
+    shop.start()
+    (shop.folder / "new").mkdir()
+    (shop.folder / "new/release").write_text("2 broken")
+    here = inventory(shop, release={"files": {"from": "new", "to": str(data)}})
+    return here, "2", f"{data}/current is first again"
+
+
+@pytest.mark.parametrize("given", [by_command, by_a_link])
+def test_a_refused_release_is_not_loaded_by_a_recycled_worker(newest: GunicornShop, given: Given) -> None:
+    """The release before is on the disk again: gunicorn recycles a worker, and nothing is lost."""
+    here, broken, told = given(newest)
     old = newest.workers()
     with newest.load() as load:
-        done = rollout("deploy", "--release", "2 broken", inventory=here)
+        done = rollout("deploy", "--release", broken, inventory=here)
         assert done.returncode == 1
         assert "so nothing was signalled: RuntimeError: there is no table" in done.stdout
-        assert "release 1 is on the disk again" in done.stdout
+        assert f"{told}, and it was not restarted" in done.stdout
         assert "left out" not in done.stdout
         recycled = next(iter(old))
         os.kill(recycled.pid, signal.SIGTERM)

@@ -74,6 +74,23 @@ def test_a_broken_release_stops_at_the_first_process(supervisor: Supervisor, sta
     assert supervisor.pids() == {"shop:shop_1": before["shop:shop_1"]}
 
 
+def test_a_release_that_dies_after_two_seconds_is_rolled_back(supervisor: Supervisor, start: Start) -> None:
+    """It costs one process, which the rollback starts again; the other one serves on all the time."""
+    start(supervisor.shop(2, startsecs=1), run=2)
+    assert deploy(supervisor, "1.4").returncode == 0
+    before = supervisor.pids()
+    with Load(supervisor.address, PORTS[1], rate=50) as load:
+        done = deploy(supervisor, "dies")
+        assert done.returncode == 1
+        assert "BROKEN: shop:shop_0 was restarted and is " in done.stdout
+        assert supervisor.pids()["shop:shop_1"] == before["shop:shop_1"]
+    assert (load.bodies, load.lost) == (["1.4"], [])
+    back = rollout("rollback", inventory=supervisor.folder / "shop.yml")
+    assert back.returncode == 0, back.stdout + back.stderr
+    with Load(supervisor.address, PORTS[0]) as load:
+        load.until(lambda answer: answer.body == "1.4", "the old release")
+
+
 def test_what_is_not_running_goes_first_and_what_ends_later_is_seen(
     supervisor: Supervisor, start: Start
 ) -> None:

@@ -120,6 +120,47 @@ def test_each_state_has_its_result(after: dict[str, str], status: ProofStatus, d
     assert judged.detail.startswith("shop.service")
 
 
+@pytest.mark.parametrize(
+    ("after", "status", "detail"),
+    [
+        ({}, ProofStatus.DONE, "is active (running)"),
+        ({"ActiveState": "reloading"}, ProofStatus.WAIT, "is reloading"),
+        (
+            {"ActiveState": "failed", "Result": "signal"},
+            ProofStatus.FAILED,
+            "ended soon after it had started",
+        ),
+        ({"ActiveState": "inactive", "SubState": "dead"}, ProofStatus.FAILED, "(Result=success)"),
+        ({"InvocationID": BEFORE["InvocationID"]}, ProofStatus.FAILED, ", and systemd starts it again"),
+        ({"ActiveState": "activating", "SubState": "auto-restart"}, ProofStatus.FAILED, "starts it again"),
+        ({"LoadState": "not-found"}, ProofStatus.FAILED, "there is no such unit"),
+    ],
+)
+def test_what_was_started_must_live(after: dict[str, str], status: ProofStatus, detail: str) -> None:
+    """In the invocation that was proved, however often systemd starts the unit again."""
+    judged = proof().compare_life(shown(RUNNING), shown(RUNNING | after))
+    assert (judged.status, detail in judged.detail) == (status, True), judged.detail
+
+
+@pytest.mark.parametrize(
+    ("before", "stopped"),
+    [
+        ({}, ""),
+        ({"ActiveState": "failed", "SubState": "failed"}, "shop.service is failed (failed)"),
+        ({"ActiveState": "activating", "SubState": "auto-restart"}, "shop.service is activating"),
+        ({"ActiveState": "inactive", "SubState": "dead", "Job": "7"}, ""),
+    ],
+)
+def test_only_a_unit_that_runs_is_reloaded(before: dict[str, str], stopped: str) -> None:
+    """Any other is started; a restart starts it anyway."""
+    reload = systemd.plan_restart(Systemd(unit="shop.service", action="reload"), 30, str)
+    assert reload.proof is not None
+    assert reload.proof.stopped(shown(RUNNING | before)).startswith(stopped)
+    assert bool(reload.proof.stopped(shown(RUNNING | before))) is bool(stopped)
+    assert reload.start is not None
+    assert proof().stopped(shown(RUNNING | before)) == ""
+
+
 def test_restarts_of_long_ago_do_not_count() -> None:
     """A count of restarts that did not change since before says nothing about the new invocation."""
     assert compare(BEFORE | {"NRestarts": "3"}, NRestarts="3").status is ProofStatus.DONE
