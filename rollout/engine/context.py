@@ -21,7 +21,7 @@ _HINTS = {
     126: "the command exists on the node but is not executable",
     127: "the command was not found on the node: is it in the PATH of a non-interactive session?",
 }
-_FAILURES = {talk.NotRunning.status: NotRunning, talk.Untouched.status: ReleaseRefused}
+_FAILURES = {talk.NotRunning.exit_status: NotRunning, talk.Untouched.exit_status: ReleaseRefused}
 """The failures of an agent that are told apart, by its exit status."""
 
 

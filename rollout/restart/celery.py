@@ -33,7 +33,7 @@ def plan_restart(settings: Celery, timeout: float, fill: Fill) -> RestartPlan:
         timeout=timeout,
     )
     python = fill(settings.python)
-    there = _THERE.format(python=shlex.quote(python), status=NotThere.status)
+    there = _THERE.format(python=shlex.quote(python), status=NotThere.exit_status)
     return RestartPlan(
         timeout=settings.drain + timeout + _REPORT,
         command=in_application(python, main, options),

@@ -31,7 +31,7 @@ _AS_ROOT = '$([ "$(id -u)" = 0 ] || echo sudo -n)'
 _LOADED = f"""\
 show() {{{{ systemctl show {{name}} -p "$1" --value; }}}}
 refuse() {{{{ echo "$1"; exit ${{{{2:-1}}}}; }}}}
-show LoadState | grep -qx not-found && refuse "there is no usable unit "{{name}} {NotThere.status}
+show LoadState | grep -qx not-found && refuse "there is no usable unit "{{name}} {NotThere.exit_status}
 show LoadState | grep -qx loaded || refuse "there is no usable unit "{{name}}
 """
 _RELOADS = f"""\
@@ -39,7 +39,7 @@ version=$(systemctl --version | sed -n '1s/^systemd \\([0-9]*\\).*/\\1/p')
 show CanReload | grep -qx yes || refuse {{name}}" cannot be reloaded: it has neither ExecReload= nor \
 Type=notify-reload, which systemd has from 253 on (here runs $version)"
 show ActiveState | grep -qx active ||
-    refuse {{name}}" is not active: only a running unit can be reloaded" {NotRunning.status}
+    refuse {{name}}" is not active: only a running unit can be reloaded" {NotRunning.exit_status}
 show Type | grep -qx notify-reload || show ExecReload | grep -v 'path=\\([^ ]*/\\)\\?kill ;' |
     grep -q ignore_errors=no || refuse {{name}}"'s ExecReload= only sends a signal, or its failure is \
 ignored: it would prove nothing; use Type=notify-reload, an ExecReload= that ends when the reload is done, \

@@ -13,26 +13,26 @@ Options = TypeVar("Options")
 class Failed(Exception):
     """The reason why an agent ends without success, in one line."""
 
-    status = 1
+    exit_status = 1
     """The exit status of the agent. The other side knows each kind of failure by its status."""
 
 
 class NotRunning(Failed):
     """The application does not run, so there is nothing to restart."""
 
-    status = 69
+    exit_status = 69
 
 
 class NotThere(Failed):
     """What would be restarted is not on the node. A release may bring it."""
 
-    status = 72
+    exit_status = 72
 
 
 class Untouched(Failed):
     """The restart was refused before anything was signalled: what ran before runs on as it did."""
 
-    status = 65
+    exit_status = 65
 
 
 def say(text: str) -> None:
@@ -50,11 +50,11 @@ def still_heard() -> None:
 
 def run(main: Callable[[Options], None], options: Options) -> None:
     """Run an agent and exit: with 0, or with the status of its failure after a last line that says why."""
-    status = Failed.status
+    status = Failed.exit_status
     try:
         main(options)
     except Failed as failed:
-        reason, status = str(failed), failed.status
+        reason, status = str(failed), failed.exit_status
     except BrokenPipeError:  # nobody listens any more
         os._exit(1)
     except OSError as error:

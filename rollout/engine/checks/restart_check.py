@@ -87,7 +87,7 @@ def judged(
 
 
 def _judged(found: RestartFails, inventory: Inventory, known: Evidence) -> Finding:
-    if found.status == talk.NotRunning.status:
+    if found.status == talk.NotRunning.exit_status:
         if known.runs and not known.is_broken:  # what a broken release leaves may answer for a while
             text = f"{FAILS}: {found.reason}, but {known.runs}: it runs otherwise than `restart:` says"
             return Finding(Level.PROBLEM, found.subject, text, "correct `restart:` in the inventory")
@@ -95,7 +95,7 @@ def _judged(found: RestartFails, inventory: Inventory, known: Evidence) -> Findi
             return Finding(Level.WARNING, found.subject, _what_happens(found, inventory, known))
         hint = f"start {inventory.service} on {found.subject}, or set restart.start"
         return Finding(Level.PROBLEM, found.subject, f"{FAILS}: {found.reason}", hint)
-    if found.status == talk.NotThere.status and known.gets_release and not known.runs:
+    if found.status == talk.NotThere.exit_status and known.gets_release and not known.runs:
         return Finding(Level.WARNING, found.subject, f"{found.reason}: the release must bring it")
     if known.is_broken and known.gets_release:
         text = (

@@ -103,7 +103,7 @@ async def _not_running(context: NodeContext, precheck: str) -> str:
     """Why the application does not run, by the driver's own check; empty if it does, whatever else is
     wrong."""
     looked = await context.look(precheck, timeout=LOOK)
-    if looked.status != talk.NotRunning.status:
+    if looked.status != talk.NotRunning.exit_status:
         return ""
     return looked.tail[-1] if looked.tail else "it does not run"
 

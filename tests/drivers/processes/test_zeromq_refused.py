@@ -70,7 +70,7 @@ def test_bad_input_is_refused(service: Service, what: str, check: bool) -> None:
     prepare, message = REFUSED[what]
     workers = service.workers()
     done = subprocess.run(service.restart(check=check, **prepare(service)), capture_output=True, text=True)
-    status = NotRunning.status if what in NOT_RUNNING else 1
+    status = NotRunning.exit_status if what in NOT_RUNNING else 1
     assert (done.returncode, done.stderr) == (status, "")
     assert message in done.stdout
     assert (service.workers(), service.process.poll()) == (workers, None)

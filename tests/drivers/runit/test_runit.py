@@ -176,7 +176,7 @@ def test_what_runit_does_not_know_is_refused(
         service = f"{runit.folder}/{service}"
         (runit.folder / "unsupervised").mkdir()
     status, said = agent(service, check=True)
-    assert status == reason.status
+    assert status == reason.exit_status
     assert said[0].startswith(words)
 
 

@@ -132,7 +132,7 @@ def test_who_may_not_is_refused_beforehand_and_who_may_sudo_is_let(
     before = supervisor.pids()
     for unknown in ("shop", "shops:*"):
         status, said = agent(unknown, check=True)
-        assert (status, len(said)) == (NotThere.status, 1)
+        assert (status, len(said)) == (NotThere.exit_status, 1)
         assert said[0].startswith(f"supervisor has no {unknown}: ")
     status, said = agent(check=True, within=NOBODY)
     assert status == 1
@@ -140,7 +140,7 @@ def test_who_may_not_is_refused_beforehand_and_who_may_sudo_is_let(
     socket = supervisor.folder / "socket"
     socket.rename(supervisor.folder / "elsewhere")
     absent = f"supervisor does not answer: unix://{socket} no such file"
-    assert agent(check=True) == (NotRunning.status, [absent])
+    assert agent(check=True) == (NotRunning.exit_status, [absent])
     (supervisor.folder / "elsewhere").rename(socket)
     assert agent(check=True) == (0, [])
     assert supervisor.pids() == before

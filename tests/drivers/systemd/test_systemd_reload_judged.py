@@ -107,7 +107,7 @@ def test_a_unit_that_does_not_run_is_refused(host: SystemdHost) -> None:
     host.add_unit(UNIT, f"{RUNS}\nExecReload=/bin/true")
     refused = precheck(host)
     reason = f"{UNIT} is not active: only a running unit can be reloaded"
-    assert refused == Completed(NotRunning.status, (reason,))
+    assert refused == Completed(NotRunning.exit_status, (reason,))
 
 
 def test_who_may_reload_is_told_beforehand(host: SystemdHost) -> None:

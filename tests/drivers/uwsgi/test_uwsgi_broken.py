@@ -33,7 +33,7 @@ def test_a_release_that_does_not_load_is_not_tried(server: Server, mode: str) ->
     old = server.workers()
     server.put("2", "import no_such_module")
     status, told = server.restart(mode)
-    assert (status, server.workers()) == (Untouched.status, old)
+    assert (status, server.workers()) == (Untouched.exit_status, old)
     assert "BROKEN: uWSGI cannot load the new application" in told.splitlines()[-1]
 
 

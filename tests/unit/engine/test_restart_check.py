@@ -22,7 +22,7 @@ def judge(
 ) -> tuple[Level, str, str | None]:
     health = {"health": {"http": "http://{host}/_status", "timeout": "20s"}}
     inventory = load(write_inventory(folder / "shop.yml", {"restart": {"command": "true"}, **health}), {})
-    found = RestartFails(Level.PROBLEM, "web1", "", status=kind.status, reason="it is gone", start=start)
+    found = RestartFails(Level.PROBLEM, "web1", "", status=kind.exit_status, reason="it is gone", start=start)
     evidence = Evidence(**{name: getattr(NOTHING_KNOWN, name) for name in Evidence.__slots__} | known)
     (finding,) = judged([found], inventory, lambda _: evidence)
     return finding.level, finding.text, finding.hint
