@@ -131,7 +131,7 @@ class NotRunning(StepFailure):
 
 
 class ReleaseRefused(StepFailure):
-    """A release was refused before anything was signalled: what ran before runs on as it did."""
+    """The application has not taken a release: what ran before runs on as it did."""
 
 
 class NoCapacity(StepFailure):

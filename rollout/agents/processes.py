@@ -18,7 +18,7 @@ from rollout.agents.common import deadline, proc
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.log import Log
 from rollout.agents.common.proc import Process
-from rollout.agents.common.talk import Failed, NotRunning, say
+from rollout.agents.common.talk import Failed, NotRunning, Untouched, say
 
 _GIVING_UP = 10.0
 """Seconds that a supervisor may take to abandon the new workers once the agent has ended some of them."""
@@ -64,7 +64,8 @@ def main(options: Options) -> None:
         time.sleep(_LAST_WORDS)
         for line in log.last_lines():
             say(line)
-        raise Failed(f"BROKEN: {failed}; {workers.state()}") from None
+        kept = Untouched if workers.only_old_ones(count) else Failed
+        raise kept(f"BROKEN: {failed}; {workers.state()}") from None
     say(f"{len(workers.new())} new workers beat, and none of the {count} old ones is left")
 
 
@@ -105,6 +106,10 @@ class Workers:
         """The old workers that are left. A child that never beats is not a worker."""
         self._old |= {child for child in self._first if self._last_beat(child)}
         return sorted(filter(proc.lives, self._old))
+
+    def only_old_ones(self, count: int) -> bool:
+        """Whether there are as many old workers as before, under their supervisor, and no new one."""
+        return proc.lives(self._supervisor) and len(self.old()) == count and not self.new()
 
     def silent(self, among: List[Process], since: int) -> List[Process]:
         """The workers that have not beaten since that time, in nanoseconds."""

@@ -9,7 +9,7 @@ from typing import Dict, List, NamedTuple, Optional
 from rollout.agents.common import deadline, proc
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.proc import Process
-from rollout.agents.common.talk import Failed, NotRunning, say
+from rollout.agents.common.talk import Failed, NotRunning, Untouched, say
 
 _LOOK_AGAIN = 0.05
 _DEATHS = 3
@@ -88,7 +88,7 @@ def _new_children(process: Process, old: List[Process], steady: float, end: Dead
             say(f"process {process.pid} has {len(lasting)} new children, and none of its {len(old)} old ones")
             return
         if end.passed:
-            raise Failed(
+            raise (Untouched if len(left) == len(old) > 0 and not lasting else Failed)(
                 f"process {process.pid} has {len(lasting)} new children that have lived for {steady:g} s, "
                 f"and {len(left)} of its {len(old)} old ones"
             )

@@ -10,7 +10,7 @@ Where each new worker has to show that it works, that is the proof instead.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, Self, TypeVar
 
@@ -33,6 +33,8 @@ class ProofResult:
 
     status: ProofStatus
     detail: str
+    kept: bool = field(default=False, compare=False)
+    """Whether, after a restart that failed, what ran before runs on as it did."""
 
 
 @dataclass(frozen=True, slots=True)

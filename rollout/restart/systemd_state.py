@@ -69,7 +69,7 @@ def compare_reload(unit: str, before: str, after: str) -> ProofResult:
         return ProofResult(ProofStatus.FAILED, f"{unit} was not reloaded: nothing has happened to it since")
     if now.get("ReloadResult") != "success":
         failed = f"the reload of {unit} failed (ReloadResult={now.get('ReloadResult', 'unknown')})"
-        return ProofResult(ProofStatus.FAILED, f"{failed}: it keeps running as before")
+        return ProofResult(ProofStatus.FAILED, f"{failed}: it keeps running as before", kept=True)
     return ProofResult(ProofStatus.DONE, f"{unit} is reloaded, and {_state(now)}{_stale(now)}")
 
 

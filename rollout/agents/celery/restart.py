@@ -15,7 +15,7 @@ from rollout.agents.celery.worker import Life, Worker, wait_for
 from rollout.agents.common import deadline, log, proc
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.log import Log
-from rollout.agents.common.talk import Failed, Untouched, say, still_heard
+from rollout.agents.common.talk import Failed, nothing_signalled, say, still_heard
 
 _ENDINGS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _LOOK_AGAIN = 0.2
@@ -49,10 +49,8 @@ class Options(NamedTuple):
 def main(options: Options) -> None:
     """Restart the worker, or start it if it does not run. The new code must load before anything is touched;
     otherwise the old worker keeps running."""
-    try:
+    with nothing_signalled(check=options.check):
         app = load(options.app, options.directory)
-    except Failed as failed:
-        raise failed if options.check else Untouched(str(failed)) from None
     with broker_of(app) as url:
         worker = Worker(app, options.node)
         if options.check:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import select
 import sys
-from typing import Callable, TypeVar
+from contextlib import contextmanager
+from typing import Callable, Iterator, TypeVar
 
 Options = TypeVar("Options")
 
@@ -30,9 +31,22 @@ class NotThere(Failed):
 
 
 class Untouched(Failed):
-    """The restart was refused before anything was signalled: what ran before runs on as it did."""
+    """The restart was refused before anything was signalled, or came to nothing: what ran before runs on as
+    it did."""
 
     exit_status = 65
+
+
+@contextmanager
+def nothing_signalled(*, check: bool) -> Iterator[None]:
+    """What is done before anything is signalled: a failure of the block is raised as Untouched, unless it is
+    NotRunning. A `check` signals nothing anyway."""
+    try:
+        yield
+    except Failed as failed:
+        if check or isinstance(failed, NotRunning):
+            raise
+        raise Untouched(str(failed)) from None
 
 
 def say(text: str) -> None:

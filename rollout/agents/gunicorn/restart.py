@@ -10,7 +10,7 @@ from typing import Any, Dict, NamedTuple, Optional
 from rollout.agents.common import deadline, proc
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.proc import Process
-from rollout.agents.common.talk import Failed, NotRunning, Untouched, say
+from rollout.agents.common.talk import Failed, NotRunning, nothing_signalled, say
 from rollout.agents.gunicorn.loading import Unreadable, facts
 from rollout.agents.gunicorn.log import log_of
 from rollout.agents.gunicorn.ready import Listener
@@ -53,7 +53,8 @@ def main(options: Options) -> None:
     _require_alone(master, pidfile)
     listener = Listener(options.notify, pidfile)
     try:
-        configuration = _tried(master, options, end)
+        with nothing_signalled(check=options.check):
+            configuration = _tried(master, options, end)
         if not options.check:
             say(f"process {master.pid} has {len(workers(master))} workers")
             log = log_of(master, configuration["log"])
@@ -63,20 +64,16 @@ def main(options: Options) -> None:
 
 
 def _tried(master: Process, options: Options, end: Deadline) -> Dict[str, Any]:
-    """What the configuration says, once the new code has been loaded on trial. Raises Failed; Untouched where
-    that refuses the restart."""
+    """What the configuration says, once the new code has been loaded on trial. Raises Failed."""
     mode = options.mode
     try:
-        try:
-            configuration = facts(master, end.left, load=not options.check)
-            _require_fit(mode, configuration, options.pidfile)
-        except Unreadable as unreadable:
-            if mode != "upgrade":
-                raise
-            say(f"the new code is not loaded on trial: {unreadable}")
-            configuration = {"daemon": False, "log": None, "workers": len(workers(master))}
-    except Failed as failed:
-        raise failed if options.check else Untouched(str(failed)) from None
+        configuration = facts(master, end.left, load=not options.check)
+        _require_fit(mode, configuration, options.pidfile)
+    except Unreadable as unreadable:
+        if mode != "upgrade":
+            raise
+        say(f"the new code is not loaded on trial: {unreadable}")
+        return {"daemon": False, "log": None, "workers": len(workers(master))}
     return configuration
 
 

@@ -12,7 +12,7 @@ from rollout.agents.common import deadline, proc
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.log import Log
 from rollout.agents.common.proc import Process
-from rollout.agents.common.talk import Failed, NotRunning, Untouched, say
+from rollout.agents.common.talk import Failed, Untouched, nothing_signalled, say
 from rollout.agents.uwsgi import processes
 from rollout.agents.uwsgi.loading import must_load, names_one
 from rollout.agents.uwsgi.processes import Child
@@ -41,15 +41,11 @@ class Options(NamedTuple):
 def main(options: Options) -> None:
     fifo, mode = options.fifo, options.mode
     end = deadline.before(options.timeout)
-    try:
+    with nothing_signalled(check=options.check):
         master, settings = _found(fifo, mode)
         if options.check:
             return
         must_load(master, settings, end)
-    except NotRunning:
-        raise
-    except Failed as failed:
-        raise failed if options.check else Untouched(str(failed)) from None
     log = processes.log_of(master, settings.all("logto", "logto2", "daemonize"))
     try:
         if mode == "refork":
@@ -128,7 +124,8 @@ class _Replacing:
         died = [one for one in self._came - self._good if not proc.lives(one)]
         serve = f"{len(left)} of {self._wanted} old workers keep serving" if left else "no old worker is left"
         if len(died) >= _TRIES:
-            raise Failed(
+            # uWSGI goes on with the release that is put back.
+            raise (Untouched if left and not self._good else Failed)(
                 f"BROKEN: {len(died)} new workers died before they accepted a request; {serve}, and uWSGI "
                 "keeps trying until it can load the release on the disk"
             )

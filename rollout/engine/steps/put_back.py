@@ -20,16 +20,16 @@ async def put_back(context: NodeContext, log: StepLog, *, switched: bool) -> tup
     release, previous = context.release, context.environment.get("ROLLOUT_PREVIOUS_RELEASE")
     plan = release_plan(context)
     if plan is None or release is None or release == previous:
-        return True, "it was not restarted, and runs on as it did"
+        return True, "nothing was changed"
     try:
         if previous and not is_masked(previous):
             await _release_again(context, release, previous, log)
-            return True, f"release {previous} is on the disk again, and it was not restarted"
+            return True, f"release {previous} is on the disk again"
         if plan.undo is not None and switched:
             printed: list[str] = []
             shown = f"{plan.shown.partition(' → ')[0]} → as it was"
             await context.run(plan.undo, timeout=plan.timeout, log=log, shown=shown, printed=printed)
-            return True, f"{printed[-1]}, and it was not restarted" if printed else "the disk is as it was"
+            return True, printed[-1] if printed else "the disk is as it was"
         reason = "rollout does not know which release was there before"
     except RolloutError as error:
         reason = f"the release before could not be put back: {error}"

@@ -7,7 +7,7 @@ import asyncio
 from rollout.deadline import Deadline
 from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
-from rollout.errors import AnswerLost, CommandTimedOut, NotRunning, StepFailure
+from rollout.errors import AnswerLost, CommandTimedOut, NotRunning, ReleaseRefused, StepFailure
 from rollout.restart import plan_restart
 from rollout.restart.driver import Proof, ProofStatus, RestartPlan
 
@@ -41,7 +41,8 @@ async def restart(context: NodeContext, plan: RestartPlan, log: StepLog) -> str 
         await _send(context, plan, log)
     except StepFailure as failure:
         tail = await explanation(context, plan)
-        raise StepFailure(str(failure), hint=failure.hint, tail=tail) from None
+        kept = proof.compare(before, await observed(context, proof.observe)).kept
+        raise _failed(kept)(str(failure), hint=failure.hint, tail=tail) from None
     except (AnswerLost, CommandTimedOut) as error:
         # The restart may have worked: the observation decides.
         log.progress(str(error))
@@ -85,8 +86,13 @@ async def _proved(
         if result.status is ProofStatus.FAILED or deadline.passed:
             late = "" if result.status is ProofStatus.FAILED else f" within {plan.timeout:g} s"
             tail = await explanation(context, plan)
-            raise StepFailure(f"not restarted{late}: {result.detail}", tail=tail)
+            raise _failed(result.kept)(f"not restarted{late}: {result.detail}", tail=tail)
         await asyncio.sleep(LOOK_AGAIN)
+
+
+def _failed(kept: bool) -> type[StepFailure]:
+    """The error to raise for a restart that failed; `kept` is that of its proof."""
+    return ReleaseRefused if kept else StepFailure
 
 
 async def _send(context: NodeContext, plan: RestartPlan, log: StepLog) -> None:
