@@ -102,7 +102,8 @@ def _reach(program: str) -> Tuple[List[str], List[Process]]:
 
 
 def _unanswered(why: List[str]) -> Failed:
-    absent = any(words in reason for reason in why for words in _NOBODY_THERE)
+    # A user who may not look there hears the same: so whoever else was tried must hear it, too.
+    absent = all(any(words in reason for words in _NOBODY_THERE) for reason in why)
     return (NotRunning if absent else Failed)(f"supervisor does not answer: {'; '.join(why)}")
 
 
@@ -145,4 +146,6 @@ def _broken(control: List[str], process: Process, program: str) -> None:
     others = [other for other in _status(control, program) if other.name != process.name]
     run = sum(other.state == "RUNNING" for other in others)
     rest = f"; {run} of the other {len(others)} of {program} run" if others else ""
-    raise Failed(f"BROKEN: {process.name} was restarted and is {process}{rest}")
+    again = f"has ended since, and runs again as process {process.pid}"
+    state = again if process.state == "RUNNING" else f"is {process}"
+    raise Failed(f"BROKEN: {process.name} was restarted and {state}{rest}")

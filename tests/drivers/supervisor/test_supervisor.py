@@ -67,7 +67,8 @@ def test_a_broken_release_stops_at_the_first_process(supervisor: Supervisor, sta
     with Load(supervisor.address, PORTS[1], rate=50) as load:
         done = deploy(supervisor, "broken")
     assert done.returncode == 1
-    assert re.search("BROKEN: shop:shop_0 was restarted and is (BACKOFF|FATAL) ", done.stdout)
+    # On a busy machine it lives long enough to be RUNNING, and supervisor starts it again when it ends.
+    assert re.search("BROKEN: shop:shop_0 was restarted and (is [A-Z]+|has ended since)", done.stdout)
     assert "; 1 of the other 1 of shop:* run" in done.stdout
     assert "| no such table: orders" in done.stdout
     assert (load.bodies, load.lost) == (["1.4"], [])
@@ -82,7 +83,7 @@ def test_a_release_that_dies_after_two_seconds_is_rolled_back(supervisor: Superv
     with Load(supervisor.address, PORTS[1], rate=50) as load:
         done = deploy(supervisor, "dies")
         assert done.returncode == 1
-        assert "BROKEN: shop:shop_0 was restarted and is " in done.stdout
+        assert "BROKEN: shop:shop_0 was restarted and " in done.stdout
         assert supervisor.pids()["shop:shop_1"] == before["shop:shop_1"]
     assert (load.bodies, load.lost) == (["1.4"], [])
     back = rollout("rollback", inventory=supervisor.folder / "shop.yml")
