@@ -126,6 +126,14 @@ class StepFailure(RolloutError):
         self.tail = tuple(tail)
 
 
+class NotRunning(StepFailure):
+    """The application does not run on the node, so there is nothing to restart."""
+
+
+class ReleaseRefused(StepFailure):
+    """The application has not taken a release: what ran before runs on as it did."""
+
+
 class NoCapacity(StepFailure):
     """A node was not drained, since the others could not carry its traffic. No other node may be tried."""
 

@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+from rollout.adapters.archive_kinds import require_unpackable
 from rollout.domain import Content
 from rollout.errors import SourceError
 
@@ -43,14 +44,16 @@ class LocalSources:
 
         async with self._looking:
             if (path, packed) not in self._known:
-                self._known[path, packed] = await asyncio.to_thread(_content, path, pieces)
+                self._known[path, packed] = await asyncio.to_thread(_content, path, pieces, packed=packed)
             return self._known[path, packed]
 
 
-def _content(path: Path, pieces: Pieces) -> Content:
+def _content(path: Path, pieces: Pieces, *, packed: bool) -> Content:
     size, digest = 0, hashlib.sha256()
     with _translated(path):
         for data in pieces():
+            if not packed and not size:
+                require_unpackable(path, data)
             size += len(data)
             digest.update(data)
     return Content(size, digest.hexdigest(), lambda: _again(path, pieces, size))

@@ -18,10 +18,12 @@ from rollout.agents.common import deadline, proc
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.log import Log
 from rollout.agents.common.proc import Process
-from rollout.agents.common.talk import Failed, say
+from rollout.agents.common.talk import Failed, NotRunning, Untouched, say
 
 _GIVING_UP = 10.0
 """Seconds that a supervisor may take to abandon the new workers once the agent has ended some of them."""
+_WORKERS_COME = 2.0
+"""Seconds for a supervisor without workers to start some."""
 _LAST_WORDS = 0.5
 """Seconds for the supervisor to write the reason into its log."""
 
@@ -48,6 +50,7 @@ def main(options: Options) -> None:
     _require_signal_handler(supervisor, number)
     workers = Workers(supervisor, options.beats)
     log = _log(options.log)
+    workers.require_any()
     if options.check:
         return
     count = len(workers.old())
@@ -61,12 +64,14 @@ def main(options: Options) -> None:
         time.sleep(_LAST_WORDS)
         for line in log.last_lines():
             say(line)
-        raise Failed(f"BROKEN: {failed}; {workers.state()}") from None
+        kept = Untouched if workers.only_old_ones(count) else Failed
+        raise kept(f"BROKEN: {failed}; {workers.state()}") from None
     say(f"{len(workers.new())} new workers beat, and none of the {count} old ones is left")
 
 
 class Workers:
-    """The workers of a supervisor, before and since the signal. Raises Failed if it has none before."""
+    """The workers of a supervisor, before and since the signal. Raises Failed if there is no folder for their
+    beats."""
 
     def __init__(self, supervisor: Process, beats: str) -> None:
         self._supervisor = supervisor
@@ -76,10 +81,18 @@ class Workers:
         self.asked = time.time_ns()
         if not self._beats.is_dir():
             raise Failed(f"there is no folder {beats} for the workers' heartbeats")
-        if not self.old():
-            raise Failed(
-                f"no child of {proc.described(supervisor)} beats in {beats}: is it the supervisor, "
-                "and is that the folder in which its workers beat?"
+
+    def require_any(self) -> None:
+        """Raises NotRunning if no worker beats, nor soon does: those of a broken release may end before."""
+
+        def some_beat() -> bool:
+            self._first = set(proc.children(self._supervisor))
+            return bool(self.old())
+
+        if not deadline.after(_WORKERS_COME).wait_for(some_beat):
+            raise NotRunning(
+                f"no child of {proc.described(self._supervisor)} beats in {self._beats}: is it the "
+                "supervisor, and is that the folder in which its workers beat?"
             )
 
     def new(self) -> List[Process]:
@@ -93,6 +106,10 @@ class Workers:
         """The old workers that are left. A child that never beats is not a worker."""
         self._old |= {child for child in self._first if self._last_beat(child)}
         return sorted(filter(proc.lives, self._old))
+
+    def only_old_ones(self, count: int) -> bool:
+        """Whether there are as many old workers as before, under their supervisor, and no new one."""
+        return proc.lives(self._supervisor) and len(self.old()) == count and not self.new()
 
     def silent(self, among: List[Process], since: int) -> List[Process]:
         """The workers that have not beaten since that time, in nanoseconds."""

@@ -15,15 +15,15 @@ from rollout.agents.common import deadline, log, proc, programs
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.log import Log
 from rollout.agents.common.proc import Process
-from rollout.agents.common.talk import Failed, say
+from rollout.agents.common.talk import Failed, NotRunning, NotThere, say
 
 _ANSWER = 20.0
 """Seconds for `sv` to answer; it waits for up to 7 itself."""
 _LOOK_AGAIN = 0.2
-_STEADY = 3.0
-"""Seconds for which a new process must run."""
 _DEATHS = 3
 """How many processes of the new release may end before it counts as broken."""
+_NOBODY_SUPERVISES = ("runsv not running", "supervise/ok: file does not exist")
+"""How `sv` says that no runsv runs for the service."""
 _DOWN = 3.0
 """Seconds for which the service may be down in total: by then it has ended several times, too fast to be
 seen."""
@@ -31,9 +31,11 @@ _STATUS = re.compile(r"(run|down|finish): (.+): (?:\(pid (\d+)\) )?\d+s(.*)")
 
 
 class Options(NamedTuple):
-    """`services` are names or absolute paths, as for `sv`; `timeout` is in seconds."""
+    """`services` are names or absolute paths, as for `sv`. A new process must run for `steady` seconds;
+    `timeout` is in seconds, too."""
 
     services: List[str]
+    steady: float
     timeout: float
     check: bool = False
     """Only check that the restart can be carried out, and touch nothing."""
@@ -62,15 +64,16 @@ class Service(NamedTuple):
 def main(options: Options) -> None:
     end = deadline.before(options.timeout)
     control, before = _reach(options.services)
+    by_design = all(service.is_down_by_design for service in before)
     for service in before:
-        _require_restartable(control, service)
+        _require_restartable(control, service, nothing_runs=by_design)
     if options.check:
         return
     proven: Dict[str, Process] = {}
     # Services that are not running go first: if the release is broken, they cost nothing.
     for old in sorted(before, key=lambda service: service.process is not None):
         try:
-            new = proven[old.name] = _restart(control, old, end)
+            new = proven[old.name] = _restart(control, old, options.steady, end)
         except Failed as failed:
             raise Failed(f"{failed}{_others(control, old, options.services)}") from None
         say(
@@ -94,7 +97,8 @@ def _reach(names: List[str]) -> Tuple[List[str], List[Service]]:
             return control, [_status(control, name) for name in names]
         except Unanswered as unanswered:
             reasons.append(str(unanswered))
-    raise Failed(f"runit does not answer: {'; '.join(reasons)}")
+    absent = any(words in reason for reason in reasons for words in _NOBODY_SUPERVISES)
+    raise (NotRunning if absent else Failed)(f"runit does not answer: {'; '.join(reasons)}")
 
 
 def _status(control: List[str], name: str) -> Service:
@@ -103,7 +107,7 @@ def _status(control: List[str], name: str) -> Service:
     match = _STATUS.fullmatch(own)
     if match is None:
         if "unable to change to service directory: file does not exist" in answer.output:
-            raise Failed(f"runit has no service {name}: {answer.last}")
+            raise NotThere(f"runit has no service {name}: {answer.last}")
         raise Unanswered(answer.last)
     state, _, pid, more = match.groups()
     logger = _STATUS.fullmatch(of_logger)
@@ -120,11 +124,12 @@ def _running(pid: Optional[str]) -> Optional[Process]:
     return proc.find(int(pid)) if pid else None
 
 
-def _require_restartable(control: List[str], service: Service) -> None:
-    """Raises Failed if nobody means the service to run, or if sudo does not allow its restart."""
+def _require_restartable(control: List[str], service: Service, *, nothing_runs: bool) -> None:
+    """Raises Failed if nobody means the service to run, or if sudo does not allow its restart; NotRunning if
+    nobody means any of the services to run yet."""
     name = service.name
     if service.is_down_by_design:
-        raise Failed(
+        raise (NotRunning if nothing_runs else Failed)(
             f"{name} is down, and a file `down` in its folder keeps it down: start it once with "
             f"`sv up {name}`, or leave it out of `restart.runit`"
         )
@@ -136,7 +141,7 @@ def _require_restartable(control: List[str], service: Service) -> None:
                 raise Failed(f"sudo does not allow `sv {command} {name}`: {answer.last}")
 
 
-def _restart(control: List[str], old: Service, end: Deadline) -> Process:
+def _restart(control: List[str], old: Service, steady: float, end: Deadline) -> Process:
     """Stop and start a service; return its new process once that is proven to run. Raises Failed."""
     if end.passed:
         raise Failed(f"no time is left to restart {old.name}: it was not touched")
@@ -150,7 +155,7 @@ def _restart(control: List[str], old: Service, end: Deadline) -> Process:
         new = now.process if now.state == "run" and now.process != old.process else None
         if new is not None:
             since = came.setdefault(new, moment)
-            if moment - since >= _STEADY and _is_up(control, old.name):
+            if moment - since >= steady and _is_up(control, old.name):
                 return new
         ended = sum(process != new for process in came)
         down += _LOOK_AGAIN if now.state == "down" else 0.0
@@ -158,7 +163,7 @@ def _restart(control: List[str], old: Service, end: Deadline) -> Process:
             _show(its_log)
             raise Failed(f"BROKEN: {old.name} was restarted, but ends as soon as it has started")
         if end.passed:
-            raise _late(old, now, its_log)
+            raise _late(old, now, its_log, steady)
         time.sleep(_LOOK_AGAIN)
 
 
@@ -167,7 +172,7 @@ def _is_up(control: List[str], name: str) -> bool:
     return programs.run([*control, "check", name], _ANSWER).status == 0
 
 
-def _late(old: Service, now: Service, its_log: Log) -> Failed:
+def _late(old: Service, now: Service, its_log: Log, steady: float) -> Failed:
     if old.process is not None and proc.lives(old.process):
         return Failed(
             f"{old.name} has not stopped in time: process {old.process.pid} got TERM and still runs; "
@@ -176,7 +181,7 @@ def _late(old: Service, now: Service, its_log: Log) -> Failed:
     _show(its_log)
     if now.state == "run":
         return Failed(
-            f"BROKEN: {old.name} was restarted and runs, but not for {_STEADY:g} s yet, "
+            f"BROKEN: {old.name} was restarted and runs, but not for {steady:g} s yet, "
             "or its script `check` does not find it available"
         )
     return Failed(f"BROKEN: {old.name} was restarted and is {now.shown}")

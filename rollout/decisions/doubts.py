@@ -47,6 +47,8 @@ def _shell_lines(inventory: Inventory) -> Iterator[tuple[str, str]]:
     if isinstance(inventory.restart, Restart):
         if inventory.restart.command is not None:
             yield "restart.command", inventory.restart.command
+        if inventory.restart.start is not None:
+            yield "restart.start", inventory.restart.start
         if inventory.restart.celery is not None:
             yield "restart.celery.start", inventory.restart.celery.start
     judge = inventory.strategy.judge

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from rollout.agents.common import talk
 from rollout.deadline import look
 from rollout.domain import Completed, Note
 from rollout.engine.claim import Claim
 from rollout.engine.log import StepLog
 from rollout.engine.permission import Permission
-from rollout.errors import RequestFailed, StepFailure
+from rollout.errors import NobodyListens, NotRunning, ReleaseRefused, RequestFailed, StepFailure
 from rollout.inventory.model import Inventory
 from rollout.inventory.template import fill
 from rollout.ports import Host, HttpClient
@@ -20,6 +21,8 @@ _HINTS = {
     126: "the command exists on the node but is not executable",
     127: "the command was not found on the node: is it in the PATH of a non-interactive session?",
 }
+_FAILURES = {talk.NotRunning.exit_status: NotRunning, talk.Untouched.exit_status: ReleaseRefused}
+"""The failures of an agent that are told apart, by its exit status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +54,26 @@ class NodeContext:
         """`text` with `{host}`, `{node}` and `{release}` filled in."""
         return fill(text, host=self.address, node=self.name, release=self.release)
 
-    async def run(self, line: str, *, timeout: float, log: StepLog, shown: str = "") -> None:
+    async def run(
+        self,
+        line: str,
+        *,
+        timeout: float,
+        log: StepLog,
+        shown: str = "",
+        printed: list[str] | None = None,
+    ) -> None:
         """Run a shell line on the node that must succeed; `timeout` is in seconds.
 
         The node keeps a note of it. An agent's program is recorded as `shown`, and its last line says why it
-        failed. Raises StepFailure with the last lines that were printed, HostError.
+        failed. `printed` gets the last lines that it prints. Raises StepFailure with them, HostError.
         """
         await self.permission.ask()
         log.sent(self.name, shown or line)
         await log.written()
         completed = await self.run_noted(line, log.step.value, timeout=timeout, output=log.output)
+        if printed is not None:
+            printed += completed.tail
         _require_success(completed, line, shown)
 
     async def send(
@@ -89,14 +102,16 @@ class NodeContext:
         )
 
     async def request(self, method: str, url: str, *, timeout: float, log: StepLog) -> None:
-        """Send the node a request. Raises StepFailure for no answer, or a status of 400 or above."""
+        """Send the node a request. Raises StepFailure for no answer, or a status of 400 or above; NotRunning
+        if nobody listens."""
         await self.permission.ask()
         log.sent(self.name, f"{method} {url}")
         await log.written()
         try:
             answer = await self.http.request(method, url, timeout=timeout)
         except RequestFailed as error:
-            raise StepFailure(f"{method} {url}: {error}") from error
+            failure = NotRunning if isinstance(error, NobodyListens) else StepFailure
+            raise failure(f"{method} {url}: {error}") from error
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise StepFailure(f"{method} {url} answered {answer.status}")
 
@@ -140,7 +155,8 @@ def environment(
 def _require_success(completed: Completed, line: str, shown: str) -> None:
     if completed.status != 0:
         ended = f"`{first_line(shown or line)}` exited with {completed.status}"
-        raise StepFailure(
+        failure = _FAILURES.get(completed.status, StepFailure) if shown else StepFailure
+        raise failure(
             completed.tail[-1] if shown and completed.tail else ended,
             tail=completed.tail,
             hint=_HINTS.get(completed.status),

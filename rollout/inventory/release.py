@@ -17,7 +17,7 @@ RELEASES = (
 
 
 class Archive(Section):
-    """A tar archive, sent to the node, which keeps each release in a folder of its own."""
+    """A tar or zip archive, sent to the node, which keeps each release in a folder of its own."""
 
     source: FilledText = Field(
         description="The archive here; a relative path begins at the inventory's folder"

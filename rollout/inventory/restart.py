@@ -196,6 +196,11 @@ class Restart(Section):
         default=None, description="A unit to restart, such as shop.service; or settings"
     )
     uwsgi: Uwsgi | None = Field(default=None, description="A uWSGI, which is reloaded by its master FIFO")
+    start: Text | None = Field(
+        default=None,
+        description="A shell line that starts the application where it does not run, such as sudo systemctl "
+        "start shop; without one, rollout waits until somebody else has started it",
+    )
     timeout: Timeout = Field(default=120.0, description="How long the restart may take")
 
     @property

@@ -34,6 +34,7 @@ def broken_rules(document: Document, meant: Collection[KeyPath]) -> Iterator[Mis
         yield from _exactly_one(document, path, keys, meant)
     yield from _a_way_to_drain(document, meant)
     yield from _a_page_that_proves(document, meant)
+    yield from _one_way_to_start(document)
     yield from _time_for_the_answers(document)
     yield from _time_for_the_workers(document)
     yield from _somebody_to_notify(document, meant)
@@ -89,6 +90,13 @@ def _a_page_that_proves(document: Document, meant: Collection[KeyPath]) -> Itera
     proof = ("restart", "signal", "proof")
     if document.at(proof) == "health" and document.at(("health",)) is None and ("health",) not in meant:
         yield document.mistake(proof, "needs a health page: describe it under health")
+
+
+def _one_way_to_start(document: Document) -> Iterator[Mistake]:
+    start = ("restart", "start")
+    if document.at(start) is not None and document.at(("restart", "celery", "start")) is not None:
+        message = "cannot be combined with celery.start, which starts a worker that does not run, too"
+        yield document.mistake(start, message, document.keys[start])
 
 
 def _time_for_the_answers(document: Document) -> Iterator[Mistake]:

@@ -41,3 +41,5 @@ class ReleasePlan:
     """The line to show people in place of a command that is a whole program. The last line that such
     a program prints before it fails says why."""
     upload: Upload | None = None
+    undo: str | None = None
+    """A shell line that makes the switch undone, for where the release was refused before anything ran it."""

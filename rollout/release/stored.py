@@ -82,11 +82,11 @@ def _stored(
         )
         return on_node_with_input(receive.main, options, acting_for=owner)
 
+    switching = switch.Options(directory=directory, release=name, keep=kept)
     return ReleasePlan(
         timeout=timeout,
-        command=on_node(
-            switch.main, switch.Options(directory=directory, release=name, keep=kept), acting_for=owner
-        ),
+        command=on_node(switch.main, switching, acting_for=owner),
+        undo=on_node(switch.main, switching._replace(back=True), acting_for=owner),
         shown=f"{directory}/current → releases/{name}",
         upload=Upload(
             source=path,

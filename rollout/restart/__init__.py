@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -44,4 +45,5 @@ def plan_restart(settings: Restart | Literal["none"], fill: Fill) -> RestartPlan
     if settings == "none":
         return RestartPlan(timeout=0.0)
     name, chosen = settings.driver
-    return _DRIVERS[name](chosen, settings.timeout, fill)
+    plan = _DRIVERS[name](chosen, settings.timeout, fill)
+    return dataclasses.replace(plan, start=settings.start or plan.start)

@@ -6,14 +6,19 @@ the application's broker.
 
 from __future__ import annotations
 
+import shlex
+
 from rollout.agents.celery.restart import Options, main
+from rollout.agents.common.talk import NotThere
 from rollout.inventory.restart import Celery
 from rollout.inventory.template import Fill
 from rollout.remote.agent import in_application
+from rollout.restart import driver
 from rollout.restart.driver import RestartPlan
 
 _REPORT = 30.0
 """Seconds for all that is neither the drain nor the restart: loading the app, asking the broker."""
+_THERE = '[ "$(command -v {python})" ] || {{ echo {python}": not found"; exit {status}; }}\n'
 
 
 def plan_restart(settings: Celery, timeout: float, fill: Fill) -> RestartPlan:
@@ -24,12 +29,15 @@ def plan_restart(settings: Celery, timeout: float, fill: Fill) -> RestartPlan:
         node=fill(settings.node),
         drain=settings.drain,
         start=settings.start,
+        steady=driver.STEADY,
         timeout=timeout,
     )
     python = fill(settings.python)
+    there = _THERE.format(python=shlex.quote(python), status=NotThere.exit_status)
     return RestartPlan(
         timeout=settings.drain + timeout + _REPORT,
         command=in_application(python, main, options),
         shown=f"celery restart of {options.node}",
-        precheck=in_application(python, main, options._replace(check=True)),
+        precheck=there + in_application(python, main, options._replace(check=True)),
+        start=settings.start,
     )

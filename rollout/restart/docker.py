@@ -8,6 +8,7 @@ from rollout.agents.docker.restart import Options, main
 from rollout.errors import UsageError
 from rollout.inventory.restart import Docker
 from rollout.inventory.template import Fill
+from rollout.restart import driver
 from rollout.restart.driver import RestartPlan, by_agent
 
 _RELEASE = re.compile(r"\$ROLLOUT_RELEASE(?![A-Za-z0-9_])|\{release\}")
@@ -16,7 +17,12 @@ _RELEASE = re.compile(r"\$ROLLOUT_RELEASE(?![A-Za-z0-9_])|\{release\}")
 def plan_restart(settings: Docker, timeout: float, fill: Fill) -> RestartPlan:
     """The plan of the restart. Without a release, an image that is named by the release stays.
     Raises UsageError."""
-    options = Options(container=fill(settings.container), image=_image(settings.image, fill), timeout=timeout)
+    options = Options(
+        container=fill(settings.container),
+        image=_image(settings.image, fill),
+        steady=driver.STEADY,
+        timeout=timeout,
+    )
     restarted = f"docker restart {options.container}"
     replaced = f"container {options.container} from {options.image}"
     return by_agent(main, options, shown=replaced if options.image else restarted)

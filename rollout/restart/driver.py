@@ -2,16 +2,23 @@
 
 "The command ended well" is no proof: a driver that can look at the application before and after does, and
 compares what it saw. Many drivers have an agent do that on the node: `by_agent` makes their plan.
+
+Nor does a look at one moment prove anything: whatever a driver has started must live for `STEADY` seconds.
+Where each new worker has to show that it works, that is the proof instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, Self, TypeVar
 
 from rollout.remote.agent import on_node
+
+STEADY = 3.0
+"""Seconds for which what a driver has started must live: a release that dies at once, or while it starts, has
+died by then."""
 
 
 class ProofStatus(StrEnum):
@@ -26,19 +33,25 @@ class ProofResult:
 
     status: ProofStatus
     detail: str
+    kept: bool = field(default=False, compare=False)
+    """Whether, after a restart that failed, what ran before runs on as it did."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
     """A shell line that is run before the restart and again after it, until `compare` is satisfied.
 
-    `compare` gets what the line printed before and after. `explain` is a shell line whose output tells a
-    person why the restart failed.
+    `compare` gets what the line printed before and after. From then on `compare_life` gets what it printed
+    when the proof was there, and what it prints now: what was started must still live. `explain` is a shell
+    line whose output tells a person why the restart failed.
     """
 
     observe: str
     compare: Callable[[str, str], ProofResult]
+    compare_life: Callable[[str, str], ProofResult]
     explain: str
+    stopped: Callable[[str], str] = lambda before: ""
+    """Why there is nothing to restart, from what the line printed before; empty if the command may be run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +86,10 @@ class RestartPlan:
     job: Job | None = None
     """What goes on in another program when the command itself has long ended."""
     precheck: str | None = None
-    """A shell line that touches nothing, and fails where the restart could not be carried out."""
+    """A shell line that touches nothing, and fails where the restart could not be carried out, with a status
+    of `agents.common.talk` where the application does not run, or is not on the node."""
+    start: str | None = None
+    """A shell line on the node that starts the application where it does not run."""
 
 
 class RestartOptions(Protocol):
@@ -96,7 +112,11 @@ AgentOptions = TypeVar("AgentOptions", bound=RestartOptions)
 
 
 def by_agent(
-    main: Callable[[AgentOptions], None], options: AgentOptions, *, shown: str, acting_for: str = ""
+    main: Callable[[AgentOptions], None],
+    options: AgentOptions,
+    *,
+    shown: str,
+    acting_for: str = "",
 ) -> RestartPlan:
     """The plan of a restart that an agent carries out and proves: the agent looks first, with `check`."""
     return RestartPlan(

@@ -6,10 +6,8 @@ from rollout.agents.gunicorn.restart import Options, main
 from rollout.inventory.restart import Gunicorn
 from rollout.inventory.template import Fill
 from rollout.remote.agent import process_owner
+from rollout.restart import driver
 from rollout.restart.driver import RestartPlan, by_agent
-
-HOLD = 3.0
-"""Seconds for which new code must go on after it has answered on trial."""
 
 
 def plan_restart(settings: Gunicorn, timeout: float, fill: Fill) -> RestartPlan:
@@ -19,7 +17,7 @@ def plan_restart(settings: Gunicorn, timeout: float, fill: Fill) -> RestartPlan:
         notify=settings.notify,
         ready=settings.ready,
         drain=settings.drain,
-        hold=HOLD,
+        hold=driver.STEADY,
         timeout=timeout,
     )
     return by_agent(

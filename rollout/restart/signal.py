@@ -6,6 +6,7 @@ from rollout.agents.signal import Options, main
 from rollout.inventory.restart import Signal
 from rollout.inventory.template import Fill
 from rollout.remote.agent import process_owner
+from rollout.restart import driver
 from rollout.restart.driver import RestartPlan, by_agent
 
 
@@ -13,7 +14,13 @@ def plan_restart(settings: Signal, timeout: float, fill: Fill) -> RestartPlan:
     pidfile = fill(settings.pidfile)
     return by_agent(
         main,
-        Options(pidfile=pidfile, signal=settings.signal, proof=settings.proof, timeout=timeout),
+        Options(
+            pidfile=pidfile,
+            signal=settings.signal,
+            proof=settings.proof,
+            steady=driver.STEADY,
+            timeout=timeout,
+        ),
         acting_for=process_owner(pidfile),
         shown=f"{settings.signal} to the process in {pidfile}, until {settings.proof}",
     )

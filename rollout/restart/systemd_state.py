@@ -3,7 +3,8 @@ reload.
 
 systemd gives every start of a unit an `InvocationID`. A restart is done when the unit is active under a
 different one, whatever the restart command said. A reload is done when it is active under the same one, has
-been in another state since, and systemd reports no failure of the reload (`ReloadResult`).
+been in another state since, and systemd reports no failure of the reload (`ReloadResult`). From then on, a
+unit lives as long as it is active under that invocation: systemd may have started it again meanwhile.
 """
 
 from __future__ import annotations
@@ -68,8 +69,30 @@ def compare_reload(unit: str, before: str, after: str) -> ProofResult:
         return ProofResult(ProofStatus.FAILED, f"{unit} was not reloaded: nothing has happened to it since")
     if now.get("ReloadResult") != "success":
         failed = f"the reload of {unit} failed (ReloadResult={now.get('ReloadResult', 'unknown')})"
-        return ProofResult(ProofStatus.FAILED, f"{failed}: it keeps running as before")
+        return ProofResult(ProofStatus.FAILED, f"{failed}: it keeps running as before", kept=True)
     return ProofResult(ProofStatus.DONE, f"{unit} is reloaded, and {_state(now)}{_stale(now)}")
+
+
+def compare_life(unit: str, proved: str, after: str) -> ProofResult:
+    """Whether the unit still lives that ran when its restart was proved."""
+    then, now = _properties(proved), _properties(after)
+    if "ActiveState" not in now or now.get("LoadState") in _UNUSABLE:
+        return _unanswered(unit, proved, after)
+    again = _starts_again(now) or now.get("InvocationID") != then.get("InvocationID")
+    if again or now["ActiveState"] in ("inactive", "failed"):
+        started = ", and systemd starts it again" if again else ""
+        ended = f"{unit} ended soon after it had started ({_result(now)}){started}"
+        return ProofResult(ProofStatus.FAILED, ended)
+    if _changes(now):
+        return ProofResult(ProofStatus.WAIT, f"{unit} is {_state(now)}")
+    return ProofResult(ProofStatus.DONE, f"{unit} is {_state(now)}")
+
+
+def not_active(unit: str, before: str) -> str:
+    """Why the unit cannot be reloaded: it does not run. Empty if it does, or if nobody can tell."""
+    now = _properties(before)
+    down = now.get("ActiveState") in ("inactive", "failed") and not now.get("Job")
+    return f"{unit} is {_state(now)}" if down or _starts_again(now) else ""
 
 
 def under_way(unit: str, shown: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rollout.agents.common.talk import NotThere
 from rollout.domain import Completed
 from rollout.restart import systemd
 from rollout.restart.driver import ProofResult, ProofStatus
@@ -134,6 +135,21 @@ def test_a_program_that_is_not_there_fails(systemd_host: SystemdHost) -> None:
     assert (went.status, went.detail) == (ProofStatus.FAILED, "absent.service failed (Result=exit-code)")
 
 
+def test_a_unit_that_dies_later_does_not_live(systemd_host: SystemdHost) -> None:
+    """Its restart was proved, since it was active; its end is told, although systemd starts it again."""
+    dies = "/bin/sh -c 'while ! [ -e /run/die ]; do sleep 0.02; done; exit 1'"
+    systemd_host.add_unit("dying.service", f"ExecStart={dies}\nRestart=always\nRestartSec=1min")
+    assert restart(systemd_host, "dying.service").status is ProofStatus.DONE
+    proof = systemd.plan_restart("dying.service", 20, str).proof
+    assert proof is not None
+    proved = "\n".join(systemd_host.run(proof.observe).tail)
+    systemd_host.run("touch /run/die; while systemctl is-active -q dying.service; do sleep 0.02; done")
+    now = proof.compare_life(proved, "\n".join(systemd_host.run(proof.observe).tail))
+    systemd_host.run("systemctl stop dying.service; rm /run/die")
+    assert now.status is ProofStatus.FAILED
+    assert now.detail.startswith("dying.service ended soon after it had started (Result=exit-code)")
+
+
 def test_a_slow_start_is_waited_for(systemd_host: SystemdHost) -> None:
     """While a unit has not said that it is ready the proof waits; once it has, the restart is done."""
     wait = "while ! [ -e /run/open ]; do sleep 0.05; done; systemd-notify --ready; exec sleep infinity"
@@ -182,7 +198,8 @@ def test_a_crash_loop_fails(systemd_host: SystemdHost, pause: str) -> None:
     went = restart(systemd_host, unit, command=f"systemctl restart {unit}; {until_it_ended}")
     systemd_host.run(f"systemctl stop {unit}")
     assert went.status is ProofStatus.FAILED
-    assert "ended as soon as it had started" in went.detail or "keeps restarting" in went.detail
+    told = ("ended as soon as it had started", "keeps restarting", "failed (Result=exit-code)")
+    assert any(words in went.detail for words in told), went.detail
 
 
 def test_a_crash_loop_ends_with_a_release_that_runs(systemd_host: SystemdHost) -> None:
@@ -244,4 +261,4 @@ def test_a_unit_that_is_not_there_is_told_beforehand(systemd_host: SystemdHost) 
     """By its name."""
     refused = precheck(systemd_host, "no-such.service", "root")
 
-    assert refused == Completed(1, ("there is no usable unit no-such.service",))
+    assert refused == Completed(NotThere.exit_status, ("there is no usable unit no-such.service",))

@@ -147,6 +147,37 @@ async def test_nodes_that_do_not_run_yet(haproxy_binary: Path, tmp_path: Path) -
         assert "/_status: connection refused; likewise web2" in ran.stdout
 
 
+async def test_a_node_that_does_not_run_is_waited_for(haproxy_binary: Path, tmp_path: Path) -> None:
+    """There is no pidfile. That is the inventory's mistake where a node runs; where none does it is told, and
+    the release is put there first. Then somebody starts the application, and the node returns."""
+    signal = {"signal": {"pidfile": str(tmp_path / "shop.pid"), "signal": "HUP", "proof": "health"}}
+    missing = f"there is no pidfile {tmp_path}/shop.pid"
+    async with at(haproxy_binary, tmp_path, nodes=1) as site:
+        site.write(restart=signal)
+        refused = await site.run("deploy", "--release", "1", "--allow-outage")
+        assert refused.returncode == 3
+        assert f"{missing}, but http" in refused.stderr
+
+        web1 = site.here.apps["web1"]
+        web1.stop()
+        await until_seen(lambda: all_down(site.here), "the node to be DOWN")
+        running = asyncio.create_task(site.run("deploy", "--release", "1", "--allow-outage"))
+
+        async def released() -> bool:
+            return site.touched
+
+        await until_seen(released, "the release")
+        await web1.start()
+        ran = await running
+        assert ran.returncode == 0, ran.stdout
+        assert f"warning: web1: shop does not run there ({missing}), and nothing here starts it" in ran.stdout
+        assert (
+            f"shop does not run ({missing}), and nothing here starts it: its health page is waited for"
+            in (ran.stdout)
+        )
+        assert await site.here.statuses("web1") == {"UP"}
+
+
 async def all_down(here: Shop) -> bool:
     return all([await here.statuses(name) == {"DOWN"} for name in here.apps])
 

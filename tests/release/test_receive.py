@@ -10,6 +10,8 @@ import lzma
 import os
 import subprocess
 import tarfile
+import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,56 @@ def test_archives_of_every_kind(tmp_path: Path, packed: Callable[[bytes], bytes]
     assert (release / "bin").stat().st_mode & 0o777 == 0o750
     assert os.readlink(release / "link") == "/usr/bin/python3"
     assert look(tmp_path).stdout.decode() == f"there {hashlib.sha256(content).hexdigest()}\n"
+
+
+def zipped(*members: tuple[str, int, str], packed: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip archive of members: the name, the mode and the content of each."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", packed) as archive:
+        for name, mode, content in members:
+            info = zipfile.ZipInfo(name, (2001, 2, 3, 4, 5, 6))
+            info.external_attr = mode << 16 | 0x20
+            archive.writestr(info, content)
+    return made.getvalue()
+
+
+def test_a_zip_archive(tmp_path: Path) -> None:
+    """Files, folders and links come as they were, and with modes where it has none."""
+    content = zipped(
+        ("bin/", 0o40750, ""),
+        ("bin/run", 0o104755, "hello" * 1000),
+        ("link", 0o120777, "/usr/bin/python3"),
+        ("from/windows.txt", 0, "text"),
+    )
+    done = receive(tmp_path, content)
+    assert (done.returncode, done.stdout) == (0, b"")
+    release = tmp_path / "releases/1"
+    assert (release / "bin/run").read_text() == "hello" * 1000
+    assert (release / "bin/run").stat().st_mode & 0o7777 == 0o755
+    assert time.localtime((release / "bin/run").stat().st_mtime)[:6] == (2001, 2, 3, 4, 5, 6)
+    assert (release / "bin").stat().st_mode & 0o777 == 0o750
+    assert os.readlink(release / "link") == "/usr/bin/python3"
+    assert (release / "from/windows.txt").stat().st_mode & 0o777 == 0o644
+    assert os.listdir(tmp_path / "releases") == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (zipped(("../x", 0, "")), ("'../x'", "leads out of its folder")),
+        (zipped(("/tmp/x", 0, "")), ("leads out of its folder",)),
+        (zipped(("a", 0o120777, ".."), ("a/x", 0, "")), ("leads through 'a'",)),
+        (zipped(("x", 0o020600, "")), ("neither a file, a folder nor a link",)),
+        (zipped(("x", 0, "hello" * 100))[:-30], ("is broken",)),
+        (zipped(("x", 0, "hello"), packed=zipfile.ZIP_STORED).replace(b"hello", b"jello"), ("is broken",)),
+    ],
+)
+def test_zip_archives_that_are_refused(tmp_path: Path, content: bytes, words: tuple[str, ...]) -> None:
+    """By the same rules as tar archives: nothing is written outside, and nothing broken stays."""
+    node = tmp_path / "node"
+    node.mkdir()
+    assert_refused(receive(node, content), node, "the archive", *words)
+    assert os.listdir(tmp_path) == ["node"]
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,26 @@ def test_a_source_that_is_not_there(shop: SentFolder) -> None:
     assert not shop.node.exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("shop-1.whl", b"PK\x03\x04", "is a wheel, which must be installed and not unpacked"),
+        ("shop.tar.zst", b"\x28\xb5\x2f\xfd", "`zstd -dc shop.tar.zst | gzip > shop.tar.gz`"),
+        ("shop.7z", b"7z\xbc\xaf\x27\x1c", "is no archive that a node could unpack"),
+        ("shop.tar", b"this is text", "pack it as .tar, .tar.gz, .tar.bz2, .tar.xz or .zip"),
+    ],
+)
+def test_what_no_node_can_unpack(shop: SentFolder, name: str, content: bytes, told: str) -> None:
+    """It is not sent, and what to do instead is told."""
+    (shop.inventory.parent / name).write_bytes(content)
+    archive = {"source": name, "directory": str(shop.node)}
+    write_inventory(shop.inventory, {"release": {"archive": archive}, "restart": "none"})
+    ran = shop.deploy("1")
+    assert ran.code == REFUSED
+    assert told in ran.told
+    assert not shop.node.exists()
+
+
 def test_what_takes_longer_than_it_may(shop: SentFolder) -> None:
     """It would only be given up after a long time."""
     shop.source.write_bytes(b"x" * 20_000)

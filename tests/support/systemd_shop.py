@@ -54,6 +54,12 @@ class SystemdShop:
         """The unit's file, with more settings of its own; what runs goes on."""
         self.host.add_unit("shop.service", f"{self.starts}\nKillMode=mixed\n{service}")
 
+    def dying(self) -> None:
+        """Let the release `dies` end two seconds after its start."""
+        line = '[ "$(cat /run/release)" != dies ] || { sleep 2; kill -KILL $$; } &\nexec "$@"\n'
+        self.host.run("cat > /run/dying", stdin=line)
+        self.starts = self.starts.replace("ExecStart=", "ExecStart=/bin/sh /run/dying ")
+
     def remove(self) -> None:
         self.host.run("systemctl stop shop.socket shop.service; systemctl reset-failed")
         self.host.run("rm -rf /etc/systemd/system/shop.* /run/state; systemctl daemon-reload")
@@ -69,17 +75,11 @@ class SystemdShop:
             **sections,
         }
         self.host.run("cat > /run/shop.yml", stdin=yaml.safe_dump(inventory))
-        words = [
-            sys.executable,
-            "-m",
-            "rollout",
-            "deploy",
-            "--release",
-            release,
-            "-i",
-            "/run/shop.yml",
-            "--yes",
-        ]
+        return self.rollout("deploy", "--release", release)
+
+    def rollout(self, *words: str) -> Completed:
+        """A verb of `rollout` with the inventory of the last deployment, on the host, as root."""
+        words = (sys.executable, "-m", "rollout", *words, "-i", "/run/shop.yml", "--yes")
         return self.host.run(f"cd {PROJECT} && XDG_STATE_HOME=/run/state {shlex.join(words)}", timeout=90)
 
     def show(self, *properties: str, unit: str = "shop.service") -> dict[str, str]:

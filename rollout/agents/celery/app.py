@@ -8,7 +8,7 @@ import traceback
 from contextlib import contextmanager
 from typing import Any, Iterator, Optional
 
-from rollout.agents.common.talk import Failed, say
+from rollout.agents.common.talk import Failed, NotThere, say
 
 _FRAMES = 4
 """Of a traceback, only the end is shown: the application's own lines are there."""
@@ -18,9 +18,12 @@ _CONNECT = 5
 
 def load(name: str, directory: Optional[str]) -> Any:
     """The app that `celery -A NAME` finds in the directory, with all modules that its worker would import.
-    Raises Failed."""
+    Raises Failed; NotThere if there is no such directory, or nothing of the app in it."""
     if directory is not None:
-        os.chdir(directory)
+        try:
+            os.chdir(directory)
+        except FileNotFoundError as error:
+            raise NotThere(f"{directory}: {error.strerror}") from None
     where = f"{name} in {os.getcwd()}"
     # The application may import rollout itself, and must not find the modules that were sent here.
     for module in [module for module in sys.modules if module.partition(".")[0] == "rollout"]:
@@ -41,7 +44,10 @@ def load(name: str, directory: Optional[str]) -> Any:
         if isinstance(error, Failed):
             raise
         _show(error)
-        raise Failed(f"{where} does not load: {type(error).__name__}: {error}") from None
+        package = name.partition(":")[0].partition(".")[0]
+        missing = isinstance(error, ModuleNotFoundError) and error.name == package
+        reason = f"{where} does not load: {type(error).__name__}: {error}"
+        raise (NotThere if missing else Failed)(reason) from None
     return app
 
 

@@ -15,7 +15,7 @@ from rollout.agents.celery.worker import Life, Worker, wait_for
 from rollout.agents.common import deadline, log, proc
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.log import Log
-from rollout.agents.common.talk import Failed, say, still_heard
+from rollout.agents.common.talk import Failed, nothing_signalled, say, still_heard
 
 _ENDINGS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _LOOK_AGAIN = 0.2
@@ -24,49 +24,60 @@ _UNDER_WAY = 2.0
 time, and puts back for the others what it gets then, but only while it runs."""
 _NAMED = 5
 """How many unfinished tasks are named."""
+_LIFE = 5.0
+"""Seconds for a worker to show that it still lives."""
+_CLOCKS = 2.0
+"""Seconds by which a worker may say that it began too early: it counts whole ones."""
 
 
 class Options(NamedTuple):
-    """`node` is the worker's node name, `start` a shell line that restarts it. `drain` and `timeout` are in
-    seconds; `timeout` counts from the end of the drain."""
+    """`node` is the worker's node name, `start` a shell line that restarts it. `drain`, `steady` and
+    `timeout` are in seconds; `timeout` counts from the end of the drain, and the new worker must live for
+    `steady`."""
 
     app: str
     directory: Optional[str]
     node: str
     drain: float
     start: str
+    steady: float
     timeout: float
     check: bool = False
     """Only check that the restart can be carried out, and touch nothing."""
 
 
 def main(options: Options) -> None:
-    """Restart the worker. The new code must load before anything is touched; otherwise the old worker keeps
-    running."""
-    app = load(options.app, options.directory)
+    """Restart the worker, or start it if it does not run. The new code must load before anything is touched;
+    otherwise the old worker keeps running."""
+    with nothing_signalled(check=options.check):
+        app = load(options.app, options.directory)
     with broker_of(app) as url:
         worker = Worker(app, options.node)
-        old = worker.require(url)
         if options.check:
+            worker.require(url)
             return
-        queues = worker.queues() or []
+        old = worker.present()
+        queues = (worker.queues() or []) if old else []
         # Queues that end with their consumer, such as a broadcast's, have another name each time.
         lasting = [queue["name"] for queue in queues if not queue["auto_delete"]]
         workers_log = _log_of(old)
         with _away_from(worker, [queue["name"] for queue in queues]):
-            _finish_tasks(worker, old, options.drain)
+            if old is None:
+                say(f"{worker.node} does not answer: it is started")
+            else:
+                _finish_tasks(worker, old, options.drain)
             end = deadline.after(options.timeout)
             with _explained_by(workers_log):
-                _run_start_line(options.start, end)
-                _wait_for_new_life(worker, old, end, options.timeout)
+                new = _start(worker, options, old, end)
         with _explained_by(workers_log):
             require_queues(worker, lasting, end)
             require_execution(app, worker, end, options.timeout)
+            require_life(worker, new, options.steady, end)
 
 
-def _log_of(worker: Life) -> Log:
+def _log_of(worker: Optional[Life]) -> Log:
     """The log of a worker and its successor. A worker elsewhere, such as in a container, shows none here."""
-    process = proc.find(worker.pid)
+    process = None if worker is None else proc.find(worker.pid)
     return Log([]) if process is None else log.of_process(process)
 
 
@@ -74,6 +85,9 @@ def _log_of(worker: Life) -> Log:
 def _away_from(worker: Worker, queues: List[str]) -> Iterator[None]:
     """Make the worker leave these queues. If the block ends early for any reason, the worker is told to
     consume them again."""
+    if not queues:
+        yield
+        return
     for number in _ENDINGS:
         signal.signal(number, _end)
     try:
@@ -144,18 +158,34 @@ def _run_start_line(line: str, end: Deadline) -> None:
         raise Failed(f"`{line}` exited with {process.returncode}")
 
 
-def _wait_for_new_life(worker: Worker, old: Life, end: Deadline, seconds: float) -> None:
-    seen = [old]
+def _start(worker: Worker, options: Options, old: Optional[Life], end: Deadline) -> Life:
+    """Run the start line, and wait for another run of the worker than the old one. Raises Failed."""
+    asked = time.monotonic()
+    _run_start_line(options.start, end)
+    seen: List[Life] = []
 
     def came() -> bool:
         life = worker.life()
         seen[:] = [] if life is None else [life]
-        return life is not None and life.follows(old)
+        if life is None:
+            return False
+        return life.follows(old) if old else life.begun > asked - _CLOCKS
 
     if not wait_for(came, end):
         state = "is still the old process" if seen else "does not answer"
-        raise Failed(f"{worker.node} {state} {seconds:g} s after it was told to restart")
+        raise Failed(f"{worker.node} {state} {options.timeout:g} s after it was told to restart")
     say(f"{worker.node} is process {seen[0].pid} now")
+    return seen[0]
+
+
+def require_life(worker: Worker, life: Life, seconds: float, end: Deadline) -> None:
+    """Wait until the worker has lived for so long in this life. Raises Failed."""
+    wait_for(lambda: time.monotonic() - life.begun >= seconds, end)
+    if not wait_for(lambda: worker.life() is not None, end.or_after(_LIFE)):
+        raise Failed(f"{worker.node} (process {life.pid}) was started, and no longer answers")
+    now = worker.life()
+    if now is not None and now.pid != life.pid:
+        raise Failed(f"{worker.node} was started, and has ended: it is process {now.pid} now")
 
 
 def require_queues(worker: Worker, queues: List[str], end: Deadline) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
-from rollout.agents.common import deadline
+from rollout.agents.common import deadline, proc
 from rollout.agents.common.deadline import Deadline
-from rollout.agents.common.talk import Failed, still_heard
+from rollout.agents.common.talk import Failed, NotRunning, still_heard
 
 _ANSWER = 3.0
 """Seconds for a worker to answer."""
@@ -36,14 +37,21 @@ class Worker:
         self._app = app
         self.node = node
 
-    def require(self, url: str) -> Life:
-        """The worker's present run. Raises Failed if it does not answer, with the names of those that do."""
-        life = self.life(_ANSWER)
-        if life is not None:
-            return life
-        others = sorted(self._app.control.inspect(timeout=_OTHERS).ping() or {})
-        there = f"these do: {', '.join(others)}" if others else "no other worker does either"
-        raise Failed(f"no worker {self.node} answers at {url}; {there}")
+    def present(self) -> Optional[Life]:
+        """The worker's present run; None if it does not answer."""
+        return self.life(_ANSWER)
+
+    def require(self, url: str) -> None:
+        """Raises NotRunning if it does not answer, with the names of those that do; Failed if one of them
+        runs here in the folder of the app, since then the inventory has another name for it."""
+        if self.present() is not None:
+            return
+        others = self._app.control.inspect(timeout=_OTHERS).stats() or {}
+        if self.node in others:
+            return
+        there = f"these do: {', '.join(sorted(others))}" if others else "no other worker does either"
+        here = any(_runs_here(stats["pid"]) for stats in others.values())
+        raise (Failed if here else NotRunning)(f"no worker {self.node} answers at {url}; {there}")
 
     def ask(self, command: str, within: float = _ANSWER, **arguments: Any) -> Any:
         replies = self._app.control.broadcast(
@@ -86,6 +94,17 @@ class Worker:
         for name in names:
             self._app.control.add_consumer(name, destination=[self.node])
         return wait_for(lambda: set(names) <= set(self.consumed()), deadline.after(_ANSWER))
+
+
+def _runs_here(pid: int) -> bool:
+    """Whether a process of this machine has that id and works in this process's folder, or in the one that
+    was there before."""
+    process = proc.find(pid)
+    try:
+        folder = "" if process is None else proc.folder(process)
+    except OSError:
+        return False
+    return folder.partition(" (deleted)")[0] == os.getcwd()
 
 
 def wait_for(condition: Callable[[], bool], end: Deadline) -> bool:

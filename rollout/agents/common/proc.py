@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from rollout.agents.common.talk import Failed
+from rollout.agents.common.talk import Failed, NotRunning
 
 _UNIT = re.compile(r"/([^/]+\.service)$", re.MULTILINE)
 _WRITING = 2.0
@@ -54,6 +54,11 @@ def lives(process: Process) -> bool:
     return find(process.pid) == process
 
 
+def age(process: Process) -> float:
+    """Seconds since the process was started."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - process.started / os.sysconf("SC_CLK_TCK")
+
+
 def everything() -> List[Stat]:
     """All processes that can be seen, oldest first, also those that have ended and are not yet waited for."""
     shown = [one for one in map(read_stat, _all_numbers()) if one is not None]
@@ -88,20 +93,23 @@ def read_stat(pid: int) -> Optional[Stat]:
 
 
 def of_pidfile(path: str) -> Process:
-    """The process that a pidfile names. Raises Failed if there is none, or the file cannot be trusted."""
+    """The process that a pidfile names. Raises NotRunning if there is none, or if another program may have
+    its id by now; Failed if the file cannot be used."""
     try:
         text = Path(path).read_text().split()
     except FileNotFoundError:
-        raise Failed(f"there is no pidfile {path}: is the application running?") from None
+        raise NotRunning(f"there is no pidfile {path}") from None
     except OSError as error:
         raise Failed(f"the pidfile {path} cannot be read: {error.strerror}") from None
-    if not text or not text[0].isdigit():
+    if not text:
+        raise NotRunning(f"the pidfile {path} is empty")
+    if not text[0].isdigit():
         raise Failed(f"the pidfile {path} holds no process id")
     process = find(int(text[0]))
     if process is None:
-        raise Failed(f"the pidfile {path} is stale: no process {text[0]} runs")
+        raise NotRunning(f"the pidfile {path} is stale: no process {text[0]} runs")
     if _begun(process) > os.stat(path).st_mtime + _WRITING:
-        raise Failed(
+        raise NotRunning(
             f"the pidfile {path} is older than {described(process)}: another program may have its process "
             "id by now; if it is the right one, touch the file"
         )
@@ -224,8 +232,7 @@ def send(process: Process, number: int) -> None:
 
 def _begun(process: Process) -> float:
     """When it began, by the clock that dates files."""
-    running = time.clock_gettime(time.CLOCK_BOOTTIME) - process.started / os.sysconf("SC_CLK_TCK")
-    return time.time() - running
+    return time.time() - age(process)
 
 
 def _me() -> str:

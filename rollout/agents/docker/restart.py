@@ -14,13 +14,11 @@ from urllib.parse import quote
 
 from rollout.agents.common import deadline, programs
 from rollout.agents.common.deadline import Deadline
-from rollout.agents.common.talk import Failed, say, still_heard
+from rollout.agents.common.talk import Failed, NotRunning, say, still_heard
 from rollout.agents.docker import copy
 from rollout.agents.docker.api import Docker, RequestRejected, reach
 
 _LOOK_AGAIN = 0.1
-_STEADY = 3.0
-"""Seconds for which a container without a health check must run."""
 _PUT_BACK = 10.0
 """Seconds before the time-out at which we give up, so that the old container can come back."""
 _LAST_LINES = 10
@@ -28,10 +26,12 @@ _NOT_FOUND = 404
 
 
 class Options(NamedTuple):
-    """Without an `image` the container is only restarted. `timeout` is in seconds."""
+    """Without an `image` the container is only restarted. A new container must run for `steady` seconds;
+    `timeout` is in seconds, too."""
 
     container: str
     image: Optional[str]
+    steady: float
     timeout: float
     check: bool = False
     """Only check that the restart can be carried out, and touch nothing."""
@@ -50,16 +50,16 @@ def main(options: Options) -> None:
     _settle(docker, name)
     old = _find(docker, name)
     if options.image:
-        _replace(docker, old, options.image, end)
+        _replace(docker, old, options.image, options.steady, end)
     else:
-        _restart(docker, old, end)
+        _restart(docker, old, options.steady, end)
 
 
 def _find(docker: Docker, name: str) -> Any:
     """The container as Docker shows it. Raises Failed if there is none, or none that could be replaced."""
     container = _shown(docker, name) or _shown(docker, _kept(name))
     if not container:
-        raise Failed(f"there is no container {name}: create it once with `docker run` or `docker create`")
+        raise NotRunning(f"there is no container {name}: create it once with `docker run` or `docker create`")
     if container["HostConfig"]["AutoRemove"]:
         raise Failed(f"container {name} was created with --rm: Docker would remove it as soon as it stops")
     if container["State"]["Paused"]:
@@ -83,18 +83,18 @@ def _settle(docker: Docker, name: str) -> None:
         _start(docker, name)
 
 
-def _restart(docker: Docker, container: Any, end: Deadline) -> None:
+def _restart(docker: Docker, container: Any, steady: float, end: Deadline) -> None:
     name = container["Name"].lstrip("/")
     docker.ask("POST", f"/containers/{container['Id']}/restart")
     try:
-        how = _prove(docker, container["Id"], end)
+        how = _prove(docker, container["Id"], steady, end)
     except Failed as failed:
         _say_last_lines(docker, container["Id"])
         raise Failed(f"BROKEN: {name} was restarted, and {failed}") from None
     say(f"{name} was restarted ({how})")
 
 
-def _replace(docker: Docker, old: Any, image: str, end: Deadline) -> None:
+def _replace(docker: Docker, old: Any, image: str, steady: float, end: Deadline) -> None:
     """Make the new container while the old one runs, to find early whatever is wrong with it."""
     name, before = old["Name"].lstrip("/"), old["Config"]["Image"]
     _pull(docker, image, end)
@@ -104,7 +104,7 @@ def _replace(docker: Docker, old: Any, image: str, end: Deadline) -> None:
         _rename(docker, old["Id"], _kept(name))
         _rename(docker, new, name)
         _start(docker, new)
-        how = _prove(docker, new, end)
+        how = _prove(docker, new, steady, end)
     except Failed as failed:
         _say_last_lines(docker, new)
         _restore(docker, old, new)
@@ -146,7 +146,7 @@ def _make(docker: Docker, old: Any, image: str) -> str:
     return new
 
 
-def _prove(docker: Docker, container: str, end: Deadline) -> str:
+def _prove(docker: Docker, container: str, steady: float, end: Deadline) -> str:
     """Wait until the container is proven to run, and return how it runs. Raises Failed."""
     begin = time.monotonic()
     while True:
@@ -156,10 +156,10 @@ def _prove(docker: Docker, container: str, end: Deadline) -> str:
             raise Failed(f"ended as soon as it had started (exit status {state['ExitCode']})")
         if health == "unhealthy":
             raise Failed(f"is unhealthy: {state['Health']['Log'][-1]['Output'].strip()}")
-        if health == "healthy":
+        if health == "healthy" and now - begin >= steady:
             return health
-        if health == "none" and now - begin >= _STEADY:
-            return f"for {_STEADY:g} s, without a health check"
+        if health == "none" and now - begin >= steady:
+            return f"for {steady:g} s, without a health check"
         if end.passed:
             raise Failed(f"did not become healthy in time: its health is {health}")
         still_heard()

@@ -11,7 +11,7 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple
 from rollout.agents.common import deadline, proc
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.proc import Process
-from rollout.agents.common.talk import Failed, say
+from rollout.agents.common.talk import Failed, NotRunning, nothing_signalled, say
 from rollout.agents.gunicorn.configuration import configuration
 from rollout.agents.gunicorn.launch import Unreadable, launch_of
 from rollout.agents.gunicorn.log import log_of
@@ -65,7 +65,8 @@ def main(options: Options) -> None:
     _require_alone(master, pidfile)
     listener = Listener(options.notify, pidfile)
     try:
-        facts, trial = _tried(master, options, listener, end)
+        with nothing_signalled(check=options.check):
+            facts, trial = _tried(master, options, listener, end)
         if options.check:
             return
         old = settled(master, facts["workers"], end)
@@ -112,7 +113,8 @@ def _tried(
 
 
 def _require_alone(master: Process, pidfile: str) -> None:
-    """Raises Failed if the process is not a gunicorn master, or if another one runs beside it."""
+    """Raises Failed if the process is not a gunicorn master, or if another one runs beside it; NotRunning if
+    it has no worker."""
     if "gunicorn" not in " ".join(proc.command_line(master)):
         line = " ".join(proc.command_line(master))
         raise Failed(f"process {master.pid} of {pidfile} is not gunicorn: its command line is {line}")
@@ -122,8 +124,9 @@ def _require_alone(master: Process, pidfile: str) -> None:
             f"another master runs beside process {master.pid} (see {second}): an upgrade by USR2 was begun "
             "and not finished; end one of the two with TERM"
         )
+    # Those of a broken release end at once, and gunicorn starts others.
     if not deadline.after(_ALL_REPLACED).wait_for(lambda: bool(workers(master))):
-        raise Failed(
+        raise NotRunning(
             f"process {master.pid} of {pidfile} has no workers: it is not a gunicorn master, or it is ending"
         )
 

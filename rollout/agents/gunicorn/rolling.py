@@ -14,7 +14,7 @@ from typing import List, Set
 
 from rollout.agents.common import deadline, proc
 from rollout.agents.common.proc import Process
-from rollout.agents.common.talk import Failed, say
+from rollout.agents.common.talk import Failed, Untouched, say
 from rollout.agents.common.undo import Undo
 from rollout.agents.gunicorn.under_way import Restart
 from rollout.agents.gunicorn.workers import workers
@@ -39,7 +39,8 @@ def roll(restart: Restart) -> None:
             why = ""
     if why:
         left = sum(map(proc.lives, old))
-        raise Failed(f"{why}; {left} old and {len(workers(master)) - left} new workers keep serving")
+        kept = Untouched if left == len(old) else Failed
+        raise kept(f"{why}; {left} old and {len(workers(master)) - left} new workers keep serving")
     say(f"{len(old)} of {len(old)} workers are new and ready; there were never fewer workers")
 
 

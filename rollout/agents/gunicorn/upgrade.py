@@ -12,7 +12,7 @@ from typing import List, Optional
 
 from rollout.agents.common import deadline, proc
 from rollout.agents.common.proc import Process
-from rollout.agents.common.talk import Failed, say
+from rollout.agents.common.talk import Failed, Untouched, say
 from rollout.agents.common.undo import Undo
 from rollout.agents.gunicorn.on_trial import MASTER
 from rollout.agents.gunicorn.under_way import Restart
@@ -42,7 +42,8 @@ def upgrade(restart: Restart) -> None:
             undo.finished()
     if why:
         left = sum(map(proc.lives, children))
-        raise Failed(f"{why}; the old master keeps serving with {left} of {len(children)} workers")
+        kept = Untouched if left == len(children) else Failed
+        raise kept(f"{why}; the old master keeps serving with {left} of {len(children)} workers")
     _retire(restart, new)
     say(f"{count} of {count} workers are new and ready; process {new.pid} has taken the place of {old.pid}")
 

@@ -50,6 +50,10 @@ class Store:
         inside = os.path.islink(link) and target.parent == Path(os.path.realpath(self.folder))
         return target.name if inside else None
 
+    def target(self, link: Path) -> Optional[str]:
+        """What a link says; None if it is not there."""
+        return os.readlink(link) if os.path.lexists(link) else None
+
     def require_link(self) -> None:
         """Raises Failed if `current` or `previous` is not a link, and so could not be replaced."""
         for link in (self.current, self.previous):
@@ -98,6 +102,17 @@ class Store:
             _link(self.previous, os.readlink(self.current))
         _link(self.current, os.path.join(self.folder.name, release))
         flush_folder(self.directory)
+
+    def switch_back(self, release: str) -> str:
+        """Make current again what was so before the switch to a release, and return its name. Raises
+        Failed."""
+        before = self.target(self.previous)
+        if self.linked(self.current) != release or before is None:
+            raise Failed(f"{self.current} was not switched to {release} from another release")
+        _link(self.previous, os.readlink(self.current))
+        _link(self.current, before)
+        flush_folder(self.directory)
+        return self.linked(self.current) or before
 
     def prune(self, keep: int, needed: str) -> List[str]:
         """Remove the oldest releases until `keep` are left, and return their names; never remove the current,

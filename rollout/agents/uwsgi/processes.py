@@ -12,7 +12,7 @@ from typing import List, NamedTuple, Optional, Set
 from rollout.agents.common import deadline, proc
 from rollout.agents.common.log import Log, first_file
 from rollout.agents.common.proc import Process
-from rollout.agents.common.talk import Failed
+from rollout.agents.common.talk import Failed, NotRunning
 
 _TRY_AGAIN = 0.02
 _MADE_ANEW = 2.0
@@ -45,12 +45,12 @@ def tell(path: str, text: str) -> None:
 
 def no_fifo(path: str) -> Failed:
     """The error to raise if there is no such FIFO."""
-    return Failed(f"there is no FIFO {path}: does uWSGI run, with `master-fifo = {path}`?")
+    return NotRunning(f"there is no FIFO {path}: does uWSGI run, with `master-fifo = {path}`?")
 
 
 def nobody_reads(path: str) -> Failed:
     """The error to raise if nobody reads the FIFO."""
-    return Failed(f"no process reads the FIFO {path}: does uWSGI run, with `master-fifo = {path}`?")
+    return NotRunning(f"no process reads the FIFO {path}: does uWSGI run, with `master-fifo = {path}`?")
 
 
 def reader(path: str) -> Optional[Process]:

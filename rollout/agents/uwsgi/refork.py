@@ -10,7 +10,7 @@ from typing import List, Optional
 from rollout.agents.common import deadline, proc
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.proc import Process
-from rollout.agents.common.talk import Failed, say
+from rollout.agents.common.talk import Failed, Untouched, say
 from rollout.agents.uwsgi import processes
 from rollout.agents.uwsgi.settings import Settings, settings_of
 
@@ -100,7 +100,7 @@ class Reforking:
 
     def _broken(self, new: Process) -> Failed:
         if _reads(self._old, self._fifo):
-            return Failed(
+            return Untouched(
                 f"BROKEN: the new master (process {new.pid}) ended before it could take over; "
                 f"the old one (process {self._old.pid}) keeps serving"
             )
@@ -109,7 +109,7 @@ class Reforking:
     def _late(self, new: Process, ready: List[Process]) -> Failed:
         if _reads(self._old, self._fifo):
             _end(new)
-            return Failed(
+            return Untouched(
                 f"BROKEN: the new master's first worker did not accept in time, so process {new.pid} was "
                 f"ended; the old one (process {self._old.pid}) keeps serving"
             )

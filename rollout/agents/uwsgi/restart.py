@@ -6,19 +6,19 @@ uWSGI carries the reload out by itself: if nobody listens to the agent any more,
 from __future__ import annotations
 
 import time
-from typing import List, NamedTuple, Set
+from typing import List, NamedTuple, Set, Tuple
 
 from rollout.agents.common import deadline, proc
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.log import Log
 from rollout.agents.common.proc import Process
-from rollout.agents.common.talk import Failed, say
+from rollout.agents.common.talk import Failed, Untouched, nothing_signalled, say
 from rollout.agents.uwsgi import processes
 from rollout.agents.uwsgi.loading import must_load, names_one
 from rollout.agents.uwsgi.processes import Child
 from rollout.agents.uwsgi.refork import Reforking, clear_up, find_reader
 from rollout.agents.uwsgi.rules import must_fit
-from rollout.agents.uwsgi.settings import settings_of
+from rollout.agents.uwsgi.settings import Settings, settings_of
 
 _LOOK_AGAIN = 0.1
 _TRIES = 3
@@ -40,15 +40,12 @@ class Options(NamedTuple):
 
 def main(options: Options) -> None:
     fifo, mode = options.fifo, options.mode
-    master = find_reader(fifo) if mode == "refork" else processes.reader(fifo)
-    if master is None:
-        raise processes.nobody_reads(fifo)
-    settings = settings_of(master)
-    must_fit(settings, mode, fifo)
-    if options.check:
-        return
     end = deadline.before(options.timeout)
-    must_load(master, settings, end)
+    with nothing_signalled(check=options.check):
+        master, settings = _found(fifo, mode)
+        if options.check:
+            return
+        must_load(master, settings, end)
     log = processes.log_of(master, settings.all("logto", "logto2", "daemonize"))
     try:
         if mode == "refork":
@@ -64,6 +61,16 @@ def main(options: Options) -> None:
     except Failed:
         _show(log)
         raise
+
+
+def _found(fifo: str, mode: str) -> Tuple[Process, Settings]:
+    """The master that reads the FIFO, and its settings, which fit. Raises Failed."""
+    master = find_reader(fifo) if mode == "refork" else processes.reader(fifo)
+    if master is None:
+        raise processes.nobody_reads(fifo)
+    settings = settings_of(master)
+    must_fit(settings, mode, fifo)
+    return master, settings
 
 
 def _show(log: Log) -> None:
@@ -117,7 +124,8 @@ class _Replacing:
         died = [one for one in self._came - self._good if not proc.lives(one)]
         serve = f"{len(left)} of {self._wanted} old workers keep serving" if left else "no old worker is left"
         if len(died) >= _TRIES:
-            raise Failed(
+            # uWSGI goes on with the release that is put back.
+            raise (Untouched if left and not self._good else Failed)(
                 f"BROKEN: {len(died)} new workers died before they accepted a request; {serve}, and uWSGI "
                 "keeps trying until it can load the release on the disk"
             )

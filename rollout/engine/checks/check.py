@@ -22,6 +22,7 @@ from rollout.engine.checks.on_load_balancer import (
 )
 from rollout.engine.checks.on_node import node_findings
 from rollout.engine.checks.on_tails import tails_findings
+from rollout.engine.checks.restart_check import evidence, judged
 from rollout.engine.checks.standing_now import standings_now
 from rollout.engine.site import Site, Survey, survey
 from rollout.engine.waiting import run_all, run_both
@@ -38,11 +39,12 @@ async def check(site: Site, nodes: Sequence[str]) -> list[Finding]:
         ),
         run_both(look_at_pages(site, nodes), _servers(site, nodes)),
     )
+    known = evidence(site.inventory, seen, pages, broken=(), gets_release=site.inventory.release is not None)
     return [
         *(Finding(Level.WARNING, "inventory", doubt) for doubt in doubts(site.inventory)),
         *sudo_findings(site.inventory),
         *sockets,
-        *chain(*on_nodes),
+        *judged(chain(*on_nodes), site.inventory, known),
         *_proof(site),
         *await judge_pages(site, pages, seen),
         *servers,

@@ -45,6 +45,7 @@ def _lines(inventory: Inventory) -> Iterator[tuple[str, str]]:
         "prepare.command": inventory.prepare and inventory.prepare.command,
         "release.command": inventory.release and inventory.release.command,
         "restart.command": inventory.restart != "none" and inventory.restart.command,
+        "restart.start": inventory.restart != "none" and inventory.restart.start,
     }
     hooks = {f"hooks.{name}": inventory.hooks.named(name) for name in HOOKS}
     yield from ((key, line) for key, line in given.items() if line)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from rollout.decisions.finding import Finding, Level
+from rollout.domain import Completed
+from rollout.engine.checks.restart_check import FAILS, RestartFails
 from rollout.engine.context import NodeContext
 from rollout.engine.site import Site
 from rollout.engine.steps.release import look_at_place, to_be_sent
@@ -36,11 +38,12 @@ async def node_findings(
     """Whether commands can be run on a node, and whether it has what a deployment of `release` needs.
 
     `back` says that the node goes back to `release`. The first error ends the checks of the node: then it is
-    the only finding.
+    the only finding. Whether a `RestartFails` is a problem is not decided here.
     """
     context = site.context(name, release)
     try:
         findings = await _command_findings(context)
+        findings += await _restart_findings(site.context(name, None))
         for requirement in _requirements(site, site.context(name, None)):
             findings += [await _requirement_finding(context, requirement)]
         findings += await _release_findings(context, site.sources, back=back)
@@ -70,13 +73,31 @@ async def _command_findings(context: NodeContext) -> list[Finding]:
     return findings
 
 
-def _requirements(site: Site, context: NodeContext) -> Iterator[_Requirement]:
-    """The requirements of the restart and the drain on the node."""
-    precheck = plan_restart(site.inventory.restart, context.fill).precheck
-    if precheck is not None:
-        yield _Requirement(
-            "the restart can be carried out", "check failed: the restart cannot be carried out", precheck
+async def _restart_findings(context: NodeContext) -> list[Finding]:
+    """Whether the driver's own check finds that the restart can be carried out."""
+    plan = plan_restart(context.inventory.restart, context.fill)
+    if plan.precheck is None:
+        return []
+    completed = await context.look(plan.precheck, timeout=_LOOK)
+    if completed.status == 0:
+        # What a check says although it passes is good to know.
+        notes = [Finding(Level.NOTE, context.name, line) for line in completed.tail]
+        return [Finding(Level.OK, context.name, "the restart can be carried out"), *notes]
+    reason = _last_line(completed)
+    return [
+        RestartFails(
+            Level.PROBLEM,
+            context.name,
+            f"{FAILS}: {reason}",
+            status=completed.status,
+            reason=reason,
+            start=plan.start,
         )
+    ]
+
+
+def _requirements(site: Site, context: NodeContext) -> Iterator[_Requirement]:
+    """The requirements of the drain on the node."""
     page = site.inventory.drain.health_page
     if page is None:
         return
@@ -100,8 +121,11 @@ async def _requirement_finding(context: NodeContext, requirement: _Requirement) 
     completed = await context.look(requirement.line, timeout=_LOOK)
     if completed.status == 0:
         return Finding(Level.OK, context.name, requirement.holds)
-    last_line = completed.tail[-1] if completed.tail else f"exit status {completed.status}"
-    return Finding(Level.PROBLEM, context.name, f"{requirement.fails}: {last_line}")
+    return Finding(Level.PROBLEM, context.name, f"{requirement.fails}: {_last_line(completed)}")
+
+
+def _last_line(completed: Completed) -> str:
+    return completed.tail[-1] if completed.tail else f"exit status {completed.status}"
 
 
 async def _release_findings(context: NodeContext, sources: Sources, *, back: bool) -> list[Finding]:

@@ -21,6 +21,7 @@ from rollout.engine.checks.machines import machine_findings
 from rollout.engine.checks.on_configuration import client_findings
 from rollout.engine.checks.on_load_balancer import outage_findings, server_findings, socket_finding
 from rollout.engine.checks.on_node import node_findings
+from rollout.engine.checks.restart_check import evidence, judged
 from rollout.engine.checks.standing_now import standing_notes, standings_now
 from rollout.engine.site import Site, Survey, survey
 from rollout.engine.steps.release import release_plan
@@ -133,7 +134,7 @@ async def preflight(
         return [Finding(Level.PROBLEM, "", nobody, _HOW_TO_INCLUDE)]
     for name in plan.nodes:
         release_plan(site.context(name, plan.release_of(name)))
-    ((on_nodes, machines), of_clients), (sockets, on_pages) = await run_both(
+    ((on_nodes, machines), of_clients), (sockets, (pages, on_pages)) = await run_both(
         run_both(
             run_both(
                 run_all(
@@ -148,7 +149,14 @@ async def preflight(
             _page_findings(site, plan, seen, pages, allowed=allow_unhealthy),
         ),
     )
-    of_nodes = list(chain(*on_nodes))
+    known = evidence(
+        site.inventory,
+        seen,
+        pages,
+        broken=plan.nodes if plan.back else plan.taken_up,
+        gets_release=plan.release is not None,
+    )
+    of_nodes = list(judged(chain(*on_nodes), site.inventory, known))
     problems = refusals([*of_nodes, *machines, *sockets, *server_findings(site, plan.nodes, seen)])
     if not allow_outage:
         standing = {server: before.standing for server, before in plan.before.items()}
@@ -162,14 +170,16 @@ async def preflight(
 
 async def _page_findings(
     site: Site, plan: Plan, seen: Survey, pages: Pages | None, *, allowed: bool
-) -> list[Finding]:
+) -> tuple[Pages, list[Finding]]:
+    """The health pages, and the findings about them."""
     releasing = plan.release is not None
     if pages is None:
         pages = await look_at_pages(site, plan.nodes, releasing=releasing, release=plan.release)
     planned = {name: page for name, page in pages.items() if name in plan.nodes}
-    return await judge_pages(
+    findings = await judge_pages(
         site, planned, seen, releasing=releasing, in_doubt=plan.taken_up, allowed=allowed
     )
+    return planned, findings
 
 
 def refusal(problems: Sequence[Finding]) -> Refused:

@@ -17,12 +17,15 @@ from rollout.engine.log import Recorder, StepLog, step
 from rollout.engine.pausing import Pauses
 from rollout.engine.rotation.protocol import Rotation
 from rollout.engine.steps.bake import Bake
+from rollout.engine.steps.life import Life, bring_to_life, still_lives, what_starts_it
 from rollout.engine.steps.proof import prove
+from rollout.engine.steps.put_back import put_back, what_to_do
 from rollout.engine.steps.release import release, release_plan
-from rollout.engine.steps.restart import explanation, restart
+from rollout.engine.steps.restart import explanation
 from rollout.engine.steps.stage import ENDINGS, Ending, Stage
 from rollout.engine.users.users import Users
-from rollout.errors import JudgedBad, RolloutError, StepFailure
+from rollout.engine.waiting import run_all
+from rollout.errors import JudgedBad, ReleaseRefused, RolloutError, StepFailure
 from rollout.restart import plan_restart
 
 TurnToLeave = Callable[[StepLog], AbstractAsyncContextManager[None]]
@@ -58,6 +61,10 @@ class NodeRoll:
         self._put_back = users.put_back
         self._pauses = pauses
         self._restart_plan = plan_restart(context.inventory.restart, context.fill)
+        self._switched = False
+        """Whether this roll has switched a link to the release."""
+        self._life = Life()
+        self._taken_up = taken_up
         self._stage = Stage.LEFT_OUT if taken_up else Stage.IN_ROTATION
         self._work_log = self._log(Step.RESTART if taken_up else Step.RELEASE)
         """Records an early end under the step that last touched the application, or would have."""
@@ -102,17 +109,23 @@ class NodeRoll:
             if plan is not None and Step.RELEASE not in settled:
                 async with self._step(Step.RELEASE) as log:
                     self._reach(Stage.RELEASED)
-                    await release(context, plan, log)
+                    self._switched = await release(context, plan, log)
 
             if inventory.restart != "none" and Step.RESTART not in settled:
                 async with self._step(Step.RESTART) as log:
                     await rotation.still_out(log)
                     self._reach(Stage.RESTARTED)
                     self._work_log = self._log(Step.RESTART)
-                    await restart(context, self._restart_plan, log)
+                    async with self._refused(log):
+                        self._life = await bring_to_life(context, self._restart_plan, log)
 
             async with self._step(Step.VERIFY) as log, self._explained():
-                await prove(context, rotation, log)
+                await run_all(
+                    [
+                        prove(context, rotation, log),
+                        still_lives(context, self._restart_plan, self._life, log),
+                    ]
+                )
 
             async with self._step(Step.READY) as log:
                 await self._jury.entered(context.name)
@@ -142,6 +155,19 @@ class NodeRoll:
         return StepLog(self._record, self._context.name, which)
 
     @asynccontextmanager
+    async def _refused(self, log: StepLog) -> AsyncIterator[None]:
+        """Put the release back that was there before, if the block finds that the application refuses the new
+        one: it runs on, and must not load it later."""
+        try:
+            yield
+        except ReleaseRefused as refused:
+            back, said = await put_back(self._context, log, switched=self._switched)
+            if back and not self._taken_up:
+                self._stage = Stage.REFUSED
+            hint = refused.hint if back else what_to_do(self._context)
+            raise ReleaseRefused(f"{refused}; {said}", hint=hint, tail=refused.tail) from None
+
+    @asynccontextmanager
     async def _explained(self) -> AsyncIterator[None]:
         """Add to a failure what the application printed last, if it was restarted: it may say why."""
         try:
@@ -150,6 +176,8 @@ class NodeRoll:
             if self._stage is Stage.RESTARTED and not failure.tail:
                 with contextlib.suppress(RolloutError):
                     failure.tail = await explanation(self._context, self._restart_plan)
+            if self._life.awaited:
+                failure.hint = f"{self._life.awaited}: {what_starts_it(self._context)}"
             raise
 
     @asynccontextmanager
@@ -183,6 +211,11 @@ class NodeRoll:
                 await self._give_back_or_stay_out(log)
             case Ending.GIVE_BACK_IF_UNCHANGED:
                 if isinstance(error, asyncio.CancelledError) and await self._is_unchanged(log):
+                    await self._give_back_or_stay_out(log)
+                else:
+                    await self._stay_out(log)
+            case Ending.GIVE_BACK_IF_HEALTHY:
+                if await self._is_unchanged(log):
                     await self._give_back_or_stay_out(log)
                 else:
                     await self._stay_out(log)

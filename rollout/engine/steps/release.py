@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from rollout.agents.release import switch
 from rollout.domain import Content
 from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
@@ -91,9 +92,11 @@ async def send(
     log.detail = f"{format_bytes(content.size)} sent"
 
 
-async def release(context: NodeContext, plan: ReleasePlan, log: StepLog) -> None:
-    """Switch the drained node to the release. Raises StepFailure, HostError."""
-    await context.run(plan.command, timeout=plan.timeout, log=log, shown=plan.shown)
+async def release(context: NodeContext, plan: ReleasePlan, log: StepLog) -> bool:
+    """Switch the drained node to the release; whether a link was changed. Raises StepFailure, HostError."""
+    printed: list[str] = []
+    await context.run(plan.command, timeout=plan.timeout, log=log, shown=plan.shown, printed=printed)
+    return plan.undo is not None and any(switch.WAS in line for line in printed)
 
 
 async def _content(upload: Upload, sources: Sources) -> Content:

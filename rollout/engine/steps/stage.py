@@ -23,6 +23,8 @@ class Stage(IntEnum):
     """Nothing runs on the node. Its application is untouched."""
     RELEASED = auto()
     """The release on disk may be another one. The application was not restarted."""
+    REFUSED = auto()
+    """The application refused the release and was not restarted; the release before is on disk again."""
     RESTARTED = auto()
     """The application may be another one, or not run at all. After an earlier try, nobody knows."""
     ENTERED = auto()
@@ -50,6 +52,9 @@ class Ending(Enum):
     GIVE_BACK_IF_UNCHANGED = auto()
     """After an interruption: put the node back if its application is proven to be as healthy as before. After
     a failure, or without that proof, it stays out."""
+    GIVE_BACK_IF_HEALTHY = auto()
+    """Put the node back if its application is proven to be as healthy as before; without that proof, it stays
+    out."""
     STAY_OUT = auto()
     """See to it that no load balancer sends requests to the node."""
     TAKE_OUT_IF_BAD = auto()
@@ -62,6 +67,7 @@ ENDINGS: Mapping[Stage, Ending] = {
     Stage.LEAVING: Ending.GIVE_BACK,
     Stage.DRAINED: Ending.GIVE_BACK_OR_STAY_OUT,
     Stage.RELEASED: Ending.GIVE_BACK_IF_UNCHANGED,
+    Stage.REFUSED: Ending.GIVE_BACK_IF_HEALTHY,
     Stage.RESTARTED: Ending.STAY_OUT,
     Stage.ENTERED: Ending.GIVE_BACK_OR_STAY_OUT,
     Stage.RETURNED: Ending.TAKE_OUT_IF_BAD,

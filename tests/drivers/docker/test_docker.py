@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rollout.agents.common.talk import NotRunning
 from rollout.inventory.restart import Docker as Settings
 from rollout.inventory.template import fill
 from rollout.restart.docker import plan_restart
@@ -192,8 +193,9 @@ def test_a_container_that_cannot_be_replaced(docker: Docker, made: tuple[str, ..
     """It is refused beforehand, and by the restart itself, before anything is stopped."""
     if made is not None:
         docker(*made, "--name", "shop", "shop:1.4")
-    assert agent("1.5", check=True) == (1, [why])
-    assert agent("1.5") == (1, [why])
+    status = NotRunning.exit_status if made is None else 1
+    assert agent("1.5", check=True) == (status, [why])
+    assert agent("1.5") == (status, [why])
 
 
 def test_a_daemon_that_is_not_there(docker: Docker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

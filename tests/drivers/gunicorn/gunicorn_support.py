@@ -105,6 +105,13 @@ class GunicornShop:
             self._started.wait()
 
     @property
+    def started_pid(self) -> int:
+        """The id of the master that the test has started."""
+        assert self._started is not None
+        self._started.poll()
+        return self._started.pid
+
+    @property
     def master(self) -> Process:
         return proc.of_pidfile(str(self.pidfile))
 
@@ -136,7 +143,7 @@ class GunicornShop:
 
     def agent(self, mode: str, *, check: bool = False, timeout: float = 60, **settings: Any) -> Agent:
         """What runs on the node, without `rollout` around it."""
-        with patch("rollout.restart.gunicorn.HOLD", self.hold):
+        with patch("rollout.restart.driver.STEADY", self.hold):
             restart = plan_restart(Gunicorn(**self.settings(mode, **settings)), timeout, str)
         line = restart.precheck if check else restart.command
         assert line is not None

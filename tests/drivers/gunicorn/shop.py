@@ -9,6 +9,8 @@ words = (Path(__file__).parent / "release").read_text().split()
 on_trial = "ROLLOUT_TRIAL" in os.environ
 if "broken" in words:
     raise RuntimeError("there is no table words")
+if "fatal" in words and not on_trial:
+    raise RuntimeError("gunicorn ends when this is raised in a worker")
 if "slow" in words:
     time.sleep(1)
 if "hangs" in words and not on_trial:

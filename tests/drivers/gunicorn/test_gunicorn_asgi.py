@@ -7,6 +7,8 @@ import itertools
 import pytest
 from gunicorn_support import GunicornShop
 
+from rollout.agents.common.talk import Untouched
+
 UVICORN = "uvicorn.workers.UvicornWorker"
 
 
@@ -28,7 +30,8 @@ def test_a_lifespan_that_takes_its_time(script: GunicornShop, mode: str, worker_
     up = list(itertools.accumulate(1 if event == "up" else -1 for event in events))
     assert min(up[2:]) == 3, events
     # uvicorn closes connections at its end whose request it has not read yet.
-    assert [lost for lost in load.lost if worker_class == "asgi" or "reset" not in lost] == []
+    # uvicorn's worker closes a few connections when it is asked to finish: see docs/drivers/gunicorn.md.
+    assert len(load.lost) <= (0 if worker_class == "asgi" else 3), load.lost
 
 
 @pytest.mark.parametrize(("mode", "worker_class"), [("rolling", UVICORN), ("upgrade", "asgi")])
@@ -40,7 +43,7 @@ def test_a_lifespan_that_refuses(script: GunicornShop, mode: str, worker_class: 
     script.put("2 refuses")
     with script.load() as load:
         status, printed = script.restart(mode)
-    assert status == 1
+    assert status == Untouched.exit_status
     last = printed.splitlines()[-1]
     assert last.startswith("BROKEN: the new code does not start, so nothing was signalled: ")
     assert last.endswith("there is no table words")

@@ -8,6 +8,7 @@ import signal
 import pytest
 from gunicorn_support import Capacity, GunicornShop
 
+from rollout.agents.common.talk import Untouched
 from tests.support.until import wait
 
 MODES = ["reload", "rolling", "upgrade"]
@@ -46,7 +47,7 @@ def _is_taken_back(shop: GunicornShop, mode: str, release: str, ready: str, why:
     with shop.load() as load, Capacity(shop) as capacity:
         shop.put(release)
         status, printed = shop.restart(mode, ready=ready)
-    assert status == 1
+    assert status == Untouched.exit_status
     assert printed.splitlines()[-1].startswith("BROKEN: ")
     assert why in printed.splitlines()[-1]
     assert "Booting worker with pid" in printed

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from gunicorn_support import GunicornShop
 
+from rollout.agents.common.talk import Untouched
 from tests.support.until import wait
 
 READS = """
@@ -69,7 +70,7 @@ def test_what_would_break_in_a_worker_breaks_on_trial(
     debians.configure(hook)
     debians.hold = hold
     status, printed = debians.restart("reload")
-    assert status == 1
+    assert status == Untouched.exit_status
     assert f"BROKEN: the new code {why}" in printed.splitlines()[-1]
     assert debians.workers() == old
 
@@ -82,7 +83,7 @@ def test_ready_bounds_the_trial(newest: GunicornShop) -> None:
     begun = time.monotonic()
     status, printed = newest.restart("rolling", ready="2s")
     assert time.monotonic() - begun < 20
-    assert status == 1
+    assert status == Untouched.exit_status
     assert "BROKEN: the new code was not ready on trial after " in printed.splitlines()[-1]
     assert "(`ready`), so nothing was signalled" in printed.splitlines()[-1]
     assert newest.workers() == old
@@ -94,7 +95,7 @@ def test_a_time_out_that_is_too_short_for_all_workers(newest: GunicornShop) -> N
     old = newest.workers()
     (newest.folder / "shop.py").write_text(f"import time\ntime.sleep(3)\n{READS}")
     status, printed = newest.restart("rolling", timeout=15)
-    assert status == 1
+    assert status == Untouched.exit_status
     last = printed.splitlines()[-1]
     assert re.match(
         r"the new code took \d+ s to start on trial, and 3 workers one after the other take", last

@@ -12,6 +12,7 @@ import pytest
 from gunicorn_support import PORT, GunicornShop
 
 from rollout.agents.common import proc
+from rollout.agents.common.talk import Untouched
 from tests.support.until import wait
 
 STREAMS = """
@@ -97,7 +98,7 @@ def test_a_running_master_that_lacks_the_hook(newest: GunicornShop) -> None:
     old = newest.workers()
     configuration.write_text(right)
     status, printed = newest.restart("rolling")
-    assert status == 1
+    assert status == Untouched.exit_status
     assert "the running master does not know the hook" in printed.splitlines()[-1]
     assert "mode: reload or mode: upgrade" in printed.splitlines()[-1]
     assert newest.workers() == old

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from rollout.agents.common.talk import NotRunning
 from tests.drivers.processes.service import Service
 from tests.support.users import need_root
 
@@ -52,6 +53,10 @@ REFUSED: dict[str, tuple[Callable[[Service], dict[str, str]], str]] = {
 }
 
 
+NOT_RUNNING = ("no pidfile", "a stale one", "another program's", "nobody beats")
+"""Those in which the service does not run, as far as its files tell."""
+
+
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with Service(tmp_path_factory.mktemp("refused")) as service:
@@ -65,7 +70,8 @@ def test_bad_input_is_refused(service: Service, what: str, check: bool) -> None:
     prepare, message = REFUSED[what]
     workers = service.workers()
     done = subprocess.run(service.restart(check=check, **prepare(service)), capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (1, "")
+    status = NotRunning.exit_status if what in NOT_RUNNING else 1
+    assert (done.returncode, done.stderr) == (status, "")
     assert message in done.stdout
     assert (service.workers(), service.process.poll()) == (workers, None)
     assert service.log.read_text() == ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rollout.agents.common.talk import Failed, NotRunning, NotThere
 from rollout.restart.runit import plan_restart
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load, cost_of_one_at_a_time
@@ -159,13 +160,15 @@ def test_what_is_down_by_design_is_refused_beforehand(runit: Runit, start: Start
 
 
 @pytest.mark.parametrize(
-    ("service", "words"),
+    ("service", "reason", "words"),
     [
-        ("other", "runit has no service other: fail: other: unable to change to service directory"),
-        ("unsupervised", "runit does not answer: "),
+        ("other", NotThere, "runit has no service other: fail: other: unable to change to service directory"),
+        ("unsupervised", NotRunning, "runit does not answer: "),
     ],
 )
-def test_what_runit_does_not_know_is_refused(runit: Runit, start: Start, service: str, words: str) -> None:
+def test_what_runit_does_not_know_is_refused(
+    runit: Runit, start: Start, service: str, reason: type[Failed], words: str
+) -> None:
     """A name that it does not have, and a folder that no runsv supervises."""
     runit.add("shop", "sleep 600")
     start()
@@ -173,7 +176,7 @@ def test_what_runit_does_not_know_is_refused(runit: Runit, start: Start, service
         service = f"{runit.folder}/{service}"
         (runit.folder / "unsupervised").mkdir()
     status, said = agent(service, check=True)
-    assert status == 1
+    assert status == reason.exit_status
     assert said[0].startswith(words)
 
 

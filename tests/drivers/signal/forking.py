@@ -1,6 +1,9 @@
 """A parent whose children do nothing: SIGHUP replaces them, new ones first; SIGUSR2 replaces the parent.
 
-usage: forking.py PIDFILE [broken]   broken: the children that come after SIGHUP end at once
+usage: forking.py PIDFILE [broken | frail]
+
+broken: the children that come after SIGHUP end at once
+frail: a parent that has replaced another ends after two seconds
 """
 
 import contextlib
@@ -10,7 +13,10 @@ import subprocess
 import sys
 import time
 
-pidfile, *broken = sys.argv[1:]
+pidfile, *words = sys.argv[1:]
+broken = "broken" in words
+if "frail" in words and "REPLACES" in os.environ:
+    signal.alarm(2)
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGUSR2, signal.SIGTERM, signal.SIGCHLD})
 
 
@@ -40,7 +46,8 @@ while True:
                     children |= {fork(lifetime)}
         continue
     if number == signal.SIGUSR2:
-        subprocess.Popen([sys.executable, *sys.argv], start_new_session=True)
+        environment = {**os.environ, "REPLACES": str(os.getpid())}
+        subprocess.Popen([sys.executable, *sys.argv], start_new_session=True, env=environment)
     old = set(children)
     if number == signal.SIGHUP:
         children |= {fork(lifetime) for _ in range(3)}

@@ -59,9 +59,9 @@ def named(pidfile: Path) -> Process:
 
 
 def restart(pidfile: Path, **settings: Any) -> subprocess.CompletedProcess[str]:
-    timeout = settings.pop("timeout", "30s")
+    more = {"timeout": settings.pop("timeout", "30s"), "start": settings.pop("start", None)}
     chosen = {"pidfile": str(pidfile), "proof": "new-children", **settings}
-    sections = {"restart": {"signal": chosen, "timeout": timeout}}
+    sections = {"restart": {"signal": chosen, **{key: value for key, value in more.items() if value}}}
     return rollout("deploy", inventory=write_inventory(pidfile.with_suffix(".yml"), sections))
 
 
@@ -82,7 +82,7 @@ def test_children_that_die_again_and_again_are_no_proof(start: Start, pidfile: P
     start("broken")
     done = restart(pidfile, timeout="5s")
     assert done.returncode == 1
-    assert "new children that have lived for 1 s" in done.stderr + done.stdout
+    assert "new children that have lived for 3 s" in done.stderr + done.stdout
 
 
 def test_another_process_takes_over(start: Start, pidfile: Path) -> None:
@@ -92,6 +92,26 @@ def test_another_process_takes_over(start: Start, pidfile: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert find(old.pid) != old
     assert named(pidfile) != old
+
+
+def test_a_process_that_takes_over_and_dies_is_no_restart(start: Start, pidfile: Path) -> None:
+    """It was the process in the pidfile, and the old one was gone; two seconds later nothing runs."""
+    old = start("frail")
+    done = restart(pidfile, signal="USR2", proof="new-pid")
+    assert done.returncode == 1
+    assert f"took the place of {old.pid}, and ended within 3 s" in done.stdout
+
+
+@pytest.mark.parametrize("left", ["nothing", "a stale pidfile"])
+def test_what_does_not_run_is_started(pidfile: Path, start: Start, left: str) -> None:
+    """That it does not run is said beforehand, with the line that starts it, and is no refusal."""
+    if left != "nothing":
+        stale(pidfile)
+    line = f"{sys.executable} {FORKING} {pidfile} >/dev/null 2>&1 &"
+    done = restart(pidfile, start=line)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"it is started by `{line}`" in done.stdout
+    assert len(children(named(pidfile))) == 3
 
 
 def test_a_process_that_only_ends_is_no_restart(start: Start, pidfile: Path) -> None:

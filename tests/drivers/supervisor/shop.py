@@ -1,8 +1,9 @@
-"""Answers with the release that was on disk when it started, or cannot start with it.
+"""Answers with the release that was on disk when it started, or cannot start with it, or dies of it later.
 
 usage: shop.py HOST PORT
 """
 
+import signal
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 release = Path("release").read_text()
 if release == "broken":
     sys.exit("no such table: orders")
+if release == "dies":
+    signal.alarm(2)
 
 
 class Page(BaseHTTPRequestHandler):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rollout.agents.common.talk import NotRunning
 from rollout.domain import Completed
 from rollout.inventory.restart import Systemd
 from rollout.restart import systemd
@@ -105,7 +106,8 @@ def test_a_unit_that_does_not_run_is_refused(host: SystemdHost) -> None:
     """There is nothing that could load anew."""
     host.add_unit(UNIT, f"{RUNS}\nExecReload=/bin/true")
     refused = precheck(host)
-    assert refused == Completed(1, (f"{UNIT} is not active: only a running unit can be reloaded",))
+    reason = f"{UNIT} is not active: only a running unit can be reloaded"
+    assert refused == Completed(NotRunning.exit_status, (reason,))
 
 
 def test_who_may_reload_is_told_beforehand(host: SystemdHost) -> None:

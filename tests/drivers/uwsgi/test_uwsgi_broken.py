@@ -6,6 +6,7 @@ import pytest
 from uwsgi_support import ONE_FIFO, ONLY_SERVING, SETTINGS, Server
 
 from rollout.agents.common import proc
+from rollout.agents.common.talk import Untouched
 from rollout.agents.uwsgi import processes
 
 RAISES = ONLY_SERVING.format(what="raise RuntimeError('no database')")
@@ -32,7 +33,7 @@ def test_a_release_that_does_not_load_is_not_tried(server: Server, mode: str) ->
     old = server.workers()
     server.put("2", "import no_such_module")
     status, told = server.restart(mode)
-    assert (status, server.workers()) == (1, old)
+    assert (status, server.workers()) == (Untouched.exit_status, old)
     assert "BROKEN: uWSGI cannot load the new application" in told.splitlines()[-1]
 
 
@@ -43,7 +44,7 @@ def test_a_chain_that_cannot_go_on_is_told_and_goes_on_once_it_can(server: Serve
     server.put("2", RAISES)
     with server.load() as load:
         status, told = server.restart("chain")
-        assert status == 1
+        assert status == Untouched.exit_status
         assert "RuntimeError: no database" in told
         assert (
             "BROKEN: 3 new workers died before they accepted a request; 1 of 2 old workers keep serving"
@@ -65,7 +66,7 @@ def test_a_new_master_that_ends_leaves_the_old_one(server: Server) -> None:
     server.put("2", RAISES)
     with server.load() as load:
         status, told = server.restart("refork")
-        assert status == 1
+        assert status == Untouched.exit_status
         assert "RuntimeError: no database" in told
         assert told.splitlines()[-1].startswith("BROKEN: the new master")
         assert "keeps serving" in told.splitlines()[-1]
@@ -83,7 +84,7 @@ def test_a_new_master_that_hangs_is_ended(server: Server) -> None:
     assert master is not None
     server.put("2", HANGS)
     status, told = server.restart("refork", timeout=4)
-    assert status == 1
+    assert status == Untouched.exit_status
     assert "did not accept in time, so process" in told.splitlines()[-1]
     assert (server.workers(), server.master()) == (old, master)
     assert processes.reforked(master) == []

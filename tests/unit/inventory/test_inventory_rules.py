@@ -56,6 +56,13 @@ def test_a_null_driver_does_not_count(loads: Loads, compose: Compose) -> None:
     assert loads(compose(restart="{command: null, systemd: x}")).restart.systemd == "x"
 
 
+def test_a_celery_worker_has_its_own_way_to_start(loads: Loads, mistakes: Mistakes, compose: Compose) -> None:
+    """Any other driver takes `restart.start`."""
+    (line,) = mistakes(compose(restart="{celery: {app: shop.tasks, start: go}, start: come}"))
+    assert "restart.start: cannot be combined with celery.start" in line
+    assert loads(compose(restart="{runit: shop, start: go}")).restart.start == "go"
+
+
 def test_a_mistyped_driver_is_one_mistake(mistakes: Mistakes, compose: Compose) -> None:
     """What a mistyped key stands for counts as given."""
     assert mistakes(compose(restart="{sytemd: x}")) == [

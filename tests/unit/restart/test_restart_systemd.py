@@ -43,7 +43,9 @@ def compare(before: dict[str, str], **after: str) -> ProofResult:
 def test_the_lines_are_what_a_person_would_type() -> None:
     """The commands are readable: `rollout plan` shows them to people."""
     plan = systemd.plan_restart("shop.service", 30, str)
-    assert plan.command == '$([ "$(id -u)" = 0 ] || echo sudo -n) systemctl restart shop.service'
+    as_root = '$([ "$(id -u)" = 0 ] || echo sudo -n)'
+    forgets = f"{as_root} systemctl reset-failed shop.service 2>/dev/null"
+    assert plan.command == f"{forgets}; {as_root} systemctl restart shop.service"
     assert plan.timeout == 30
     assert proof().observe.startswith("systemctl show shop.service -p LoadState -p ActiveState")
     assert "journalctl -u shop.service -n 20 --no-pager -o cat" in proof().explain
@@ -52,7 +54,7 @@ def test_the_lines_are_what_a_person_would_type() -> None:
 @pytest.mark.parametrize("unit", ["shop@1.service", "a:b_c-d.service", r"dev-\x2dshop.service", "shop"])
 def test_names_that_systemd_takes_are_taken(unit: str) -> None:
     """A unit's name reaches systemctl as one word, exactly as it was written."""
-    assert shlex.split(systemd.plan_restart(unit, 1, str).command.split("systemctl ")[1]) == ["restart", unit]
+    assert shlex.split(systemd.plan_restart(unit, 1, str).command.split("systemctl ")[2]) == ["restart", unit]
 
 
 @pytest.mark.parametrize(
@@ -116,6 +118,47 @@ def test_each_state_has_its_result(after: dict[str, str], status: ProofStatus, d
     assert judged.status is status
     assert detail in judged.detail
     assert judged.detail.startswith("shop.service")
+
+
+@pytest.mark.parametrize(
+    ("after", "status", "detail"),
+    [
+        ({}, ProofStatus.DONE, "is active (running)"),
+        ({"ActiveState": "reloading"}, ProofStatus.WAIT, "is reloading"),
+        (
+            {"ActiveState": "failed", "Result": "signal"},
+            ProofStatus.FAILED,
+            "ended soon after it had started",
+        ),
+        ({"ActiveState": "inactive", "SubState": "dead"}, ProofStatus.FAILED, "(Result=success)"),
+        ({"InvocationID": BEFORE["InvocationID"]}, ProofStatus.FAILED, ", and systemd starts it again"),
+        ({"ActiveState": "activating", "SubState": "auto-restart"}, ProofStatus.FAILED, "starts it again"),
+        ({"LoadState": "not-found"}, ProofStatus.FAILED, "there is no such unit"),
+    ],
+)
+def test_what_was_started_must_live(after: dict[str, str], status: ProofStatus, detail: str) -> None:
+    """In the invocation that was proved, however often systemd starts the unit again."""
+    judged = proof().compare_life(shown(RUNNING), shown(RUNNING | after))
+    assert (judged.status, detail in judged.detail) == (status, True), judged.detail
+
+
+@pytest.mark.parametrize(
+    ("before", "stopped"),
+    [
+        ({}, ""),
+        ({"ActiveState": "failed", "SubState": "failed"}, "shop.service is failed (failed)"),
+        ({"ActiveState": "activating", "SubState": "auto-restart"}, "shop.service is activating"),
+        ({"ActiveState": "inactive", "SubState": "dead", "Job": "7"}, ""),
+    ],
+)
+def test_only_a_unit_that_runs_is_reloaded(before: dict[str, str], stopped: str) -> None:
+    """Any other is started; a restart starts it anyway."""
+    reload = systemd.plan_restart(Systemd(unit="shop.service", action="reload"), 30, str)
+    assert reload.proof is not None
+    assert reload.proof.stopped(shown(RUNNING | before)).startswith(stopped)
+    assert bool(reload.proof.stopped(shown(RUNNING | before))) is bool(stopped)
+    assert reload.start is not None
+    assert proof().stopped(shown(RUNNING | before)) == ""
 
 
 def test_restarts_of_long_ago_do_not_count() -> None:
