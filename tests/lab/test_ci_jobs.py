@@ -90,7 +90,8 @@ async def test_a_cancelled_job_is_put_right_by_the_next(
     await until(lambda: not first.lives(), "the end of the job")
     assert await running != 0
     slow.unlink(missing_ok=True)
-    assert states(lab) == {"web1": ("ready", "2"), "web2": case.web2, "web3": ("ready", "1")}
+    left = {"web1": ("ready", "2"), "web2": case.web2, "web3": ("ready", "1")}
+    await until(lambda: states(lab) == left, "what is left")
 
     second = new_job(lab, tmp_path / "second", case.make)
     *before, deploys = second.scripts[-1].rstrip().splitlines()
