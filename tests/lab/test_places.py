@@ -174,7 +174,8 @@ async def test_a_place_that_takes_nothing_stops_a_deployment(
         assert {shown["web2"], shown["web3"]} == {("ready", before)}, said
         code, output = await ann.run("resume")
         assert code == 0, output
-        assert "web1  drain" not in output, output
+        # The end may come before its last word; it is proved again then, and not restarted.
+        assert "web1  restart" not in output, output
         status = await agreed(ann, bob)
     assert (status["deployment"]["state"], releases(status)) == ("done", all_on(trouble))
     assert traffic.result.losses == {}

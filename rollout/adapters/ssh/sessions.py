@@ -146,7 +146,10 @@ class _Ahead:
         channel = self.starting.result()
         transport = cast(Transport, channel.get_transport())
         heard = time.monotonic() - transport.heard_at < _HEARD
-        return not channel.closed and (heard or transport.answers(_ANSWER)) and not channel.closed
+        try:
+            return not channel.closed and (heard or transport.answers(_ANSWER)) and not channel.closed
+        except (SSHException, EOFError, OSError):  # it broke while it was asked
+            return False
 
 
 def start_command(command: str, transport: Transport, timeout: float, *, apart: bool = False) -> Channel:

@@ -6,14 +6,16 @@ An application that does not run is not restarted but started, if the inventory 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 
 from rollout.agents.common import talk
 from rollout.deadline import Deadline
 from rollout.engine.context import NodeContext
+from rollout.engine.health_page import ask
 from rollout.engine.log import StepLog
 from rollout.engine.steps.restart import LOOK, LOOK_AGAIN, explanation, observed, restart
-from rollout.errors import HostError, NotRunning, StepFailure
+from rollout.errors import HostError, NotRunning, RequestFailed, StepFailure
 from rollout.inventory.quantities import format_duration
 from rollout.restart import driver
 from rollout.restart.driver import Proof, ProofStatus, RestartPlan
@@ -43,6 +45,8 @@ async def bring_to_life(context: NodeContext, plan: RestartPlan, log: StepLog) -
     try:
         return Life(await restart(context, plan, log))
     except NotRunning as stopped:
+        if plan.ask is not None:
+            await _require_silence(context, stopped)
         if plan.start is not None:
             log.progress(f"{stopped}: starting it")
             await _start(context, plan, plan.start, log)
@@ -68,6 +72,20 @@ async def still_lives(context: NodeContext, plan: RestartPlan, life: Life, log: 
 def what_starts_it(context: NodeContext) -> str:
     """What to do about an application that does not run where nothing here starts it."""
     return f"start it on {context.name}, or set restart.start, and then run `rollout resume`"
+
+
+async def _require_silence(context: NodeContext, refused: NotRunning) -> None:
+    """Raises StepFailure if the application answers, although nobody listens to the request that restarts
+    it."""
+    health = context.inventory.health
+    if health is None:
+        return
+    with contextlib.suppress(RequestFailed):
+        await ask(context, health)
+        raise StepFailure(
+            f"{refused}, although the application answers at {context.fill(health.http)}",
+            hint="correct `restart.http` in the inventory",
+        )
 
 
 async def _start(context: NodeContext, plan: RestartPlan, line: str, log: StepLog) -> None:

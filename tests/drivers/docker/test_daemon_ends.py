@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,8 @@ def left_of(folder: Path) -> list[str]:
     shown = subprocess.run(["ps", "-eo", "stat,args"], capture_output=True, text=True, check=True).stdout
     lines = [line for line in shown.splitlines() if folder.name in line and not line.startswith("Z")]
     mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if str(folder) in line]
-    groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/rollout-{folder.name}")]
+    control = os.walk("/sys/fs/cgroup")  # which passes over those that end meanwhile
+    groups = [path for path, _, _ in control if path.endswith(f"/rollout-{folder.name}")]
     bridges = [path.name for path in Path("/sys/class/net").glob(BRIDGE)]
     filters = subprocess.run(["iptables", "-S", "FORWARD"], capture_output=True, text=True, check=True).stdout
     rules = [rule for rule in filters.splitlines() if BRIDGE in rule]
