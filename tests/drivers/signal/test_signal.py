@@ -107,7 +107,7 @@ def test_what_does_not_run_is_started(pidfile: Path, start: Start, left: str) ->
     """That it does not run is said beforehand, with the line that starts it, and is no refusal."""
     if left != "nothing":
         stale(pidfile)
-    line = f"{sys.executable} {FORKING} {pidfile} >/dev/null 2>&1 &"
+    line = f"setsid {sys.executable} {FORKING} {pidfile} >/dev/null 2>&1 &"  # so that its group can be ended
     done = restart(pidfile, start=line)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"it is started by `{line}`" in done.stdout
