@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,21 +54,29 @@ class Deployer:
         return document
 
     @asynccontextmanager
-    async def at(self, step: str, node: str, *words: str) -> AsyncIterator[Process]:
-        """A deployment that has just begun a step of a node."""
-        process = await self.begin(*words, "--output", "json")
+    async def once(self, said: Callable[[str], bool], *words: str) -> AsyncIterator[Process]:
+        """A verb that has just printed a line of which `said` is true; killed at the end if it still runs."""
+        process = await self.begin(*words)
         assert process.stdout is not None
         try:
             async with asyncio.timeout(90):
                 async for line in process.stdout:
-                    event = json.loads(line)
-                    if (event["event"], event.get("step"), event.get("node")) == ("step_started", step, node):
+                    if said(line.decode()):
                         break
             yield process
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+
+    def at(self, step: str, node: str, *words: str) -> AbstractAsyncContextManager[Process]:
+        """A deployment that has just begun a step of a node."""
+
+        def begins(line: str) -> bool:
+            event = json.loads(line)
+            return (event["event"], event.get("step"), event.get("node")) == ("step_started", step, node)
+
+        return self.once(begins, *words, "--output", "json")
 
 
 def releases(status: dict[str, Any]) -> dict[str, tuple[str, str | None]]:

@@ -8,8 +8,8 @@ import fcntl
 import os
 import signal
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,21 +91,9 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
         yield etcd
 
 
-@asynccontextmanager
-async def at(deployer: Deployer, step: str, node: str, release: str) -> AsyncIterator[Process]:
+def at(deployer: Deployer, step: str, node: str, release: str) -> AbstractAsyncContextManager[Process]:
     """A deployment that has just begun a step of a node, and prints for people."""
-    process = await deployer.begin("deploy", "--release", release)
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(60):
-            async for line in process.stdout:
-                if line.decode().split()[1:3] == [node, step]:
-                    break
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    return deployer.once(lambda line: line.split()[1:3] == [node, step], "deploy", "--release", release)
 
 
 async def ended(process: Process) -> tuple[int, str]:
