@@ -47,6 +47,10 @@ class RemoteControl:
         if self._reason:
             deployment.halt(self._reason)
 
+    def detach(self) -> None:
+        """Control the deployment no longer, as it has ended."""
+        self._deployment = None
+
 
 def add_wait(parser: argparse.ArgumentParser) -> None:
     """`--wait`."""

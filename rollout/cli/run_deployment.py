@@ -52,7 +52,7 @@ async def run_deployment(
     control.attach(deployment)
     record.on_failure = lambda error: deployment.halt(str(error))
     try:
-        outcome = await _until_stopped(deployment, record)
+        outcome = await _until_stopped(deployment, record, control)
     finally:
         record.on_failure = record.tell
         with suppress(LockLost):  # that has halted the deployment, which says so
@@ -63,11 +63,13 @@ async def run_deployment(
     return FAILED if record.failed else _EXIT_CODES[outcome]
 
 
-async def _until_stopped(deployment: Deployment, record: JournalRecorder) -> Outcome:
+async def _until_stopped(deployment: Deployment, record: JournalRecorder, control: RemoteControl) -> Outcome:
     """Run the deployment. The first Ctrl-C, SIGTERM or SIGHUP lets the nodes in flight finish, the second
     ends them. Without a terminal, SIGTERM and SIGHUP come from what kills this process soon: they wind it up.
 
-    Further ones change nothing: a node that is on its way to a safe end must get there.
+    Further ones change nothing: a node that is on its way to a safe end must get there. Nor do later ones
+    end the process: the journal's last lines and the lock take seconds, and half of that would leave others
+    in doubt. They halt the rollback that may follow.
     """
     loop = asyncio.get_running_loop()
     stops = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -82,8 +84,9 @@ async def _until_stopped(deployment: Deployment, record: JournalRecorder) -> Out
     except asyncio.CancelledError:
         return Outcome.INTERRUPTED
     finally:
+        control.detach()
         for which in stops:
-            loop.remove_signal_handler(which)
+            loop.add_signal_handler(which, control, which.name)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 from typing import Any
@@ -29,11 +30,13 @@ SIGNS = {"drain": "left", "restart": "$"}
 
 
 async def stopped(
-    lab: Lab, step: str, by: signal.Signals = signal.SIGINT, times: int = 3
+    lab: Lab, step: str, by: signal.Signals = signal.SIGINT, times: int = 100
 ) -> tuple[int, str, Result]:
-    """A deployment that is interrupted three times while its first node is in `step`: code and output."""
+    """A deployment that is interrupted while its first node is in `step`, and again, up to so many `times`,
+    with each line that it prints from then on: code and output."""
     command = [sys.executable, "-m", "rollout", "deploy", "--release", "2", "-i", str(lab.inventory)]
     lines: list[str] = []
+    sent = 0
     async with asyncio.timeout(60), Traffic([one.url for one in lab.load_balancers], RATE) as traffic:
         await traffic.flowing()
         process = await asyncio.create_subprocess_exec(
@@ -46,9 +49,10 @@ async def stopped(
                 node, which, *told = (*line.decode().split()[1:], "", "")
                 sign = SIGNS.get(step, "…")
                 begun = (node, which) == ("web1", step) and sign in told
-                if (begun or node == "halted,") and times > 0:
-                    times -= 1
-                    process.send_signal(by)
+                if (begun or sent) and sent < times:
+                    sent += 1
+                    with contextlib.suppress(ProcessLookupError):  # that was its last line
+                        process.send_signal(by)
             code = await process.wait()
         finally:
             if process.returncode is None:
