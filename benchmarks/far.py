@@ -91,7 +91,9 @@ class Far:
 def far_lab(folder: Path) -> Iterator[Far]:
     """A lab of which everything is reached by wires, at addresses that HAProxy does not know."""
     with ExitStack() as running:
-        lab = Lab.up(folder / "lab", nodes=NODES, start=0.0, inter="50ms")
+        lab = Lab.up(
+            folder / "lab", nodes=NODES, start=0.0, inter="50ms", backend_lines=("timeout check 2s",)
+        )
         running.callback(lab.down)
         inventory = yaml.safe_load(lab.inventory.read_text())
         ssh_port, known_hosts = inventory["ssh"]["port"], Path(inventory["ssh"]["known_hosts"])
@@ -99,6 +101,7 @@ def far_lab(folder: Path) -> Iterator[Far]:
         # Nothing is released or restarted: an application takes now this long, now that.
         text = re.sub(r"command: sh .*", "command: echo done", lab.inventory.read_text())
         text = text.replace("  release: {json: release}\n", "")
+        text = re.sub(r"^state: .*", "state: local", text, flags=re.MULTILINE)
         wires: list[Wire] = []
         for machine in lab.machines:
             wire = running.enter_context(Wire(machine.host, ssh_port))

@@ -61,20 +61,22 @@ class Wire:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The handshake takes a round trip, and the first data comes with its end: no server waits for it.
+        await asyncio.sleep(3 * self.delay)
         try:
             far_reader, far_writer = await asyncio.open_connection(self._to, self.port)
         except OSError:
             writer.transport.abort()
             return
-        await asyncio.sleep(2 * self.delay)  # as the handshake does on a long way
         try:
-            await asyncio.gather(self._carry(reader, far_writer), self._carry(far_reader, writer))
+            to, back = self._carry(reader, far_writer, 0.0), self._carry(far_reader, writer, self.delay)
+            await asyncio.gather(to, back)
         finally:
             writer.close()
             far_writer.close()
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry bytes one way until their sender has closed."""
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
+        """Carry bytes one way until their sender has closed. `delay` is that of the first piece."""
         loop = asyncio.get_running_loop()
         on_the_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
@@ -91,11 +93,13 @@ class Wire:
                 writer.write_eof()
 
         async def depart() -> None:
+            nonlocal delay
             data = b"begin"
             while data:
                 data = b""
                 with suppress(OSError):
                     data = await reader.read(65536)
-                on_the_way.put_nowait((loop.time() + self.delay, data))
+                on_the_way.put_nowait((loop.time() + delay, data))
+                delay = self.delay
 
         await asyncio.gather(depart(), arrive())
