@@ -81,11 +81,11 @@ async def crowd(
     *,
     size: int = 4,
     target: str | Sequence[str] = "/",
-    pause: float = 0.0,
+    pause: float = 0.01,
     fresh: bool = False,
 ) -> AsyncIterator[Seen]:
-    """`size` visitors who ask without end, `pause` seconds between two requests. They share several targets
-    out."""
+    """`size` visitors who ask without end, `pause` seconds between two requests: without one, they would take
+    all of a core. They share several targets out."""
     targets = itertools.cycle([target] if isinstance(target, str) else target)
     seen = Seen()
     ending = asyncio.Event()
