@@ -31,7 +31,9 @@ class Health(Section):
         description="A PEM file here of certificate authorities that https pages may be signed by, such as "
         "your company's; a relative path begins at the inventory's folder",
     )
-    interval: Timeout = Field(default=0.25, description="Time from one request to the next")
+    interval: Timeout = Field(
+        default=0.25, description="Time from one request to the next; during a bake at least 250ms"
+    )
     timeout: Timeout = Field(default=60.0, description="How long a node may take to become healthy")
     successes: int = Field(default=2, ge=1, description="How many right answers in a row are needed")
     status: int = Field(default=200, ge=100, le=599, description="The HTTP status of a right answer")

@@ -72,7 +72,7 @@ async def test_a_release_that_dies_two_seconds_after_it_is_healthy(haproxy_binar
     async with rolling(haproxy_binary, 6, new_release="2", **BY_DEFAULT) as it:
         for name in it.plan.nodes:
             die(it, name, 2.0)
-            held(it, name, 0.7)
+            held(it, name, 1.0)
         async with crowd(it.here.balancers[0], "shop", pause=0.01, fresh=True) as seen:
             assert await rolled(it) is Outcome.FAILED
         assert len(not_left(it)) >= 3
@@ -147,7 +147,7 @@ async def test_a_page_that_alternates_is_not_healthy(haproxy_binary: Path) -> No
             return done
 
         it.hosts["web1"].actions["restart"] = alternating
-        held(it, "web2", 0.5)
+        held(it, "web2", 1.0)
         assert await rolled(it) is Outcome.FAILED
         assert "answered 500, not 200" in failures(it)["web1"].reason
         assert not_left(it) >= {"web3", "web4"}

@@ -21,6 +21,8 @@ from rollout.engine.users.put_back import PutBack
 from rollout.errors import ChangedByOthers, Fallen, JudgedBad, Outage, RequestFailed, StepFailure, Undecided
 from rollout.inventory.judge import Judge
 
+_ASK_AGAIN = 0.25
+"""Seconds until the page is asked again, at the earliest: a bake is long, and each answer costs the node."""
 _PATIENCE = 900.0
 """Seconds to wait for a problem of all nodes to end."""
 _UNDECIDED = (
@@ -48,7 +50,7 @@ class Bake:
         self._judge = wanted if isinstance(wanted, Judge) else None
         self._pace = min(1.0, max(0.1, self._seconds / 10))
         self._clock = asyncio.get_running_loop().time
-        self._next_look = self._half_over = 0.0
+        self._next_ask = self._next_look = self._half_over = 0.0
 
     async def run(self) -> None:
         """Bake the node.
@@ -104,12 +106,14 @@ class Bake:
         return ""
 
     async def _fault(self) -> StepFailure | None:
-        """The node's fault by HAProxy's check or its own health page; `None` if there is none."""
+        """The node's fault by HAProxy's check, or, once in a while, by its own health page; `None` if there
+        is none."""
         if failure := self._put_back.failure(self._name):
             return failure
         health = self._context.inventory.health
-        if health is None:
+        if health is None or self._clock() < self._next_ask:
             return None
+        self._next_ask = self._clock() + min(self._pace, _ASK_AGAIN)
         try:
             wrong = fault(await ask(self._context, health), health, self._context.release)
         except RequestFailed as error:
