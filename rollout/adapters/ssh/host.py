@@ -224,7 +224,8 @@ def _receive(channel: Channel, quiet: float) -> bytes:
         try:
             return channel.recv(CHUNK)
         except TimeoutError:
-            if channel.exit_status_ready():
+            # Whatever the command printed comes before its status, perhaps both since the time-out.
+            if channel.exit_status_ready() and not channel.recv_ready():
                 return b""
 
 
