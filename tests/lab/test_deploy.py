@@ -31,7 +31,7 @@ HARSH: dict[str, Any] = {
     "retries": 0,
     "redispatch": False,
 }
-RATE = 100.0
+RATE = 50.0
 
 WITHOUT_DRAINING = """
 import sys
@@ -84,7 +84,7 @@ async def under_traffic(lab: Lab, program: list[str], *words: str) -> tuple[int,
             process.kill()
             raise
         answered = len(traffic.result.latencies)
-        await until(lambda: len(traffic.result.latencies) > answered + 100, "the last node to get its share")
+        await until(lambda: len(traffic.result.latencies) > answered + 50, "the last node to get its share")
     assert process.returncode is not None
     return process.returncode, output.decode(), traffic.result
 
@@ -115,18 +115,6 @@ async def test_the_same_without_draining_loses_requests(start_lab: StartLab) -> 
     _, output, result = await under_traffic(lab, ["-c", WITHOUT_DRAINING], "deploy", "--release", "2")
 
     assert result.lost > 0, output
-
-
-def test_a_rolling_restart_keeps_the_release(start_lab: StartLab) -> None:
-    """Without a release, the application is restarted as it is, and nothing is lost."""
-    lab = start_lab(**HARSH)
-    before = {node.name: (node.folder / "app.pid").read_text() for node in lab.nodes}
-
-    code, output, result = deploy_under_traffic(lab)
-
-    assert (code, result.lost) == (0, 0), output
-    assert states(lab) == dict.fromkeys(before, ("ready", "1"))
-    assert all((node.folder / "app.pid").read_text() != before[node.name] for node in lab.nodes)
 
 
 def test_a_failing_release_stops_at_its_node_and_is_mended_by_the_next(start_lab: StartLab) -> None:
@@ -178,23 +166,6 @@ def test_a_failing_prepare_touches_nothing(start_lab: StartLab) -> None:
     assert states(lab) == dict.fromkeys(("web1", "web2", "web3"), ("ready", "1"))
 
 
-def test_a_node_in_maintenance_is_somebody_elses_decision(start_lab: StartLab) -> None:
-    """It is skipped and said to be, and is in maintenance afterwards; the others are deployed."""
-    lab = start_lab(**HARSH)
-    assert rollout(lab, "drain", "web2").returncode == 0
-    assert {statuses(one)["shop/web2"] for one in lab.load_balancers} == {"MAINT"}
-
-    code, output, _ = deploy_under_traffic(lab, "--release", "2")
-
-    assert code == 0, output
-    assert "web2" in output
-    assert "is in maintenance" in output
-    assert states(lab) == {"web1": ("ready", "2"), "web2": ("maint", "1"), "web3": ("ready", "2")}
-
-    assert rollout(lab, "ready", "web2").returncode == 0
-    assert states(lab)["web2"] == ("ready", "1")
-
-
 def test_the_last_server_is_not_taken(start_lab: StartLab) -> None:
     """By hand and by deploy it is refused, unless an outage is allowed."""
     lab = start_lab(nodes=2, start=0.0)
@@ -226,33 +197,6 @@ def test_plan_and_check_touch_nothing(start_lab: StartLab) -> None:
     assert "a deploy can begin: 0 problems" in check.stdout
     assert set(statuses(lab.load_balancers[0]).values()) == {"UP"}
     assert states(lab) == dict.fromkeys(("web1", "web2", "web3"), ("ready", "1"))
-
-
-def test_too_little_capacity_is_told_and_refused(start_lab: StartLab) -> None:
-    """Plan and check say what would be short, deploy and drain refuse it, unless an outage is allowed."""
-    lab = start_lab(nodes=4, start=0.0)
-    change_inventory(lab, "  canary: 1\n", "  canary: 1\n  min_ready: 50%\n  spread: zones\n")
-
-    plan = json.loads(rollout(lab, "plan", "--output", "json").stdout)
-    assert plan["refusals"] == []
-    assert [(one["now"], one["least"], one["floor"]) for one in plan["capacity"]] == [(4, 3, 2)] * 2
-    assert len({node["zone"] for node in plan["nodes"]}) > 1
-
-    change_inventory(lab, "min_ready: 50%", "min_ready: 4")
-    plan_text, check, deploy, drain = (
-        rollout(lab, *words) for words in (["plan"], ["check"], ["deploy"], ["drain", "web2"])
-    )
-    short = "backend shop on lb1 would have 3 of its 4 servers ready, but strategy.min_ready (4) requires 4"
-    assert f"deploy would be refused: web1: without web1, {short}" in plan_text.stdout
-    assert ", spread over zones" in plan_text.stdout
-    assert f"without web1, {short}" in check.stdout
-    assert f"without web1, {short}" in deploy.stderr
-    assert f"without web2, {short}" in drain.stdout
-    assert [one.returncode for one in (plan_text, check, deploy, drain)] == [3, 3, 3, 1]
-    assert set(statuses(lab.load_balancers[0]).values()) == {"UP"}
-
-    assert rollout(lab, "drain", "web2", "--allow-outage").returncode == 0
-    assert states(lab)["web2"] == ("maint", "1")
 
 
 def test_status_tells_of_what_cannot_be_reached(start_lab: StartLab) -> None:

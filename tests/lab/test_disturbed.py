@@ -16,7 +16,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import pytest
 from lab_support import StartLab
 from test_deploy import RATE, change_inventory, rollout, states
 
@@ -66,7 +65,7 @@ async def disturbed(lab: Lab, step: str, disturb: Disturb) -> tuple[int, str, Re
             process.kill()
             raise
         answered = len(traffic.result.latencies)
-        await until(lambda: len(traffic.result.latencies) > answered + 100, "more answers")
+        await until(lambda: len(traffic.result.latencies) > answered + 50, "more answers")
     return code, "".join(lines), traffic.result
 
 
@@ -110,25 +109,23 @@ def name_of(pid: int) -> str:
     return ""
 
 
-@pytest.mark.parametrize("step", ["drain", "verify"])
-async def test_haproxy_is_restarted(start_lab: StartLab, step: str) -> None:
-    """Killed and started again: what users see of it is that it was away, and nothing else."""
+async def test_haproxy_is_restarted(start_lab: StartLab) -> None:
+    """Killed and started again while a node is out: users see that it was away, and nothing else."""
     lab = start_lab(**USUAL)
 
-    code, output, result = await disturbed(lab, step, restart_haproxy)
+    code, output, result = await disturbed(lab, "verify", restart_haproxy)
 
     assert code == 0, output
     assert not [kind for kind in result.losses if kind.startswith("status")], result.losses
     assert states(lab) == DONE
 
 
-@pytest.mark.parametrize("step", ["release", "restart"])
-async def test_ssh_is_cut_in_the_middle_of_a_command(start_lab: StartLab, step: str) -> None:
+async def test_ssh_is_cut_in_the_middle_of_a_command(start_lab: StartLab) -> None:
     """Whether the command worked is unknown: the node stays out, no request is lost, `resume` goes on."""
     lab = start_lab(**USUAL)
-    change_inventory(lab, f"{step}:\n  command: ", f"{step}:\n  command: sleep 0.5; ")
+    change_inventory(lab, "restart:\n  command: ", "restart:\n  command: sleep 0.5; ")
 
-    code, output, result = await disturbed(lab, step, cut_ssh)
+    code, output, result = await disturbed(lab, "restart", cut_ssh)
 
     assert code == 1, output
     assert result.losses == {}, output

@@ -25,7 +25,7 @@ from tests.support.debian import Unavailable
 from tests.support.etcd import Etcd
 from tests.support.etcd_versions import program
 from tests.support.needs import missing
-from tests.support.small_disk import fill, remount, small_disk
+from tests.support.small_disk import fill, small_disk
 from tests.support.until import wait
 from tests.support.wire import Wire
 
@@ -122,11 +122,6 @@ STOPPED: dict[str, tuple[Callable[[Site], None], Callable[[Site], None], str]] =
         lambda site: (site.disk / "filler").unlink(),
         "No space left on device",
     ),
-    "read-only": (
-        lambda site: remount(site.disk, "ro"),
-        lambda site: remount(site.disk, "rw"),
-        "Read-only file system",
-    ),
     "silent": (
         lambda site: site.wire.go_silent(),
         lambda site: site.wire.carry_on(),
@@ -169,53 +164,38 @@ async def test_a_place_that_takes_nothing_stops_a_deployment(
     assert traffic.result.losses == {}
 
 
-@pytest.mark.parametrize("trouble", ["slow", "forgetful"])
-async def test_a_place_that_is_slow_or_forgets_stops_nobody(site: Site, tmp_path: Path, trouble: str) -> None:
+async def test_a_place_that_is_slow_or_forgets_stops_nobody(site: Site, tmp_path: Path) -> None:
     """At 100 ms for each exchange, and with its last facts lost in the middle: all is done, and known to
     all."""
     ann, bob = (Deployer(site.by_wire, tmp_path / name) for name in ("ann", "bob"))
-    site.wire.delay = 0.05 if trouble == "slow" else 0.0
+    site.wire.delay = 0.05
     async with site.traffic() as traffic:
         await traffic.flowing()
-        async with at(ann, "verify", "web2", trouble) as process:
-            if trouble == "forgetful":
-                site.forget()
+        async with at(ann, "verify", "web2", "slow") as process:
+            site.forget()
             code, said = await ended(process)
     site.wire.delay = 0.0
     assert code == 0, said
     status = await agreed(ann, bob)
-    assert (status["deployment"]["state"], releases(status)) == ("done", all_on(trouble))
+    assert (status["deployment"]["state"], releases(status)) == ("done", all_on("slow"))
     assert traffic.result.losses == {}
 
 
-@pytest.mark.parametrize("trouble", ["away", "ended", "silent"])
-async def test_an_etcd_that_loses_a_member_stops_nobody(
-    site: Site, etcd: Etcd, tmp_path: Path, trouble: str
-) -> None:
-    """One of three is away from the start, or the leader ends or goes silent in mid-deployment: all is done,
-    and known to all while that member is still away."""
+async def test_an_etcd_whose_leader_goes_silent_stops_nobody(site: Site, etcd: Etcd, tmp_path: Path) -> None:
+    """One of three, in mid-deployment: all is done, and known to all while it is still away."""
     inventory = site.inventory(f"etcd://{','.join(etcd.members)}/rollout")
     ann, bob = (Deployer(inventory, tmp_path / name) for name in ("ann", "bob"))
     leader = etcd.leader()
-    member = leader if trouble != "away" else (leader + 1) % 3
-    if trouble == "away":
-        etcd.kill(member)
     try:
         async with site.traffic() as traffic:
             await traffic.flowing()
-            async with at(ann, "restart", "web2", f"etcd-{trouble}") as process:
-                if trouble == "ended":
-                    etcd.kill(member)
-                elif trouble == "silent":
-                    etcd.signal(member, signal.SIGSTOP)
+            async with at(ann, "restart", "web2", "etcd") as process:
+                etcd.signal(leader, signal.SIGSTOP)
                 code, said = await ended(process)
         assert code == 0, said
         status = await agreed(ann, bob)
     finally:
-        if trouble == "silent":
-            etcd.signal(member, signal.SIGCONT)
-        else:
-            etcd.run(member)
-        wait(lambda: etcd.status(member), f"etcd {member}")
-    assert (status["deployment"]["state"], releases(status)) == ("done", all_on(f"etcd-{trouble}"))
+        etcd.signal(leader, signal.SIGCONT)
+        wait(lambda: etcd.status(leader), f"etcd {leader}")
+    assert (status["deployment"]["state"], releases(status)) == ("done", all_on("etcd"))
     assert traffic.result.losses == {}

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import signal
 import sys
-from typing import Any
 
 import pytest
 from lab_support import StartLab, get
@@ -17,7 +16,6 @@ from rollout.lab.result import Result
 from rollout.lab.traffic import Traffic
 
 CHANGES = {
-    "prepare": ("release:\n", "prepare:\n  command: sleep 20\n\nrelease:\n"),
     "drain": ("strategy:\n", "drain:\n  timeout: 20s\n\nstrategy:\n"),
     "release": ("release:\n  command: sh", "release:\n  command: sleep 20; sh"),
     "restart": ("restart:\n  command: sh", "restart:\n  command: sleep 20; sh"),
@@ -60,16 +58,16 @@ async def stopped(
     return code, "".join(lines), traffic.result
 
 
-async def with_a_long_request(lab: Lab, step: str, **how: Any) -> tuple[int, str, Result]:
+async def with_a_long_request(lab: Lab, step: str) -> tuple[int, str, Result]:
     """The same while each node runs a request that takes long."""
     one = lab.load_balancers[0]
     slow = [asyncio.create_task(asyncio.to_thread(get, one, "/slow?seconds=6")) for _ in range(6)]
-    ended = await stopped(lab, step, **how)
+    ended = await stopped(lab, step)
     assert {code for code, _ in await asyncio.gather(*slow)} == {200}
     return ended
 
 
-@pytest.mark.parametrize("step", ["prepare", "drain", "restart", "bake"])
+@pytest.mark.parametrize("step", ["drain", "restart", "bake"])
 async def test_twice_ends_at_once_and_safely(start_lab: StartLab, step: str) -> None:
     """Not yet restarted, the node is back; else it is left out and named; no request is lost."""
     lab = start_lab(**HARSH)
@@ -93,7 +91,6 @@ async def test_twice_ends_at_once_and_safely(start_lab: StartLab, step: str) -> 
 
 
 CANCELLED = {
-    "drain": (CHANGES["drain"], ("ready", "1")),
     "release": (CHANGES["release"], ("ready", "1")),
     "restart": (("restart:\n  command: sh", "restart:\n  command: sleep 1; sh"), ("ready", "2")),
     "verify": (CHANGES["verify"], ("maint", "2")),
@@ -111,8 +108,7 @@ async def test_a_cancelled_job_ends_soon_and_safely(start_lab: StartLab, step: s
     if step == "verify":
         change_inventory(lab, "strategy:\n", "strategy:\n  grace: 2s\n")
 
-    stop = with_a_long_request if step == "drain" else stopped
-    code, output, result = await stop(lab, step, by=signal.SIGTERM, times=1)
+    code, output, result = await stopped(lab, step, by=signal.SIGTERM, times=1)
 
     assert code == 130, output
     assert "SIGTERM: the nodes that are not restarted yet return, the others finish" in output

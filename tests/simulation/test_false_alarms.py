@@ -90,12 +90,11 @@ def deployments(seeds: Iterable[int], **release: float) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("first", [0, 1000])
-def test_a_good_release_raises_no_more_false_alarms_than_stated(first: int) -> None:
-    """Two thousand deployments of six nodes, looked at once a second, in whose bakes users see errors and
-    slow answers all the time, alone and in bursts."""
+def test_a_good_release_raises_no_more_false_alarms_than_stated() -> None:
+    """A thousand deployments of six nodes, looked at once a second, in whose bakes users see errors and slow
+    answers all the time, alone and in bursts."""
     alarms = []
-    for seed in range(first, first + 1000):
+    for seed in range(1000):
         rng = random.Random(seed)
         if any(Bake(rng, Release()).found(allowance(number)) for number in range(1, 1 + len(NODES))):
             alarms.append(seed)

@@ -17,17 +17,14 @@ from tests.simulation.loop import Deadlock, Spinning, run
 from tests.simulation.many import total
 from tests.simulation.scenario import nothing_breaks, simulate
 
-_SEEDS = 600
-"""Enough for every fault to strike in each portion. For more: `make simulate`."""
-_PORTION = 300
-"""Seeds of one test: the processes in which the tests run share all of them."""
+_SEEDS = 300
+"""Enough for every fault to strike. For more: `make simulate`."""
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("first", range(0, _SEEDS, _PORTION))
-def test_nothing_is_lost_whatever_breaks(first: int) -> None:
+def test_nothing_is_lost_whatever_breaks() -> None:
     """No seed breaks an invariant, though everything breaks in some, and deployments end in every way."""
-    simulated = total(map(simulate, range(first, first + _PORTION)))
+    simulated = total(map(simulate, range(_SEEDS)))
     shown = "\n\n".join(str(result) for result in simulated.failures[:3])
     assert not simulated.failures, f"{len(simulated.failures)} seeds fail:\n{shown}"
     assert set(simulated.struck) == {*STRIKES, *EVENTS, *KILLS, *AT_PLACE, *WITH_SEVERAL}
@@ -43,20 +40,19 @@ def test_nothing_is_lost_whatever_breaks(first: int) -> None:
 
 def test_where_nothing_breaks_everything_is_done() -> None:
     """Without a fault a deployment is done, unless it was refused for want of a second server."""
-    simulated = total(simulate(seed, nothing_breaks, several=False) for seed in range(100))
+    simulated = total(simulate(seed, nothing_breaks, several=False) for seed in range(40))
     assert not simulated.failures, "\n\n".join(map(str, simulated.failures))
-    assert simulated.outcomes["done"] > 90
+    assert simulated.outcomes["done"] > 36
 
 
-@pytest.mark.parametrize("hashing", ["1", "2"])
-def test_a_seed_replays_exactly(hashing: str) -> None:
+def test_a_seed_replays_exactly() -> None:
     """In another process, whatever its string hashes are, everything happens again at the same moments."""
     seeds = range(20)
     code = (
         "from tests.simulation.scenario import simulate\n"
         f"for seed in {seeds}: print(simulate(seed, digest=True).digest)"
     )
-    environment = {**os.environ, "PYTHONHASHSEED": hashing, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {**os.environ, "PYTHONHASHSEED": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     again = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
