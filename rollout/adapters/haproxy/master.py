@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rollout.adapters.haproxy.replies import parse_loads
@@ -15,6 +16,9 @@ from rollout.errors import LoadBalancerUnreachable, NotHAProxy
 
 _RELOADING = 1.0
 """Seconds for which a master that does not answer is asked again: it comes back after its new worker."""
+_FORGOTTEN = 2.0
+"""Seconds after which a question is asked again. While workers come and go, the masters of HAProxy 3.0 and
+3.2 now and then leave one without an answer for ever, such as one to a worker that ends in that moment."""
 _ASK_AGAIN = 0.01
 """Seconds between two tries."""
 _OLD_WORKERS = re.compile(r"^# old workers\n((?:\d.*\n)*)", re.MULTILINE)
@@ -83,4 +87,10 @@ class Master:
                 await asyncio.sleep(_ASK_AGAIN)
 
     async def _ask(self, command: str) -> str:
-        return (await self._transport.ask(f"{command}\n".encode())).decode(errors="replace")
+        """The answer to a question, which is asked again where the master seems to have forgotten it."""
+        request = f"{command}\n".encode()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FORGOTTEN):
+                return (await self._transport.ask(request)).decode(errors="replace")
+        self.renew()
+        return (await self._transport.ask(request)).decode(errors="replace")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.adapters.haproxy import HAProxy
+from rollout.adapters.haproxy import HAProxy, master
 from rollout.adapters.haproxy.transport import UnixTransport
 from rollout.engine.waiting import read_patiently
 from rollout.errors import LoadBalancerError, NotHAProxy, StepFailure
@@ -116,6 +116,31 @@ async def test_reading_while_workers_come_and_go(haproxy_binary: Path) -> None:
         ending = True
         await reading
         assert readings >= 8
+
+
+class Forgetful(UnixTransport):
+    """A master that never answers the first question."""
+
+    asked = 0
+
+    async def ask(self, request: bytes) -> bytes:
+        self.asked += 1
+        if self.asked == 1:
+            await asyncio.Event().wait()
+        return await super().ask(request)
+
+
+async def test_a_question_that_the_master_forgets_is_asked_again(
+    haproxy_binary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long before the load balancer counts as one that does not answer."""
+    monkeypatch.setattr(master, "_FORGOTTEN", 0.1)
+    async with shop(haproxy_binary, BACKENDS, with_master=True) as here:
+        lb = here.balancers[0]
+        forgetful = Forgetful("lb1", lb.socket("master"))
+        reading = await HAProxy("lb1", UnixTransport("lb1", lb.socket()), forgetful).read()
+        assert reading.old_processes_shown
+        assert forgetful.asked == 2
 
 
 async def test_another_socket_is_no_master(haproxy_binary: Path) -> None:
