@@ -1,3 +1,6 @@
+# What is compiled is kept: tests start hundreds of processes, which would each compile it again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: quick check test test-others test-testbed simulate format demo testbed testbed-traffic testbed-down clean
 
 # A minute: style, types, imports, unit tests and 300 simulated deployments. It needs Python 3.11, and no root.
