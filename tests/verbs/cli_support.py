@@ -13,7 +13,7 @@ import yaml
 
 from tests.support import prepared
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
