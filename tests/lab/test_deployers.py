@@ -15,12 +15,10 @@ from typing import Any
 
 import yaml
 from lab_support import StartLab
-from test_deploy import HARSH, RATE, change_inventory
+from test_deploy import BEHIND_TWO, HARSH, RATE, change_inventory
 
 from rollout.lab.traffic import Traffic
 from tests.support import prepared
-
-THREE = HARSH | {"nodes": 3}
 
 
 class Deployer:
@@ -90,7 +88,7 @@ async def test_a_colleague_sees_what_runs_and_rolls_back_what_ended(
     start_lab: StartLab, tmp_path: Path
 ) -> None:
     """While one deploys, the other sees it and is refused; afterwards each can undo it."""
-    lab = start_lab(**THREE)
+    lab = start_lab(**HARSH)
     change_inventory(lab, "  canary: 1\n", "  canary: 1\n  pause: after-canary\n")
     ann, bob = (Deployer(lab.inventory, tmp_path / name) for name in ("ann", "bob"))
     async with ann.at("restart", "web1", "deploy", "--release", "2") as process:
@@ -113,7 +111,7 @@ async def test_a_colleague_sees_what_runs_and_rolls_back_what_ended(
 
 async def test_of_races_each_has_one_winner(start_lab: StartLab, tmp_path: Path) -> None:
     """Two begin at the same moment: one is refused, the other one rolls all nodes."""
-    lab = start_lab(**THREE)
+    lab = start_lab(**HARSH)
     deployers = [Deployer(lab.inventory, tmp_path / name) for name in ("ann", "bob")]
     for race in range(4):
         words = [("deploy", "--release", f"{race}.{which}", "--limit", "web1") for which in range(2)]
@@ -129,7 +127,7 @@ async def test_one_that_was_overtaken_in_its_sleep_touches_nothing_more(
     start_lab: StartLab, tmp_path: Path
 ) -> None:
     """It is stopped for longer than a lock lasts, and another one takes over: when it wakes, it says so."""
-    lab = start_lab(**THREE | {"start": 0.2})
+    lab = start_lab(**HARSH | {"start": 0.2})
     sleeper, other = (Deployer(lab.inventory, tmp_path / name) for name in ("sleeper", "other"))
     async with Traffic([balancer.url for balancer in lab.load_balancers], RATE) as traffic:
         await traffic.flowing()
@@ -148,7 +146,7 @@ async def test_one_that_was_overtaken_in_its_sleep_touches_nothing_more(
 
 async def test_other_load_balancers_make_another_service(start_lab: StartLab, tmp_path: Path) -> None:
     """It is told so, and is not given the history of the first one."""
-    lab = start_lab(**THREE)
+    lab = start_lab(**BEHIND_TWO)
     ann = Deployer(lab.inventory, tmp_path / "ann")
     assert (await ann.run("deploy", "--release", "2"))[0] == 0
     inventory = yaml.safe_load(lab.inventory.read_text())

@@ -6,7 +6,7 @@ import os
 import signal
 
 from lab_support import StartLab, statuses
-from test_deploy import HARSH, change_inventory, deploy_under_traffic, rollout, status
+from test_deploy import BEHIND_TWO, change_inventory, deploy_under_traffic, rollout, status
 from test_disturbed import pids
 
 from rollout.lab.lab import Lab
@@ -24,7 +24,7 @@ def reload(lab: Lab) -> None:
 def test_what_was_left_out_takes_traffic_after_a_reload(start_lab: StartLab) -> None:
     """The end says what would undo it, `status` names the contradiction before all else, and what it says to
     run ends it."""
-    lab = start_lab(**HARSH)
+    lab = start_lab(**BEHIND_TWO)
     change_inventory(lab, "restart:\n  command: sh ", "restart:\n  command: true sh ")
     change_inventory(lab, "timeout: 30s", "timeout: 1s")
     code, output, _ = deploy_under_traffic(lab, "--release", "2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from lab_support import StartLab, statuses
-from test_deploy import HARSH, deploy_under_traffic, rollout, states, status
+from test_deploy import BEHIND_TWO, HARSH, deploy_under_traffic, rollout, states, status
 from test_recovery import halted
 
 from rollout.lab.lab import Lab
@@ -21,7 +21,7 @@ def tell(lab: Lab, load_balancer: int, command: str) -> None:
 
 def test_a_node_that_is_out_is_skipped_and_included_on_request(start_lab: StartLab) -> None:
     """In maintenance on one of two load balancers: skipped and said to be; asked for, deployed and left."""
-    lab = start_lab(**HARSH)
+    lab = start_lab(**BEHIND_TWO)
     tell(lab, 1, "set server shop/web2 state maint")
     as_set = statuses(lab.load_balancers[1])["shop/web2"]
 
