@@ -6,14 +6,20 @@ import signal
 import time
 from typing import Dict, List, NamedTuple, Optional
 
+from rollout.agents.children import Children, may_be_workers
 from rollout.agents.common import deadline, proc
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.proc import Process
-from rollout.agents.common.talk import Failed, NotRunning, Untouched, say
+from rollout.agents.common.talk import Failed, NotRunning, Untouched, nothing_signalled, say
+from rollout.agents.common.watcher import refusal, watcher_of
 
 _LOOK_AGAIN = 0.05
 _DEATHS = 3
 """How many processes may take the old one's place and end before the new release counts as broken."""
+
+_ENDING = ("INT", "QUIT", "TERM")
+"""Signals on which an application ends, and is started again by whoever watches it. On others it starts
+another process itself."""
 
 
 class Options(NamedTuple):
@@ -32,19 +38,33 @@ class Options(NamedTuple):
 def main(options: Options) -> None:
     process = proc.of_pidfile(options.pidfile)
     proc.may_signal(process)
-    children = proc.children(process)
+    with nothing_signalled(check=options.check):
+        if options.proof == "new-pid":
+            _require_successor(process, options)
     if options.check:
-        if options.proof == "new-children" and not children:
+        if options.proof == "new-children" and not may_be_workers(process):
             raise NotRunning(
                 f"process {process.pid} of {options.pidfile} has no children that could be replaced"
             )
         return
     end = deadline.before(options.timeout)
+    children = Children(process)
     proc.send(process, signal.Signals["SIG" + options.signal])
     if options.proof == "new-pid":
         _new_pid(process, options.pidfile, options.steady, end)
     elif options.proof == "new-children":
         _new_children(process, children, options.steady, end)
+
+
+def _require_successor(process: Process, options: Options) -> None:
+    """Raises Failed if whoever watches the process would not let another one go on in its place: one that the
+    process starts, or where the signal only ends it, one that the watcher starts."""
+    watcher = watcher_of(process)
+    if watcher is None or watcher.follows(options.pidfile):
+        return
+    if options.signal in _ENDING and watcher.starts_again:
+        return
+    raise refusal(process, watcher, options.pidfile)
 
 
 def _new_pid(old: Process, pidfile: str, steady: float, end: Deadline) -> None:
@@ -71,28 +91,34 @@ def _new_pid(old: Process, pidfile: str, steady: float, end: Deadline) -> None:
         time.sleep(_LOOK_AGAIN)
 
 
-def _new_children(process: Process, old: List[Process], steady: float, end: Deadline) -> None:
-    """Wait until as many new children live as there were old ones, and at least one: the children of a broken
-    release may all have ended, while their parent lives."""
-    wanted = max(1, len(old))
-    came: Dict[Process, float] = {}
+def _new_children(process: Process, children: Children, steady: float, end: Deadline) -> None:
+    """Wait until as many new children live as there were old workers, and at least one: the children of a
+    broken release may all have ended, while their parent lives."""
     while True:
         if not proc.lives(process):
             raise Failed(f"process {process.pid} ended on the signal")
-        now = time.monotonic()
-        children = proc.children(process)
-        left = [child for child in children if child in old]
-        came = {child: came.get(child, now) for child in children if child not in old}
-        lasting = [child for child, since in came.items() if now - since >= steady]
-        if not left and len(lasting) >= wanted:
-            say(f"process {process.pid} has {len(lasting)} new children, and none of its {len(old)} old ones")
+        children.look()
+        old, left, lasting = len(children.old), children.left, children.lasting(steady)
+        if children.are_replaced(steady):
+            for helper in left:
+                say(f"{proc.described(helper)} is no worker, and stays")
+            gone = old - len(left)
+            say(f"process {process.pid} has {len(lasting)} new children, and none of its {gone} old ones")
             return
         if end.passed:
-            raise (Untouched if len(left) == len(old) > 0 and not lasting else Failed)(
+            raise (Untouched if len(left) == old > 0 and not lasting else Failed)(
                 f"process {process.pid} has {len(lasting)} new children that have lived for {steady:g} s, "
-                f"and {len(left)} of its {len(old)} old ones"
+                f"and {len(left)} of its {old} old ones{_which(left, lasting)}"
             )
         time.sleep(_LOOK_AGAIN)
+
+
+def _which(left: List[Process], lasting: List[Process]) -> str:
+    """The old children that are left where others have come, in words."""
+    if not left or not lasting:
+        return ""
+    named = ", ".join(map(proc.described, left))
+    return f" ({named}): if these are helpers that always stay, use `proof: health`"
 
 
 def _named(pidfile: str) -> Optional[Process]:

@@ -116,6 +116,18 @@ def of_pidfile(path: str) -> Process:
     return process
 
 
+def write_pidfile(path: str, process: Process) -> None:
+    """Have a pidfile name another process. Its owner and mode stay, and readers always find the one or the
+    other. Raises OSError."""
+    text = f"{process.pid}\n".encode()
+    file = os.open(path, os.O_WRONLY)
+    try:
+        os.pwrite(file, text, 0)
+        os.ftruncate(file, len(text))
+    finally:
+        os.close(file)
+
+
 def command_line(process: Process) -> List[str]:
     """The words that the process was started with; empty if it is gone."""
     try:

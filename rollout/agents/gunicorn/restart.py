@@ -21,7 +21,7 @@ from rollout.agents.gunicorn.reload import reload
 from rollout.agents.gunicorn.rolling import roll
 from rollout.agents.gunicorn.trial import try_out
 from rollout.agents.gunicorn.under_way import Restart, settled
-from rollout.agents.gunicorn.upgrade import upgrade
+from rollout.agents.gunicorn.upgrade import require_follower, upgrade
 from rollout.agents.gunicorn.workers import serves, workers
 
 _MODES = {
@@ -66,6 +66,8 @@ def main(options: Options) -> None:
     listener = Listener(options.notify, pidfile)
     try:
         with nothing_signalled(check=options.check):
+            if options.mode == "upgrade":
+                require_follower(master, pidfile)
             facts, trial = _tried(master, options, listener, end)
         if options.check:
             return
@@ -121,8 +123,8 @@ def _require_alone(master: Process, pidfile: str) -> None:
     second = Path(f"{pidfile}.2")
     if second.exists() and os.path.exists(f"/proc/{second.read_text().strip() or 0}"):
         raise Failed(
-            f"another master runs beside process {master.pid} (see {second}): an upgrade by USR2 was begun "
-            "and not finished; end one of the two with TERM"
+            f"two masters run (see {pidfile} and {second}): an upgrade by USR2 was begun and not finished; "
+            "end one of the two with TERM"
         )
     # Those of a broken release end at once, and gunicorn starts others.
     if not deadline.after(_ALL_REPLACED).wait_for(lambda: bool(workers(master))):

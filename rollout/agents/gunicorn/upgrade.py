@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import List, Optional
 
-from rollout.agents.common import deadline, proc
+from rollout.agents.common import deadline, proc, watcher
 from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed, Untouched, say
 from rollout.agents.common.undo import Undo
@@ -25,10 +25,18 @@ _BEFORE_GUNICORN = 0.5
 """Seconds by which we end workers sooner than their master would: it does not say so."""
 
 
+def require_follower(master: Process, pidfile: str) -> None:
+    """Raises Failed if whoever watches the master would take its end for the end of the service."""
+    watcher.require_follower(master, pidfile, "mode: rolling")
+    if not os.access(pidfile, os.W_OK):
+        raise Failed(f"no permission to write to the pidfile {pidfile}, which must name the new master")
+
+
 def upgrade(restart: Restart) -> None:
     """Replace the master with all its workers. Raises Failed; then the old master keeps serving, unless it
     had been told to end."""
     old, children = restart.master, workers(restart.master)
+    watched = watcher.watcher_of(old)
     count = restart.wanted
     with Undo(lambda ready: _end_second(restart, children, ready)) as undo:
         try:
@@ -45,6 +53,8 @@ def upgrade(restart: Restart) -> None:
         kept = Untouched if left == len(children) else Failed
         raise kept(f"{why}; the old master keeps serving with {left} of {len(children)} workers")
     _retire(restart, new)
+    if watched is not None and watched.unit is not None:
+        watched.unit.must_follow(new, restart.deadline)
     say(f"{count} of {count} workers are new and ready; process {new.pid} has taken the place of {old.pid}")
 
 
@@ -93,17 +103,17 @@ def _retire(restart: Restart, new: Process) -> None:
     """Make the old master's workers finish, and then the master; its pidfile becomes the new one's.
 
     Only a daemon obeys WINCH, with which workers may take as long as they need. TERM, unlike QUIT, lets them
-    finish, too, for as long as gunicorn's graceful_timeout: `drain` cannot be longer there.
+    finish, too, for as long as gunicorn's graceful_timeout: `drain` cannot be longer there. gunicorn lets
+    the pidfile name its new master once the old one has ended, but who watches it looks at that moment.
     """
     old, pidfile = restart.master, restart.pidfile
     leaving = workers(old)
     if restart.facts["daemon"]:
         proc.send(old, signal.SIGWINCH)
         restart.let_finish(leaving, restart.patience())
-        proc.send(old, signal.SIGTERM)
-    else:
-        proc.send(old, signal.SIGTERM)
-        restart.let_finish(leaving, min(restart.patience(), restart.facts["graceful"] - _BEFORE_GUNICORN))
+    proc.write_pidfile(pidfile, new)
+    proc.send(old, signal.SIGTERM)
+    restart.let_finish(leaving, min(restart.patience(), restart.facts["graceful"] - _BEFORE_GUNICORN))
     while proc.lives(old) or os.path.exists(f"{pidfile}.2") or _named(pidfile) != str(new.pid):
         if not proc.lives(new):
             raise restart.broken(f"the new master, process {new.pid}, has ended")

@@ -6,10 +6,9 @@ import errno
 import os
 import stat
 import time
-from pathlib import Path
 from typing import List, NamedTuple, Optional, Set
 
-from rollout.agents.common import deadline, proc
+from rollout.agents.common import deadline, proc, sockets
 from rollout.agents.common.log import Log, first_file
 from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed, NotRunning
@@ -17,8 +16,6 @@ from rollout.agents.common.talk import Failed, NotRunning
 _TRY_AGAIN = 0.02
 _MADE_ANEW = 2.0
 """Seconds: uWSGI recreates its FIFO after each writer."""
-_LISTENING = "0A"
-_ACCEPTS_CONNECTIONS = 0x10000
 _USR2 = 1 << 11
 """Among the signals that a process ignores: gateways do, which wait for connections as workers do."""
 
@@ -137,9 +134,9 @@ def family(master: Process) -> List[Child]:
 
 def accepting(master: Process, among: Optional[List[Child]] = None) -> List[Process]:
     """A master's workers that take requests: each waits for connections to a listening socket."""
-    sockets = _listening(master)
+    listening = sockets.listening(master)
     children = family(master) if among is None else among
-    return [child.process for child in children if not child.dead and _accepts(child.process, sockets)]
+    return [child.process for child in children if not child.dead and _accepts(child.process, listening)]
 
 
 def log_of(master: Process, configured: List[str]) -> Log:
@@ -178,35 +175,19 @@ def _program(process: Process) -> str:
         return ""
 
 
-def _accepts(worker: Process, sockets: Set[str]) -> bool:
+def _accepts(worker: Process, listening: Set[str]) -> bool:
     try:
         if int(proc.status(worker)["SigIgn"], 16) & _USR2:
             return False
         for descriptor in proc.descriptors(worker):
-            if os.readlink(descriptor) == "anon_inode:[eventpoll]" and _watches(descriptor, sockets):
+            if os.readlink(descriptor) == "anon_inode:[eventpoll]" and _watches(descriptor, listening):
                 return True
     except (OSError, KeyError):
         pass
     return False
 
 
-def _watches(poll: str, sockets: Set[str]) -> bool:
+def _watches(poll: str, listening: Set[str]) -> bool:
     folder = os.path.dirname(poll)
     numbers = [value.split()[0] for name, value in proc.descriptor_lines(poll) if name == "tfd"]
-    return any(os.readlink(f"{folder}/{number}") in sockets for number in numbers)
-
-
-def _listening(master: Process) -> Set[str]:
-    """The listening sockets of the master's network, as links of file descriptors name them."""
-    net = Path(f"/proc/{master.pid}/net")
-    inodes = set()
-    for name in ("tcp", "tcp6", "unix"):
-        try:
-            rows = [line.split() for line in (net / name).read_text().splitlines()[1:]]
-        except OSError:
-            continue
-        if name == "unix":
-            inodes |= {row[6] for row in rows if int(row[3], 16) & _ACCEPTS_CONNECTIONS}
-        else:
-            inodes |= {row[9] for row in rows if row[3] == _LISTENING}
-    return {f"socket:[{inode}]" for inode in inodes}
+    return any(os.readlink(f"{folder}/{number}") in listening for number in numbers)

@@ -2,6 +2,7 @@
 it: some faults do not show on trial."""
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -11,6 +12,8 @@ if "broken" in words:
     raise RuntimeError("there is no table words")
 if "fatal" in words and not on_trial:
     raise RuntimeError("gunicorn ends when this is raised in a worker")
+if "dies" in words:
+    threading.Timer(2, os._exit, [1]).start()
 if "slow" in words:
     time.sleep(1)
 if "hangs" in words and not on_trial:

@@ -11,15 +11,12 @@ from gunicorn_support import Capacity, GunicornShop
 from rollout.agents.common.talk import Untouched
 from tests.support.until import wait
 
-MODES = ["reload", "rolling", "upgrade"]
 
-
-@pytest.mark.parametrize("mode", MODES)
-def test_code_that_does_not_start_ends_no_worker(newest: GunicornShop, mode: str) -> None:
+def test_code_that_does_not_start_ends_no_worker(newest: GunicornShop) -> None:
     """It is told in the application's own words, and every old worker is still there."""
     newest.start()
     old, master = newest.workers(), newest.master
-    done = newest.deploy(mode, "2 broken")
+    done = newest.deploy("upgrade", "2 broken")
     assert done.returncode == 1
     assert (
         "BROKEN: the new code does not start, so nothing was signalled: RuntimeError: there is no table"

@@ -51,6 +51,18 @@ def by_a_link(shop: GunicornShop) -> tuple[Path, str, str]:
     return here, "2", f"{data}/current is first again"
 
 
+def test_a_release_that_dies_after_two_seconds_is_not_loaded(newest: GunicornShop) -> None:
+    """It answers at first, also on trial: no worker is touched, and the release before is on the disk."""
+    here, _, told = by_command(newest)
+    old = newest.workers()
+    with newest.load() as load:
+        done = rollout("deploy", "--release", "2 dies", inventory=here)
+    assert done.returncode == 1
+    assert "the new code ended soon after it had answered, so nothing was signalled" in done.stdout
+    assert f"; {told}" in done.stdout
+    assert (newest.workers(), load.lost, load.bodies) == (old, [], ["1"])
+
+
 @pytest.mark.parametrize("given", [by_command, by_a_link])
 def test_a_refused_release_is_not_loaded_by_a_recycled_worker(newest: GunicornShop, given: Given) -> None:
     """The release before is on the disk again: gunicorn recycles a worker, and nothing is lost."""

@@ -1,9 +1,11 @@
 """A parent whose children do nothing: SIGHUP replaces them, new ones first; SIGUSR2 replaces the parent.
 
-usage: forking.py PIDFILE [broken | frail]
+usage: forking.py PIDFILE [broken | frail | helped | lame]
 
 broken: the children that come after SIGHUP end at once
 frail: a parent that has replaced another ends after two seconds
+helped: another program is a child, too, and stays on SIGHUP
+lame: one of the children does not end on SIGTERM
 """
 
 import contextlib
@@ -20,18 +22,20 @@ if "frail" in words and "REPLACES" in os.environ:
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGUSR2, signal.SIGTERM, signal.SIGCHLD})
 
 
-def fork(seconds: float) -> int:
+def fork(seconds: float, *, lame: bool = False) -> int:
     child = os.fork()
     if child == 0:
         for number in (signal.SIGHUP, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, signal.SIG_IGN if lame else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, set())
         time.sleep(seconds)
         os._exit(0)
     return child
 
 
-children = {fork(120) for _ in range(3)}
+if "helped" in words:
+    subprocess.Popen(["sleep", "120"])
+children = {fork(120, lame="lame" in words and not number) for number in range(3)}
 with open(pidfile, "w") as file:
     file.write(str(os.getpid()))
 lifetime = 0.0 if broken else 120.0

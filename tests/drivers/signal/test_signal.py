@@ -22,6 +22,12 @@ from tests.support.users import need_root
 
 FORKING = Path(__file__).with_name("forking.py")
 Start = Callable[..., Process]
+ASGI = """
+import os
+open(f"{os.getpid()}.serves", "w").close()
+async def application(scope, receive, send):
+    raise NotImplementedError
+"""
 
 
 @pytest.fixture
@@ -75,6 +81,46 @@ def test_all_children_are_new(start: Start, pidfile: Path) -> None:
     assert len(new) == len(old) == 3
     assert not set(new) & set(old)
     assert "3 new children, and none of its 3 old ones" in done.stdout
+
+
+def test_a_helper_that_stays_is_no_worker(start: Start, pidfile: Path) -> None:
+    """A child that executes another program is not waited for, and is named."""
+    parent = start("helped")
+    helper = children(parent)[0]
+    done = restart(pidfile, timeout="20s")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 new children, and none of its 3 old ones" in done.stdout
+    assert f"process {helper.pid} (sleep 120) is no worker, and stays" in done.stdout
+    assert helper in children(parent)
+
+
+def test_an_old_worker_that_stays_is_named(start: Start, pidfile: Path) -> None:
+    """A child that is like those that were replaced runs old code: the restart has not come to its end."""
+    parent = start("lame")
+    lame = children(parent)[0]
+    done = restart(pidfile, timeout="7s")
+    assert done.returncode == 1
+    assert f"and 1 of its 3 old ones (process {lame.pid} (" in done.stdout
+
+
+def test_the_workers_of_uvicorn(pidfile: Path, tmp_path: Path) -> None:
+    """They come from multiprocessing, whose tracker is a child, too, and stays."""
+    (tmp_path / "shop.py").write_text(ASGI)
+    words = [sys.executable, "-m", "uvicorn", "--workers", "2", "--port", "0", "shop:application"]
+    uvicorn = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        pidfile.write_text(str(uvicorn.pid))
+        parent = named(pidfile)
+        wait(lambda: len(list(tmp_path.glob("*.serves"))) == 2, "two workers")
+        old = set(children(parent))
+        assert len(old) == 3
+        done = restart(pidfile, timeout="30s")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "2 new children, and none of its 2 old ones" in done.stdout
+        assert len(old & set(children(parent))) == 1
+    finally:
+        uvicorn.terminate()
+        uvicorn.wait()
 
 
 def test_children_that_die_again_and_again_are_no_proof(start: Start, pidfile: Path) -> None:
