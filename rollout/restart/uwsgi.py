@@ -8,6 +8,7 @@ from rollout.agents.uwsgi.restart import Options, main
 from rollout.inventory.restart import Uwsgi
 from rollout.inventory.template import Fill
 from rollout.remote.agent import file_owner
+from rollout.restart import driver
 from rollout.restart.driver import RestartPlan, by_agent
 
 
@@ -15,7 +16,7 @@ def plan_restart(settings: Uwsgi, timeout: float, fill: Fill) -> RestartPlan:
     fifo = posixpath.normpath(fill(settings.fifo))
     return by_agent(
         main,
-        Options(fifo=fifo, mode=settings.mode, timeout=timeout),
+        Options(fifo=fifo, mode=settings.mode, steady=driver.STEADY, timeout=timeout),
         acting_for=file_owner(fifo),
         shown=f"uwsgi {settings.mode} by {fifo}",
     )

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 from rollout.agents.common import deadline, proc
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed, Untouched, say
+from rollout.agents.common.watcher import Watcher, refusal, watcher_of
 from rollout.agents.uwsgi import processes
 from rollout.agents.uwsgi.settings import Settings, settings_of
 
 _LOOK_AGAIN = 0.05
+_AT_ONCE = 0.005
 _SOON = 10.0
 """Seconds for things that take a moment, such as taking over a FIFO, or ending a master that has no work."""
 
@@ -54,19 +56,55 @@ def clear_up(master: Process, fifo: str, settings: Settings) -> None:
         _take_over(master, fifo, settings)
 
 
+def follower(master: Process, settings: Settings) -> Optional[Watcher]:
+    """Who watches the master, and follows it by a pidfile to a new one; None if nobody watches. Raises Failed
+    if who watches it would not follow."""
+    watcher = watcher_of(master)
+    if watcher is None:
+        return None
+    if not watcher.pidfile:
+        pidfiles = settings.all("pidfile", "pidfile2", "safe-pidfile")
+        raise refusal(master, watcher, pidfiles[-1] if pidfiles else "uWSGI's `pidfile`", "mode: chain")
+    if not os.access(watcher.pidfile, os.W_OK):
+        raise Failed(
+            f"no permission to write to the pidfile {watcher.pidfile}, in which systemd finds the new master"
+        )
+    return watcher
+
+
 class Reforking:
     """The change from one master to a new one beside it."""
 
-    def __init__(self, master: Process, fifo: str, settings: Settings) -> None:
-        self._old, self._fifo, self._settings = master, fifo, settings
+    def __init__(self, master: Process, fifo: str, settings: Settings, watcher: Optional[Watcher]) -> None:
+        self._old, self._fifo, self._settings, self._watcher = master, fifo, settings, watcher
         self._wanted = max(1, len(processes.accepting(master)))
 
-    def refork(self, end: Deadline) -> None:
-        """Start the new master, and wait until it serves and the old one is gone. Raises Failed."""
+    def refork(self, end: Deadline) -> Tuple[Process, List[Process]]:
+        """The new master and its workers, once it serves and the old one is gone. Raises Failed."""
         before = [child.process for child in processes.family(self._old)]
         processes.tell(self._fifo, "f")
         new = self._started(before, end.or_after(_SOON))
+        self._name(new)
         say(f"process {new.pid} is the new master, beside {self._old.pid}")
+        try:
+            ready = self._wait_for(new, end)
+        except Untouched:
+            self._name(self._old)
+            raise
+        if not _reads(new, self._fifo):
+            _take_over(new, self._fifo, self._settings)
+        if self._watcher is not None and self._watcher.unit is not None:
+            self._watcher.unit.must_follow(new, end)
+        say(f"process {new.pid} has {len(ready)} new workers that accept, and the old master is gone")
+        return new, ready
+
+    def _name(self, master: Process) -> None:
+        """Let the pidfile that systemd looks into name a master: the new one must stand there when its first
+        worker ends the old one."""
+        if self._watcher is not None:
+            proc.write_pidfile(self._watcher.pidfile, master)
+
+    def _wait_for(self, new: Process, end: Deadline) -> List[Process]:
         ready: List[Process] = []
         while proc.lives(self._old) or len(ready) < self._wanted:
             if not proc.lives(new):
@@ -75,9 +113,7 @@ class Reforking:
                 raise self._late(new, ready)
             time.sleep(_LOOK_AGAIN)
             ready = processes.accepting(new)
-        if not _reads(new, self._fifo):
-            _take_over(new, self._fifo, self._settings)
-        say(f"process {new.pid} has {len(ready)} new workers that accept, and the old master is gone")
+        return ready
 
     def _started(self, before: List[Process], end: Deadline) -> Process:
         """The new master. Raises Failed if none comes."""
@@ -88,7 +124,7 @@ class Reforking:
                     return child.process
             if not proc.lives(self._old) and (new := self._taken_over()):
                 return new
-            time.sleep(_LOOK_AGAIN)
+            time.sleep(_AT_ONCE)
         raise Failed(f"BROKEN: no new master stayed beside process {self._old.pid}")
 
     def _taken_over(self) -> Optional[Process]:

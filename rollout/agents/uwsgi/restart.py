@@ -13,10 +13,10 @@ from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.log import Log
 from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed, Untouched, nothing_signalled, say
-from rollout.agents.uwsgi import processes
+from rollout.agents.uwsgi import helpers, processes
 from rollout.agents.uwsgi.loading import must_load, names_one
 from rollout.agents.uwsgi.processes import Child
-from rollout.agents.uwsgi.refork import Reforking, clear_up, find_reader
+from rollout.agents.uwsgi.refork import Reforking, clear_up, find_reader, follower
 from rollout.agents.uwsgi.rules import must_fit
 from rollout.agents.uwsgi.settings import Settings, settings_of
 
@@ -29,10 +29,12 @@ _EMPTY = "no app loaded. going in full dynamic mode"
 
 
 class Options(NamedTuple):
-    """`mode` is chain, refork or reload; `timeout` is in seconds."""
+    """`mode` is chain, refork or reload. New workers must live for `steady` seconds; `timeout` is in seconds,
+    too."""
 
     fifo: str
     mode: str
+    steady: float
     timeout: float
     check: bool = False
     """Only check that the restart can be carried out, and touch nothing."""
@@ -43,6 +45,7 @@ def main(options: Options) -> None:
     end = deadline.before(options.timeout)
     with nothing_signalled(check=options.check):
         master, settings = _found(fifo, mode)
+        watcher = follower(master, settings) if mode == "refork" else None
         if options.check:
             return
         must_load(master, settings, end)
@@ -50,9 +53,12 @@ def main(options: Options) -> None:
     try:
         if mode == "refork":
             clear_up(master, fifo, settings)
-            Reforking(master, fifo, settings).refork(end)
+            master, new = Reforking(master, fifo, settings, watcher).refork(end)
         else:
-            _Replacing(master, fifo, mode, settings.workers).replace_workers(end)
+            new = _Replacing(master, fifo, mode, settings.workers).replace_workers(end)
+        _require_steady(master, new, settings, options.steady, end)
+        if mode == "chain":
+            helpers.replace(master, options.steady, end)
         if names_one(settings) and any(_EMPTY in line for line in log.written()):
             raise Failed(
                 "BROKEN: the new workers run without an application, and answer 500: set `need-app` in "
@@ -71,6 +77,25 @@ def _found(fifo: str, mode: str) -> Tuple[Process, Settings]:
     settings = settings_of(master)
     must_fit(settings, mode, fifo)
     return master, settings
+
+
+def _require_steady(
+    master: Process, new: List[Process], settings: Settings, steady: float, end: Deadline
+) -> None:
+    """Raises Failed if within `steady` seconds uWSGI itself ends, or a new worker; all of them, where uWSGI
+    may end some that are well."""
+
+    def ended() -> List[bool]:
+        return [not proc.lives(worker) for worker in new]
+
+    died = all if settings.may_end_workers else any
+    if end.or_after(steady).wait_for(lambda: not proc.lives(master) or died(ended()), every=_LOOK_AGAIN):
+        if not proc.lives(master):
+            raise Failed(f"BROKEN: uWSGI (process {master.pid}) ended within {steady:g} s")
+        raise Failed(
+            f"BROKEN: {sum(ended())} of {len(new)} new workers ended within {steady:g} s, and uWSGI starts "
+            "others again and again"
+        )
 
 
 def _show(log: Log) -> None:
@@ -92,8 +117,8 @@ class _Replacing:
         self._came: Set[Process] = set()
         self._good: Set[Process] = set()
 
-    def replace_workers(self, end: Deadline) -> None:
-        """Have uWSGI replace its workers, and wait until all of them are new and accept. Raises Failed."""
+    def replace_workers(self, end: Deadline) -> List[Process]:
+        """The new workers, once uWSGI has replaced all and they accept. Raises Failed."""
         processes.tell(self._fifo, self._command)
         seen: List[Child] = []
         since = time.monotonic()
@@ -103,7 +128,7 @@ class _Replacing:
             left = [one for one in self._serving if proc.lives(one)]
             if not left and len(new) >= self._wanted:
                 say(f"process {self._master.pid} has {len(new)} new workers that accept, and no old one")
-                return
+                return new
             if children != seen:
                 seen, since = children, time.monotonic()
             self._judge(children, new, left, end)

@@ -9,6 +9,8 @@ _HOOK = "hook-accepting1-once"
 """Without `once`, a first worker that was replaced would end its own master."""
 _ROUTERS = ("http", "httprouter", "https", "https2", "fastrouter", "rawrouter", "sslrouter")
 _STATISTICS = ("stats", "stats-server")
+_DAEMONS = ("attach-daemon", "attach-daemon2", "legacy-attach-daemon", "smart-attach-daemon")
+"""Programs beside the application. They may be anything, such as a database that must not be restarted."""
 
 
 def must_fit(settings: Settings, mode: str, fifo: str) -> None:
@@ -35,6 +37,9 @@ def _chain(settings: Settings) -> None:
             "chain: with `lazy-apps` and `need-app` in its settings uWSGI ends altogether when a worker "
             "cannot load the application: set `lazy` in place of `lazy-apps`, which only ends that worker"
         )
+    for key in _DAEMONS:
+        for line in settings.all(key):
+            say(f"a chain does not restart what uWSGI has started by `{key}`: {line} runs on as it is")
 
 
 def _refork(settings: Settings, fifo: str) -> None:

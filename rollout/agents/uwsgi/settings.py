@@ -18,6 +18,11 @@ Pairs = List[Tuple[str, str]]
 
 _SHORT = {"w": "module", "H": "home", "s": "socket", "p": "workers", "d": "daemonize", "M": "master"}
 _OFF = ("false", "no", "off", "0")
+_ENDS_WORKERS = (
+    *("cheaper", "evil-reload-on-as", "evil-reload-on-rss", "idle", "max-requests", "max-worker-lifetime"),
+    *("reload-on-as", "reload-on-exception", "reload-on-rss"),
+)
+"""Settings by which workers end that have done their work, or are not needed."""
 _DEEPEST = 5
 """How many levels of included files are read."""
 
@@ -47,6 +52,11 @@ class Settings(NamedTuple):
         """The number of workers that there always are; 0 if that number changes or cannot be seen."""
         numbers = self.all("workers", "processes")
         return int(numbers[-1]) if numbers and numbers[-1].isdigit() and not self.on("cheaper") else 0
+
+    @property
+    def may_end_workers(self) -> bool:
+        """Whether uWSGI may end workers that are well, or nobody can see that."""
+        return not self.fifos or any(self.on(key) for key in _ENDS_WORKERS)
 
 
 def settings_of(master: Process) -> Settings:

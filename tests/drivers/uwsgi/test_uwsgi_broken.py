@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from uwsgi_support import ONE_FIFO, ONLY_SERVING, SETTINGS, Server
 
@@ -11,19 +13,6 @@ from rollout.agents.uwsgi import processes
 
 RAISES = ONLY_SERVING.format(what="raise RuntimeError('no database')")
 HANGS = ONLY_SERVING.format(what="open('hangs', 'w').close(); time.sleep(60)")
-
-
-def test_a_deployment_of_a_release_that_does_not_load(server: Server) -> None:
-    """It fails at the restart with the reason, and nothing is lost."""
-    server.start(*SETTINGS["chain"])
-    old = server.workers()
-    server.write("2", "import no_such_module")
-    with server.load() as load:
-        done = server.deploy("chain", "2")
-    assert done.returncode == 1
-    assert "No module named 'no_such_module'" in done.stdout + done.stderr
-    assert "BROKEN: uWSGI cannot load the new application" in done.stdout + done.stderr
-    assert (server.workers(), load.lost) == (old, [])
 
 
 @pytest.mark.parametrize("mode", ["refork", "reload"])
@@ -88,6 +77,16 @@ def test_a_new_master_that_hangs_is_ended(server: Server) -> None:
     assert "did not accept in time, so process" in told.splitlines()[-1]
     assert (server.workers(), server.master()) == (old, master)
     assert processes.reforked(master) == []
+
+
+def test_a_new_master_that_dies_soon_is_told(server: Server) -> None:
+    """It had taken over, and its workers accepted; two seconds later nothing runs."""
+    server.start(*SETTINGS["refork"])
+    server.steady = 3
+    server.put("2", ONLY_SERVING.format(what="import signal; signal.alarm(2)"))
+    status, told = server.restart("refork")
+    assert status == 1
+    assert re.fullmatch(r"BROKEN: uWSGI \(process \d+\) ended within 3 s", told.splitlines()[-1])
 
 
 def test_what_a_broken_off_refork_left_is_taken_up(server: Server) -> None:

@@ -82,6 +82,16 @@ def test_a_check_touches_nothing(server: Server) -> None:
     assert server.fifo.stat().st_ino == before
 
 
+def test_a_vassal_is_not_reforked(server: Server) -> None:
+    """The Emperor would start it again, beside the new master; a chain keeps the master."""
+    server.start(*SETTINGS["refork"], command=["uwsgi", "--emperor", f"{server.folder}/*.ini"])
+    old = server.workers()
+    status, told = server.restart("refork")
+    assert (status, server.workers()) == (Untouched.exit_status, old)
+    assert "is watched by uWSGI's Emperor (process " in told
+    assert "use mode: chain, or restart.command" in told
+
+
 def test_what_a_running_uwsgi_was_told_is_seen(server: Server) -> None:
     """From its command line, the ini file, and what that includes, with the folder filled in."""
     (server.folder / "more.ini").write_text(

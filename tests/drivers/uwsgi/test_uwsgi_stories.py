@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 from uwsgi_support import ONLY_SERVING, PORT, SETTINGS, Server
 
@@ -13,7 +14,10 @@ from tests.support.command import rollout, write_inventory
 RAISES = ONLY_SERVING.format(what="raise RuntimeError('no database')")
 
 
-def inventory(server: Server, mode: str) -> Path:
+DIES = ONLY_SERVING.format(what="import threading; threading.Timer(2, os._exit, [1]).start()")
+
+
+def inventory(server: Server, mode: str, **more: Any) -> Path:
     sections = {
         "nodes": {"web1": {"host": server.host, "ssh": "local"}},
         "release": {"command": f'cd {server.folder} && cp "$ROLLOUT_RELEASE.txt" shop_application.py'},
@@ -23,8 +27,24 @@ def inventory(server: Server, mode: str) -> Path:
             "timeout": "30s",
         },
         "health": {"http": f"http://{{host}}:{PORT}/", "interval": "50ms", "timeout": "20s"},
+        **more,
     }
     return write_inventory(server.folder / "inventory.yml", sections)
+
+
+def test_a_release_that_dies_after_two_seconds_is_rolled_back(server: Server) -> None:
+    """All its workers accepted; that they end, and others again and again, is no restart."""
+    server.start(*SETTINGS["chain"], "enable-threads = true")
+    server.write("1")
+    server.write("2", DIES)
+    here = inventory(server, "chain", strategy={"on_failure": "rollback"})
+    assert rollout("deploy", "--release", "1", inventory=here).returncode == 0
+    done = rollout("deploy", "--release", "2", inventory=here)
+    assert done.returncode == 1
+    assert "new workers ended within 3 s, and uWSGI starts others" in done.stdout
+    with server.load() as load:
+        load.until(lambda answer: answer.body.startswith("1 "), "release 1")
+    assert {answer.body[0] for answer in load.answers} == {"1"}
 
 
 def test_a_refused_release_is_not_loaded_by_a_recycled_worker(server: Server) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from rollout.agents.common import proc
 from rollout.agents.common.proc import Process
@@ -54,6 +55,8 @@ class Server:
         self.host = own_address()
         self.fifo = folder / "shop.fifo"
         self.ini = folder / "shop.ini"
+        self.steady = 0.1
+        """Seconds for which new workers must live, where no deployment tests that."""
         self._started: list[subprocess.Popen[bytes]] = []
 
     def write(self, release: str, first: str = "") -> Path:
@@ -65,7 +68,7 @@ class Server:
     def put(self, release: str, first: str = "") -> None:
         self.write(release, first).replace(self.folder / "shop_application.py")
 
-    def start(self, *settings: str, workers: int = 2, **popen: Any) -> None:
+    def start(self, *settings: str, workers: int = 2, command: Sequence[str] = (), **popen: Any) -> None:
         lines = (
             "[uwsgi]",
             "plugin = python3",
@@ -82,7 +85,7 @@ class Server:
         self.ini.write_text("\n".join(lines) + "\n")
         self._started.append(
             subprocess.Popen(
-                ["uwsgi", "--ini", str(self.ini)],
+                command or ["uwsgi", "--ini", str(self.ini)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -103,7 +106,8 @@ class Server:
 
     def restart(self, mode: str, timeout: float = 60.0) -> tuple[int, str]:
         """The driver alone: its exit status, and what it printed."""
-        line = plan_restart(Uwsgi(fifo=str(self.fifo), mode=mode), timeout, str).command
+        with patch("rollout.restart.driver.STEADY", self.steady):
+            line = plan_restart(Uwsgi(fifo=str(self.fifo), mode=mode), timeout, str).command
         return run(line)
 
     def check(self, mode: str) -> tuple[int, str]:
@@ -131,6 +135,8 @@ class Server:
 
     def stop(self) -> None:
         """Also masters that were not started by us but by another master."""
+        for started in self._started:
+            started.kill()
         while found := self._processes():
             for process in found:
                 try:
