@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,3 +134,40 @@ def test_a_unit_that_systemd_starts_again(unit: SystemdUnit) -> None:
     done = unit.run(command)
     assert done.status == 0, done.tail
     assert unit.named == unit.show("MainPID") != old
+
+
+MANAGER = """\
+Type=notify
+User=www-data
+Environment=XDG_RUNTIME_DIR=/run/user/33 HOME=/run/user/33
+Delegate=yes
+ExecStart=/lib/systemd/systemd --user
+"""
+
+
+@pytest.fixture
+def user_unit(unit: SystemdUnit) -> Iterator[SystemdUnit]:
+    """The same unit by the manager of a user. It is running."""
+    folders = "/run/shop /run/user/33 /run/user/33/systemd /run/user/33/systemd/user"
+    unit.host.run(f"install -d -o www-data {folders}")
+    unit.host.add_unit("user@33.service", MANAGER)
+    for line in (
+        "systemctl start user@33.service",
+        f"printf '[Service]\\n%s\\n' {shlex.quote(WAITS)} > /run/user/33/systemd/user/{UNIT}",
+        f"setpriv --reuid=33 --clear-groups env XDG_RUNTIME_DIR=/run/user/33 systemctl --user start {UNIT}",
+    ):
+        done = unit.host.run(line)
+        assert done.status == 0, done.tail
+    wait(lambda: unit.host.run(f"cat {PIDFILE}").status == 0, "the pidfile")
+    yield unit
+    unit.host.run("systemctl stop user@33.service; rm -rf /etc/systemd/system/user@33.service /run/user/33")
+
+
+@pytest.mark.parametrize("user", ["root", "www-data"])
+def test_a_unit_of_a_user(user_unit: SystemdUnit, user: str) -> None:
+    """Its own manager is asked, by root as well."""
+    precheck = successor().precheck
+    assert precheck is not None
+    done = user_unit.host.run(f"export TMPDIR=/run/shop\n{precheck}", user=user)
+    assert done.status == 1
+    assert f"as the main process of {UNIT} (Type=simple, without PIDFile=" in done.tail[-1], done.tail
