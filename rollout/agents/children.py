@@ -15,6 +15,8 @@ from typing import Dict, List, Set, Tuple
 from rollout.agents.common import proc, sockets
 from rollout.agents.common.proc import Process
 
+Kind = Tuple[str, List[str]]
+
 _TRACKERS = ("multiprocessing.resource_tracker", "multiprocessing.semaphore_tracker")
 _FORK_SERVER = "multiprocessing.forkserver"
 
@@ -38,7 +40,7 @@ class Children:
     def __init__(self, parent: Process) -> None:
         self._parent = parent
         self.old = may_be_workers(parent)
-        self._kinds = {child: _kind(child) for child in self.old}
+        self._kinds = {child: kind_of(child) for child in self.old}
         listening = _held(parent, sockets.listening(parent))
         self._serving = [child for child in self.old if _held(child, listening)]
         self._came: Dict[Process, float] = {}
@@ -81,7 +83,7 @@ class Children:
         return [child for child in self.old if child in self._serving or self._kinds[child] in ended]
 
 
-def _kind(child: Process) -> Tuple[str, List[str]]:
+def kind_of(child: Process) -> Kind:
     """What children that do the same have in common: the program, and the words of the command line without
     numbers. Of a title, such as `nginx: worker process`, the first word counts."""
     program, words = "", proc.command_line(child)

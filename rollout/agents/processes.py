@@ -12,8 +12,9 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import List, NamedTuple, Optional, Set
+from typing import Dict, List, NamedTuple, Optional, Set
 
+from rollout.agents.children import Kind, kind_of, may_be_workers
 from rollout.agents.common import deadline, proc
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.log import Log
@@ -76,7 +77,7 @@ class Workers:
     def __init__(self, supervisor: Process, beats: str) -> None:
         self._supervisor = supervisor
         self._beats = Path(beats)
-        self._first = set(proc.children(supervisor))
+        self._first = self._children()
         self._old: Set[Process] = set()
         self.asked = time.time_ns()
         if not self._beats.is_dir():
@@ -86,7 +87,7 @@ class Workers:
         """Raises NotRunning if no worker beats, nor soon does: those of a broken release may end before."""
 
         def some_beat() -> bool:
-            self._first = set(proc.children(self._supervisor))
+            self._first = self._children()
             return bool(self.old())
 
         if not deadline.after(_WORKERS_COME).wait_for(some_beat):
@@ -96,11 +97,15 @@ class Workers:
             )
 
     def new(self) -> List[Process]:
-        """The workers that have come since, whether they beat or not. Raises Failed if the supervisor is
-        gone."""
+        """The workers that have come since, whether they beat or not, but nothing that is like a child which
+        never beats. Raises Failed if the supervisor is gone."""
         if not proc.lives(self._supervisor):
             raise Failed(f"supervisor {self._supervisor.pid} is gone")
-        return [child for child in proc.children(self._supervisor) if child not in self._first]
+        self.old()
+        workers = [kind for child, kind in self._first.items() if child in self._old]
+        helpers = [kind for kind in self._first.values() if kind not in workers]
+        came = [child for child in may_be_workers(self._supervisor) if child not in self._first]
+        return [child for child in came if kind_of(child) not in helpers]
 
     def old(self) -> List[Process]:
         """The old workers that are left. A child that never beats is not a worker."""
@@ -123,6 +128,9 @@ class Workers:
         if old and not new:
             return f"the {len(old)} old ones keep running"
         return f"there are old ones ({_pids(old)}) and new ones ({_pids(new)})"
+
+    def _children(self) -> Dict[Process, Kind]:
+        return {child: kind_of(child) for child in may_be_workers(self._supervisor)}
 
     def _last_beat(self, worker: Process) -> int:
         """The time of the last beat in nanoseconds; 0 if there was none."""
@@ -150,6 +158,8 @@ def _new_ones_come(workers: Workers, limit: float, end: Deadline) -> None:
     def all_beat() -> bool:
         new = workers.new()
         came.update(new)
+        # Until a helper executes its own program, it is like a worker.
+        came.difference_update([child for child in came if child not in new and proc.lives(child)])
         if came and not new:
             raise Failed("the new workers ended before all of them were ready")
         return bool(came) and came.issubset(new) and not workers.silent(new, workers.asked)
