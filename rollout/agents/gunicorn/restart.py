@@ -83,6 +83,7 @@ def main(options: Options) -> None:
             drain=facts["graceful"] if options.drain is None else options.drain,
             deadline=end,
             trial=trial,
+            hold=options.hold,
             shows=trial.shows if trial else any(map(serves, old)),
             serving={},
         )

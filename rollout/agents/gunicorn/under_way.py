@@ -42,6 +42,8 @@ class Restart(NamedTuple):
     drain: float
     deadline: Deadline
     trial: Optional[Outcome]
+    hold: float
+    """Seconds for which a new worker must live where no trial has."""
     shows: bool
     """Whether workers show when they begin to serve."""
     serving: Dict[Process, float]

@@ -82,7 +82,22 @@ def _ready(restart: Restart, children: List[Process], undo: Undo) -> Process:
 
     restart.wait_until(all_ready, f"{count} workers of the new master to be ready", within=restart.ready)
     say(f"{count} workers of the new master, process {new.pid}, are ready")
+    if restart.trial is None:
+        _require_steady(restart, new)
     return new
+
+
+def _require_steady(restart: Restart, new: Process) -> None:
+    """Wait as long as a trial would have gone on. Raises Failed if all workers of the new master end
+    meanwhile."""
+    first, steady = workers(new), deadline.after(restart.hold)
+
+    def has_lasted() -> bool:
+        if not any(map(proc.lives, first)):
+            raise restart.broken(f"the workers of the new master ended within {restart.hold:g} s")
+        return steady.passed
+
+    restart.wait_until(has_lasted, f"the new workers to live for {restart.hold:g} s")
 
 
 def _second(old: Process, pidfile: str, children: List[Process]) -> Optional[Process]:

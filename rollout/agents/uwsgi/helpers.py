@@ -7,9 +7,10 @@ on the disk. uWSGI itself kills mules and spoolers when it reloads; here they ar
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from typing import List
 
-from rollout.agents.common import deadline, proc, sockets
+from rollout.agents.common import proc, sockets
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed, say
@@ -23,8 +24,18 @@ _FINISH = 10.0
 def helpers(master: Process) -> List[Process]:
     """The mules and spoolers of a master: uWSGI closes its listening sockets in them."""
     listening = sockets.listening(master)
-    children = [child.process for child in processes.family(master) if not child.leads and not child.dead]
-    return [child for child in children if not sockets.held(child, listening)]
+    found = []
+    for child in processes.family(master):
+        with suppress(PermissionError):  # no process of the user whom its workers run as
+            if not child.leads and not child.dead and not sockets.held(child.process, listening):
+                found.append(child.process)
+    return found
+
+
+def may_be_replaced(master: Process) -> None:
+    """Raises Failed if we may not signal one of them."""
+    for helper in helpers(master):
+        proc.may_signal(helper)
 
 
 def replace(master: Process, steady: float, end: Deadline) -> None:
@@ -40,7 +51,7 @@ def replace(master: Process, steady: float, end: Deadline) -> None:
     if not end.wait_for(lambda: len(helpers(master)) >= len(old), every=_LOOK_AGAIN):
         raise Failed(f"uWSGI has started {len(helpers(master))} of {len(old)} mules and spoolers anew")
     new = helpers(master)
-    deadline.after(steady).wait_for(lambda: not all(map(proc.lives, new)), every=_LOOK_AGAIN)
+    end.or_after(steady).wait_for(lambda: not all(map(proc.lives, new)), every=_LOOK_AGAIN)
     ended = [helper for helper in new if not proc.lives(helper)]
     if ended:
         raise Failed(f"BROKEN: {len(ended)} of {len(new)} new mules and spoolers ended within {steady:g} s")

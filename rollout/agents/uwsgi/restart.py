@@ -46,6 +46,8 @@ def main(options: Options) -> None:
     with nothing_signalled(check=options.check):
         master, settings = _found(fifo, mode)
         watcher = follower(master, settings) if mode == "refork" else None
+        if mode == "chain":
+            helpers.may_be_replaced(master)
         if options.check:
             return
         must_load(master, settings, end)

@@ -11,6 +11,17 @@ from gunicorn_support import Capacity, GunicornShop
 from rollout.agents.common.talk import Untouched
 from tests.support.until import wait
 
+SETS_THE_TITLE = """
+import ctypes
+getproctitle = str
+def setproctitle(title):
+    fields = open("/proc/self/stat").read().rpartition(")")[2].split()
+    begin, end = int(fields[45]), int(fields[46])
+    ctypes.memset(begin, 0, end - begin)
+    ctypes.memmove(begin, title.encode(), min(len(title), end - begin - 1))
+"""
+"""The module of that name, as far as gunicorn uses it."""
+
 
 def test_code_that_does_not_start_ends_no_worker(newest: GunicornShop) -> None:
     """It is told in the application's own words, and every old worker is still there."""
@@ -52,6 +63,21 @@ def _is_taken_back(shop: GunicornShop, mode: str, release: str, ready: str, why:
     assert load.lost == []
     assert set(load.bodies) == {"1"}
     assert capacity.least == 3
+
+
+def test_workers_that_die_soon_where_no_trial_shows_it(script: GunicornShop) -> None:
+    """With setproctitle there is no trial: the new master's workers must live before the old one ends."""
+    (script.folder / "setproctitle.py").write_text(SETS_THE_TITLE)
+    script.start(PYTHONPATH=str(script.folder))
+    script.hold = 3
+    old, master = script.workers(), script.master
+    script.put("2 dies")
+    with script.load() as load:
+        status, printed = script.restart("upgrade")
+    assert status == Untouched.exit_status
+    assert "the new code is not started on trial" in printed
+    assert "BROKEN: the workers of the new master ended within 3 s" in printed.splitlines()[-1]
+    assert (script.master, script.workers(), load.lost) == (master, old, [])
 
 
 def test_an_agent_that_is_killed_leaves_as_many_workers_as_before(shop: GunicornShop) -> None:
