@@ -1,13 +1,15 @@
-"""Restarts the processes of a supervisor program or group, one after another, until each is proven to run."""
+"""Restarts the processes of programs or groups of a supervisor, one after another, until each is proven to
+run."""
 
 from __future__ import annotations
 
 import re
 import time
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from rollout.agents.common import deadline, proc, programs
 from rollout.agents.common.deadline import Deadline
+from rollout.agents.common.programs import Ended, NotStarted
 from rollout.agents.common.talk import Failed, NotRunning, NotThere, say
 
 _ANSWER = 20.0
@@ -18,6 +20,10 @@ _LAST_LINES = 10
 _LOOK_AGAIN = 0.5
 _NOBODY_THERE = ("no such file", "refused connection")
 """How supervisorctl says that no supervisor listens at its socket."""
+_NO_FILE = "could not find config file"
+_NOT_FOUND = (": not found on this machine", "http://localhost:9001 ")
+"""How it shows that there is no supervisorctl, or that it has found no configuration."""
+_SETTINGS = "`supervisorctl` and `configuration` under restart.supervisor"
 
 
 class Unanswered(Failed):
@@ -37,19 +43,32 @@ class Process(NamedTuple):
 
 
 class Options(NamedTuple):
-    """`program` is a program or a group, such as shop:*. What was started must live for `steady` seconds;
-    `timeout` is in seconds, too."""
+    """`programs` are programs or groups, such as shop:*. `configuration` is the file that `supervisorctl`
+    reads, if it does not find it by itself. What was started must live for `steady` seconds; `timeout` is in
+    seconds, too."""
 
-    program: str
+    programs: List[str]
+    supervisorctl: str
+    configuration: Optional[str]
     steady: float
     timeout: float
     check: bool = False
     """Only check that the restart can be carried out, and touch nothing."""
 
 
+class Control(NamedTuple):
+    """A supervisorctl: the words that begin its command, after those of `sudo`, if it needs that."""
+
+    sudo: List[str]
+    words: List[str]
+
+    def run(self, *words: str, timeout: float = _ANSWER) -> Ended:
+        return programs.run([*self.sudo, *self.words, *words], timeout)
+
+
 def main(options: Options) -> None:
     end = deadline.before(options.timeout)
-    control, before = _reach(options.program)
+    control, before = _reach(options)
     if options.check:
         _may_restart(control, before[0])
         return
@@ -59,9 +78,9 @@ def main(options: Options) -> None:
         if len(pids) == 1:
             _require_steady(control, pids, options, end)  # the others are restarted only if it lives
         said = _restart(control, old, end)
-        new = _status(control, old.name)[0]
+        new = _status(control, [old.name])[0]
         if new.state != "RUNNING":
-            _broken(control, new, options.program)
+            _broken(control, new, options.programs)
         if new.pid == old.pid:
             raise Failed(f"{new.name} was not restarted, and runs as before: {said}")
         say(f"{new.name} runs as process {new.pid}" + (f" in place of {old.pid}" if old.pid else ""))
@@ -69,14 +88,14 @@ def main(options: Options) -> None:
     _require_steady(control, pids, options, end)
 
 
-def _require_steady(control: List[str], pids: Dict[str, int], options: Options, end: Deadline) -> None:
+def _require_steady(control: Control, pids: Dict[str, int], options: Options, end: Deadline) -> None:
     """Wait until all that was restarted has lived long enough. Raises Failed."""
     begun = time.monotonic()
     while True:
         steady = all(_lived(pid, begun) >= options.steady for pid in pids.values())
-        for now in _status(control, options.program):
+        for now in _status(control, options.programs):
             if now.name in pids and (now.state != "RUNNING" or now.pid != pids[now.name]):
-                _broken(control, now, options.program)
+                _broken(control, now, options.programs)
         if steady:
             return
         if end.passed:
@@ -90,62 +109,71 @@ def _lived(pid: int, seen: float) -> float:
     return proc.age(process) if process else time.monotonic() - seen
 
 
-def _reach(program: str) -> Tuple[List[str], List[Process]]:
-    """The words that begin a command, as we are or by sudo, and what supervisor shows. Raises Failed."""
+def _reach(options: Options) -> Tuple[Control, List[Process]]:
+    """The supervisorctl that is answered, as we are or by sudo, and what supervisor shows. Raises Failed."""
+    own = [] if options.configuration is None else ["-c", options.configuration]
     why = []
-    for control in programs.ways("supervisorctl"):
+    for way in programs.ways(options.supervisorctl):
+        control = Control(way[:-1], [way[-1], *own])
         try:
-            return control, _status(control, program)
-        except Unanswered as unanswered:
-            why.append(str(unanswered))
+            return control, _status(control, options.programs)
+        except (Unanswered, NotStarted) as reason:
+            why.append(str(reason))
     raise _unanswered(why)
 
 
 def _unanswered(why: List[str]) -> Failed:
     # A user who may not look there hears the same: so whoever else was tried must hear it, too.
-    absent = all(any(words in reason for words in _NOBODY_THERE) for reason in why)
-    return (NotRunning if absent else Failed)(f"supervisor does not answer: {'; '.join(why)}")
+    def all_say(*words: str) -> bool:
+        return all(any(one in reason for one in words) for reason in why)
+
+    kind = NotRunning if all_say(*_NOBODY_THERE) else NotThere if all_say(_NO_FILE) else Failed
+    elsewhere = any(words in reason for reason in why for words in _NOT_FOUND)
+    hint = f" (if it lies elsewhere, set {_SETTINGS})" if elsewhere else ""
+    return kind(f"supervisor does not answer: {'; '.join(why)}{hint}")
 
 
-def _status(control: List[str], program: str) -> List[Process]:
-    answer = programs.run([*control, "status", program], _ANSWER)
-    if "ERROR (no such" in answer.output:
-        raise NotThere(f"supervisor has no {program}: {answer.last}")
+def _status(control: Control, names: List[str]) -> List[Process]:
+    answer = control.run("status", *names)
+    lines = answer.output.split("\n")
+    unknown = [line for line in lines if "ERROR (no such" in line]
+    if unknown:
+        raise NotThere(f"supervisor has no {' '.join(names)}: {unknown[0]}")
     # There may be other lines, such as Python's warnings about supervisor itself.
-    lines = filter(None, map(_LINE.fullmatch, answer.output.split("\n")))
-    processes = [Process(line[1], line[2], int(line[3] or 0), line[4] or "") for line in lines]
+    shown = filter(None, map(_LINE.fullmatch, lines))
+    processes = [Process(line[1], line[2], int(line[3] or 0), line[4] or "") for line in shown]
     if not processes:
-        raise Unanswered(answer.last)
-    return processes
+        raise Unanswered(next((line for line in lines if line.startswith("Error:")), answer.last))
+    return list({process.name: process for process in processes}.values())
 
 
-def _may_restart(control: List[str], process: Process) -> None:
-    if control[0] == "sudo":
-        *sudo, supervisorctl = control
-        answer = programs.run([*sudo, "-l", supervisorctl, "restart", process.name], _ANSWER)
+def _may_restart(control: Control, process: Process) -> None:
+    if control.sudo:
+        words = [*control.words, "restart", process.name]
+        answer = programs.run([*control.sudo, "-l", *words], _ANSWER)
         if answer.status != 0:
-            raise Failed(f"sudo does not allow `supervisorctl restart {process.name}`: {answer.last}")
+            raise Failed(f"sudo does not allow `{' '.join(words)}`: {answer.last}")
 
 
-def _restart(control: List[str], process: Process, end: Deadline) -> str:
+def _restart(control: Control, process: Process, end: Deadline) -> str:
     """Stop and start a process; supervisor waits for `startsecs`. Returns the last line that supervisorctl
     prints, which proves nothing. Raises Failed."""
     if end.passed:
         raise Failed(f"no time is left to restart {process.name}: it runs as before")
-    return programs.run([*control, "restart", process.name], end.left).last
+    return control.run("restart", process.name, timeout=end.left).last
 
 
-def _broken(control: List[str], process: Process, program: str) -> None:
+def _broken(control: Control, process: Process, names: List[str]) -> None:
     """Print the last lines of the process, and raise Failed: it did not come up."""
     for stream in ("stderr", "stdout"):
-        tail = programs.run([*control, "tail", process.name, stream], _ANSWER)
+        tail = control.run("tail", process.name, stream)
         if tail.status == 0 and tail.output:
             for line in tail.output.split("\n")[-_LAST_LINES:]:
                 say(line)
             break
-    others = [other for other in _status(control, program) if other.name != process.name]
+    others = [other for other in _status(control, names) if other.name != process.name]
     run = sum(other.state == "RUNNING" for other in others)
-    rest = f"; {run} of the other {len(others)} of {program} run" if others else ""
+    rest = f"; {run} of the other {len(others)} of {' '.join(names)} run" if others else ""
     again = f"has ended since, and runs again as process {process.pid}"
     state = again if process.state == "RUNNING" else f"is {process}"
     raise Failed(f"BROKEN: {process.name} was restarted and {state}{rest}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema
@@ -112,18 +113,24 @@ class Processes(Section):
     )
 
 
-_SERVICES = r"^[^\s-]\S*( +[^\s-]\S*)*$"
+_SEVERAL = r"^[^\s-]\S*( +[^\s-]\S*)*$"
 
 
-def _services(value: str) -> str:
-    if not re.fullmatch(_SERVICES, value):
-        raise ValueError("expected one or more services, such as shop or shop-1 shop-2")
-    return known_placeholders(value)
+def _several(expected: str) -> Callable[[str], str]:
+    def names(value: str) -> str:
+        if not re.fullmatch(_SEVERAL, value):
+            raise ValueError(f"expected one or more {expected}")
+        return known_placeholders(value)
+
+    return names
 
 
-ServiceNames = Annotated[
-    str, AfterValidator(_services), WithJsonSchema({"type": "string", "pattern": _SERVICES})
+_PATTERN = WithJsonSchema({"type": "string", "pattern": _SEVERAL})
+ServiceNames = Annotated[str, AfterValidator(_several("services, such as shop or shop-1 shop-2")), _PATTERN]
+ProgramNames = Annotated[
+    str, AfterValidator(_several("programs or groups, such as shop or shop:* mail")), _PATTERN
 ]
+UnitNames = Annotated[str, AfterValidator(_several("units, such as shop.service or shop@1 shop@2")), _PATTERN]
 
 
 class Signal(Section):
@@ -141,19 +148,45 @@ class Signal(Section):
     )
 
 
-class Systemd(Section):
-    """A systemd unit, and whether it is restarted or reloaded."""
+class Supervisor(Section):
+    """One or more programs of a supervisor, and where that is."""
 
-    unit: Word = Field(description="The unit, such as shop.service")
+    program: ProgramNames = Field(
+        description="A program or group, such as shop or shop:*; or several, separated by spaces"
+    )
+    configuration: AbsolutePath | None = Field(
+        default=None, description="supervisord.conf, as for `supervisorctl -c`; by default where that looks"
+    )
+    supervisorctl: FilledWord = Field(
+        default="supervisorctl", description="The program, such as /srv/shop/venv/bin/supervisorctl"
+    )
+
+
+SupervisorSetting = Annotated[
+    Annotated[ProgramNames, Tag(SCALAR)] | Annotated[Supervisor, Tag(SETTINGS)],
+    Discriminator(kind),
+]
+
+
+class Systemd(Section):
+    """One or more systemd units, and whether they are restarted or reloaded."""
+
+    unit: UnitNames = Field(
+        description="The unit, such as shop@{node}.service; or several, separated by spaces"
+    )
     action: Literal["restart", "reload"] = Field(
         default="restart",
         description="restart stops and starts the unit; reload makes it load its code again, which the "
         "unit must support: by Type=notify-reload, or an ExecReload= that ends when the reload is done",
     )
+    user: bool = Field(
+        default=False,
+        description="Whether they are units of the user who logs in (systemctl --user), who must linger",
+    )
 
 
 UnitSetting = Annotated[
-    Annotated[Word, Tag(SCALAR)] | Annotated[Systemd, Tag(SETTINGS)],
+    Annotated[UnitNames, Tag(SCALAR)] | Annotated[Systemd, Tag(SETTINGS)],
     Discriminator(kind),
 ]
 
@@ -189,11 +222,12 @@ class Restart(Section):
         default=None, description="One or more runit services, separated by spaces, such as shop-1 shop-2"
     )
     signal: Signal | None = Field(default=None, description="A signal to the process that a pidfile names")
-    supervisor: FilledWord | None = Field(
-        default=None, description="A program or group in supervisor, such as shop or shop:*"
+    supervisor: SupervisorSetting | None = Field(
+        default=None,
+        description="One or more programs or groups in supervisor, such as shop or shop:*; or settings",
     )
     systemd: UnitSetting | None = Field(
-        default=None, description="A unit to restart, such as shop.service; or settings"
+        default=None, description="One or more units to restart, such as shop@{node}.service; or settings"
     )
     uwsgi: Uwsgi | None = Field(default=None, description="A uWSGI, which is reloaded by its master FIFO")
     start: Text | None = Field(

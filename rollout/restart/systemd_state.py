@@ -1,4 +1,4 @@
-"""The states of a unit before and after, as `systemctl show` prints them, and whether they prove a restart or
+"""The states of units before and after, as `systemctl show` prints them, and whether they prove a restart or
 reload.
 
 systemd gives every start of a unit an `InvocationID`. A restart is done when the unit is active under a
@@ -9,7 +9,7 @@ unit lives as long as it is active under that invocation: systemd may have start
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from rollout.restart.driver import ProofResult, ProofStatus
 
@@ -25,12 +25,30 @@ PROPERTIES = (
     "NRestarts",
     "NeedDaemonReload",
 )
+_BADNESS = (ProofStatus.DONE, ProofStatus.WAIT, ProofStatus.FAILED)
+Compare = Callable[[str, str, str], ProofResult]
+"""The comparison of a unit, by its name, before and after."""
 _UNUSABLE = {
     "not-found": "there is no such unit",
     "masked": "the unit is masked",
     "bad-setting": "the unit file has a bad setting",
     "error": "the unit file cannot be loaded",
 }
+
+
+def of_units(units: Sequence[str], compare: Compare) -> Callable[[str, str], ProofResult]:
+    """What `compare` finds for each of the units, together: the worst of it."""
+
+    def of_all(before: str, after: str) -> ProofResult:
+        results = list(map(compare, units, _each(units, before), _each(units, after)))
+        worst = max((result.status for result in results), key=_BADNESS.index)
+        having = [result for result in results if result.status is worst]
+        kept = all(result.kept for result in having) and ProofStatus.DONE not in {
+            result.status for result in results
+        }
+        return ProofResult(worst, ", ".join(result.detail for result in having), kept=kept)
+
+    return of_all
 
 
 def compare_restart(unit: str, before: str, after: str) -> ProofResult:
@@ -66,7 +84,8 @@ def compare_reload(unit: str, before: str, after: str) -> ProofResult:
         return ProofResult(ProofStatus.FAILED, f"{unit} ended on the reload ({_result(now)})")
     moved = "StateChangeTimestampMonotonic"
     if now.get(moved) == then.get(moved):
-        return ProofResult(ProofStatus.FAILED, f"{unit} was not reloaded: nothing has happened to it since")
+        untouched = f"{unit} was not reloaded: nothing has happened to it since"
+        return ProofResult(ProofStatus.FAILED, untouched, kept=True)
     if now.get("ReloadResult") != "success":
         failed = f"the reload of {unit} failed (ReloadResult={now.get('ReloadResult', 'unknown')})"
         return ProofResult(ProofStatus.FAILED, f"{failed}: it keeps running as before", kept=True)
@@ -88,20 +107,40 @@ def compare_life(unit: str, proved: str, after: str) -> ProofResult:
     return ProofResult(ProofStatus.DONE, f"{unit} is {_state(now)}")
 
 
-def not_active(unit: str, before: str) -> str:
-    """Why the unit cannot be reloaded: it does not run. Empty if it does, or if nobody can tell."""
-    now = _properties(before)
+def none_active(units: Sequence[str], before: str) -> str:
+    """Why the units cannot be reloaded: none of them runs. Empty if one does, or if nobody can tell."""
+    stopped = [
+        _stopped(unit, _properties(shown)) for unit, shown in zip(units, _each(units, before), strict=True)
+    ]
+    return ", ".join(stopped) if all(stopped) else ""
+
+
+def under_way(units: Sequence[str], shown: str) -> str:
+    """What systemd still does with the units, in words; empty if nothing. It starts a unit that crashes again
+    and again: that is no work which ends."""
+    doing = (
+        _under_way(unit, _properties(of_it)) for unit, of_it in zip(units, _each(units, shown), strict=True)
+    )
+    return ", ".join(filter(None, doing))
+
+
+def _stopped(unit: str, now: Mapping[str, str]) -> str:
     down = now.get("ActiveState") in ("inactive", "failed") and not now.get("Job")
     return f"{unit} is {_state(now)}" if down or _starts_again(now) else ""
 
 
-def under_way(unit: str, shown: str) -> str:
-    """What systemd still does with the unit, in words; empty if nothing. It starts a unit that crashes again
-    and again: that is no work which ends."""
-    now = _properties(shown)
+def _under_way(unit: str, now: Mapping[str, str]) -> str:
     if "ActiveState" not in now or _starts_again(now) or not _changes(now):
         return ""
     return f"{unit} is {_state(now)}, and systemd is still working on it"
+
+
+def _each(units: Sequence[str], shown: str) -> list[str]:
+    """What is shown of each unit: several have a line each. Where it is something else, it holds for all."""
+    if len(units) == 1:
+        return [shown]
+    found = [line.replace(" ", "\n") for line in shown.splitlines() if "ActiveState=" in line]
+    return found if len(found) == len(units) else [shown] * len(units)
 
 
 def _properties(shown: str) -> Mapping[str, str]:

@@ -28,6 +28,7 @@ class SystemdShop:
     def __init__(self, host: SystemdHost) -> None:
         self.host = host
         self.address = own_address()
+        self.node = {"host": self.address, "ssh": "local"}
         example = PROJECT / "examples" / "held_socket.py"
         self.starts = f"ExecStart={sys.executable} {example} {self.address}:{PORT} /run/shop.pid /run/release"
 
@@ -69,7 +70,7 @@ class SystemdShop:
         inventory = {
             "service": "shop",
             "load_balancers": {},
-            "nodes": {"web1": {"host": self.address, "ssh": "local"}},
+            "nodes": {"web1": self.node},
             "release": {"command": 'echo "$ROLLOUT_RELEASE" > /run/release'},
             "restart": {"systemd": systemd, "timeout": "20s"},
             **sections,

@@ -11,6 +11,10 @@ from rollout.agents.common import note
 from rollout.agents.common.talk import Failed
 
 
+class NotStarted(Failed):
+    """There is no such program, or we may not execute it."""
+
+
 class Ended(NamedTuple):
     """The end of a program. `output` is that of both streams."""
 
@@ -31,9 +35,10 @@ def ways(program: str) -> List[List[str]]:
 
 
 def run(words: List[str], timeout: Optional[float] = None) -> Ended:
-    """Run a program to its end. Raises Failed if there is no such program, or if it is still running after
-    `timeout` seconds. Neither the time-out nor the agent's own end stops it: it finishes what it has begun,
-    and its note stays on the node.
+    """Run a program to its end. Raises NotStarted; Failed if it is still running after `timeout` seconds.
+
+    Neither the time-out nor the agent's own end stops it: it finishes what it has begun, and its note stays
+    on the node.
     """
     with tempfile.TemporaryFile() as output:
         try:
@@ -41,7 +46,9 @@ def run(words: List[str], timeout: Optional[float] = None) -> Ended:
                 words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
         except FileNotFoundError:
-            raise Failed(f"{words[0]}: not found on this machine") from None
+            raise NotStarted(f"{words[0]}: not found on this machine") from None
+        except PermissionError as error:
+            raise NotStarted(f"{words[0]}: {error.strerror}") from None
         its_note = note.keep(process.pid)
         try:
             status = process.wait(timeout)

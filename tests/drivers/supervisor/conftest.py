@@ -61,9 +61,9 @@ class Supervisor:
         command = ["/usr/bin/supervisorctl", *words]
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=30).stdout
 
-    def pids(self) -> dict[str, int]:
+    def pids(self, *options: str) -> dict[str, int]:
         """Of the processes that run, by name."""
-        lines = [line.split() for line in self.control("status").splitlines()]
+        lines = [line.split() for line in self.control(*options, "status").splitlines()]
         return {name: int(more[1].rstrip(",")) for name, state, *more in lines if state == "RUNNING"}
 
 
@@ -83,10 +83,10 @@ def start(supervisor: Supervisor) -> Iterator[Callable[..., None]]:
     folder = supervisor.folder
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*programs: str, run: int) -> None:
-        (folder / "supervisord.conf").write_text(CONFIGURATION.format(folder=folder) + "".join(programs))
+    def start(*programs: str, run: int, name: str = "supervisord.conf") -> None:
+        (folder / name).write_text(CONFIGURATION.format(folder=folder) + "".join(programs))
         with (folder / "output").open("wb") as output:
-            words = [PROGRAM, "--configuration", "supervisord.conf"]
+            words = [PROGRAM, "--configuration", name]
             started.append(subprocess.Popen(words, stdout=output, stderr=output))
         log = folder / "log"
         log.touch()

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from rollout.agents.common.talk import NotRunning, NotThere
+from rollout.inventory.restart import Supervisor as Settings
 from rollout.restart.supervisor import plan_restart
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load, cost_of_one_at_a_time
@@ -34,7 +35,11 @@ def deploy(supervisor: Supervisor, release: str, program: str = "shop:*") -> sub
 
 
 def agent(
-    program: str = "shop:*", *, check: bool = False, timeout: float = 60, within: tuple[str, ...] = ()
+    program: Settings | str = "shop:*",
+    *,
+    check: bool = False,
+    timeout: float = 60,
+    within: tuple[str, ...] = (),
 ) -> tuple[int, list[str]]:
     """The driver's own command or precheck: its exit status, and what it prints."""
     made = plan_restart(program, timeout, str)
@@ -122,6 +127,36 @@ def test_a_process_that_does_not_stop_in_time(supervisor: Supervisor, start: Sta
     assert (status, said) == (1, ["`supervisorctl restart shop` did not end in time, and is still running"])
     (supervisor.folder / "done").touch()
     wait(lambda: supervisor.pids().get("shop") not in (None, before["shop"]), "the new process")
+
+
+def test_a_supervisor_that_lies_elsewhere(supervisor: Supervisor, start: Start) -> None:
+    """Its control and its configuration are named. Several programs may be, and each is restarted once."""
+    start(supervisor.shop(2), "[program:mail]\ncommand=sleep 60\nstartsecs=0\n", run=3, name="elsewhere.conf")
+    control = supervisor.folder / "control"
+    control.symlink_to("/usr/bin/supervisorctl")
+    before = supervisor.pids("-c", "elsewhere.conf")
+    here = Settings(
+        program="mail shop:* shop:shop_0",
+        supervisorctl=str(control),
+        configuration=str(supervisor.folder / "elsewhere.conf"),
+    )
+    status, said = agent(here)
+    assert status == 0, said
+    assert [line.split()[0] for line in said] == ["mail", "shop:shop_0", "shop:shop_1"]
+    after = supervisor.pids("-c", "elsewhere.conf")
+    assert all(after[name] != pid for name, pid in before.items())
+
+
+def test_where_a_supervisor_is_not_is_told(supervisor: Supervisor) -> None:
+    """A configuration that a release may bring, and a program that is elsewhere."""
+    silent = "supervisor does not answer: "
+    missing = Settings(program="shop", configuration="/no/such.conf")
+    absent = f"{silent}Error: could not find config file /no/such.conf"
+    assert agent(missing, check=True) == (NotThere.exit_status, [absent])
+    elsewhere = Settings(program="shop", supervisorctl="/no/supervisorctl")
+    hint = "(if it lies elsewhere, set `supervisorctl` and `configuration` under restart.supervisor)"
+    not_found = f"{silent}/no/supervisorctl: not found on this machine {hint}"
+    assert agent(elsewhere, check=True) == (1, [not_found])
 
 
 def test_who_may_not_is_refused_beforehand_and_who_may_sudo_is_let(

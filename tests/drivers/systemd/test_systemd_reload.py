@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import os
+import signal
 
 import pytest
 
+from rollout.agents.common.proc import children
 from tests.support.capacity import capacity
 from tests.support.load import Load
 from tests.support.systemd_shop import CHILDREN, PORT, SystemdShop
-
-if TYPE_CHECKING:
-    from tests.support.systemd_host import SystemdHost
+from tests.support.until import wait
 
 pytest_plugins = ("tests.support.systemd_host",)
 
@@ -31,18 +30,10 @@ EXEC_RELOAD = "Type=notify\nExecReload=/bin/sh /run/wait-for-children {looks}"
 
 
 @pytest.fixture
-def shop(systemd_host: SystemdHost) -> Iterator[SystemdShop]:
-    shop = SystemdShop(systemd_host)
-    systemd_host.run("cat > /run/wait-for-children", stdin=WAIT_FOR_CHILDREN)
-    yield shop
-    shop.remove()
-
-
-@pytest.fixture
-def newer(newer_systemd_host: SystemdHost) -> Iterator[SystemdShop]:
-    shop = SystemdShop(newer_systemd_host)
-    yield shop
-    shop.remove()
+def waits(shop: SystemdShop) -> SystemdShop:
+    """One whose ExecReload= can wait for its children."""
+    shop.host.run("cat > /run/wait-for-children", stdin=WAIT_FOR_CHILDREN)
+    return shop
 
 
 def test_a_reload_that_the_unit_itself_reports(newer: SystemdShop) -> None:
@@ -59,27 +50,36 @@ def test_a_reload_that_the_unit_itself_reports(newer: SystemdShop) -> None:
 
 
 def test_a_release_that_does_not_load_leaves_the_old_one_serving(newer: SystemdShop) -> None:
-    """Type=notify-reload: systemd waits in vain for the unit's word, and its time-out is the failure."""
+    """Type=notify-reload: systemd waits in vain for the unit's word, and its time-out is the failure. The
+    release before is on the disk again, for children that are started later."""
     newer.install("Type=notify-reload")
+    assert newer.deploy("1", systemd=RELOAD).status == 0
     newer.write("Type=notify-reload\nTimeoutStartSec=1s")
     with Load(newer.address, PORT) as load, capacity(newer.parent) as counts:
         done = newer.deploy("broken", systemd=RELOAD)
     assert done.status == 1
     assert any("Reload failed for shop.service" in line for line in done.tail), done.tail
+    assert any("release 1 is on the disk again" in line for line in done.tail), done.tail
     assert (load.lost, load.bodies, min(counts)) == ([], ["1"], CHILDREN)
     assert newer.show("ActiveState", "ReloadResult") == {"ActiveState": "active", "ReloadResult": "timeout"}
+    old = children(newer.parent)
+    for child in old:
+        os.kill(child.pid, signal.SIGKILL)
+    wait(lambda: len(set(children(newer.parent)) - set(old)) == CHILDREN, "children in their place")
+    with Load(newer.address, PORT) as load:
+        load.until(lambda answer: answer.body == "1", "release 1")
 
 
-def test_an_exec_reload_that_ends_when_the_reload_is_done(shop: SystemdShop) -> None:
+def test_an_exec_reload_that_ends_when_the_reload_is_done(waits: SystemdShop) -> None:
     """Any systemd: its ExecReload= waits for the new children, and its exit status is believed."""
-    shop.install(EXEC_RELOAD.format(looks=400))
-    with Load(shop.address, PORT) as load, capacity(shop.parent) as counts:
-        done = shop.deploy("2", systemd=RELOAD)
+    waits.install(EXEC_RELOAD.format(looks=400))
+    with Load(waits.address, PORT) as load, capacity(waits.parent) as counts:
+        done = waits.deploy("2", systemd=RELOAD)
         load.until(lambda answer: answer.body == "2", "release 2")
         assert done.status == 0, done.tail
-        shop.write(EXEC_RELOAD.format(looks=20))
-        failed = shop.deploy("broken", systemd=RELOAD)
+        waits.write(EXEC_RELOAD.format(looks=20))
+        failed = waits.deploy("broken", systemd=RELOAD)
     assert failed.status == 1
     assert any("Reload failed for shop.service" in line for line in failed.tail), failed.tail
     assert (load.lost, load.bodies[-1], min(counts)) == ([], "2", CHILDREN)
-    assert shop.show("ActiveState", "ReloadResult") == {"ActiveState": "active", "ReloadResult": "exit-code"}
+    assert waits.show("ActiveState", "ReloadResult") == {"ActiveState": "active", "ReloadResult": "exit-code"}

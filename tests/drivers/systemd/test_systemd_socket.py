@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.load import Load
 from tests.support.systemd_shop import PORT, SystemdShop
-
-if TYPE_CHECKING:
-    from tests.support.systemd_host import SystemdHost
 
 pytest_plugins = ("tests.support.systemd_host",)
 
@@ -22,13 +17,6 @@ GOES_ON_TRYING = "Type=notify\nRestart=always\nRestartSec=500ms\n[Unit]\nStartLi
 """Settings with which systemd never gives up, so that it never closes the socket."""
 GIVES_UP = "Type=notify\n[Unit]\nStartLimitIntervalSec=5min\nStartLimitBurst=3"
 """As it does by default, after five starts in ten seconds."""
-
-
-@pytest.fixture
-def shop(systemd_host: SystemdHost) -> Iterator[SystemdShop]:
-    shop = SystemdShop(systemd_host)
-    yield shop
-    shop.remove()
 
 
 def test_what_comes_during_the_restart_waits_and_is_answered(shop: SystemdShop) -> None:

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
-import pytest
-
 from tests.support.load import Load
 from tests.support.systemd_shop import PORT, SystemdShop
-
-if TYPE_CHECKING:
-    from tests.support.systemd_host import SystemdHost
 
 pytest_plugins = ("tests.support.systemd_host",)
 
 UNIT = "shop.service"
-
-
-@pytest.fixture
-def shop(systemd_host: SystemdHost) -> Iterator[SystemdShop]:
-    shop = SystemdShop(systemd_host)
-    yield shop
-    shop.remove()
 
 
 def test_a_release_that_dies_after_two_seconds_is_rolled_back(shop: SystemdShop) -> None:

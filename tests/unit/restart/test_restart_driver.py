@@ -26,8 +26,8 @@ def test_a_unit_is_restarted_by_systemd() -> None:
 
 def test_a_bad_unit_name_is_a_mistake_of_the_inventory() -> None:
     """The mistake is found before anything is run."""
-    with pytest.raises(UsageError, match="'--now' is not the name of a systemd unit"):
-        plan_restart(Restart(systemd="--now"), str)
+    with pytest.raises(UsageError, match="'shop;reboot' is not the name of a systemd unit"):
+        plan_restart(Restart(systemd="shop;reboot"), str)
 
 
 def test_a_celery_worker_has_its_drain_beside_the_timeout() -> None:

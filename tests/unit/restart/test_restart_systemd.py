@@ -58,7 +58,7 @@ def test_names_that_systemd_takes_are_taken(unit: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["", "-H", "shop.service nginx", "a;reboot", "$(id)", "shop*", "é", "a\n", "a" * 256]
+    "unit", ["", "-H", "shop.service -H", "a;reboot", "$(id)", "shop*", "é", "a\n", "a" * 256, "{node}"]
 )
 def test_names_that_systemd_would_not_take_are_refused(unit: str) -> None:
     """What is no unit's name, or would be an option of systemctl, never gets into a shell line."""
