@@ -51,6 +51,18 @@ def load(name: str, directory: Optional[str]) -> Any:
     return app
 
 
+def require_routing(app: Any, task: str) -> None:
+    """Call the app's own routers for a task, as whoever sends it does. Raises Failed if they raise."""
+    try:
+        app.amqp.router.route({}, task, (), {})
+    except Exception as error:
+        _show(error)
+        raise Failed(
+            f"the app's task_routes raise for {task}, which rollout sends to the new worker as a test: "
+            f"{type(error).__name__}: {error}; a router must return None for tasks that it does not know"
+        ) from None
+
+
 def _show(error: BaseException) -> None:
     """Print where an error was raised, without the import system's own part."""
     frames = [
@@ -66,7 +78,7 @@ def _show(error: BaseException) -> None:
 @contextmanager
 def broker_of(app: Any) -> Iterator[str]:
     """Connect to the app's broker; yield its URL without a password. Raises Failed if the broker cannot be
-    reached, or is lost during the block."""
+    reached, or is lost during the block, or refuses what it is asked for."""
     from kombu.exceptions import OperationalError
 
     try:
@@ -77,7 +89,8 @@ def broker_of(app: Any) -> Iterator[str]:
             options = {"socket_connect_timeout": _CONNECT, **app.conf.broker_transport_options}
             app.conf.broker_transport_options = options
             connection = app.connection_for_write()
-        lost = (OperationalError, *connection.connection_errors, *connection.channel_errors)
+        refusals = connection.channel_errors
+        lost = (OperationalError, *connection.connection_errors)
     except Exception as error:  # its text could show the password
         raise Failed(f"Celery cannot read the app's broker URL: {type(error).__name__}") from None
     doing = "be reached"
@@ -86,5 +99,9 @@ def broker_of(app: Any) -> Iterator[str]:
             connection.connect()
         doing = "be reached any more"
         yield url
-    except lost as error:
-        raise Failed(f"the broker {url} cannot {doing}: {error}") from None
+    except LookupError:  # kombu takes it for an error of Redis, but any code may raise it
+        raise
+    except (*lost, *refusals) as error:
+        refused = isinstance(error, refusals) or isinstance(error.__cause__, refusals)
+        what = "refuses what rollout needs there" if refused else f"cannot {doing}"
+        raise Failed(f"the broker {url} {what}: {error}") from None

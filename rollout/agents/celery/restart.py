@@ -9,9 +9,9 @@ import time
 from contextlib import contextmanager, suppress
 from typing import Any, Iterator, List, NamedTuple, Optional
 
-from rollout.agents.celery.app import broker_of, load
-from rollout.agents.celery.task import executed
-from rollout.agents.celery.worker import Life, Worker, wait_for
+from rollout.agents.celery.app import broker_of, load, require_routing
+from rollout.agents.celery.task import TASK, executed, require_queues_allowed
+from rollout.agents.celery.worker import Life, Worker, began_before_us, wait_for
 from rollout.agents.common import deadline, log, proc
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.log import Log
@@ -51,6 +51,10 @@ def main(options: Options) -> None:
     otherwise the old worker keeps running."""
     with nothing_signalled(check=options.check):
         app = load(options.app, options.directory)
+        require_routing(app, TASK)
+        if not options.check:
+            with broker_of(app):
+                require_queues_allowed(app)
     with broker_of(app) as url:
         worker = Worker(app, options.node)
         if options.check:
@@ -169,7 +173,10 @@ def _start(worker: Worker, options: Options, old: Optional[Life], end: Deadline)
         seen[:] = [] if life is None else [life]
         if life is None:
             return False
-        return life.follows(old) if old else life.begun > asked - _CLOCKS
+        if old is not None:
+            return life.follows(old)
+        # One that dies again and again may be starting with the code of before: it will soon be gone.
+        return life.begun > asked - _CLOCKS and not began_before_us(life.pid)
 
     if not wait_for(came, end):
         state = "is still the old process" if seen else "does not answer"

@@ -15,20 +15,22 @@ from rollout.agents.common import deadline
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.talk import still_heard
 
-_TASK = "celery.accumulate"
+TASK = "celery.accumulate"
 _EXCHANGE = "rollout"
 _LOOK_AGAIN = 0.5
 
 
+def require_queues_allowed(app: Any) -> None:
+    """Make a queue like those of the test task, and delete it. Raises the broker's error."""
+    _, back = _queues()
+    with app.connection_for_write() as connection, connection.channel() as channel:
+        back(channel).declare()
+        back(channel).delete()
+
+
 def executed(app: Any, worker: Worker, end: Deadline) -> bool:
     """Whether the task came back in time. No queue and no message of it is left."""
-    from kombu import Exchange, Queue
-
-    exchange = Exchange(_EXCHANGE, auto_delete=True)
-    name = f"rollout.{uuid.uuid4().hex}"
-    there, back = (
-        Queue(f"{name}.{way}", exchange, f"{name}.{way}", auto_delete=True) for way in ("there", "back")
-    )
+    there, back = _queues()
     with app.connection_for_write() as connection, connection.channel() as channel:
         try:
             back(channel).declare()
@@ -43,11 +45,12 @@ def executed(app: Any, worker: Worker, end: Deadline) -> bool:
                 return False
             there(channel).declare()
             callback = app.signature(
-                _TASK, immutable=True, exchange=_EXCHANGE, routing_key=back.routing_key, ignore_result=True
+                TASK, immutable=True, exchange=_EXCHANGE, routing_key=back.routing_key, ignore_result=True
             )
             app.send_task(
-                _TASK,
-                exchange=exchange,
+                TASK,
+                args=(),
+                exchange=there.exchange,
                 routing_key=there.routing_key,
                 link=callback,
                 ignore_result=True,
@@ -59,6 +62,14 @@ def executed(app: Any, worker: Worker, end: Deadline) -> bool:
             wait_for(lambda: there.name not in worker.consumed(), deadline.after(_LOOK_AGAIN))
             for queue in (there, back):
                 queue(channel).delete()
+
+
+def _queues() -> List[Any]:
+    """The two queues: there, and back."""
+    from kombu import Exchange, Queue
+
+    exchange, name = Exchange(_EXCHANGE, auto_delete=True), f"rollout.{uuid.uuid4().hex}"
+    return [Queue(f"{name}.{way}", exchange, f"{name}.{way}", auto_delete=True) for way in ("there", "back")]
 
 
 def _arrived(connection: Any, channel: Any, queue: Any, end: Deadline) -> bool:

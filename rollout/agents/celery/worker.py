@@ -96,6 +96,12 @@ class Worker:
         return wait_for(lambda: set(names) <= set(self.consumed()), deadline.after(_ANSWER))
 
 
+def began_before_us(pid: int) -> bool:
+    """Whether a worker's process of that id runs here, and was started before this one."""
+    process, our_own = proc.find(pid), proc.find(os.getpid())
+    return bool(process and our_own and process.started < our_own.started and _runs_here(pid))
+
+
 def _runs_here(pid: int) -> bool:
     """Whether a process of this machine has that id and works in this process's folder, or in the one that
     was there before."""

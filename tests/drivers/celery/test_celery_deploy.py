@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from celery_shop import NODES, PASSWORD, CeleryShop, Stream
+from celery_shop import NODES, PASSWORD, TASKS, CeleryShop, Stream
 
 from tests.support.command import rollout, write_inventory
 from tests.support.until import wait
@@ -36,21 +36,40 @@ def test_no_task_is_lost_and_the_queues_are_always_consumed(shop: CeleryShop, tm
     assert PASSWORD not in done.stdout + done.stderr
 
 
-def test_a_release_that_does_not_load_touches_nothing(shop: CeleryShop, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("tasks", "why"),
+    [
+        (
+            "import no_such_module\n",
+            "does not load: ModuleNotFoundError: No module named 'no_such_module'",
+        ),
+        (
+            f"{TASKS}\napp.conf.task_routes = lambda name, *_, **more: {{{{'shop.work': 'celery'}}}}[name]\n",
+            "the app's task_routes raise for celery.accumulate, which rollout sends to the new worker as a "
+            "test: KeyError: 'celery.accumulate'",
+        ),
+    ],
+    ids=["broken", "astray"],
+)
+def test_a_release_that_cannot_work_touches_nothing(
+    shop: CeleryShop, tmp_path: Path, request: pytest.FixtureRequest, tasks: str, why: str
+) -> None:
     """The error is shown, and both old workers have gone on consuming all the time."""
-    shop.add_release("broken", tasks="import no_such_module\n")
+    release = request.node.callspec.id
+    shop.add_release(release, tasks=tasks)
     inventory = write_inventory(tmp_path / "shop.yml", shop.inventory())
     before = shop.pids()
-    done = rollout("deploy", "--release", "broken", inventory=inventory)
+    done = rollout("deploy", "--release", release, inventory=inventory)
     assert done.returncode == 1
-    assert "does not load: ModuleNotFoundError: No module named 'no_such_module'" in done.stdout
+    assert why in done.stdout
     assert (shop.pids(), shop.life()) == (before, [f"+{node}" for node in NODES])
 
 
 def test_a_worker_that_does_not_come_back_stops_the_deployment(shop: CeleryShop, tmp_path: Path) -> None:
-    """It is told with what the worker wrote last, and the other machine does all the work."""
+    """It is told with what the worker wrote last, and the other machine does all the work. A mended release
+    is not refused for it."""
     shop.add_release("silent", worker="echo Error: No such option: --nope >&2; exit 2\n")
-    inventory = shop.inventory()
+    inventory = shop.inventory(start=f'kill -TERM "$(cat {shop.folder}/$ROLLOUT_NODE.pid)" || true')
     inventory["restart"]["timeout"] = "5s"
     before = shop.pids()
     done = rollout(
@@ -63,6 +82,11 @@ def test_a_worker_that_does_not_come_back_stops_the_deployment(shop: CeleryShop,
     for number in range(10):
         shop.app.send_task("shop.work", (number, 0))
     wait(lambda: len(shop.done()) == 10, "tasks of the other worker")
+    inventory["restart"]["timeout"] = "60s"
+    inventory["nodes"] = {"web1": inventory["nodes"]["web1"]}
+    mended = rollout("deploy", "--release", "1", inventory=write_inventory(tmp_path / "shop.yml", inventory))
+    assert mended.returncode == 0, mended.stdout + mended.stderr
+    assert "shop does not run there (no worker celery@web1 answers at " in mended.stdout
 
 
 def test_tasks_that_do_not_finish_are_not_ended(shop: CeleryShop, tmp_path: Path) -> None:
