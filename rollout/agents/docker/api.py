@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import socket
 import subprocess
 from typing import Any, List
@@ -12,6 +13,8 @@ from urllib.parse import quote
 
 from rollout.agents.common import programs
 from rollout.agents.common.talk import Failed
+
+_PODMAN = "podman"
 
 
 class RequestRejected(Failed):
@@ -76,14 +79,27 @@ class Docker(http.client.HTTPConnection):
 
 
 def reach() -> Docker:
-    """The daemon, as we are or by sudo. Raises Failed if neither may reach it."""
+    """The daemon, as we are or by sudo. Raises Failed if neither may reach it, or if it is Podman."""
     reasons = []
     for words in programs.ways("docker"):
         docker = Docker(words)
         try:
-            docker.ask("GET", "/version")
+            version = docker.ask("GET", "/version")
         except Failed as failed:
             reasons.append(str(failed))
         else:
+            if any(_PODMAN in part.get("Name", "").lower() for part in version.get("Components") or ()):
+                raise _is_podman("what `docker` reaches here")
             return docker
+    if not shutil.which("docker") and shutil.which(_PODMAN):
+        raise _is_podman("what this machine has")
+    if any(_PODMAN in reason.lower() for reason in reasons):
+        raise _is_podman("`docker` here")
     raise Failed("; ".join(reasons))
+
+
+def _is_podman(what: str) -> Failed:
+    return Failed(
+        f"{what} is Podman, which restart.docker does not support: let systemd run the container (Podman's "
+        "Quadlet), and use restart.systemd"
+    )

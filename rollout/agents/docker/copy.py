@@ -7,10 +7,9 @@ hand.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Tuple
+from typing import List, Tuple
 
-Shown = Dict[str, Any]
-"""A container or a part of one, as `docker inspect` shows it."""
+from rollout.agents.docker.places import Shown, bindings_that_stay
 
 _OF_THE_IMAGE = ("WorkingDir", "User", "StopSignal", "Healthcheck", "Shell", "OnBuild")
 _MAPPINGS_OF_THE_IMAGE = ("Labels", "Volumes", "ExposedPorts")
@@ -56,7 +55,7 @@ def _config(container: Shown, given: Shown, host_name: str) -> Shown:
 
 def _host_config(container: Shown) -> Shown:
     """The settings of the host. Volumes without a name of their own are handed on: there may be data in
-    them."""
+    them. So are ports that Docker has chosen: whoever uses them knows no others."""
     host: Shown = dict(container["HostConfig"])
     binds = list(host.get("Binds") or ())
     mounts = [mount for mount in host.get("Mounts") or () if mount["Type"] != "volume" or mount.get("Source")]
@@ -67,6 +66,7 @@ def _host_config(container: Shown) -> Shown:
         for mount in container["Mounts"]
         if mount["Type"] == "volume" and mount["Destination"] not in named
     ]
+    host["PortBindings"] = bindings_that_stay(container)
     links = [link.split(":") for link in host.get("Links") or ()]
     host["Links"] = [f"{source}:{alias.rpartition('/')[2]}" for source, alias in links]
     return host

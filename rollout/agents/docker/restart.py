@@ -15,7 +15,7 @@ from urllib.parse import quote
 from rollout.agents.common import deadline, programs
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.talk import Failed, NotRunning, say, still_heard
-from rollout.agents.docker import copy
+from rollout.agents.docker import copy, places
 from rollout.agents.docker.api import Docker, RequestRejected, reach
 
 _LOOK_AGAIN = 0.1
@@ -40,7 +40,7 @@ class Options(NamedTuple):
 def main(options: Options) -> None:
     name = options.container
     if options.check:
-        _find(reach(), name)
+        _tell_chosen_ports(_find(reach(), name))
         return
     # A signal to our group could end us half way. We look for ourselves whether anybody still listens.
     if os.getsid(0) != os.getpid():
@@ -69,6 +69,14 @@ def _find(docker: Docker, name: str) -> Any:
     return container
 
 
+def _tell_chosen_ports(container: Any) -> None:
+    for port, bindings in places.chosen(container).items():
+        say(
+            f"Docker has chosen {places.in_words(bindings)} for port {port}. A container from another image "
+            "keeps that, but a restart may change it: publish it at a port of your choice"
+        )
+
+
 def _settle(docker: Docker, name: str) -> None:
     """Clean up after a replacement that was interrupted: of the two containers, the one that serves stays."""
     _remove(docker, _coming(name))
@@ -92,6 +100,7 @@ def _restart(docker: Docker, container: Any, steady: float, end: Deadline) -> No
         _say_last_lines(docker, container["Id"])
         raise Failed(f"BROKEN: {name} was restarted, and {failed}") from None
     say(f"{name} was restarted ({how})")
+    _tell_changes(docker, container, container["Id"])
 
 
 def _replace(docker: Docker, old: Any, image: str, steady: float, end: Deadline) -> None:
@@ -114,6 +123,7 @@ def _replace(docker: Docker, old: Any, image: str, steady: float, end: Deadline)
         _restore(docker, old, new)
         raise
     say(f"{name} runs {image} ({how}), no longer {before}")
+    _tell_changes(docker, old, new)
     with suppress(Failed):  # else the next replacement clears it away
         _remove(docker, old["Id"])
 
@@ -178,6 +188,15 @@ def _restore(docker: Docker, old: Any, new: str) -> None:
             _start(docker, old["Id"])
         except Failed as failed:
             raise Failed(f"BROKEN: {name} is down: its old container did not start again: {failed}") from None
+        _tell_changes(docker, old, old["Id"])
+
+
+def _tell_changes(docker: Docker, before: Any, now: str) -> None:
+    """Say what of a container is reached elsewhere than before."""
+    name = before["Name"].lstrip("/")
+    with suppress(Failed):  # the restart is over, whatever that shows
+        for change in places.changes(before, docker.container(now)):
+            say(f"{name} is reached elsewhere: {change}")
 
 
 def _say_last_lines(docker: Docker, container: str) -> None:

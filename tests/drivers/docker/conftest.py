@@ -27,7 +27,7 @@ SERVES, HEARS_NOTHING = HEALTH.format("20s"), HEALTH.format("1ms")
 CHANGES = {
     "1.4": (f'CMD ["sh", "-c", "{SERVE}"]', "ENV RELEASE=1.4", SERVES, "LABEL built=monday"),
     "1.5": (f'CMD ["sh", "-c", "{SERVE}"]', "ENV RELEASE=1.5", SERVES, "LABEL built=tuesday"),
-    "dies": ('CMD ["sh", "-c", "echo no such table; exit 3"]',),
+    "dies": ('CMD ["sh", "-c", "sleep 2; echo no such table; exit 3"]',),
     "deaf": ('CMD ["sh", "-c", "trap \'exit 0\' TERM; echo cannot bind; sleep 60 & wait"]', HEARS_NOTHING),
 }
 """What the images of `shop` say, by their tags."""

@@ -90,19 +90,24 @@ BY_HAND = """
 
 
 def test_what_was_set_by_hand_stays_and_what_came_from_the_image_does_not(docker: Docker) -> None:
-    """Mounts, limits, labels, networks are as before; command and environment are the new image's."""
+    """Mounts, limits, labels, networks are as before, and so is the port that Docker had chosen; command and
+    environment are the new image's."""
     docker("network", "create", "inner")
     docker("network", "create", "outer")
     docker("run", "--detach", "--name", "shop", *BY_HAND.split(), "shop:1.4")
     docker("network", "connect", "--alias", "counter", "outer", "shop")
     docker("exec", "shop", "sh", "-c", "echo kept > /unnamed/it; echo too > /mounted/it; echo gone > /it")
-    host = [f".HostConfig.{key}" for key in ("RestartPolicy", "Memory", "Tmpfs", "PortBindings")]
+    host = [f".HostConfig.{key}" for key in ("RestartPolicy", "Memory", "Tmpfs")]
     config = [f".Config.{key}" for key in ("Hostname", "WorkingDir", "ExposedPorts", "Volumes")]
     before = {what: docker.show("shop", f"json {what}") for what in (*host, *config)}
+    port = docker("port", "shop")
+    noted = f"Docker has chosen {port.split()[-1]} for port 8000/tcp. "
 
+    status, said = agent("1.5", check=True)
+    assert (status, said[0].startswith(noted)) == (0, True), said
     status, said = agent("1.5")
 
-    assert status == 0, said
+    assert (status, len(said), docker("port", "shop")) == (0, 1, port), said
     assert {what: docker.show("shop", f"json {what}") for what in before} == before
     assert docker.show("shop", "json .Config.Labels") == '{"built":"tuesday","team":"web"}'
     environment = json.loads(docker.show("shop", "json .Config.Env"))
@@ -126,8 +131,9 @@ def test_what_was_set_by_hand_stays_and_what_came_from_the_image_does_not(docker
 def test_a_broken_image_ends_with_the_old_container_serving(
     docker: Docker, tmp_path: Path, release: str, why: str, last: str
 ) -> None:
-    """It is the same container as before, and the new one is gone; its last words are told."""
-    address = run(docker)
+    """It is the same container as before, and the new one is gone; its last words are told. Whatever ends
+    it later, it is started from its own image again."""
+    address = run(docker, "--restart", "always")
     before = docker.show("shop", ".Id")
     with Load(address, PORT) as load:
         done = deploy(tmp_path, release)
@@ -139,6 +145,23 @@ def test_a_broken_image_ends_with_the_old_container_serving(
     assert docker.containers() == {"shop": "shop:1.4"}
     assert docker.show("shop", ".Id") == before
     assert {body for body in load.bodies if body} == {"1.4\n"}
+    docker("exec", "shop", "sh", "-c", "kill 1")
+    wait(lambda: docker.show("shop", ".RestartCount") == "1", "its start anew")
+    with Load(address, PORT) as load:
+        load.until(lambda answer: answer.body == "1.4\n", "the old release")
+
+
+def test_a_container_that_is_down_gets_the_release_before(docker: Docker, tmp_path: Path) -> None:
+    """A release that ends when its deployment is long over is rolled back: nothing is refused."""
+    address = run(docker)
+    for release in ("1.4", "1.5"):
+        assert deploy(tmp_path, release).returncode == 0
+    docker("kill", "shop")
+    back = rollout("rollback", inventory=tmp_path / "shop.yml")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert docker.containers() == {"shop": "shop:1.4"}
+    with Load(address, PORT) as load:
+        load.until(lambda answer: answer.body == "1.4\n", "the release before")
 
 
 def test_one_that_does_not_become_healthy_in_time(docker: Docker, tmp_path: Path) -> None:
