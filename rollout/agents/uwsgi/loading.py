@@ -1,6 +1,7 @@
 """Loads the application that is on the disk now on trial, before anything that serves is touched.
 
-The same uWSGI program with the same plugins loads it, serves nothing, and ends.
+The same uWSGI program with the same plugins loads it, serves nothing, and ends. It reads its settings as a
+file, in which an option may stand before the plugin that has it; on a command line it may not.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _PASSED_ON = (
     "home",
     "import",
     "need-plugin",
+    "need-plugins",
     "plugin",
     "plugin-dir",
     "plugins",
@@ -39,7 +41,7 @@ _PASSED_ON = (
     "venv",
     "virtualenv",
 )
-_FLAGS = ("enable-threads", "manage-script-name", "paste-logger", "single-interpreter")
+_FLAGS = ("autoload", "enable-threads", "manage-script-name", "paste-logger", "single-interpreter")
 _OF_ITS_OWN = ("UWSGI_", "LISTEN_", "NOTIFY_SOCKET")
 _NOT_LOADED = ("unable to load app", "unable to load configuration")
 _LAST = 15
@@ -71,12 +73,19 @@ def _command(master: Process, settings: Settings) -> List[str]:
     program = proc.executable(master)
     if not os.path.exists(program):  # it was replaced by an upgrade
         program = proc.command_line(master)[0]
-    # uwsgidecorators cannot be imported where there is no master.
-    command = [program, "--no-server", "--master", *(f"--{key}" for key in _FLAGS if settings.on(key))]
+    command = [program, "--ini", "fd://0"]
     user, group, _ = proc.identity(master)
     if os.geteuid() == 0 and user != 0:
         command += ["--uid", str(user), "--gid", str(group)]
-    return command + [f"--{key}={value}" for key, value in settings.pairs if key in _PASSED_ON]
+    return command
+
+
+def _ini(settings: Settings) -> str:
+    # uwsgidecorators cannot be imported where there is no master.
+    flags = ["no-server", "master", *(key for key in _FLAGS if settings.on(key))]
+    pairs = [(key, value.replace("%", "%%")) for key, value in settings.pairs if key in _PASSED_ON]
+    lines = (f"{key} = {value}" for key, value in [*((flag, "true") for flag in flags), *pairs])
+    return "\n".join(["[uwsgi]", *lines, ""])
 
 
 def _tried(
@@ -93,7 +102,7 @@ def _tried(
             command,
             cwd=settings.folder,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            input=_ini(settings),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -13,10 +13,12 @@ from typing import Dict, Iterator, List, NamedTuple, Tuple
 from rollout.agents.common import proc
 from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed
+from rollout.agents.uwsgi.folder import started_in
 
 Pairs = List[Tuple[str, str]]
 
 _SHORT = {"w": "module", "H": "home", "s": "socket", "p": "workers", "d": "daemonize", "M": "master"}
+_FILES = ("ini", "include", "inherit", "config")
 _OFF = ("false", "no", "off", "0")
 _ENDS_WORKERS = (
     *("cheaper", "evil-reload-on-as", "evil-reload-on-rss", "idle", "max-requests", "max-worker-lifetime"),
@@ -28,11 +30,13 @@ _DEEPEST = 5
 
 
 class Settings(NamedTuple):
-    """`pairs` are its options in their order; `folder` is where it was started."""
+    """`pairs` are its options in their order; `folder` is where it was started, and `works_in` where it is
+    now."""
 
     pairs: Pairs
     folder: str
     environment: Dict[str, str]
+    works_in: str = ""
 
     def all(self, *keys: str) -> List[str]:
         return [value for key, value in self.pairs if key in keys]
@@ -41,7 +45,7 @@ class Settings(NamedTuple):
         return any(value.lower() not in _OFF for value in self.all(key))
 
     def path(self, name: str) -> str:
-        return os.path.normpath(os.path.join(self.folder, name.strip()))
+        return os.path.normpath(os.path.join(self.works_in or self.folder, name.strip()))
 
     @property
     def fifos(self) -> List[str]:
@@ -62,18 +66,18 @@ class Settings(NamedTuple):
 def settings_of(master: Process) -> Settings:
     """The settings of a master. Raises Failed if one of the files cannot be read."""
     environment = _environment(master)
-    folder = environment.get("PWD", "")
-    if not os.path.isdir(folder):
-        folder = proc.folder(master)
+    given = list(_of_command_line(proc.command_line(master)[1:]))
+    files = [value.partition(":")[0] for key, value in given if key in _FILES and _is_file(value)]
+    folder = started_in(master, environment, files)
     from_environment = [
         (name[len("UWSGI_") :].lower().replace("_", "-"), value)
         for name, value in environment.items()
         if name.startswith("UWSGI_")
     ]
     pairs: Pairs = []
-    for key, value in [*from_environment, *_of_command_line(proc.command_line(master)[1:])]:
+    for key, value in [*from_environment, *given]:
         pairs += _with_files(key, value, folder, pairs, 0)
-    return Settings(pairs, folder, environment)
+    return Settings(pairs, folder, environment, proc.folder(master))
 
 
 def _environment(master: Process) -> Dict[str, str]:
@@ -102,7 +106,7 @@ def _is_file(word: str) -> bool:
 
 
 def _with_files(key: str, value: str, folder: str, above: Pairs, depth: int) -> Pairs:
-    if key not in ("ini", "include", "inherit") or not _is_file(value) or depth > _DEEPEST:
+    if key not in _FILES or not _is_file(value) or depth > _DEEPEST:
         return [(key, value)]
     name, _, section = value.partition(":")
     path = os.path.join(folder, name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -68,10 +69,20 @@ class Server:
     def put(self, release: str, first: str = "") -> None:
         self.write(release, first).replace(self.folder / "shop_application.py")
 
-    def start(self, *settings: str, workers: int = 2, command: Sequence[str] = (), **popen: Any) -> None:
+    def start(
+        self,
+        *settings: str,
+        workers: int = 2,
+        command: Sequence[str] = (),
+        words: Sequence[str] = (),
+        plugin: str = "plugin = python3",
+        environment: Mapping[str, str] = {},
+        **popen: Any,
+    ) -> None:
+        """By its ini file, unless a command, or the words after uWSGI's name, say how."""
         lines = (
             "[uwsgi]",
-            "plugin = python3",
+            plugin,
             "master = true",
             f"workers = {workers}",
             f"http-socket = {self.host}:{PORT}",
@@ -85,7 +96,8 @@ class Server:
         self.ini.write_text("\n".join(lines) + "\n")
         self._started.append(
             subprocess.Popen(
-                command or ["uwsgi", "--ini", str(self.ini)],
+                command or ["uwsgi", *(words or ("--ini", str(self.ini)))],
+                env={**os.environ, **environment, "FOLDER_OF_TEST": str(self.folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -149,7 +161,14 @@ class Server:
     def _processes(self) -> list[Process]:
         pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
         found = [process for process in map(proc.find, pids) if process is not None]
-        return [process for process in found if str(self.ini) in proc.command_line(process)]
+        return [process for process in found if _folder(process) == str(self.folder)]
+
+
+def _folder(process: Process) -> str | None:
+    """That of the server that the process belongs to."""
+    with suppress(OSError):
+        return proc.environment(process).get("FOLDER_OF_TEST")
+    return None
 
 
 class Capacity(Background):
