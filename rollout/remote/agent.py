@@ -17,6 +17,8 @@ import shlex
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from rollout.agents.common import acting
+
 _AGENTS = "rollout.agents"
 _TALK = f"{_AGENTS}.common.talk"
 _END = "ROLLOUT_AGENT_ENDS_HERE"
@@ -31,12 +33,11 @@ def load(name, text):
     exec(compile(text, name, "exec"), module.__dict__)
     return module
 """
-_ACT_FOR_OWNER = """\
-owner=$(stat -L -c %U {path} 2>/dev/null) me=$(id -un) as=
-if [ -n "$owner" ] && [ "$owner" != "$me" ] && [ "$(id -u)" != 0 ]; then
-    if sudo -n -u "$owner" python3 --version >/dev/null 2>&1; then as="sudo -n -u $owner"; fi
-fi
+_CHOOSE = """\
+set --
+[ "$(id -u)" = 0 ] || set -- $({choose})
 """
+_CHOSEN = '${1:+sudo -n -u "$1"} python3'
 
 
 class Options(Protocol):
@@ -49,14 +50,19 @@ class Options(Protocol):
 AgentOptions = TypeVar("AgentOptions", bound=Options)
 
 
-def file_owner(path: str) -> str:
+def file_owner(path: str) -> acting.Options:
     """The owner of a file, for `acting_for`."""
-    return shlex.quote(path)
+    return acting.Options(path, acting.FILE)
 
 
-def process_owner(pidfile: str) -> str:
+def process_owner(pidfile: str) -> acting.Options:
     """The owner of the process that a pidfile names, for `acting_for`."""
-    return f'"/proc/$(cat {shlex.quote(pidfile)} 2>/dev/null)"'
+    return acting.Options(pidfile, acting.PIDFILE)
+
+
+def fifo_owner(path: str) -> acting.Options:
+    """The owner of a FIFO that a uWSGI reads, or root where that has started it, for `acting_for`."""
+    return acting.Options(path, acting.FIFO)
 
 
 class AgentInput(NamedTuple):
@@ -67,13 +73,29 @@ class AgentInput(NamedTuple):
     program: bytes
 
 
-def on_node(main: Callable[[AgentOptions], None], options: AgentOptions, *, acting_for: str = "") -> str:
+class _Acting(NamedTuple):
+    """The way in which an agent acts for somebody: shell lines that come `before`, the words that begin its
+    Python, the `argument` of its program, and the `modules` that it needs for that."""
+
+    before: str = ""
+    python: str = "python3"
+    argument: str = ""
+    modules: tuple[str, ...] = ()
+
+
+_AS_IT_IS = _Acting()
+
+
+def on_node(
+    main: Callable[[AgentOptions], None], options: AgentOptions, *, acting_for: acting.Options | None = None
+) -> str:
     """A shell line that runs an agent in the node's own python3, shut off from its environment.
 
     The user who logs in need not be the one who runs the application: the agent acts for the owner
-    `acting_for` if `sudo -n` allows that. Otherwise it runs as the login user, and says what it is not
-    permitted to do. root stays root."""
-    return _acting(acting_for) + _here("$as python3 -I", _program(main, options))
+    `acting_for` if `sudo -n` allows that, or to root, who then becomes the owner. Otherwise it runs as the
+    login user, and says what it is not permitted to do. root stays root."""
+    how = _acting(acting_for)
+    return how.before + _here(f"{how.python} -I", _program(main, options, how), how.argument)
 
 
 def in_application(python: str, main: Callable[[AgentOptions], None], options: AgentOptions) -> str:
@@ -82,25 +104,35 @@ def in_application(python: str, main: Callable[[AgentOptions], None], options: A
 
     The interpreter is not shut off from its environment, which may say where the application is.
     """
-    return _here(shlex.quote(python), _program(main, options))
+    return _here(shlex.quote(python), _program(main, options, _AS_IT_IS))
 
 
 def on_node_with_input(
-    main: Callable[[AgentOptions], None], options: AgentOptions, *, acting_for: str = ""
+    main: Callable[[AgentOptions], None], options: AgentOptions, *, acting_for: acting.Options | None = None
 ) -> AgentInput:
     """A shell line as from `on_node`, for an agent that reads its standard input."""
-    program = _program(main, options).encode()
+    how = _acting(acting_for)
+    program = _program(main, options, how).encode()
     start = f"import sys; exec(sys.stdin.buffer.read({len(program)}))"
-    return AgentInput(f"{_acting(acting_for)}$as python3 -I -c {shlex.quote(start)}\n", program)
+    return AgentInput(f"{how.before}{how.python} -I -c {shlex.quote(start)} {how.argument}\n", program)
 
 
-def _here(python: str, program: str) -> str:
-    return f"{python} - <<'{_END}'\n{program}{_END}\n"
+def _here(python: str, program: str, argument: str = "") -> str:
+    return f"{python} - {argument}<<'{_END}'\n{program}{_END}\n"
 
 
-def _program(main: Callable[[AgentOptions], None], options: AgentOptions) -> str:
-    """The text of all modules, each loaded after those that it imports, and then the call of `main`."""
-    modules = dict.fromkeys((*needed_modules(_TALK), *needed_modules(main.__module__)))
+def _acting(whom: acting.Options | None) -> _Acting:
+    if whom is None:
+        return _AS_IT_IS
+    choose = _here("python3 -I", _program(acting.main, whom, _AS_IT_IS))
+    return _Acting(_CHOOSE.format(choose=choose), _CHOSEN, "$2 ", (acting.__name__,))
+
+
+def _program(main: Callable[[AgentOptions], None], options: AgentOptions, how: _Acting) -> str:
+    """The text of all modules, each loaded after those that it imports, and then the call of `main`. root
+    first becomes the user whom the argument names, if any."""
+    needing = (_TALK, *how.modules, main.__module__)
+    modules = dict.fromkeys(name for one in needing for name in needed_modules(one))
     packages = sorted({name.rpartition(".")[0] for name in modules} | {"rollout", _AGENTS})
     agent, rebuilt = f"sys.modules[{main.__module__!r}]", f"{type(options).__name__}(**{options._asdict()!r})"
     return "\n".join(
@@ -109,6 +141,7 @@ def _program(main: Callable[[AgentOptions], None], options: AgentOptions) -> str
             *(f"load({name!r}, '')" for name in packages),
             *(f"load({name!r}, {_text(name)!r})" for name in modules),
             f"agent = {agent}",
+            *(f"for user in sys.argv[1:]: sys.modules[{name!r}].become(user)" for name in how.modules),
             f"sys.modules[{_TALK!r}].run(agent.{main.__name__}, agent.{rebuilt})",
             "",
         ]
@@ -144,7 +177,3 @@ def _is_agents_package(name: str) -> bool:
 
 def _text(name: str) -> str:
     return inspect.getsource(importlib.import_module(name))
-
-
-def _acting(path: str) -> str:
-    return _ACT_FOR_OWNER.format(path=path) if path else "as=\n"

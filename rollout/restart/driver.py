@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, Self, TypeVar
 
+from rollout.agents.common import acting
 from rollout.remote.agent import on_node
 
 STEADY = 3.0
@@ -116,7 +117,7 @@ def by_agent(
     options: AgentOptions,
     *,
     shown: str,
-    acting_for: str = "",
+    acting_for: acting.Options | None = None,
 ) -> RestartPlan:
     """The plan of a restart that an agent carries out and proves: the agent looks first, with `check`."""
     return RestartPlan(

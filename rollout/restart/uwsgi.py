@@ -7,7 +7,7 @@ import posixpath
 from rollout.agents.uwsgi.restart import Options, main
 from rollout.inventory.restart import Uwsgi
 from rollout.inventory.template import Fill
-from rollout.remote.agent import file_owner
+from rollout.remote.agent import fifo_owner
 from rollout.restart import driver
 from rollout.restart.driver import RestartPlan, by_agent
 
@@ -17,6 +17,6 @@ def plan_restart(settings: Uwsgi, timeout: float, fill: Fill) -> RestartPlan:
     return by_agent(
         main,
         Options(fifo=fifo, mode=settings.mode, steady=driver.STEADY, timeout=timeout),
-        acting_for=file_owner(fifo),
+        acting_for=fifo_owner(fifo),
         shown=f"uwsgi {settings.mode} by {fifo}",
     )

@@ -221,9 +221,7 @@ def test_an_upload_that_is_ended(tmp_path: Path) -> None:
     content = tar(file("x", 100_000), content=b"x" * 100_000)
     options = receiving.Options(str(tmp_path), "1", keep=5, warm=False, size=len(content), digest="-")
     line, program = on_node_with_input(receiving.main, options)
-    process = subprocess.Popen(
-        ["sh", "-c", f"exec {line.partition(chr(10))[2].replace('$as ', '')}"], stdin=-1
-    )
+    process = subprocess.Popen(["sh", "-c", f"exec {line}"], stdin=-1)
     assert process.stdin is not None
     process.stdin.write(program + content[:50_000])
     process.stdin.flush()

@@ -9,13 +9,21 @@ from tests.support.needs import missing
 NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
 """Who may not sudo."""
 
-_RULE = "Defaults env_keep += DOCKER_HOST\nwww-data ALL=(ALL) NOPASSWD: ALL"
-_BECOME = f"""\
-mount -t tmpfs -o mode=750 tmpfs /etc/sudoers.d && echo '{_RULE}' > /etc/sudoers.d/test || exit
+_BECOME = """\
+mount -t tmpfs -o mode=750 tmpfs /etc/sudoers.d && echo '{rule}' > /etc/sudoers.d/test || exit
 exec setpriv --reuid=www-data --regid=www-data --clear-groups "$@"
 """
-SUDOER = ("unshare", "--mount", "--propagation=private", "sh", "-c", _BECOME, "sh")
-"""Who may: that rule is seen by what runs here, and by nobody else."""
+
+
+def who_may_sudo_to(whom: str) -> tuple[str, ...]:
+    """www-data, who may sudo to these users: that rule is seen by what runs here, and by nobody else."""
+    rule = f"Defaults env_keep += DOCKER_HOST\nwww-data ALL=({whom}) NOPASSWD: ALL"
+    begin = ("unshare", "--mount", "--propagation=private", "sh", "-c")
+    return (*begin, _BECOME.format(rule=rule), "sh")
+
+
+SUDOER = who_may_sudo_to("ALL")
+"""Who may sudo to everybody."""
 
 
 def need_root() -> None:

@@ -52,12 +52,13 @@ def load(name: str, directory: Optional[str]) -> Any:
 
 
 def require_routing(app: Any, task: str) -> None:
-    """Call the app's own routers for a task, as whoever sends it does. Raises Failed if they raise."""
+    """Call the app's own routers for a task, as whoever sends it does. Raises NotThere if they raise, since a
+    release may bring others."""
     try:
         app.amqp.router.route({}, task, (), {})
     except Exception as error:
         _show(error)
-        raise Failed(
+        raise NotThere(
             f"the app's task_routes raise for {task}, which rollout sends to the new worker as a test: "
             f"{type(error).__name__}: {error}; a router must return None for tasks that it does not know"
         ) from None
