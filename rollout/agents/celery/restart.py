@@ -11,7 +11,7 @@ from typing import Any, Iterator, List, NamedTuple, Optional
 
 from rollout.agents.celery.app import broker_of, load, require_routing
 from rollout.agents.celery.task import TASK, executed, require_queues_allowed
-from rollout.agents.celery.worker import Life, Worker, began_before_us, wait_for
+from rollout.agents.celery.worker import Life, Worker, began_after, wait_for
 from rollout.agents.common import deadline, log, proc
 from rollout.agents.common.deadline import Deadline
 from rollout.agents.common.log import Log
@@ -26,8 +26,6 @@ _NAMED = 5
 """How many unfinished tasks are named."""
 _LIFE = 5.0
 """Seconds for a worker to show that it still lives."""
-_CLOCKS = 2.0
-"""Seconds by which a worker may say that it began too early: it counts whole ones."""
 
 
 class Options(NamedTuple):
@@ -49,6 +47,7 @@ class Options(NamedTuple):
 def main(options: Options) -> None:
     """Restart the worker, or start it if it does not run. The new code must load before anything is touched;
     otherwise the old worker keeps running."""
+    begun = time.monotonic()
     with nothing_signalled(check=options.check):
         app = load(options.app, options.directory)
         require_routing(app, TASK)
@@ -72,11 +71,12 @@ def main(options: Options) -> None:
                 _finish_tasks(worker, old, options.drain)
             end = deadline.after(options.timeout)
             with _explained_by(workers_log):
-                new = _start(worker, options, old, end)
+                new = _start(worker, options, old, begun, end)
+            steady = deadline.after(options.steady)
         with _explained_by(workers_log):
             require_queues(worker, lasting, end)
             require_execution(app, worker, end, options.timeout)
-            require_life(worker, new, options.steady, end)
+            require_life(worker, new, steady, end)
 
 
 def _log_of(worker: Optional[Life]) -> Log:
@@ -162,8 +162,9 @@ def _run_start_line(line: str, end: Deadline) -> None:
         raise Failed(f"`{line}` exited with {process.returncode}")
 
 
-def _start(worker: Worker, options: Options, old: Optional[Life], end: Deadline) -> Life:
-    """Run the start line, and wait for another run of the worker than the old one. Raises Failed."""
+def _start(worker: Worker, options: Options, old: Optional[Life], begun: float, end: Deadline) -> Life:
+    """Run the start line, and wait for another run of the worker than the old one; if none answered, for one
+    since `begun`. Raises Failed."""
     asked = time.monotonic()
     _run_start_line(options.start, end)
     seen: List[Life] = []
@@ -171,12 +172,10 @@ def _start(worker: Worker, options: Options, old: Optional[Life], end: Deadline)
     def came() -> bool:
         life = worker.life()
         seen[:] = [] if life is None else [life]
-        if life is None:
+        if life is None or not (life.follows(old) if old else began_after(life, begun)):
             return False
-        if old is not None:
-            return life.follows(old)
-        # One that dies again and again may be starting with the code of before: it will soon be gone.
-        return life.begun > asked - _CLOCKS and not began_before_us(life.pid)
+        # One that somebody else has started since is of the new release too, but the line may be ending it.
+        return began_after(life, asked) or time.monotonic() - asked >= options.steady
 
     if not wait_for(came, end):
         state = "is still the old process" if seen else "does not answer"
@@ -185,9 +184,9 @@ def _start(worker: Worker, options: Options, old: Optional[Life], end: Deadline)
     return seen[0]
 
 
-def require_life(worker: Worker, life: Life, seconds: float, end: Deadline) -> None:
-    """Wait until the worker has lived for so long in this life. Raises Failed."""
-    wait_for(lambda: time.monotonic() - life.begun >= seconds, end)
+def require_life(worker: Worker, life: Life, steady: Deadline, end: Deadline) -> None:
+    """Wait until the worker has lived for long enough in this life. Raises Failed."""
+    wait_for(lambda: steady.passed, end)
     if not wait_for(lambda: worker.life() is not None, end.or_after(_LIFE)):
         raise Failed(f"{worker.node} (process {life.pid}) was started, and no longer answers")
     now = worker.life()

@@ -17,6 +17,8 @@ _SOON = 1.0
 _OTHERS = 1.0
 """Seconds for the other workers: nobody knows how many there are, so they are given all of it."""
 _LOOK_AGAIN = 0.2
+_CLOCKS = 2.0
+"""Seconds by which a worker may say that it began too early: it counts whole ones."""
 
 
 class Life(NamedTuple):
@@ -96,10 +98,12 @@ class Worker:
         return wait_for(lambda: set(names) <= set(self.consumed()), deadline.after(_ANSWER))
 
 
-def began_before_us(pid: int) -> bool:
-    """Whether a worker's process of that id runs here, and was started before this one."""
-    process, our_own = proc.find(pid), proc.find(os.getpid())
-    return bool(process and our_own and process.started < our_own.started and _runs_here(pid))
+def began_after(life: Life, moment: float) -> bool:
+    """Whether a run of a worker began after that moment: its process tells exactly, where that runs here."""
+    process = proc.find(life.pid)
+    if process is not None and _runs_here(life.pid):
+        return time.monotonic() - proc.age(process) > moment
+    return life.begun > moment - _CLOCKS
 
 
 def _runs_here(pid: int) -> bool:
