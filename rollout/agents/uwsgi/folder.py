@@ -11,6 +11,8 @@ from rollout.agents.common import proc, programs
 from rollout.agents.common.proc import Process
 from rollout.agents.common.talk import Failed
 
+_FROM_EMPEROR = "UWSGI_EMPEROR_FD"
+"""The variable that an Emperor gives to its vassals."""
 _ANSWER = 5.0
 """Seconds for systemd to answer."""
 
@@ -30,10 +32,10 @@ def _likely(master: Process, environment: Dict[str, str]) -> Iterator[str]:
     """An Emperor starts its vassals where it is itself, a shell says where it was, and systemd knows. A
     `chdir` mostly leads further down."""
     shown = proc.read_stat(master.pid)
-    parent = proc.read_stat(shown.parent) if shown else None
-    if shown and parent and parent.program == shown.program:
+    emperor = proc.find(shown.parent) if shown and _FROM_EMPEROR in environment else None
+    if emperor is not None:
         with suppress(OSError):
-            yield proc.folder(parent.process)
+            yield proc.folder(emperor)
     yield environment.get("PWD", "")
     own = proc.folder(master)
     yield own

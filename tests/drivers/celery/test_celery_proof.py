@@ -8,6 +8,7 @@ import signal
 import pytest
 from celery_shop import CONSUMED, CeleryShop
 
+from rollout.agents.celery.app import broker_of
 from rollout.agents.celery.restart import require_execution, require_queues
 from rollout.agents.celery.worker import Worker
 from rollout.agents.common import deadline, proc
@@ -25,6 +26,12 @@ def test_a_task_of_ours_is_executed(shop: CeleryShop, capfd: pytest.CaptureFixtu
     assert shop.nothing_of_ours()
     assert Worker(shop.app, "celery@web1").ask("stats")["total"]["celery.accumulate"] == 1
     assert "celery.accumulate" not in Worker(shop.app, "celery@web2").ask("stats")["total"]
+
+
+def test_an_error_of_the_code_is_none_of_the_broker(shop: CeleryShop) -> None:
+    """Although kombu takes a KeyError for a lost connection to Redis."""
+    with pytest.raises(KeyError), broker_of(shop.app):
+        raise KeyError("shop.work")
 
 
 def test_a_worker_that_has_its_hands_full(shop: CeleryShop, capfd: pytest.CaptureFixture[str]) -> None:

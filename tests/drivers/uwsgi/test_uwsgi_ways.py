@@ -14,7 +14,11 @@ from rollout.agents.common.talk import Untouched
 AFTER = "env = A=b"
 """In place of the plugin, which comes after the application that needs it."""
 WAYS: dict[str, dict[str, Any]] = {
-    "a vassal of an Emperor": {"words": ("--emperor", "vassals"), "environment": {"PWD": "{above}"}},
+    "a vassal of an Emperor": {
+        "words": ("--emperor", "vassals"),
+        "environment": {"PWD": "{above}"},
+        "settings": ("chdir = %d/..", "pythonpath = %d"),
+    },
     "by a relative path": {"words": ("--ini", "vassals/shop.ini"), "environment": {"PWD": "/"}},
     "the plugin after the module": {"plugin": AFTER, "settings": ("plugins = python3",)},
     "the plugin by itself": {"plugin": "autoload = true"},

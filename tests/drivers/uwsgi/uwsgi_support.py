@@ -161,7 +161,11 @@ class Server:
     def _processes(self) -> list[Process]:
         pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
         found = [process for process in map(proc.find, pids) if process is not None]
-        return [process for process in found if _folder(process) == str(self.folder)]
+        return [
+            process
+            for process in found
+            if str(self.ini) in proc.command_line(process) or _folder(process) == str(self.folder)
+        ]
 
 
 def _folder(process: Process) -> str | None:
