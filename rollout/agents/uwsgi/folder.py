@@ -34,8 +34,10 @@ def _likely(master: Process, environment: Dict[str, str]) -> Iterator[str]:
     shown = proc.read_stat(master.pid)
     emperor = proc.find(shown.parent) if shown and _FROM_EMPEROR in environment else None
     if emperor is not None:
-        with suppress(OSError):
+        with suppress(PermissionError):
             yield proc.folder(emperor)
+        # One that is not ours shows at least which folder it was given.
+        yield from filter(os.path.isabs, proc.command_line(emperor))
     yield environment.get("PWD", "")
     own = proc.folder(master)
     yield own
