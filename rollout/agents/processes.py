@@ -30,7 +30,8 @@ _LAST_WORDS = 0.5
 
 
 class Options(NamedTuple):
-    """`signal` is a name such as HUP; `beats` is a folder; `ready`, `drain` and `timeout` are in seconds."""
+    """`signal` is a name such as HUP; `beats` is a folder; `ready`, `drain` and `timeout` are in seconds, and
+    so is `steady`, for which the new workers must live."""
 
     pidfile: str
     signal: str
@@ -38,6 +39,7 @@ class Options(NamedTuple):
     ready: float
     drain: float
     log: Optional[str]
+    steady: float
     timeout: float
     check: bool = False
     """Only check that the restart can be carried out, and touch nothing."""
@@ -58,9 +60,11 @@ def main(options: Options) -> None:
     proc.send(supervisor, number)
     say(f"asked supervisor {supervisor.pid} for new workers in place of its {count}")
     try:
-        _new_ones_come(workers, options.ready, end)
+        came = _new_ones_come(workers, options.ready, end)
+        steady = deadline.after(options.steady)
         _old_ones_leave(workers, options.drain, options.ready, end)
         _new_ones_stay(workers, options.ready, end)
+        _new_ones_live(came, steady)
     except Failed as failed:
         time.sleep(_LAST_WORDS)
         for line in log.last_lines():
@@ -151,8 +155,8 @@ def _log(path: Optional[str]) -> Log:
     return Log([path])
 
 
-def _new_ones_come(workers: Workers, limit: float, end: Deadline) -> None:
-    """Wait until all new workers beat, `limit` seconds at most. Raises Failed."""
+def _new_ones_come(workers: Workers, limit: float, end: Deadline) -> Set[Process]:
+    """Wait until all new workers beat, `limit` seconds at most, and return them. Raises Failed."""
     came: Set[Process] = set()
 
     def all_beat() -> bool:
@@ -166,7 +170,7 @@ def _new_ones_come(workers: Workers, limit: float, end: Deadline) -> None:
 
     if end.or_after(limit).wait_for(all_beat):
         say(f"{len(came)} new workers beat")
-        return
+        return came
     if not came:
         raise Failed(f"no new worker started and stayed alive within {limit:g} s")
     for worker in workers.silent(workers.new(), workers.asked):
@@ -202,6 +206,16 @@ def _new_ones_stay(workers: Workers, limit: float, end: Deadline) -> None:
 
     if not end.or_after(limit).wait_for(all_have):
         raise Failed("the new workers started, but stopped beating")
+
+
+def _new_ones_live(came: Set[Process], steady: Deadline) -> None:
+    """Wait until those that beat first have lived for long enough. Raises Failed if one has ended."""
+
+    def some_ended() -> bool:
+        return not all(map(proc.lives, came))
+
+    if steady.wait_for(some_ended):
+        raise Failed("the new workers beat, and then ended")
 
 
 def _end(worker: Process) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rollout.inventory.hooks import HOOKS
 from rollout.inventory.model import Inventory
 from rollout.inventory.quantities import Amount
-from rollout.inventory.restart import Restart
+from rollout.inventory.restart import COMMAND_LINES, Command
 from rollout.inventory.template import left_as_written
 
 
@@ -23,6 +23,21 @@ def percentage_meant(amount: Amount, total: int) -> str:
     """`; did you mean 50%?` for the count 50 among fewer; empty for an amount that is no usual percentage."""
     likely = amount.count is not None and max(total, 9) < amount.count <= 100
     return f"; did you mean {amount.count}%?" if likely else ""
+
+
+def restart_lines(inventory: Inventory) -> Iterator[tuple[str, str]]:
+    """The shell lines of all restarts, each after its key."""
+    for key, restart in inventory.restarts.items():
+        if isinstance(restart.command, Command):
+            for name in COMMAND_LINES:
+                if (line := getattr(restart.command, name)) is not None:
+                    yield f"{key}.command.{name}", line
+        elif restart.command is not None:
+            yield f"{key}.command", restart.command
+        if restart.start is not None:
+            yield f"{key}.start", restart.start
+        if restart.celery is not None:
+            yield f"{key}.celery.start", restart.celery.start
 
 
 def _more_than_there_are(inventory: Inventory) -> Iterator[str]:
@@ -44,13 +59,7 @@ def _shell_lines(inventory: Inventory) -> Iterator[tuple[str, str]]:
         yield "prepare.command", inventory.prepare.command
     if inventory.release is not None and inventory.release.command is not None:
         yield "release.command", inventory.release.command
-    if isinstance(inventory.restart, Restart):
-        if inventory.restart.command is not None:
-            yield "restart.command", inventory.restart.command
-        if inventory.restart.start is not None:
-            yield "restart.start", inventory.restart.start
-        if inventory.restart.celery is not None:
-            yield "restart.celery.start", inventory.restart.celery.start
+    yield from restart_lines(inventory)
     judge = inventory.strategy.judge
     if judge != "off" and judge.command is not None:
         line = judge.command if isinstance(judge.command, str) else judge.command.command

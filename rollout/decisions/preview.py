@@ -18,7 +18,7 @@ from rollout.inventory.model import Inventory
 from rollout.inventory.template import fill
 from rollout.release import plan_release
 from rollout.remote import drain_file, runtime
-from rollout.restart import plan_restart
+from rollout.restart import plan_restarts
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,11 @@ def _work(
     """The lines on the node itself, while it is out of rotation."""
     if release is not None and (plan := plan_release(inventory, release, filled)) is not None:
         yield PlannedLine(Step.RELEASE, node, plan.shown or plan.command)
-    restart = plan_restart(inventory.restart, filled)
-    if restart.ask is not None:
-        yield PlannedLine(Step.RESTART, node, f"{restart.ask.method} {restart.ask.url}")
-    if restart.command is not None:
-        yield PlannedLine(Step.RESTART, node, restart.shown or restart.command)
+    for restart in plan_restarts(inventory, filled):
+        if restart.ask is not None:
+            yield PlannedLine(Step.RESTART, node, f"{restart.ask.method} {restart.ask.url}")
+        if restart.command is not None:
+            yield PlannedLine(Step.RESTART, node, restart.shown or restart.command)
     if inventory.health is not None:
         yield PlannedLine(Step.VERIFY, node, f"GET {filled(inventory.health.http)}")
 

@@ -65,8 +65,9 @@ class NodeContext:
     ) -> None:
         """Run a shell line on the node that must succeed; `timeout` is in seconds.
 
-        The node keeps a note of it. An agent's program is recorded as `shown`, and its last line says why it
-        failed. `printed` gets the last lines that it prints. Raises StepFailure with them, HostError.
+        The node keeps a note of it. What a driver runs is recorded as `shown`. Its exit status tells failures
+        apart, and the last line of an agent's program says why it failed. `printed` gets the last lines that
+        it prints. Raises StepFailure with them, HostError.
         """
         await self.permission.ask()
         log.sent(self.name, shown or line)
@@ -156,8 +157,9 @@ def _require_success(completed: Completed, line: str, shown: str) -> None:
     if completed.status != 0:
         ended = f"`{first_line(shown or line)}` exited with {completed.status}"
         failure = _FAILURES.get(completed.status, StepFailure) if shown else StepFailure
+        says_why = failure is not StepFailure or shown not in ("", line)
         raise failure(
-            completed.tail[-1] if shown and completed.tail else ended,
+            completed.tail[-1] if says_why and completed.tail else ended,
             tail=completed.tail,
             hint=_HINTS.get(completed.status),
         )

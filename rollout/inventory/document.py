@@ -14,6 +14,7 @@ import yaml
 
 from rollout.inventory.hooks import HOOKS
 from rollout.inventory.mistakes import InventoryError, KeyPath, Mistake, Position, quoted
+from rollout.inventory.restart import COMMAND_LINES
 from rollout.inventory.source import read_nodes
 from rollout.inventory.variables import Variables
 
@@ -27,7 +28,8 @@ _KNOWN_TAGS = frozenset(
 _LARGEST = 100_000
 _DEEPEST = 30
 _SHELL_LINES = frozenset({"command", "start"})
-_HOOKS = frozenset(("hooks", name) for name in HOOKS)
+_LINES_OF = frozenset((*(("hooks", name) for name in HOOKS), *(("command", name) for name in COMMAND_LINES)))
+"""The keys of shell lines, each after the one above it."""
 _IN_ITSELF = "found an alias of a value that contains it"
 
 Entries = dict[str, tuple[yaml.Node, yaml.Node]]
@@ -143,7 +145,7 @@ class Document:
             text = _joined_surrogates(node.value)
         except UnicodeError:
             return self._spoil(path, "found half a character (a lone surrogate)")
-        if path[-1] in _SHELL_LINES or path in _HOOKS:
+        if path[-1] in _SHELL_LINES or path[-2:] in _LINES_OF:
             wrong = self.variables.collect(text)
         else:
             text, wrong = self.variables.fill(text)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from rollout.inventory.document import Document
+from rollout.inventory.installed import installed_names
 from rollout.inventory.mistakes import KeyPath, Mistake, nearest, quoted
 from rollout.inventory.model import Inventory
 from rollout.inventory.section import TAGS, Section
@@ -20,8 +21,10 @@ _UNKNOWN = "extra_forbidden"
 _MISSING = "missing"
 
 
-def explain(document: Document, error: ValidationError) -> tuple[list[Mistake], set[KeyPath]]:
-    """The mistakes behind `error`, and for each mistyped key the key that was probably meant.
+def explain(
+    document: Document, error: ValidationError, model: type[Inventory]
+) -> tuple[list[Mistake], set[KeyPath]]:
+    """The mistakes behind an `error` of `model`, and for each mistyped key the key that was probably meant.
 
     Mistakes that follow from others are left out: a value that the document itself found wrong, and a missing
     key that was probably mistyped.
@@ -31,10 +34,14 @@ def explain(document: Document, error: ValidationError) -> tuple[list[Mistake], 
     meant: set[KeyPath] = set()
     for path, detail in details:
         if detail["type"] == _UNKNOWN:
-            suggestion = nearest(str(path[-1]), keys_at(path[:-1]))
+            others = installed_names() if _names_a_driver(path) else []
+            known = keys_at(path[:-1], model)
+            suggestion = nearest(str(path[-1]), [*known, *others])
             if suggestion:
                 meant.add((*path[:-1], suggestion))
-            message = _unknown(path, suggestion)
+            message = _unknown(known, suggestion)
+            if _names_a_driver(path) and not suggestion:
+                message += f"; packages bring {', '.join(others)}" if others else "; no package brings others"
             mistakes.append(document.mistake(path, message, document.keys.get(path)))
     for path, detail in details:
         if detail["type"] == _UNKNOWN or _is_spoiled(document, path):
@@ -43,18 +50,20 @@ def explain(document: Document, error: ValidationError) -> tuple[list[Mistake], 
             if path not in meant:
                 mistakes.append(document.mistake(path, "missing", document.keys.get(path[:-1])))
         elif detail["loc"][-1] == "[key]" and path != detail["loc"]:
-            message = f"found the name {quoted(str(path[-1]))}, {_expected(document, path, detail)}"
+            message = f"found the name {quoted(str(path[-1]))}, {_expected(document, path, detail, model)}"
             mistakes.append(document.mistake(path, message, document.keys.get(path)))
         else:
             mistakes.append(
-                document.mistake(path, f"{_found(document, path)}, {_expected(document, path, detail)}")
+                document.mistake(
+                    path, f"{_found(document, path)}, {_expected(document, path, detail, model)}"
+                )
             )
     return mistakes, meant
 
 
-def keys_at(path: KeyPath) -> list[str]:
+def keys_at(path: KeyPath, model: type[Inventory]) -> list[str]:
     """The keys that the section at `path` may have; none where names are free, or no section is."""
-    return [key for section in _sections(_annotation(path)) for key, _ in _fields(section)]
+    return [key for section in _sections(_annotation(path, model)) for key, _ in _fields(section)]
 
 
 def _path(document: Document, location: tuple[int | str, ...]) -> KeyPath:
@@ -67,10 +76,15 @@ def _is_spoiled(document: Document, path: KeyPath) -> bool:
     return any(path[:length] in document.spoiled for length in range(len(path) + 1))
 
 
-def _unknown(path: KeyPath, suggestion: str | None) -> str:
+def _names_a_driver(path: KeyPath) -> bool:
+    """Whether a key is one of a restart, which may name a driver that another package brings."""
+    return path[:1] == ("restart",) and all(isinstance(part, int) for part in path[1:-1])
+
+
+def _unknown(known: Sequence[str], suggestion: str | None) -> str:
     if suggestion:
         return f"unknown key; did you mean {suggestion}?"
-    return f"unknown key; expected one of {', '.join(keys_at(path[:-1]))}"
+    return f"unknown key; expected one of {', '.join(known)}"
 
 
 def _found(document: Document, path: KeyPath) -> str:
@@ -82,13 +96,13 @@ def _found(document: Document, path: KeyPath) -> str:
     return f"found {'a' if value else 'an empty'} {'list' if isinstance(value, list) else 'mapping'}"
 
 
-def _expected(document: Document, path: KeyPath, detail: ErrorDetails) -> str:
+def _expected(document: Document, path: KeyPath, detail: ErrorDetails, model: type[Inventory]) -> str:
     context = detail.get("ctx", {})
     match detail["type"]:
         case "value_error":
             return str(context["error"])
         case "literal_error" | "model_type":
-            return _expected_choice(path, document.written.get(path))
+            return _expected_choice(_annotation(path, model), document.written.get(path))
         case "dict_type":
             return "expected a mapping"
         case "list_type":
@@ -115,9 +129,8 @@ def _expected(document: Document, path: KeyPath, detail: ErrorDetails) -> str:
             return "expected a whole number"
 
 
-def _expected_choice(path: KeyPath, written: str | None) -> str:
-    """The words and mappings that are allowed at `path`."""
-    annotation = _annotation(path)
+def _expected_choice(annotation: Any, written: str | None) -> str:
+    """The words and mappings that a type allows."""
     words = [word for choice in _choices(annotation) for word in _words(choice)]
     sections = [f"a mapping{_with_required(section)}" for section in _sections(annotation)]
     suggestion = nearest(written, words) if written else None
@@ -130,9 +143,9 @@ def _with_required(section: type[Section]) -> str:
     return f" with {' and '.join(required)}" if required else ""
 
 
-def _annotation(path: KeyPath) -> Any:
+def _annotation(path: KeyPath, model: type[Inventory]) -> Any:
     """The type of the value at `path` in the model; `None` where the model has none."""
-    annotation: Any = Inventory
+    annotation: Any = model
     for key in path:
         annotation = next(_inside(annotation, key), None)
     return annotation
@@ -140,7 +153,7 @@ def _annotation(path: KeyPath) -> Any:
 
 def _inside(annotation: Any, key: str | int) -> Iterator[Any]:
     for choice in _choices(annotation):
-        if get_origin(choice) in (dict, list):
+        if get_origin(choice) is (list if isinstance(key, int) else dict):
             yield get_args(choice)[-1]
     for section in _sections(annotation):
         yield from (field.annotation for name, field in _fields(section) if name == key)

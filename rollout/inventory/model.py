@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, PrivateAttr, Tag
 
@@ -15,7 +15,7 @@ from rollout.inventory.hooks import Hooks, Notify
 from rollout.inventory.probe import PublicProbe
 from rollout.inventory.quantities import Timeout
 from rollout.inventory.release import Release
-from rollout.inventory.restart import RELOAD, WITH_A_GAP, RestartSetting
+from rollout.inventory.restart import NO, RELOAD, WITH_A_GAP, Restart, RestartSetting
 from rollout.inventory.section import SCALAR, SETTINGS, Section, kind
 from rollout.inventory.server_names import ServerNames
 from rollout.inventory.state import State, StateSetting
@@ -90,24 +90,35 @@ class Prepare(Section):
     parallel: int = Field(default=PARALLEL, ge=1, description="On how many nodes it is run at once")
 
 
-_RELOAD: Any = {"type": "object", "required": ["action"], "properties": {"action": {"const": RELOAD}}}
-_WITH_A_GAP: Any = [
-    {"type": "object", "required": [key], "properties": {key: {"not": _RELOAD}}} for key in WITH_A_GAP
+_ANSWERS: Any = [
+    {"type": "object", "required": [key], "properties": {key: {"enum": values}}}
+    for key, values in (("action", [RELOAD]), ("gap", [False, *NO]))
 ]
+
+
+def inventory_config(with_a_gap: Sequence[str]) -> ConfigDict:
+    """Settings for JSON Schema: a way to drain, unless no driver is one of those that leave a gap."""
+    gaps: list[Any] = [
+        {"type": "object", "required": [key], "properties": {key: {"not": {"anyOf": _ANSWERS}}}}
+        for key in with_a_gap
+    ]
+    one_of_several: Any = {"type": "array", "contains": {"anyOf": gaps}}
+    return ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["load_balancers"]},
+                {"required": ["drain"], "properties": {"drain": {"required": ["health_page"]}}},
+                {"properties": {"restart": {"not": {"anyOf": [*gaps, one_of_several]}}}},
+            ]
+        }
+    )
 
 
 class Inventory(Section):
     """The service, its load balancers, its nodes, and how to deploy it."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [
-                {"required": ["load_balancers"]},
-                {"required": ["drain"], "properties": {"drain": {"required": ["health_page"]}}},
-                {"properties": {"restart": {"not": {"anyOf": _WITH_A_GAP}}}},
-            ]
-        }
-    )
+    model_config = inventory_config(WITH_A_GAP)
+    restart_section: ClassVar[type[Restart]] = Restart
 
     service: Name = Field(description="Its name")
     load_balancers: dict[Name, LoadBalancer] = Field(
@@ -125,8 +136,9 @@ class Inventory(Section):
     drain: Drain = Field(default_factory=Drain, description="How a node leaves the load balancers")
     prepare: Prepare | None = Field(default=None, description="Run on every node before any is drained")
     release: Release | None = Field(default=None, description="Puts the new release on a node")
-    restart: RestartSetting = Field(
-        description="How the service is restarted, by exactly one driver; or none, if the release is enough"
+    restart: RestartSetting[Restart] = Field(
+        description="How the service is restarted, by exactly one driver; or a list of restarts, which are "
+        "carried out one after another; or none, if the release is enough"
     )
     health: Health | None = Field(default=None, description="How a node proves that it is healthy")
     warmup: Warmup | None = Field(
@@ -166,6 +178,13 @@ class Inventory(Section):
         Shell lines find them in their environment. No value may be shown.
         """
         return self._variables
+
+    @property
+    def restarts(self) -> Mapping[str, Restart]:
+        """The restarts in their order, by their keys: `restart`, or `restart[0]` and so on."""
+        if isinstance(self.restart, list):
+            return {f"restart[{index}]": one for index, one in enumerate(self.restart)}
+        return {} if self.restart == "none" else {"restart": self.restart}
 
     @property
     def behind_load_balancers(self) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from rollout.inventory.quantities import Timeout
 from rollout.inventory.request import Request
-from rollout.inventory.section import SCALAR, SETTINGS, Section, exactly_one, kind
+from rollout.inventory.section import LIST, SCALAR, SETTINGS, Section, exactly_one, kind, kind_or_list
 from rollout.inventory.template import known_placeholders
 from rollout.inventory.texts import AbsolutePath, FilledWord, NodeName, Text, UdpUrl, Word
 
@@ -40,12 +40,16 @@ WITH_A_GAP = (
 
 RELOAD = "reload"
 """The `action` of a driver with which the application keeps answering."""
+NO = ("no", "false", "off", "n", "f", "0")
+"""The words for no, as pydantic reads them."""
 
 
-def leaves_a_gap(driver: str, settings: Any) -> bool:
-    """Whether there may be nobody to answer during a restart; `settings` are the driver's, as plain data."""
-    reloads = isinstance(settings, dict) and settings.get("action") == RELOAD
-    return driver in WITH_A_GAP and not reloads
+def keeps_answering(settings: Any) -> bool:
+    """Whether the settings of a driver, as plain data, say that the application answers during the
+    restart."""
+    return isinstance(settings, dict) and (
+        settings.get("action") == RELOAD or str(settings.get("gap")).lower() in NO
+    )
 
 
 class Celery(Section):
@@ -63,6 +67,46 @@ class Celery(Section):
     directory: AbsolutePath | None = Field(
         default=None, description="The folder to import the app from; by default the home directory"
     )
+
+
+COMMAND_LINES = (
+    "restart",
+    "check",
+    "proof",
+    "explain",
+)
+"""The keys of `command:` that are shell lines."""
+
+
+class Command(Section):
+    """Shell lines of your own: one restarts the application, and others look at it."""
+
+    restart: Text = Field(description="The line that restarts the application, and ends when that is done")
+    check: Text | None = Field(
+        default=None,
+        description="A line that touches nothing, and fails if the restart cannot be carried out: with exit "
+        "status 69 if the application does not run, with 72 if it is not there. It is run beforehand, and "
+        "again once the release is there",
+    )
+    proof: Text | None = Field(
+        default=None,
+        description="A line that prints what runs, such as process ids, each on a line of its own: after the "
+        "restart, it must print something, and nothing that it printed before; and what it prints must last",
+    )
+    explain: Text | None = Field(
+        default=None,
+        description="A line that prints why the restart failed, such as the last lines of a log",
+    )
+    gap: Annotated[bool, WithJsonSchema({"enum": [True, False, "yes", "no"]})] = Field(
+        default=True,
+        description="Whether nobody may answer during the restart: no, if the application keeps answering",
+    )
+
+
+CommandSetting = Annotated[
+    Annotated[Text, Tag(SCALAR)] | Annotated[Command, Tag(SETTINGS)],
+    Discriminator(kind),
+]
 
 
 class Docker(Section):
@@ -204,12 +248,16 @@ class Restart(Section):
     """How the service is restarted, by exactly one driver."""
 
     model_config = exactly_one(*DRIVERS)
+    drivers: ClassVar[tuple[str, ...]] = DRIVERS
+    with_a_gap: ClassVar[tuple[str, ...]] = WITH_A_GAP
 
     celery: Celery | None = Field(
         default=None,
         description="A Celery worker, which leaves its queues first, and must then execute a task",
     )
-    command: Text | None = Field(default=None, description="A shell line that ends when the restart is done")
+    command: CommandSetting | None = Field(
+        default=None, description="A shell line that ends when the restart is done; or settings"
+    )
     docker: Docker | None = Field(default=None, description="A container, which gets another image")
     gunicorn: Gunicorn | None = Field(default=None, description="A gunicorn, in one of three modes")
     http: Request | None = Field(
@@ -240,10 +288,19 @@ class Restart(Section):
     @property
     def driver(self) -> tuple[str, Any]:
         """The name of the driver that the inventory chooses, and its settings."""
-        return next((name, value) for name in DRIVERS if (value := getattr(self, name)) is not None)
+        return next((name, value) for name in self.drivers if (value := getattr(self, name)) is not None)
+
+    @classmethod
+    def leaves_a_gap(cls, settings: dict[str, Any]) -> bool:
+        """Whether there may be nobody to answer during a restart; `settings` are all of it, as plain data."""
+        return any(key in cls.with_a_gap and not keeps_answering(value) for key, value in settings.items())
 
 
+_R = TypeVar("_R", bound=Restart)
 RestartSetting = Annotated[
-    Annotated[Literal["none"], Tag(SCALAR)] | Annotated[Restart, Tag(SETTINGS)],
-    Discriminator(kind),
+    Annotated[Literal["none"], Tag(SCALAR)]
+    | Annotated[_R, Tag(SETTINGS)]
+    | Annotated[list[_R], Field(min_length=1), Tag(LIST)],
+    Discriminator(kind_or_list),
 ]
+"""How the service is restarted: not at all, by one driver, or by several, one after another."""

@@ -14,29 +14,33 @@ from rollout.inventory.hooks import NOTIFIED
 from rollout.inventory.mistakes import KeyPath, Mistake, quoted
 from rollout.inventory.quantities import format_duration, parse_duration, parse_percent
 from rollout.inventory.release import RELEASES
-from rollout.inventory.restart import DRIVERS, Processes, Restart, leaves_a_gap
+from rollout.inventory.restart import Processes, Restart
 from rollout.inventory.section import Section
 from rollout.inventory.server_names import mistaken_servers
 from rollout.inventory.state import mistaken_state
 
 _EXACTLY_ONE: tuple[tuple[KeyPath, tuple[str, ...]], ...] = (
     (("release",), RELEASES),
-    (("restart",), DRIVERS),
     (("drain", "health_page"), ("file", "request")),
     (("health", "release"), ("json", "header")),
 )
 _ALL = re.compile(r"100(\.0+)?%")
 
 
-def broken_rules(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:
-    """A mistake for each rule that is broken. Keys that mistyped ones are `meant` to be count as given."""
+def broken_rules(document: Document, meant: Collection[KeyPath], restart: type[Restart]) -> Iterator[Mistake]:
+    """A mistake for each rule that is broken. Keys that mistyped ones are `meant` to be count as given.
+
+    `restart` is the section of a restart, with all drivers that there are.
+    """
     for path, keys in _EXACTLY_ONE:
         yield from _exactly_one(document, path, keys, meant)
-    yield from _a_way_to_drain(document, meant)
-    yield from _a_page_that_proves(document, meant)
-    yield from _one_way_to_start(document)
+    for path in restart_paths(document):
+        yield from _exactly_one(document, path, restart.drivers, meant)
+        yield from _a_page_that_proves(document, path, meant)
+        yield from _one_way_to_start(document, path)
+        yield from _time_for_the_workers(document, path)
+    yield from _a_way_to_drain(document, meant, restart)
     yield from _time_for_the_answers(document)
-    yield from _time_for_the_workers(document)
     yield from _somebody_to_notify(document, meant)
     yield from _min_ready_that_can_be(document, meant)
     yield from _a_warmup_that_rises(document)
@@ -46,6 +50,16 @@ def broken_rules(document: Document, meant: Collection[KeyPath]) -> Iterator[Mis
     yield from mistaken_state(document, meant)
     yield from _distinct_load_balancers(document)
     yield from _distinct_backends(document)
+
+
+def restart_paths(document: Document) -> Iterator[KeyPath]:
+    """The places of all settings of a restart."""
+    restart = document.at(("restart",))
+    if isinstance(restart, dict):
+        yield ("restart",)
+    for index, one in enumerate(restart if isinstance(restart, list) else ()):
+        if isinstance(one, dict):
+            yield ("restart", index)
 
 
 def _exactly_one(
@@ -62,7 +76,7 @@ def _exactly_one(
         yield document.mistake((*path, second), message, document.keys[(*path, second)])
     if not given and not any((*path, key) in meant for key in keys):
         message = f"expected exactly one of {_listed(keys)}"
-        yield document.mistake(path, message, document.keys[path])
+        yield document.mistake(path, message, document.keys.get(path))
 
 
 def _listed(keys: Sequence[str]) -> str:
@@ -70,11 +84,14 @@ def _listed(keys: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}"
 
 
-def _a_way_to_drain(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:
+def _a_way_to_drain(
+    document: Document, meant: Collection[KeyPath], section: type[Restart]
+) -> Iterator[Mistake]:
     ways: tuple[KeyPath, ...] = (("load_balancers",), ("drain", "health_page"))
     drain = document.at(("drain",))
     restart = document.at(("restart",))
-    gap = not isinstance(restart, dict) or any(leaves_a_gap(*driver) for driver in restart.items())
+    known = [document.at(path) for path in restart_paths(document)]
+    gap = not known or any(section.leaves_a_gap(one) for one in known)
     if restart == "none" or not gap:
         return  # the other drivers restart an application while it serves: no node has to be drained
     unclear = ("drain",) in meant or any(way in meant for way in ways) or not isinstance(drain, dict | None)
@@ -86,15 +103,15 @@ def _a_way_to_drain(document: Document, meant: Collection[KeyPath]) -> Iterator[
         yield document.mistake(ways[0], message, document.keys.get(ways[0]))
 
 
-def _a_page_that_proves(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:
-    proof = ("restart", "signal", "proof")
+def _a_page_that_proves(document: Document, path: KeyPath, meant: Collection[KeyPath]) -> Iterator[Mistake]:
+    proof = (*path, "signal", "proof")
     if document.at(proof) == "health" and document.at(("health",)) is None and ("health",) not in meant:
         yield document.mistake(proof, "needs a health page: describe it under health")
 
 
-def _one_way_to_start(document: Document) -> Iterator[Mistake]:
-    start = ("restart", "start")
-    if document.at(start) is not None and document.at(("restart", "celery", "start")) is not None:
+def _one_way_to_start(document: Document, path: KeyPath) -> Iterator[Mistake]:
+    start = (*path, "start")
+    if document.at(start) is not None and document.at((*path, "celery", "start")) is not None:
         message = "cannot be combined with celery.start, which starts a worker that does not run, too"
         yield document.mistake(start, message, document.keys[start])
 
@@ -116,19 +133,19 @@ def _time_for_the_answers(document: Document) -> Iterator[Mistake]:
         yield document.mistake(("health", "timeout"), message)
 
 
-def _time_for_the_workers(document: Document) -> Iterator[Mistake]:
-    path = ("restart", "processes")
-    if not isinstance(document.at(path), dict):
+def _time_for_the_workers(document: Document, path: KeyPath) -> Iterator[Mistake]:
+    settings = (*path, "processes")
+    if not isinstance(document.at(settings), dict):
         return
-    ready = _seconds(document, (*path, "ready"), Processes)
-    drain = _seconds(document, (*path, "drain"), Processes)
-    timeout = _seconds(document, ("restart", "timeout"), Restart)
+    ready = _seconds(document, (*settings, "ready"), Processes)
+    drain = _seconds(document, (*settings, "drain"), Processes)
+    timeout = _seconds(document, (*path, "timeout"), Restart)
     if ready + drain >= timeout:
         message = (
             f"new workers may take {format_duration(ready)}, and old ones {format_duration(drain)}: "
             f"expected restart.timeout ({format_duration(timeout)}) to be longer than both together"
         )
-        yield document.mistake(path, message, document.keys[path])
+        yield document.mistake(settings, message, document.keys[settings])
 
 
 def _somebody_to_notify(document: Document, meant: Collection[KeyPath]) -> Iterator[Mistake]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollout.inventory.model import Inventory
+from rollout.inventory.installed import installed_names, inventory_with
 from rollout.inventory.quantities import format_duration
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -18,8 +18,9 @@ _A_VARIABLE = {"$ref": "#/$defs/Variable"}
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of an inventory. `${NAME}` may stand for any scalar."""
-    schema = Inventory.model_json_schema()
+    """The JSON Schema (draft 2020-12) of an inventory, with all drivers that are installed. `${NAME}` may
+    stand for any scalar. Raises UsageError for a driver that cannot be loaded."""
+    schema = inventory_with(installed_names()).model_json_schema()
     definitions = {name: _section(definition) for name, definition in schema["$defs"].items()}
     return {
         "$schema": _DIALECT,
@@ -31,6 +32,8 @@ def json_schema() -> dict[str, Any]:
 
 def _section(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema of a mapping, without the titles, which repeat its keys."""
+    if "properties" not in schema:
+        return schema
     properties = {name: _property(value) for name, value in schema["properties"].items()}
     return {key: schema[key] for key in _ORDER if key in schema} | {"properties": properties}
 
@@ -38,7 +41,7 @@ def _section(schema: dict[str, Any]) -> dict[str, Any]:
 def _property(schema: dict[str, Any]) -> dict[str, Any]:
     schema.pop("title", None)
     default = schema.pop("default", None)
-    notes = {"description": schema.pop("description")}
+    notes = {"description": schema.pop("description", "")}
     if default is not None:
         notes["default"] = format_duration(default) if isinstance(default, float) else default
     return notes | _value(schema)

@@ -28,10 +28,15 @@ def _given(keys: Sequence[str]) -> Any:
     return [{"required": [key], "properties": {key: {"not": {"type": "null"}}}} for key in keys]
 
 
-SCALAR, SETTINGS = TAGS = ("(scalar)", "(settings)")
-"""The two kinds of a value that may be a scalar or settings, as pydantic's locations name them."""
+SCALAR, SETTINGS, LIST = TAGS = ("(scalar)", "(settings)", "(list)")
+"""The kinds of a value that may be of more than one, as pydantic's locations name them."""
 
 
 def kind(value: Any) -> str:
-    """The kind of `value`: `SCALAR` or `SETTINGS`."""
+    """The kind of `value`, which may be a scalar or settings: `SCALAR` or `SETTINGS`."""
     return SCALAR if isinstance(value, str) else SETTINGS
+
+
+def kind_or_list(value: Any) -> str:
+    """The kind of `value`, which may be a list, too."""
+    return LIST if isinstance(value, list) else kind(value)

@@ -133,7 +133,7 @@ def _program(main: Callable[[AgentOptions], None], options: AgentOptions, how: _
     first becomes the user whom the argument names, if any."""
     needing = (_TALK, *how.modules, main.__module__)
     modules = dict.fromkeys(name for one in needing for name in needed_modules(one))
-    packages = sorted({name.rpartition(".")[0] for name in modules} | {"rollout", _AGENTS})
+    packages = sorted({package for name in modules for package in _packages(name)})
     agent, rebuilt = f"sys.modules[{main.__module__!r}]", f"{type(options).__name__}(**{options._asdict()!r})"
     return "\n".join(
         [
@@ -146,6 +146,12 @@ def _program(main: Callable[[AgentOptions], None], options: AgentOptions, how: _
             "",
         ]
     )
+
+
+def _packages(name: str) -> Iterator[str]:
+    """The packages that a module lies in."""
+    while name := name.rpartition(".")[0]:
+        yield name
 
 
 @functools.cache

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
+from rollout.inventory.installed import installed
+from rollout.inventory.model import Inventory
 from rollout.inventory.restart import Restart
 from rollout.inventory.template import Fill
 from rollout.restart import (
@@ -40,10 +42,24 @@ _DRIVERS: Mapping[str, Callable[[Any, float, Fill], RestartPlan]] = {
 that fills in `{host}`, `{node}` and `{release}`."""
 
 
-def plan_restart(settings: Restart | Literal["none"], fill: Fill) -> RestartPlan:
-    """The plan of the restart of one node. Raises UsageError for settings that can be seen to be wrong."""
-    if settings == "none":
-        return RestartPlan(timeout=0.0)
+def plan_restarts(inventory: Inventory, fill: Fill) -> tuple[RestartPlan, ...]:
+    """The plans of all restarts of one node, in their order; none if the release is enough.
+
+    Raises UsageError for settings that can be seen to be wrong.
+    """
+    every = [*inventory.restarts.values()]
+    plans = [plan_restart(settings, fill) for settings in every]
+    if len(plans) == 1:
+        return tuple(plans)
+    return tuple(
+        dataclasses.replace(plan, part=f"restart {number} of {len(plans)} ({settings.driver[0]})")
+        for number, (plan, settings) in enumerate(zip(plans, every, strict=True), start=1)
+    )
+
+
+def plan_restart(settings: Restart, fill: Fill) -> RestartPlan:
+    """The plan of one restart. Raises UsageError for settings that can be seen to be wrong."""
     name, chosen = settings.driver
-    plan = _DRIVERS[name](chosen, settings.timeout, fill)
+    make = _DRIVERS[name] if name in _DRIVERS else installed(name).plan_restart
+    plan: RestartPlan = make(chosen, settings.timeout, fill)
     return dataclasses.replace(plan, start=settings.start or plan.start)

@@ -36,6 +36,8 @@ class ProofResult:
     detail: str
     kept: bool = field(default=False, compare=False)
     """Whether, after a restart that failed, what ran before runs on as it did."""
+    anew: bool = field(default=False, compare=False)
+    """Whether what was proved has changed since, and must live for `STEADY` seconds from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,12 @@ class Proof:
     """A shell line that is run before the restart and again after it, until `compare` is satisfied.
 
     `compare` gets what the line printed before and after. From then on `compare_life` gets what it printed
-    when the proof was there, and what it prints now: what was started must still live. `explain` is a shell
-    line whose output tells a person why the restart failed.
+    when the proof was there, and what it prints now: what was started must still live.
     """
 
     observe: str
     compare: Callable[[str, str], ProofResult]
     compare_life: Callable[[str, str], ProofResult]
-    explain: str
     stopped: Callable[[str], str] = lambda before: ""
     """Why there is nothing to restart, from what the line printed before; empty if the command may be run."""
 
@@ -84,13 +84,20 @@ class RestartPlan:
     """The line to show people in place of a command that is a whole program. The last line that such
     a program prints before it fails says why."""
     proof: Proof | None = None
+    explain: str | None = None
+    """A shell line on the node whose output tells a person why the restart failed."""
     job: Job | None = None
     """What goes on in another program when the command itself has long ended."""
     precheck: str | None = None
     """A shell line that touches nothing, and fails where the restart could not be carried out, with a status
     of `agents.common.talk` where the application does not run, or is not on the node."""
+    looks_again: bool = False
+    """Whether the precheck is run once more right before the command, with the release on the disk: for a
+    command that does not look itself."""
     start: str | None = None
     """A shell line on the node that starts the application where it does not run."""
+    part: str = ""
+    """The name of the restart where it is one of several; empty for the only one."""
 
 
 class RestartOptions(Protocol):

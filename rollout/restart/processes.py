@@ -6,6 +6,7 @@ from rollout.agents.processes import Options, main
 from rollout.inventory.restart import Processes
 from rollout.inventory.template import Fill
 from rollout.remote.agent import process_owner
+from rollout.restart import driver
 from rollout.restart.driver import RestartPlan, by_agent
 
 
@@ -17,6 +18,7 @@ def plan_restart(settings: Processes, timeout: float, fill: Fill) -> RestartPlan
         ready=settings.ready,
         drain=settings.drain,
         log=settings.log and fill(settings.log),
+        steady=driver.STEADY,
         timeout=timeout,
     )
     return by_agent(

@@ -56,8 +56,8 @@ def _restart(manager: Manager, units: list[str], timeout: float) -> RestartPlan:
             observe=lines.observe(manager, units),
             compare=of_units(units, compare_restart),
             compare_life=of_units(units, compare_life),
-            explain=f"{lines.explain(manager, units)}\n{lines.why_not_started(manager, units)}",
         ),
+        explain=f"{lines.explain(manager, units)}\n{lines.why_not_started(manager, units)}",
         job=_job(manager, units),
     )
 
@@ -71,9 +71,9 @@ def _reload(manager: Manager, units: list[str], timeout: float) -> RestartPlan:
             observe=lines.observe(manager, units),
             compare=of_units(units, compare_reload),
             compare_life=of_units(units, compare_life),
-            explain=lines.explain(manager, units),
             stopped=partial(none_active, units),
         ),
+        explain=lines.explain(manager, units),
         job=_job(manager, units),
         start=lines.start(manager, units),
     )

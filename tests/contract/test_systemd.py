@@ -61,7 +61,7 @@ def restart(
         assert time.monotonic() < deadline, results[-1].detail
         assert host.run(meanwhile).status == 0
         results.append(proof.compare(before, seen()))
-    return Restart(done, tuple(results), host.run(proof.explain, user=user).tail)
+    return Restart(done, tuple(results), host.run(plan.explain, user=user).tail)
 
 
 @pytest.fixture

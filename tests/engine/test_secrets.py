@@ -203,6 +203,12 @@ def drivers(folder: Path) -> dict[str, Any]:
             "python": f"{place}/python",
             "directory": place,
         },
+        "command": {
+            "restart": 'echo "${COMMAND_TOKEN}"; false',
+            "check": 'echo "${COMMAND_TOKEN}"; exit 69',
+            "proof": 'echo "${COMMAND_TOKEN}"',
+            "explain": 'echo "${COMMAND_TOKEN}"',
+        },
         "docker": {"container": f"shop-{TOKEN}", "image": f"shop-{TOKEN}:1"},
         "gunicorn": {**pidfile, "mode": "rolling", "notify": "udp://127.0.0.1:4012"},
         "http": {"url": f"http://{{host}}:1/{TOKEN}", "method": "POST"},

@@ -133,5 +133,8 @@ def judge_releases(world: World, progress: Progress) -> None:
         return
     for name in progress.names(Phase.DONE):
         wanted = progress.release_of(name)
-        if wanted is not None and world.nodes[name].release != wanted:
-            world.watch.violate(f"the deployment is done, and {name} runs {world.nodes[name].release}")
+        node = world.nodes[name]
+        if wanted is not None and node.release != wanted:
+            world.watch.violate(f"the deployment is done, and {name} runs {node.release}")
+        if wanted is not None and len(world.inventory.restarts) > 1 and node.worker != wanted:
+            world.watch.violate(f"the deployment is done, and {name}'s worker runs {node.worker}")

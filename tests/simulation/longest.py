@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rollout.domain import Step
 from rollout.engine.steps import bake
+from rollout.restart.driver import STEADY
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -25,8 +26,9 @@ def longest(world: World) -> float:
     the place. Its bake may be undecided for far longer.
     """
     inventory = world.inventory
-    limits = (inventory.drain, inventory.release, inventory.restart, inventory.prepare, inventory.health)
-    timeouts = sum(limit.timeout for limit in limits if limit is not None)
+    restarts = inventory.restarts.values()
+    limits = (inventory.drain, inventory.release, *restarts, inventory.prepare, inventory.health)
+    timeouts = sum(limit.timeout for limit in limits if limit is not None) + STEADY * len(restarts)
     of_a_node = 2 * timeouts + 2 * len(Step) * inventory.strategy.patience + bake._PATIENCE
     sleeps = sum(fault.what == "deployer sleeps" for fault in world.planned)
     return _AT_ENDS + LONGEST_WAIT + LONGEST_SLEEP * sleeps + len(world.nodes) * of_a_node

@@ -13,11 +13,11 @@ from rollout.domain import Completed, Note
 from rollout.engine.checks.machines import ADDRESSES
 from rollout.inventory.model import Inventory
 from rollout.remote import drain_file, notes
-from rollout.restart import plan_restart
+from rollout.restart import plan_restarts
 from tests.simulation.loop import of_the_world, world_time
 from tests.simulation.node import PORT, SimNode
 
-PREPARE, RELEASE, RESTART = "prepare", "release", "restart"
+PREPARE, RELEASE, RESTART, RESTART_WORKER = "prepare", "release", "restart", "restart-worker"
 """Lines that an inventory of a simulation has."""
 
 
@@ -65,13 +65,15 @@ class Machine:
             counting: self._connections,
             ADDRESSES: lambda: Completed(0, (node.address,)),
         }
-        driver = plan_restart(inventory.restart, str)
-        self.changes[driver.command] = self._restart
-        if driver.precheck is not None:
-            self._looks[driver.precheck] = lambda: Completed(0)
-        if driver.proof is not None:
-            self._looks[driver.proof.observe] = self._unit
-            self._looks[driver.proof.explain] = lambda: Completed(0, ("explained",))
+        restarts = (self._restart, self._restart_worker)
+        for driver, restart in zip(plan_restarts(inventory, str), restarts, strict=False):
+            self.changes[driver.command] = restart
+            if driver.precheck is not None:
+                self._looks[driver.precheck] = lambda: Completed(0)
+            if driver.proof is not None:
+                self._looks[driver.proof.observe] = self._unit
+            if driver.explain is not None:
+                self._looks[driver.explain] = lambda: Completed(0, ("explained",))
         self.slow = frozenset(self.changes)
         self.questions: set[str] = set()
         """Those whose exit status is the answer: they may not be answered, but do not fail."""
@@ -143,6 +145,12 @@ class Machine:
     async def _restart(self, asked: float, environment: Mapping[str, str]) -> Completed:
         await self._works(0.05)
         self._node.restart(asked)
+        await asyncio.sleep(self._rng.uniform(0.0, 0.3))
+        return Completed(0)
+
+    async def _restart_worker(self, asked: float, environment: Mapping[str, str]) -> Completed:
+        await self._works(0.05)
+        self._node.worker = self._node.installed
         await asyncio.sleep(self._rng.uniform(0.0, 0.3))
         return Completed(0)
 

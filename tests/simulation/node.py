@@ -73,7 +73,9 @@ class SimNode:
     def __init__(self, name: str, address: str, release: str, behaviour: Release) -> None:
         self.name = name
         self.address = address
-        self.installed = self.release = release
+        self.installed = self.release = self.worker = release
+        """What is on the disk, what its application runs, and what a worker beside it does, which no page
+        shows."""
         self.behaviour = behaviour
         """Of every process that is started from now on."""
         self.listening = self.serving = True

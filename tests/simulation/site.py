@@ -10,7 +10,7 @@ from typing import Any
 from rollout.inventory.model import Inventory
 from tests.simulation import gaps
 from tests.simulation.checking import Check
-from tests.simulation.machine import PREPARE, RELEASE, RESTART
+from tests.simulation.machine import PREPARE, RELEASE, RESTART, RESTART_WORKER
 from tests.simulation.node import PAGE, PORT, Release, SimNode
 from tests.simulation.process import BackendConfig, ServerConfig
 
@@ -138,6 +138,13 @@ def _some(rng: random.Random, nodes: list[str]) -> list[str]:
     return [name for name in nodes if name in chosen]
 
 
+def _restart(rng: random.Random) -> Any:
+    """The restart of the application; now and then that of a worker comes after it."""
+    of_application = {rng.choice(("command", "systemd")): RESTART, "timeout": "4s"}
+    of_worker = {"command": RESTART_WORKER, "timeout": "4s"}
+    return [of_application, of_worker] if rng.random() < 0.25 else of_application
+
+
 def _inventory(
     rng: random.Random,
     nodes: dict[str, SimNode],
@@ -164,7 +171,7 @@ def _inventory(
         "load_balancers": {name: {"haproxy": f"unix:///run/{name}.sock"} for name in balancers},
         "nodes": {name: {"host": node.address} for name, node in nodes.items()},
         "drain": drain,
-        "restart": {rng.choice(("command", "systemd")): RESTART, "timeout": "4s"},
+        "restart": _restart(rng),
         "strategy": {
             "canary": rng.choice((0, 0, 1, 2)),
             "window": rng.choice((1, 1, 1, 2, 3, "25%", "50%", "100%")) if balancers else 1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
+from rollout.decisions.doubts import restart_lines
 from rollout.decisions.finding import Finding, Level
 from rollout.inventory import Inventory
 from rollout.inventory.hooks import HOOKS
@@ -44,9 +45,8 @@ def _lines(inventory: Inventory) -> Iterator[tuple[str, str]]:
     given = {
         "prepare.command": inventory.prepare and inventory.prepare.command,
         "release.command": inventory.release and inventory.release.command,
-        "restart.command": inventory.restart != "none" and inventory.restart.command,
-        "restart.start": inventory.restart != "none" and inventory.restart.start,
     }
     hooks = {f"hooks.{name}": inventory.hooks.named(name) for name in HOOKS}
     yield from ((key, line) for key, line in given.items() if line)
+    yield from restart_lines(inventory)
     yield from ((key, hook.command) for key, hook in hooks.items() if hook)

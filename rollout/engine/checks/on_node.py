@@ -17,7 +17,7 @@ from rollout.errors import RolloutError
 from rollout.inventory.quantities import format_bytes
 from rollout.ports import Sources
 from rollout.release import plan_release
-from rollout.restart import plan_restart
+from rollout.restart import plan_restarts
 
 _LOOK = 30.0
 """Seconds for one look at a node."""
@@ -74,26 +74,30 @@ async def _command_findings(context: NodeContext) -> list[Finding]:
 
 
 async def _restart_findings(context: NodeContext) -> list[Finding]:
-    """Whether the driver's own check finds that the restart can be carried out."""
-    plan = plan_restart(context.inventory.restart, context.fill)
-    if plan.precheck is None:
-        return []
-    completed = await context.look(plan.precheck, timeout=_LOOK)
-    if completed.status == 0:
-        # What a check says although it passes is good to know.
-        notes = [Finding(Level.NOTE, context.name, line) for line in completed.tail]
-        return [Finding(Level.OK, context.name, "the restart can be carried out"), *notes]
-    reason = _last_line(completed)
-    return [
-        RestartFails(
-            Level.PROBLEM,
-            context.name,
-            f"{FAILS}: {reason}",
-            status=completed.status,
-            reason=reason,
-            start=plan.start,
+    """Whether the drivers' own checks find that the restarts can be carried out."""
+    findings: list[Finding] = []
+    for plan in plan_restarts(context.inventory, context.fill):
+        if plan.precheck is None:
+            continue
+        completed = await context.look(plan.precheck, timeout=_LOOK)
+        if completed.status == 0:
+            # What a check says although it passes is good to know.
+            can = f"{plan.part or 'the restart'} can be carried out"
+            findings.append(Finding(Level.OK, context.name, can))
+            findings += [Finding(Level.NOTE, context.name, line) for line in completed.tail]
+            continue
+        findings.append(
+            RestartFails(
+                Level.PROBLEM,
+                context.name,
+                f"{FAILS}: {_last_line(completed)}",
+                status=completed.status,
+                reason=_last_line(completed),
+                start=plan.start,
+                part=plan.part,
+            )
         )
-    ]
+    return findings
 
 
 def _requirements(site: Site, context: NodeContext) -> Iterator[_Requirement]:

@@ -8,7 +8,7 @@ broken.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rollout.agents.common import talk
 from rollout.decisions.finding import Finding, Level
@@ -31,6 +31,8 @@ class RestartFails(Finding):
     reason: str = ""
     start: str | None = None
     """The line that starts the application where it does not run."""
+    part: str = ""
+    """The restart's name where it is one of several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,15 @@ def judged(
 ) -> Iterator[Finding]:
     """The findings, each `RestartFails` as the problem or the warning that it is by the evidence."""
     for finding in findings:
-        if isinstance(finding, RestartFails):
+        if not isinstance(finding, RestartFails):
+            yield finding
+        elif not finding.part:
             yield _judged(finding, inventory, of(finding.subject))
         else:
-            yield finding
+            # What runs or answers may be what another of the restarts is about.
+            known = replace(of(finding.subject), runs="", shown=False)
+            found = _judged(finding, inventory, known)
+            yield replace(found, text=f"{finding.part}: {found.text}")
 
 
 def _judged(found: RestartFails, inventory: Inventory, known: Evidence) -> Finding:
@@ -106,13 +113,16 @@ def _judged(found: RestartFails, inventory: Inventory, known: Evidence) -> Findi
 
 
 def _what_happens(found: RestartFails, inventory: Inventory, known: Evidence) -> str:
-    stopped = f"{inventory.service} does not run there ({found.reason})"
+    what = "what it restarts" if found.part else inventory.service
+    stopped = f"{what} does not run there ({found.reason})"
     if found.start:
         return f"{stopped}: it is started by `{found.start}`"
     puts = "puts the release there and " if known.gets_release else ""
     waits = "waits for the load balancers' checks"
     if inventory.health is not None:
         waits = f"waits {format_duration(inventory.health.timeout)} for its health page"
+    if found.part:
+        waits = "waits until it runs"
     nobody = "and nothing here starts it"
     return f"{stopped}, {nobody}: rollout {puts}{waits}; start it meanwhile, or set restart.start"
 

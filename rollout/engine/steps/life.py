@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from rollout.agents.common import talk
 from rollout.deadline import Deadline
-from rollout.engine.context import NodeContext
+from rollout.engine.context import NodeContext, first_line
 from rollout.engine.health_page import ask
 from rollout.engine.log import StepLog
 from rollout.engine.steps.restart import LOOK, LOOK_AGAIN, explanation, observed, restart
-from rollout.errors import HostError, NotRunning, RequestFailed, StepFailure
+from rollout.errors import HostError, NotRunning, ReleaseRefused, RequestFailed, StepFailure
 from rollout.inventory.quantities import format_duration
 from rollout.restart import driver
 from rollout.restart.driver import Proof, ProofStatus, RestartPlan
@@ -36,23 +36,36 @@ class Life:
     """Why nobody started it here although it does not run; empty if it runs."""
 
 
-async def bring_to_life(context: NodeContext, plan: RestartPlan, log: StepLog) -> Life:
+async def bring_to_life(
+    context: NodeContext, plan: RestartPlan, log: StepLog, *, is_broken: bool = False
+) -> Life:
     """Restart the application, or start it where it does not run.
 
-    Where nothing here can start it, somebody else may: its health page is waited for. Raises StepFailure,
-    also where nothing would show that; ReleaseRefused, HostError.
+    Where nothing here can start it, somebody else may: its health page is waited for. `is_broken` says that
+    nobody knows in which state the application is. Raises StepFailure, also where nothing would show that it
+    runs; ReleaseRefused, HostError.
     """
     try:
+        if plan.looks_again and plan.precheck is not None:
+            await look_again(context, plan.precheck, log, is_broken=is_broken)
         return Life(await restart(context, plan, log))
     except NotRunning as stopped:
-        if plan.ask is not None:
+        if plan.ask is not None and not plan.part:  # of several, another may have the page
             await _require_silence(context, stopped)
         if plan.start is not None:
             log.progress(f"{stopped}: starting it")
-            await _start(context, plan, plan.start, log)
-            proved = None if plan.proof is None else await observed(context, plan.proof.observe)
-            log.detail = "it did not run, and was started"
-            return Life(proved, started=True)
+            try:
+                await _start(context, plan, plan.start, log)
+            except StepFailure as failure:
+                if plan.start != plan.command:
+                    raise
+                log.warn(f"`{first_line(plan.start)}` has not started it: {failure}")
+            else:
+                proved = None if plan.proof is None else await observed(context, plan.proof.observe)
+                log.detail = "it did not run, and was started"
+                return Life(proved, started=True)
+        if plan.part:
+            return await _await_one(context, plan, stopped, log)
         return _await(context, stopped, log)
 
 
@@ -74,16 +87,43 @@ def what_starts_it(context: NodeContext) -> str:
     return f"start it on {context.name}, or set restart.start, and then run `rollout resume`"
 
 
+async def look_again(context: NodeContext, precheck: str, log: StepLog, *, is_broken: bool) -> None:
+    """Run the driver's own check with the release on the disk: it may be what tries the release.
+
+    Raises NotRunning, and ReleaseRefused for any other failure; but what does not work may be repaired by the
+    restart.
+    """
+    looked = await context.look(precheck, timeout=LOOK)
+    reason = looked.tail[-1] if looked.tail else f"exit status {looked.status}"
+    if looked.status == talk.NotRunning.exit_status:
+        raise NotRunning(reason, tail=looked.tail)
+    if looked.status == 0:
+        return
+    if is_broken or await _answer(context) == "":
+        log.warn(f"the check before the restart failed ({reason}); it is restarted all the same")
+        return
+    raise ReleaseRefused(
+        f"the check before the restart failed, so nothing was restarted: {reason}", tail=looked.tail
+    )
+
+
+async def _answer(context: NodeContext) -> str | None:
+    """The health page that answers, whatever it says; empty if none does, `None` if there is none to ask."""
+    health = context.inventory.health
+    if health is None:
+        return None
+    with contextlib.suppress(RequestFailed):
+        await ask(context, health)
+        return context.fill(health.http)
+    return ""
+
+
 async def _require_silence(context: NodeContext, refused: NotRunning) -> None:
     """Raises StepFailure if the application answers, although nobody listens to the request that restarts
     it."""
-    health = context.inventory.health
-    if health is None:
-        return
-    with contextlib.suppress(RequestFailed):
-        await ask(context, health)
+    if page := await _answer(context):
         raise StepFailure(
-            f"{refused}, although the application answers at {context.fill(health.http)}",
+            f"{refused}, although the application answers at {page}",
             hint="correct `restart.http` in the inventory",
         )
 
@@ -117,6 +157,23 @@ def _await(context: NodeContext, stopped: NotRunning, log: StepLog) -> Life:
     return Life(awaited=str(stopped))
 
 
+async def _await_one(context: NodeContext, plan: RestartPlan, stopped: NotRunning, log: StepLog) -> Life:
+    """Wait until somebody has started what one of several restarts is about: the health page may be that of
+    another."""
+    deadline = Deadline(plan.timeout if plan.precheck is not None else 0.0)
+    reason = str(stopped)
+    log.warn(f"{plan.part}: it does not run ({reason}), and nothing here starts it")
+    while plan.precheck is None or (reason := await _not_running(context, plan.precheck)):
+        if deadline.passed:
+            hint = f"start it on {context.name}, or set `start` beside it, and then run `rollout resume`"
+            raise StepFailure(f"it does not run: {reason or stopped}", hint=hint, tail=stopped.tail)
+        log.progress(f"waiting until it runs: {reason}")
+        await asyncio.sleep(LOOK_AGAIN)
+    proved = None if plan.proof is None else await observed(context, plan.proof.observe)
+    log.detail = "it did not run, and somebody has started it"
+    return Life(proved, started=True)
+
+
 async def _not_running(context: NodeContext, precheck: str) -> str:
     """Why the application does not run, by the driver's own check; empty if it does, whatever else is
     wrong."""
@@ -131,7 +188,8 @@ async def _lasts(context: NodeContext, plan: RestartPlan, proof: Proof, proved: 
     while True:
         long_enough = steady.passed
         try:
-            result = proof.compare_life(proved, await observed(context, proof.observe))
+            seen = await observed(context, proof.observe)
+            result = proof.compare_life(proved, seen)
         except HostError as error:
             if end.passed:
                 raise
@@ -141,4 +199,7 @@ async def _lasts(context: NodeContext, plan: RestartPlan, proof: Proof, proved: 
                 return
             if result.status is ProofStatus.FAILED or end.passed:
                 raise StepFailure(result.detail, tail=await explanation(context, plan))
+            if result.anew:
+                log.progress(result.detail)
+                proved, steady = seen, Deadline(driver.STEADY)
         await asyncio.sleep(_LOOK_AT_LIFE if steady.passed else min(_LOOK_AT_LIFE, max(steady.left, 0.0)))

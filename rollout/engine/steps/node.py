@@ -17,16 +17,16 @@ from rollout.engine.log import Recorder, StepLog, step
 from rollout.engine.pausing import Pauses
 from rollout.engine.rotation.protocol import Rotation
 from rollout.engine.steps.bake import Bake
-from rollout.engine.steps.life import Life, bring_to_life, still_lives, what_starts_it
+from rollout.engine.steps.life import Life, still_lives, what_starts_it
 from rollout.engine.steps.proof import prove
 from rollout.engine.steps.put_back import put_back, what_to_do
 from rollout.engine.steps.release import release, release_plan
-from rollout.engine.steps.restart import explanation
+from rollout.engine.steps.restarts import explain_all, restart_all
 from rollout.engine.steps.stage import ENDINGS, Ending, Stage
 from rollout.engine.users.users import Users
 from rollout.engine.waiting import run_all
 from rollout.errors import JudgedBad, ReleaseRefused, RolloutError, StepFailure
-from rollout.restart import plan_restart
+from rollout.restart import plan_restarts
 
 TurnToLeave = Callable[[StepLog], AbstractAsyncContextManager[None]]
 """A context for a node's turn to leave rotation; entering it waits for the turn. One node has the turn at a
@@ -60,10 +60,11 @@ class NodeRoll:
         self._jury = users.jury
         self._put_back = users.put_back
         self._pauses = pauses
-        self._restart_plan = plan_restart(context.inventory.restart, context.fill)
+        self._restarts = plan_restarts(context.inventory, context.fill)
         self._switched = False
         """Whether this roll has switched a link to the release."""
         self._life = Life()
+        """That of what the last restart has started; the others are proved to live before it begins."""
         self._taken_up = taken_up
         self._stage = Stage.LEFT_OUT if taken_up else Stage.IN_ROTATION
         self._work_log = self._log(Step.RESTART if taken_up else Step.RELEASE)
@@ -94,7 +95,7 @@ class NodeRoll:
 
         `settled` are the steps that an earlier try finished; they are not done again.
         """
-        context, rotation, inventory = self._context, self._rotation, self._context.inventory
+        context, rotation = self._context, self._rotation
 
         async with self._step(Step.DRAIN) as log, self._ending_safely(log):
             async with self._turn_to_leave(log):
@@ -111,21 +112,17 @@ class NodeRoll:
                     self._reach(Stage.RELEASED)
                     self._switched = await release(context, plan, log)
 
-            if inventory.restart != "none" and Step.RESTART not in settled:
+            if self._restarts and Step.RESTART not in settled:
                 async with self._step(Step.RESTART) as log:
                     await rotation.still_out(log)
                     self._reach(Stage.RESTARTED)
                     self._work_log = self._log(Step.RESTART)
                     async with self._refused(log):
-                        self._life = await bring_to_life(context, self._restart_plan, log)
+                        self._life = await restart_all(context, self._restarts, log, is_broken=self._taken_up)
 
             async with self._step(Step.VERIFY) as log, self._explained():
-                await run_all(
-                    [
-                        prove(context, rotation, log),
-                        still_lives(context, self._restart_plan, self._life, log),
-                    ]
-                )
+                lives = [still_lives(context, plan, self._life, log) for plan in self._restarts[-1:]]
+                await run_all([prove(context, rotation, log), *lives])
 
             async with self._step(Step.READY) as log:
                 await self._jury.entered(context.name)
@@ -175,7 +172,7 @@ class NodeRoll:
         except StepFailure as failure:
             if self._stage is Stage.RESTARTED and not failure.tail:
                 with contextlib.suppress(RolloutError):
-                    failure.tail = await explanation(self._context, self._restart_plan)
+                    failure.tail = await explain_all(self._context, self._restarts)
             if self._life.awaited:
                 failure.hint = f"{self._life.awaited}: {what_starts_it(self._context)}"
             raise

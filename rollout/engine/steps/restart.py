@@ -8,7 +8,7 @@ from rollout.deadline import Deadline
 from rollout.engine.context import NodeContext
 from rollout.engine.log import StepLog
 from rollout.errors import AnswerLost, CommandTimedOut, NotRunning, ReleaseRefused, StepFailure
-from rollout.restart import plan_restart
+from rollout.restart import driver, plan_restarts
 from rollout.restart.driver import Proof, ProofStatus, RestartPlan
 
 LOOK = 30.0
@@ -25,23 +25,30 @@ async def restart(context: NodeContext, plan: RestartPlan, log: StepLog) -> str 
     """
     proof = plan.proof
     if proof is None:
-        await _send(context, plan, log)
+        try:
+            await _send(context, plan, log)
+        except StepFailure as failure:
+            failure.tail = await explanation(context, plan) or failure.tail
+            raise
         return None
     deadline = Deadline(plan.timeout)
-    looked = await context.look(proof.observe, timeout=LOOK)
+    lines: list[str] = []
+    looked = await context.look(proof.observe, timeout=LOOK, lines=lines)
     if looked.status != 0:
         # Without it, whatever runs later would look new, although the restart is yet to come.
         raise StepFailure(
             f"`{proof.observe}` exited with {looked.status} before the restart", tail=looked.tail
         )
-    before = "\n".join(looked.tail)
+    before = "\n".join(lines)
     if reason := proof.stopped(before):
         raise NotRunning(reason)
     try:
         await _send(context, plan, log)
+    except NotRunning:
+        raise
     except StepFailure as failure:
-        tail = await explanation(context, plan)
-        kept = proof.compare(before, await observed(context, proof.observe)).kept
+        tail = await explanation(context, plan) or failure.tail
+        kept = await _is_kept(context, proof, before)
         raise _failed(kept)(str(failure), hint=failure.hint, tail=tail) from None
     except (AnswerLost, CommandTimedOut) as error:
         # The restart may have worked: the observation decides.
@@ -54,22 +61,22 @@ async def at_rest(context: NodeContext, log: StepLog) -> None:
 
     Raises StepFailure if it still does after the time-out of a restart, HostError.
     """
-    plan = plan_restart(context.inventory.restart, context.fill)
-    if plan.job is None:
-        return
-    deadline = Deadline(plan.timeout)
-    while under_way := plan.job.under_way(await observed(context, plan.job.observe)):
-        log.progress(under_way)
-        if deadline.passed:
-            raise StepFailure(under_way)
-        await asyncio.sleep(LOOK_AGAIN)
+    for plan in plan_restarts(context.inventory, context.fill):
+        if plan.job is None:
+            continue
+        deadline = Deadline(plan.timeout)
+        while under_way := plan.job.under_way(await observed(context, plan.job.observe)):
+            log.progress(under_way)
+            if deadline.passed:
+                raise StepFailure(under_way)
+            await asyncio.sleep(LOOK_AGAIN)
 
 
 async def explanation(context: NodeContext, plan: RestartPlan) -> tuple[str, ...]:
     """The last lines that the application printed, oldest first; none if the driver cannot find them."""
-    if plan.proof is None:
+    if plan.explain is None:
         return ()
-    return (await context.look(plan.proof.explain, timeout=LOOK)).tail
+    return (await context.look(plan.explain, timeout=LOOK)).tail
 
 
 async def _proved(
@@ -86,8 +93,18 @@ async def _proved(
         if result.status is ProofStatus.FAILED or deadline.passed:
             late = "" if result.status is ProofStatus.FAILED else f" within {plan.timeout:g} s"
             tail = await explanation(context, plan)
-            raise _failed(result.kept)(f"not restarted{late}: {result.detail}", tail=tail)
+            # What is late may be yet to come: it is kept only if the driver knows that it will not.
+            kept = result.kept and not late
+            raise _failed(kept)(f"not restarted{late}: {result.detail}", tail=tail)
         await asyncio.sleep(LOOK_AGAIN)
+
+
+async def _is_kept(context: NodeContext, proof: Proof, before: str) -> bool:
+    """Whether what ran before a command that failed runs on as it did: not only now, and then it ends."""
+    if not proof.compare(before, await observed(context, proof.observe)).kept:
+        return False
+    await asyncio.sleep(driver.STEADY)
+    return proof.compare(before, await observed(context, proof.observe)).kept
 
 
 def _failed(kept: bool) -> type[StepFailure]:
@@ -105,5 +122,7 @@ async def _send(context: NodeContext, plan: RestartPlan, log: StepLog) -> None:
 
 
 async def observed(context: NodeContext, line: str) -> str:
-    """What a line prints that looks at the application. Raises HostError."""
-    return "\n".join((await context.look(line, timeout=LOOK)).tail)
+    """All that a line prints that looks at the application. Raises HostError."""
+    lines: list[str] = []
+    await context.look(line, timeout=LOOK, lines=lines)
+    return "\n".join(lines)

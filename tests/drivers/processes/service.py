@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -97,12 +98,22 @@ class Service:
         paths = {"pidfile": str(self.pidfile), "beats": str(self.beats), "log": str(self.log)}
         return {**paths, "ready": "20s", "drain": "20s", **changes}
 
-    def deploy(self, release: str, **changes: Any) -> subprocess.CompletedProcess[str]:
+    def deploy(
+        self, release: str, *, on_failure: str = "halt", **changes: Any
+    ) -> subprocess.CompletedProcess[str]:
         line = f'ln -sfn "releases/$ROLLOUT_RELEASE" {self.folder}/current'
-        restart = {"processes": self.settings(**changes), "timeout": "60s"}
-        sections = {"release": {"command": line}, "restart": restart}
-        inventory = write_inventory(self.folder / "shop.yml", sections)
-        return rollout("deploy", "--release", release, inventory=inventory)
+        start = f"setsid {' '.join(self._words())} >>{self.log} 2>&1 &"
+        sections = {
+            "release": {"command": line},
+            "restart": {"processes": self.settings(**changes), "start": start, "timeout": "60s"},
+            "strategy": {"on_failure": on_failure},
+        }
+        write_inventory(self.folder / "shop.yml", sections)
+        return self.rollout("deploy", "--release", release)
+
+    def rollout(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run it with the inventory of the last deployment."""
+        return rollout(*words, inventory=self.folder / "shop.yml")
 
     def jobs(self) -> Jobs:
         return Jobs(self._clients)
@@ -136,29 +147,33 @@ class Service:
         self.switch("1.0")
         self.broker = Watched(self._clients, self._workers, 1.0)
         self._thread.start()
-        arguments = [self.pidfile, self.beats, self.folder / "current", self._workers, WORKERS, self._silence]
         with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, EXAMPLE / "supervisor.py", *map(str, arguments)],
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            self.process = subprocess.Popen(self._words(), stdout=log, stderr=log, start_new_session=True)
         self.wait(lambda: len(self.workers()) == WORKERS and self.pidfile.exists(), "the workers")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        found = find(self.pid)
-        if found:
-            os.kill(self.pid, signal.SIGSTOP)  # so that it starts no others
-            for process in (*children(found), found):
-                os.kill(process.pid, signal.SIGKILL)
+        with suppress(OSError, ValueError):
+            self._end(int(self.pidfile.read_text()))  # another one may have been started
+        self._end(self.pid)
         self.process.wait()
         self._ends.set()
         self._thread.join()
         zmq.Context.instance().destroy(linger=0)
+
+    def _words(self) -> list[str]:
+        """The command that runs the supervisor."""
+        arguments = [self.pidfile, self.beats, self.folder / "current", self._workers, WORKERS, self._silence]
+        return [sys.executable, str(EXAMPLE / "supervisor.py"), *map(str, arguments)]
+
+    def _end(self, pid: int) -> None:
+        found = find(pid)
+        if found:
+            os.kill(pid, signal.SIGSTOP)  # so that it starts no others
+            for process in (*children(found), found):
+                os.kill(process.pid, signal.SIGKILL)
 
     def _serve(self) -> None:
         while not self._ends.is_set():

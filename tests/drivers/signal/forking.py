@@ -1,8 +1,11 @@
 """A parent whose children do nothing: SIGHUP replaces them, new ones first; SIGUSR2 replaces the parent.
 
-usage: forking.py PIDFILE [broken | frail | helped | lame]
+usage: forking.py PIDFILE
 
-broken: the children that come after SIGHUP end at once
+Beside the pidfile lies the release, a word. A child that ends is replaced by one of the release.
+
+weak: the children end after two seconds
+unfit: SIGHUP is not heeded, and a parent that must start such a child ends
 frail: a parent that has replaced another ends after two seconds
 helped: another program is a child, too, and stays on SIGHUP
 lame: one of the children does not end on SIGTERM
@@ -14,12 +17,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-pidfile, *words = sys.argv[1:]
-broken = "broken" in words
-if "frail" in words and "REPLACES" in os.environ:
-    signal.alarm(2)
-signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGUSR2, signal.SIGTERM, signal.SIGCHLD})
+pidfile = Path(sys.argv[1])
+
+
+def release() -> str:
+    file = pidfile.with_suffix(".release")
+    return file.read_text() if file.exists() else ""
 
 
 def fork(seconds: float, *, lame: bool = False) -> int:
@@ -33,28 +38,37 @@ def fork(seconds: float, *, lame: bool = False) -> int:
     return child
 
 
-if "helped" in words:
+def lifetime() -> float:
+    return 2.0 if release() == "weak" else 120.0
+
+
+if release() == "frail" and "REPLACES" in os.environ:
+    signal.alarm(2)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGUSR2, signal.SIGTERM, signal.SIGCHLD})
+if release() == "helped":
     subprocess.Popen(["sleep", "120"])
-children = {fork(120, lame="lame" in words and not number) for number in range(3)}
-with open(pidfile, "w") as file:
-    file.write(str(os.getpid()))
-lifetime = 0.0 if broken else 120.0
+children = {fork(120, lame=release() == "lame" and not number) for number in range(3)}
+pidfile.write_text(str(os.getpid()))
 while True:
     number = signal.sigwait({signal.SIGHUP, signal.SIGUSR2, signal.SIGTERM, signal.SIGCHLD})
     if number == signal.SIGCHLD:
         with contextlib.suppress(ChildProcessError):
             while (gone := os.waitpid(-1, os.WNOHANG)[0]) != 0:
                 children -= {gone}
-                if broken and len(children) < 3:
-                    time.sleep(0.05)
-                    children |= {fork(lifetime)}
+        if len(children) < 3 and release() == "unfit":
+            sys.exit(1)
+        while len(children) < 3:
+            time.sleep(0.05)
+            children |= {fork(lifetime())}
+        continue
+    if number == signal.SIGHUP and release() == "unfit":
         continue
     if number == signal.SIGUSR2:
         environment = {**os.environ, "REPLACES": str(os.getpid())}
         subprocess.Popen([sys.executable, *sys.argv], start_new_session=True, env=environment)
     old = set(children)
     if number == signal.SIGHUP:
-        children |= {fork(lifetime) for _ in range(3)}
+        children |= {fork(lifetime()) for _ in range(3)}
     for child in old:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGTERM)

@@ -3,65 +3,28 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from signal_shop import FORKING, Start, named
 
-from rollout.agents.common.proc import Process, children, find
+from rollout.agents.common.proc import children, find
 from rollout.inventory.restart import Signal
 from rollout.restart.signal import plan_restart
 from tests.support.command import rollout, write_inventory
 from tests.support.until import wait
 from tests.support.users import need_root
 
-FORKING = Path(__file__).with_name("forking.py")
-Start = Callable[..., Process]
 ASGI = """
 import os
 open(f"{os.getpid()}.serves", "w").close()
 async def application(scope, receive, send):
     raise NotImplementedError
 """
-
-
-@pytest.fixture
-def pidfile(tmp_path: Path) -> Path:
-    return tmp_path / "shop.pid"
-
-
-@pytest.fixture
-def start(pidfile: Path) -> Iterator[Start]:
-    """Starts the parent, and ends it and whatever took its place."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(*words: str) -> Process:
-        started.append(
-            subprocess.Popen([sys.executable, str(FORKING), str(pidfile), *words], start_new_session=True)
-        )
-        wait(lambda: pidfile.exists() and pidfile.read_text(), "the pidfile")
-        return named(pidfile)
-
-    yield start
-    groups = {process.pid for process in started}
-    with suppress(OSError, ValueError):
-        groups.add(int(pidfile.read_text()))
-    for group in groups:
-        with suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
-    for process in started:
-        process.wait()
-
-
-def named(pidfile: Path) -> Process:
-    found = find(int(pidfile.read_text()))
-    assert found is not None
-    return found
 
 
 def restart(pidfile: Path, **settings: Any) -> subprocess.CompletedProcess[str]:
@@ -123,14 +86,6 @@ def test_the_workers_of_uvicorn(pidfile: Path, tmp_path: Path) -> None:
         uvicorn.wait()
 
 
-def test_children_that_die_again_and_again_are_no_proof(start: Start, pidfile: Path) -> None:
-    """Children of a broken release are never taken for a restart that worked, however many come."""
-    start("broken")
-    done = restart(pidfile, timeout="5s")
-    assert done.returncode == 1
-    assert "new children that have lived for 3 s" in done.stderr + done.stdout
-
-
 def test_another_process_takes_over(start: Start, pidfile: Path) -> None:
     """With `new-pid` the pidfile must name another living process, and the old one must be gone."""
     old = start()
@@ -138,14 +93,6 @@ def test_another_process_takes_over(start: Start, pidfile: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert find(old.pid) != old
     assert named(pidfile) != old
-
-
-def test_a_process_that_takes_over_and_dies_is_no_restart(start: Start, pidfile: Path) -> None:
-    """It was the process in the pidfile, and the old one was gone; two seconds later nothing runs."""
-    old = start("frail")
-    done = restart(pidfile, signal="USR2", proof="new-pid")
-    assert done.returncode == 1
-    assert f"took the place of {old.pid}, and ended within 3 s" in done.stdout
 
 
 @pytest.mark.parametrize("left", ["nothing", "a stale pidfile"])

@@ -70,7 +70,7 @@ def test_the_first_unit_must_live_before_the_next_one_is_touched(items: SystemdH
     assert (failed.status, failed.tail[-1]) == (1, ended)
     assert invocations(items)[UNITS[0]] == before[UNITS[0]]
     assert plan.proof is not None
-    explained = items.run(plan.proof.explain).tail
+    explained = items.run(plan.explain).tail
     assert "cat: /no/table: No such file or directory" in explained
     assert not any("item@1" in line for line in explained)
 

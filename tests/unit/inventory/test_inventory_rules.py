@@ -63,6 +63,16 @@ def test_a_celery_worker_has_its_own_way_to_start(loads: Loads, mistakes: Mistak
     assert loads(compose(restart="{runit: shop, start: go}")).restart.start == "go"
 
 
+def test_each_restart_of_a_list_has_its_own_rules(mistakes: Mistakes, compose: Compose) -> None:
+    """A mistake names the entry, counted from 0."""
+    two, signal, three = mistakes(
+        compose(restart="[{command: x, systemd: y}, {signal: {pidfile: /x, proof: health}}, {start: x}]")
+    )
+    assert "restart[0].systemd: cannot be combined with command" in two
+    assert "restart[1].signal.proof: needs a health page" in signal
+    assert "restart[2]: expected exactly one of celery, command," in three
+
+
 def test_a_mistyped_driver_is_one_mistake(mistakes: Mistakes, compose: Compose) -> None:
     """What a mistyped key stands for counts as given."""
     assert mistakes(compose(restart="{sytemd: x}")) == [
@@ -80,7 +90,15 @@ def test_no_way_to_drain(mistakes: Mistakes, compose: Compose) -> None:
 
 
 @pytest.mark.parametrize(
-    "restart", ["{docker: {container: a, image: 'a:1'}}", "{runit: a b}", "{supervisor: 'shop:*'}"]
+    "restart",
+    [
+        "{command: go}",
+        "{command: {restart: go, proof: cat pid}}",
+        "{docker: {container: a, image: 'a:1'}}",
+        "{runit: a b}",
+        "{supervisor: 'shop:*'}",
+        "[{celery: {app: a, start: s}}, {runit: a}]",
+    ],
 )
 def test_what_stops_the_old_one_first_needs_a_way_to_drain(
     loads: Loads, mistakes: Mistakes, compose: Compose, restart: str
@@ -92,7 +110,14 @@ def test_what_stops_the_old_one_first_needs_a_way_to_drain(
 
 
 @pytest.mark.parametrize(
-    "restart", ["{http: {url: 'http://{host}/reload'}}", "{celery: {app: a, start: s}}", "none"]
+    "restart",
+    [
+        "{http: {url: 'http://{host}/reload'}}",
+        "{celery: {app: a, start: s}}",
+        "{command: {restart: go, gap: no}}",
+        "[{celery: {app: a, start: s}}, {systemd: {unit: a, action: reload}}]",
+        "none",
+    ],
 )
 def test_a_service_that_no_load_balancer_knows(loads: Loads, compose: Compose, restart: str) -> None:
     """Queues and single machines have none: a driver that can do without says it, or an empty mapping."""

@@ -60,6 +60,16 @@ def test_the_start_of_a_worker_is_a_shell_line(loads: Loads, compose: Compose) -
     assert inventory.variables == {"TOKEN": "t"}
 
 
+def test_the_lines_around_a_restart_are_shell_lines(loads: Loads, compose: Compose) -> None:
+    """Also in a list. What is no line among them is filled in."""
+    lines = {name: f"{name} ${{TOKEN}}" for name in ("restart", "check", "proof", "explain")}
+    given = json.dumps([{"command": {**lines, "gap": "${GAP}"}}])
+    inventory = loads(compose(restart=given), {"TOKEN": "t", "GAP": "no"})
+    command = inventory.restart[0].command
+    assert command.model_dump() == {**lines, "gap": False}
+    assert inventory.variables == {"TOKEN": "t", "GAP": "no"}
+
+
 @pytest.mark.parametrize("key", ["prepare", "release", "restart"])
 def test_unset_names_in_shell_lines(mistakes: Mistakes, compose: Compose, key: str) -> None:
     """A shell line that would run without its value is a mistake."""

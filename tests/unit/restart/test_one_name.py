@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[3]
 WITHOUT_AN_AGENT = ("command", "http", "systemd")
 """They need no program on the node: a shell line, a request, systemctl."""
 
-TESTED_WITH_THE_ENGINE = ("command", "http")
-"""There is no server of their own to test: they are carried out in `tests/engine` and `tests/lab`."""
+TESTED_WITH_THE_ENGINE = ("http",)
+"""There is no server of its own to test: it is carried out in `tests/engine` and `tests/lab`."""
 
 
 @pytest.mark.parametrize("name", DRIVERS)

@@ -48,7 +48,7 @@ def test_the_lines_are_what_a_person_would_type() -> None:
     assert plan.command == f"{forgets}; {as_root} systemctl restart shop.service"
     assert plan.timeout == 30
     assert proof().observe.startswith("systemctl show shop.service -p LoadState -p ActiveState")
-    assert "journalctl -u shop.service -n 20 --no-pager -o cat" in proof().explain
+    assert "journalctl -u shop.service -n 20 --no-pager -o cat" in str(plan.explain)
 
 
 @pytest.mark.parametrize("unit", ["shop@1.service", "a:b_c-d.service", r"dev-\x2dshop.service", "shop"])
