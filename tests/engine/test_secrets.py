@@ -15,6 +15,7 @@ import yaml
 
 from rollout.inventory.hooks import HOOKS
 from rollout.inventory.model import Inventory
+from rollout.inventory.restart import COMMAND_LINES
 from rollout.inventory.section import Section
 from tests.support import prepared
 from tests.support.shop import Shop, shop
@@ -45,7 +46,8 @@ class Hidden:
 
     def _hide(self, value: Any, key: str = "") -> Any:
         if isinstance(value, dict):
-            lines = HOOKS if key == "hooks" else ("command",)
+            of_key = {"hooks": HOOKS, "command": ("command", *COMMAND_LINES)}
+            lines = of_key.get(key, ("command",))
             return {
                 key: item if key in lines and isinstance(item, str) else self._hide(item, key)
                 for key, item in value.items()

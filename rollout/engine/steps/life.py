@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rollout.agents.common import talk
 from rollout.deadline import Deadline
-from rollout.engine.context import NodeContext, first_line
+from rollout.engine.context import NodeContext
 from rollout.engine.health_page import ask
 from rollout.engine.log import StepLog
 from rollout.engine.steps.restart import LOOK, LOOK_AGAIN, explanation, observed, restart
@@ -59,7 +59,7 @@ async def bring_to_life(
             except StepFailure as failure:
                 if plan.start != plan.command:
                     raise
-                log.warn(f"`{first_line(plan.start)}` has not started it: {failure}")
+                stopped = NotRunning(f"{stopped}; {failure}", tail=failure.tail)
             else:
                 proved = None if plan.proof is None else await observed(context, plan.proof.observe)
                 log.detail = "it did not run, and was started"

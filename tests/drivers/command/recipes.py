@@ -6,14 +6,14 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from rollout.agents.common.proc import find
+from rollout.agents.common.proc import Process, children, find
 from tests.support.command import rollout, write_inventory
 from tests.support.load import Load
 from tests.support.loopback import own_address
@@ -42,7 +42,8 @@ class Recipe:
         self.folder = folder
         self.address = own_address()
         self.pidfiles: list[Path] = []
-        """The server's own, by which all of its processes are ended."""
+        """Those of servers that leave the process that starts them."""
+        self._started: list[subprocess.Popen[bytes]] = []
         for name in ("run", "log"):
             (folder / name).mkdir()
 
@@ -53,23 +54,17 @@ class Recipe:
     def switch(self, release: str) -> None:
         subprocess.run(["ln", "-sfn", f"releases/{release}", self.folder / "current"], check=True)
 
-    def start(self, *words: str, answers: Callable[[], bool] | None = None, **environment: str) -> None:
-        """Run a command that starts the server in the background, and wait until it answers."""
-        with (self.folder / "log/started").open("w") as log:
-            subprocess.Popen(
-                words,
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-                env={**os.environ, **environment},
-                start_new_session=True,
-            )
-        wait(answers or self.answers, words[0], within=20, log=(self.folder / "log/started").read_text)
-
-    def answers(self) -> bool:
-        with suppress(OSError), Load(self.address, PORT):
-            return True
-        return False
+    def start(self, *words: str, listens: Path | None = None) -> None:
+        """Run a command that starts the server, and wait until it answers, or has made its socket."""
+        shown = self.folder / "log/started"
+        with shown.open("a") as log:
+            started = subprocess.Popen(words, stdout=log, stderr=log, cwd=self.folder, start_new_session=True)
+        self._started.append(started)
+        if listens is not None:
+            wait(listens.exists, words[0], log=shown.read_text)
+        else:
+            with self.load():
+                """It has answered."""
 
     def deploy(
         self, release: str, restart: dict[str, Any], **sections: Any
@@ -85,8 +80,22 @@ class Recipe:
 
     def end(self) -> None:
         """End the server with all that it has started."""
+        pids = [one.pid for one in self._started]
         for pidfile in self.pidfiles:
             with suppress(OSError, ValueError):
-                process = find(int(pidfile.read_text()))
-                if process is not None:
-                    os.killpg(os.getpgid(process.pid), signal.SIGKILL)
+                pids.append(int(pidfile.read_text()))
+        every = [process for pid in pids for process in _below(pid)]
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # none may start another one
+            for process in every:
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, number)
+        for one in self._started:
+            one.wait()
+
+
+def _below(pid: int) -> list[Process]:
+    """A process, and all that it has started."""
+    found = find(pid)
+    return (
+        [] if found is None else [found, *(each for child in children(found) for each in _below(child.pid))]
+    )

@@ -61,7 +61,6 @@ def test_puma(shop: Recipe) -> None:
         f"directory '{shop.folder}/current'\npidfile '{shop.folder}/run/puma.pid'\n"
         f"stdout_redirect '{shop.folder}/log/puma.log', '{shop.folder}/log/puma.log', true\n"
     )
-    shop.pidfiles.append(shop.folder / "run/puma.pid")
     shop.start(puma, "-C", f"{shop.folder}/puma.rb")
     require_rolled(shop, recipe("Puma", {"/srv/shop": str(shop.folder)}))
 
@@ -75,7 +74,7 @@ def test_unicorn(shop: Recipe) -> None:
         f"working_directory '{shop.folder}/current'\npid '{shop.folder}/run/unicorn.pid'\n"
         f"stderr_path '{shop.folder}/log/unicorn.log'\n"
     )
-    shop.pidfiles += [shop.folder / "run/unicorn.pid", shop.folder / "run/unicorn.pid.oldbin"]
+    shop.pidfiles.append(shop.folder / "run/unicorn.pid")  # that of the second master
     shop.start(unicorn, "-c", f"{shop.folder}/unicorn.rb", f"{shop.folder}/current/config.ru")
     require_rolled(shop, recipe("Unicorn", {"/srv/shop": str(shop.folder)}))
 
@@ -108,6 +107,7 @@ listen web
 fcgi-app php
     docroot {folder}/current
     index index.php
+    no option keep-conn
 """
 
 
@@ -123,10 +123,9 @@ def test_php_fpm(shop: Recipe, haproxy_binary: Path) -> None:
     for folder in (shop.folder, *shop.folder.parents):
         if folder.owner() == "root" and folder.name.startswith(("pytest-", "popen-", "test_")):
             folder.chmod(0o755)
-    shop.pidfiles += [shop.folder / "run/php-fpm.pid", shop.folder / "run/web.pid"]
-    shop.start(fpm, "-y", f"{shop.folder}/fpm.conf", answers=(shop.folder / "run/php.sock").exists)
+    shop.start(fpm, "-y", f"{shop.folder}/fpm.conf", listens=shop.folder / "run/php.sock")
     web = shop.folder / "web.cfg"
-    shop.start(str(haproxy_binary), "-db", "-f", str(web), "-p", f"{shop.folder}/run/web.pid")
+    shop.start(str(haproxy_binary), "-db", "-f", str(web))
     paths = {
         "/run/php": f"{shop.folder}/run",
         "/etc/php/8.2/fpm/php-fpm.conf": f"{shop.folder}/fpm.conf",
