@@ -60,11 +60,11 @@ def main(options: Options) -> None:
     proc.send(supervisor, number)
     say(f"asked supervisor {supervisor.pid} for new workers in place of its {count}")
     try:
-        came = _new_ones_come(workers, options.ready, end)
+        came = _new_ones_come(workers, count, options.ready, end)
         steady = deadline.after(options.steady)
         _old_ones_leave(workers, options.drain, options.ready, end)
         _new_ones_stay(workers, options.ready, end)
-        _new_ones_live(came, steady)
+        _new_ones_live(came, count, steady)
     except Failed as failed:
         time.sleep(_LAST_WORDS)
         for line in log.last_lines():
@@ -116,6 +116,10 @@ class Workers:
         self._old |= {child for child in self._first if self._last_beat(child)}
         return sorted(filter(proc.lives, self._old))
 
+    def some_old_ended(self) -> bool:
+        """Whether an old worker has ended."""
+        return len(self.old()) < len(self._old)
+
     def only_old_ones(self, count: int) -> bool:
         """Whether there are as many old workers as before, under their supervisor, and no new one."""
         return proc.lives(self._supervisor) and len(self.old()) == count and not self.new()
@@ -155,18 +159,28 @@ def _log(path: Optional[str]) -> Log:
     return Log([path])
 
 
-def _new_ones_come(workers: Workers, limit: float, end: Deadline) -> Set[Process]:
-    """Wait until all new workers beat, `limit` seconds at most, and return them. Raises Failed."""
+def _new_ones_come(workers: Workers, count: int, limit: float, end: Deadline) -> Set[Process]:
+    """Wait until all new workers beat, `limit` seconds at most, and return them. Raises Failed.
+
+    Old ones that end by themselves are replaced by others of their release, which end, too. Then as many must
+    beat as there were, `count`.
+    """
     came: Set[Process] = set()
+    are_failing = False
 
     def all_beat() -> bool:
+        nonlocal are_failing
         new = workers.new()
         came.update(new)
         # Until a helper executes its own program, it is like a worker.
         came.difference_update([child for child in came if child not in new and proc.lives(child)])
         if came and not new:
             raise Failed("the new workers ended before all of them were ready")
-        return bool(came) and came.issubset(new) and not workers.silent(new, workers.asked)
+        beat = bool(came) and not workers.silent(new, workers.asked)
+        if beat and came.issubset(new):
+            return True
+        are_failing = are_failing or workers.some_old_ended()
+        return beat and are_failing and len(new) >= count
 
     if end.or_after(limit).wait_for(all_beat):
         say(f"{len(came)} new workers beat")
@@ -208,13 +222,10 @@ def _new_ones_stay(workers: Workers, limit: float, end: Deadline) -> None:
         raise Failed("the new workers started, but stopped beating")
 
 
-def _new_ones_live(came: Set[Process], steady: Deadline) -> None:
-    """Wait until those that beat first have lived for long enough. Raises Failed if one has ended."""
-
-    def some_ended() -> bool:
-        return not all(map(proc.lives, came))
-
-    if steady.wait_for(some_ended):
+def _new_ones_live(came: Set[Process], count: int, steady: Deadline) -> None:
+    """Wait until as many of those that came as there were, `count`, have lived for long enough. Raises
+    Failed."""
+    if steady.wait_for(lambda: sum(map(proc.lives, came)) < count):
         raise Failed("the new workers beat, and then ended")
 
 

@@ -23,6 +23,7 @@ def test_a_release_that_dies_after_two_seconds_is_rolled_back(kept: KeptShop) ->
     done = kept.deploy("dies", inventory)
     assert done.returncode == 1
     assert "what the restart had started has ended" in done.stdout
+    assert "shop 1 done on 1 of 1 node" in done.stdout
     with kept.load() as load:
         load.until(lambda answer: answer.body == "1", "release 1")
 

@@ -81,7 +81,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("how", BROKEN)
 def test_a_broken_release_changes_nothing(service: Service, how: str) -> None:
-    """Its workers are ended, the old ones keep running, their output is shown; one that dies comes back."""
+    """Its workers are ended, the old ones keep running, and their output is shown."""
     code, message = BROKEN[how]
     service.add("1.1", code.format(file=service.folder / "once"))
     old = service.workers()
@@ -97,9 +97,6 @@ def test_a_broken_release_changes_nothing(service: Service, how: str) -> None:
         assert "'no dictionary'" not in code or "no dictionary" in told
         assert service.workers() == old
         assert min(service.broker.counts) == WORKERS
-        os.kill(min(old), signal.SIGKILL)
-        service.wait(lambda: len(service.workers() - {min(old)}) == WORKERS, "the one in its place")
-        assert jobs.answer(jobs.send("now")) == "1.0"
     assert jobs.lost == []
 
 

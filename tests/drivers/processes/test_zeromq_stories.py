@@ -21,6 +21,7 @@ def test_a_release_that_dies_after_two_seconds_is_rolled_back(service: Service) 
     done = service.deploy("1.2", on_failure="rollback")
     assert done.returncode == 1
     assert "BROKEN: the new workers beat, and then ended" in done.stdout
+    assert "shop 1.1 done on 1 of 1 node" in done.stdout
     service.wait(lambda: len(service.workers()) == WORKERS, "all workers")
     with service.jobs() as jobs:
         assert jobs.answer(jobs.send("now")) == "1.1"

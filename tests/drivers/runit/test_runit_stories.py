@@ -43,6 +43,7 @@ def test_a_release_that_dies_after_two_seconds_is_rolled_back(runit: Runit, star
     done = deploy("dies", path)
     assert done.returncode == 1
     assert "BROKEN: shop was restarted, but ends as soon as it has started" in done.stdout
+    assert "shop 1 done on 1 of 1 node" in done.stdout
     with Load(runit.address, PORT) as load:
         load.until(lambda answer: answer.body == "1", "release 1")
 

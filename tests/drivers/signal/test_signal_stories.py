@@ -40,6 +40,7 @@ def test_a_release_that_dies_after_two_seconds_is_rolled_back(start: Start, pidf
     done = deploy("weak", path)
     assert done.returncode == 1
     assert "new children that have lived for 3 s" in done.stdout
+    assert "shop 2 done on 1 of 1 node" in done.stdout
     assert pidfile.with_suffix(".release").read_text() == "2"
     assert len(children(parent)) == 3
 
