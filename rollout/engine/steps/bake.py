@@ -23,6 +23,8 @@ from rollout.inventory.judge import Judge
 
 _ASK_AGAIN = 0.25
 """Seconds until the page is asked again, at the earliest: a bake is long, and each answer costs the node."""
+_SHORTEST = 0.001
+"""Seconds of a pause at least: the rest of a bake may be less than the clock can tell."""
 _PATIENCE = 900.0
 """Seconds to wait for a problem of all nodes to end."""
 _UNDECIDED = (
@@ -102,7 +104,7 @@ class Bake:
             if judged.verdict is Verdict.FAIL:
                 raise JudgedBad(judged.reason)
             pause = health.interval if health else self._pace
-            await asyncio.sleep(min(pause, self._pace, max(0.0, end - self._clock())))
+            await asyncio.sleep(min(pause, self._pace, max(_SHORTEST, end - self._clock())))
         return ""
 
     async def _fault(self) -> StepFailure | None:
