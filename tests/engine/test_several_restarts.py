@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.command import rollout, write_inventory
+from tests.support.until import wait
 
 
 class Parts:
@@ -138,3 +140,20 @@ def test_a_resumed_deployment_restarts_all_of_them(parts: Parts) -> None:
     resumed = parts.run("resume")
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert parts.order() == ["release 2", "web 2", "release 2", "web 2", "worker 2"]
+
+
+def test_after_a_kill_between_two_of_them_none_is_skipped(parts: Parts) -> None:
+    """The first one has done its work when rollout is killed; what it has begun ends before it is resumed."""
+    go = parts.folder / "go"
+    web = parts.one("web")
+    web["command"]["restart"] += f"; until [ -e {go} ]; do sleep 0.02; done"
+    parts.write({**web, "timeout": "20s"}, parts.one("worker"))
+    words = [sys.executable, "-m", "rollout", "deploy", "--release", "2", "-i", str(parts.path), "--yes"]
+    killed = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    wait(lambda: "web 2" in parts.order(), "the first restart")
+    killed.kill()
+    killed.wait()
+    go.touch()
+    resumed = parts.run("resume")
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert parts.order() == ["release 2", "web 2", "web 2", "worker 2"]

@@ -100,7 +100,8 @@ def _judged(found: RestartFails, inventory: Inventory, known: Evidence) -> Findi
             return Finding(Level.PROBLEM, found.subject, text, "correct `restart:` in the inventory")
         if known.is_broken or known.shown or found.start:
             return Finding(Level.WARNING, found.subject, _what_happens(found, inventory, known))
-        hint = f"start {inventory.service} on {found.subject}, or set restart.start"
+        what, start = ("it", "`start` beside it") if found.part else (inventory.service, "restart.start")
+        hint = f"start {what} on {found.subject}, or set {start}"
         return Finding(Level.PROBLEM, found.subject, f"{FAILS}: {found.reason}", hint)
     if found.status == talk.NotThere.exit_status and known.gets_release and not known.runs:
         return Finding(Level.WARNING, found.subject, f"{found.reason}: the release must bring it")
@@ -124,7 +125,8 @@ def _what_happens(found: RestartFails, inventory: Inventory, known: Evidence) ->
     if found.part:
         waits = "waits until it runs"
     nobody = "and nothing here starts it"
-    return f"{stopped}, {nobody}: rollout {puts}{waits}; start it meanwhile, or set restart.start"
+    start = "`start` beside it" if found.part else "restart.start"
+    return f"{stopped}, {nobody}: rollout {puts}{waits}; start it meanwhile, or set {start}"
 
 
 def _is_right(page: PageSeen, health: Health | None) -> bool:

@@ -18,11 +18,13 @@ UP = "http://web1/_status is right"
 
 
 def judge(
-    folder: Path, kind: type[Failed], *, start: str | None = None, **known: Any
+    folder: Path, kind: type[Failed], *, start: str | None = None, part: str = "", **known: Any
 ) -> tuple[Level, str, str | None]:
     health = {"health": {"http": "http://{host}/_status", "timeout": "20s"}}
     inventory = load(write_inventory(folder / "shop.yml", {"restart": {"command": "true"}, **health}), {})
-    found = RestartFails(Level.PROBLEM, "web1", "", status=kind.exit_status, reason="it is gone", start=start)
+    found = RestartFails(
+        Level.PROBLEM, "web1", "", status=kind.exit_status, reason="it is gone", start=start, part=part
+    )
     evidence = Evidence(**{name: getattr(NOTHING_KNOWN, name) for name in Evidence.__slots__} | known)
     (finding,) = judged([found], inventory, lambda _: evidence)
     return finding.level, finding.text, finding.hint
@@ -74,3 +76,19 @@ def test_what_to_do_is_told(tmp_path: Path) -> None:
     """Where nothing would start the application, and where it runs otherwise than the inventory says."""
     assert judge(tmp_path, NotRunning)[2] == "start shop on web1, or set restart.start"
     assert judge(tmp_path, NotRunning, runs=UP)[2] == "correct `restart:` in the inventory"
+
+
+def test_the_page_is_no_evidence_for_one_of_several(tmp_path: Path) -> None:
+    """It may be that of another one: what does not run is started, and else it is refused, with its name."""
+    known = {"part": "restart 2 of 2 (runit)", "runs": UP, "shown": True}
+    level, text, _ = judge(tmp_path, NotRunning, start="go", **known)
+    assert level is Level.WARNING
+    assert text == (
+        "restart 2 of 2 (runit): what it restarts does not run there (it is gone): it is started by `go`"
+    )
+    level, text, hint = judge(tmp_path, NotRunning, **known)
+    assert (level, hint) == (Level.PROBLEM, "start it on web1, or set `start` beside it")
+    assert text == f"restart 2 of 2 (runit): {FAILS}: it is gone"
+    level, text, _ = judge(tmp_path, NotRunning, is_broken=True, **known)
+    assert level is Level.WARNING
+    assert "rollout waits until it runs; start it meanwhile, or set `start` beside it" in text
