@@ -26,6 +26,7 @@ status=0
 said=$({{
 {check}
 }} 2>&1) || status=$?
+[ $status != 0 ] || said=
 """
 _MUST_RUN = f"""\
 seen=$({{{{

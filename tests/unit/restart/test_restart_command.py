@@ -84,7 +84,7 @@ def test_what_was_started_must_live(now: str, status: ProofStatus, *, anew: bool
     [
         ({"proof": "echo 12"}, 0, ""),
         ({"proof": "false"}, NotRunning.exit_status, "nothing runs that restart.command.proof would show"),
-        ({"check": "true", "proof": "true"}, NotRunning.exit_status, "nothing runs"),
+        ({"check": "echo all is well", "proof": "true"}, NotRunning.exit_status, "nothing runs"),
         ({"check": "echo all is well"}, 0, ""),
         ({"check": "echo no; exit 4"}, 4, "no\n"),
         ({"check": "exit 4"}, 4, "restart.command.check exited with 4\n"),
