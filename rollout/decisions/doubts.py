@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rollout.inventory.command import COMMAND_LINES, Command
 from rollout.inventory.hooks import HOOKS
 from rollout.inventory.model import Inventory
 from rollout.inventory.quantities import Amount
-from rollout.inventory.restart import COMMAND_LINES, Command
 from rollout.inventory.template import left_as_written
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
+from rollout.inventory.command import COMMAND_LINES
 from rollout.inventory.hooks import HOOKS
 from rollout.inventory.mistakes import InventoryError, KeyPath, Mistake, Position, quoted
-from rollout.inventory.restart import COMMAND_LINES
 from rollout.inventory.source import read_nodes
 from rollout.inventory.variables import Variables
 

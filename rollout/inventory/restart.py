@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema
 
+from rollout.inventory.command import CommandSetting
 from rollout.inventory.quantities import Timeout
 from rollout.inventory.request import Request
 from rollout.inventory.section import LIST, SCALAR, SETTINGS, Section, exactly_one, kind, kind_or_list
@@ -67,46 +68,6 @@ class Celery(Section):
     directory: AbsolutePath | None = Field(
         default=None, description="The folder to import the app from; by default the home directory"
     )
-
-
-COMMAND_LINES = (
-    "restart",
-    "check",
-    "proof",
-    "explain",
-)
-"""The keys of `command:` that are shell lines."""
-
-
-class Command(Section):
-    """Shell lines of your own: one restarts the application, and others look at it."""
-
-    restart: Text = Field(description="The line that restarts the application, and ends when that is done")
-    check: Text | None = Field(
-        default=None,
-        description="A line that touches nothing, and fails if the restart cannot be carried out: with exit "
-        "status 69 if the application does not run, with 72 if it is not there. It is run beforehand, and "
-        "again once the release is there",
-    )
-    proof: Text | None = Field(
-        default=None,
-        description="A line that prints what runs, such as process ids, each on a line of its own: after the "
-        "restart, it must print something, and nothing that it printed before; and what it prints must last",
-    )
-    explain: Text | None = Field(
-        default=None,
-        description="A line that prints why the restart failed, such as the last lines of a log",
-    )
-    gap: Annotated[bool, WithJsonSchema({"enum": [True, False, "yes", "no"]})] = Field(
-        default=True,
-        description="Whether nobody may answer during the restart: no, if the application keeps answering",
-    )
-
-
-CommandSetting = Annotated[
-    Annotated[Text, Tag(SCALAR)] | Annotated[Command, Tag(SETTINGS)],
-    Discriminator(kind),
-]
 
 
 class Docker(Section):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from rollout.agents.common.talk import NotRunning, NotThere
-from rollout.inventory.restart import Command
+from rollout.inventory.command import Command
 from rollout.inventory.template import Fill
 from rollout.restart.driver import Proof, ProofResult, ProofStatus, RestartPlan
 

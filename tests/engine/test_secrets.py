@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from rollout.inventory.command import COMMAND_LINES
 from rollout.inventory.hooks import HOOKS
 from rollout.inventory.model import Inventory
-from rollout.inventory.restart import COMMAND_LINES
 from rollout.inventory.section import Section
 from tests.support import prepared
 from tests.support.shop import Shop, shop
