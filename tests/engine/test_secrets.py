@@ -217,7 +217,11 @@ def drivers(folder: Path) -> dict[str, Any]:
         "processes": {**pidfile, "beats": f"{place}/beats", "log": f"{place}/log", "signal": "HUP"},
         "runit": f"shop-{TOKEN}",
         "signal": {**pidfile, "signal": "HUP", "proof": "new-children"},
-        "supervisor": f"shop-{TOKEN}:*",
+        "supervisor": {
+            "program": f"shop-{TOKEN}:*",
+            "configuration": f"{place}/supervisord.conf",
+            "supervisorctl": f"{place}/supervisorctl",
+        },
         "systemd": {"unit": f"{TOKEN}.service", "action": "reload"},
         "uwsgi": {"fifo": f"{place}/fifo", "mode": "chain"},
     }
