@@ -26,7 +26,7 @@ def pidfile(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(pidfile: Path) -> Iterator[Start]:
-    """Starts the parent with a release, and ends it and whatever took its place."""
+    """Starts the parent with a release, and ends it, and all that came after it."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(release: str = "") -> Process:
@@ -36,14 +36,21 @@ def start(pidfile: Path) -> Iterator[Start]:
         return named(pidfile)
 
     yield start
-    groups = {process.pid for process in started}
-    with suppress(OSError, ValueError):
-        groups.add(int(pidfile.read_text()))
-    for group in groups:
+    for pid in _of(pidfile):
         with suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
     for process in started:
         process.wait()
+
+
+def _of(pidfile: Path) -> list[int]:
+    """The ids of all processes that were started with the pidfile, also of those whose parent has died."""
+    found = []
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if str(pidfile).encode() in line.read_bytes().split(b"\0"):
+                found.append(int(line.parent.name))
+    return found
 
 
 def named(pidfile: Path) -> Process:
