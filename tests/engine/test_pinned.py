@@ -65,7 +65,7 @@ def never_pausing(
 ) -> AbstractAsyncContextManager[Seen]:
     """Visitors between whose requests there is no pause on any node, since they are not in step."""
     targets = [f"/?delay={seconds}" for seconds in delays]
-    return crowd(balancer, "shop", size=24, target=targets, fresh=fresh)
+    return crowd(balancer, "shop", size=24, target=targets, fresh=fresh, pause=0.0)
 
 
 @pytest.mark.parametrize("pin", PINS)

@@ -69,14 +69,18 @@ class Wire:
             writer.transport.abort()
             return
         try:
-            to, back = self._carry(reader, far_writer, 0.0), self._carry(far_reader, writer, self.delay)
-            await asyncio.gather(to, back)
+            # What a client sends first is not late any more; what comes back takes its way.
+            await asyncio.gather(
+                self._carry(reader, far_writer, delays_the_first=False), self._carry(far_reader, writer)
+            )
         finally:
             writer.close()
             far_writer.close()
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
-        """Carry bytes one way until their sender has closed. `delay` is that of the first piece."""
+    async def _carry(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, delays_the_first: bool = True
+    ) -> None:
+        """Carry bytes one way until their sender has closed."""
         loop = asyncio.get_running_loop()
         on_the_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
@@ -93,13 +97,13 @@ class Wire:
                 writer.write_eof()
 
         async def depart() -> None:
-            nonlocal delay
+            delays = delays_the_first
             data = b"begin"
             while data:
                 data = b""
                 with suppress(OSError):
                     data = await reader.read(65536)
-                on_the_way.put_nowait((loop.time() + delay, data))
-                delay = self.delay
+                on_the_way.put_nowait((loop.time() + (self.delay if delays else 0.0), data))
+                delays = True
 
         await asyncio.gather(depart(), arrive())

@@ -25,6 +25,8 @@ _STATISTICS = frozenset(
 """The columns of `show stat` that are read."""
 _UNREAD_STATES = frozenset({"srv_time_since_last_change"})
 """The columns of `show servers state` that are not read."""
+_LONGEST = 100_000
+"""Characters of a line: HAProxy's have some hundreds."""
 
 
 class Columns:
@@ -58,7 +60,7 @@ def statistics(table: str) -> tuple[Columns, list[Row]]:
     """The columns and rows of what `show stat` answers. Raises ValueError, csv.Error."""
     header, *lines = table.removeprefix("# ").split("\n")
     columns = _statistics_columns(header)
-    if '"' in table:
+    if '"' in table or "\r" in table:
         return columns, [columns.row(line) for line in csv.reader(lines)]
     return columns, [_row(columns, line, ",") for line in lines]
 
@@ -73,6 +75,8 @@ def states(table: str) -> tuple[Columns, list[Row]]:
 @functools.lru_cache(maxsize=16384)
 def _row(columns: Columns, line: str, separator: str) -> Row:
     """The row of a line. It is remembered: looks are so close together that most lines come again."""
+    if len(line) > _LONGEST:
+        raise ValueError(f"a line of {len(line)} characters")
     return columns.row(line.split(separator))
 
 

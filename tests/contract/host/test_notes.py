@@ -235,7 +235,9 @@ async def test_a_program_that_outlives_its_agent(tmp_path: Path, monkeypatch: py
     control.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/sbin:/usr/bin:/bin")
     host = LocalHost("web1")
-    line = on_node(supervisor.main, supervisor.Options(program="shop", steady=0.0, timeout=1.0))
+    line = on_node(
+        supervisor.main, supervisor.Options(["shop"], "supervisorctl", None, steady=0.0, timeout=1.0)
+    )
     given_up = await run(host, line)
     assert given_up.status == 1
     assert "is still running" in given_up.tail[-1]
