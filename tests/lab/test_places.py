@@ -25,7 +25,7 @@ from tests.support.debian import Unavailable
 from tests.support.etcd import Etcd
 from tests.support.etcd_versions import program
 from tests.support.needs import missing
-from tests.support.small_disk import fill, small_disk
+from tests.support.small_disk import fill, remount, small_disk
 from tests.support.until import wait
 from tests.support.wire import Wire
 
@@ -122,6 +122,11 @@ STOPPED: dict[str, tuple[Callable[[Site], None], Callable[[Site], None], str]] =
         lambda site: (site.disk / "filler").unlink(),
         "No space left on device",
     ),
+    "read-only": (
+        lambda site: remount(site.disk, "ro"),
+        lambda site: remount(site.disk, "rw"),
+        "Read-only file system",
+    ),
     "silent": (
         lambda site: site.wire.go_silent(),
         lambda site: site.wire.carry_on(),
@@ -181,21 +186,32 @@ async def test_a_place_that_is_slow_or_forgets_stops_nobody(site: Site, tmp_path
     assert traffic.result.losses == {}
 
 
-async def test_an_etcd_whose_leader_goes_silent_stops_nobody(site: Site, etcd: Etcd, tmp_path: Path) -> None:
-    """One of three, in mid-deployment: all is done, and known to all while it is still away."""
+@pytest.mark.parametrize("trouble", ["away", "silent"])
+async def test_an_etcd_that_loses_a_member_stops_nobody(
+    site: Site, etcd: Etcd, tmp_path: Path, trouble: str
+) -> None:
+    """One of three is away from the start, or the leader goes silent in mid-deployment: all is done, and
+    known to all while it is still away."""
     inventory = site.inventory(f"etcd://{','.join(etcd.members)}/rollout")
     ann, bob = (Deployer(inventory, tmp_path / name) for name in ("ann", "bob"))
     leader = etcd.leader()
+    member = leader if trouble == "silent" else (leader + 1) % 3
+    if trouble == "away":
+        etcd.kill(member)
     try:
         async with site.traffic() as traffic:
             await traffic.flowing()
-            async with at(ann, "restart", "web2", "etcd") as process:
-                etcd.signal(leader, signal.SIGSTOP)
+            async with at(ann, "restart", "web2", f"etcd-{trouble}") as process:
+                if trouble == "silent":
+                    etcd.signal(member, signal.SIGSTOP)
                 code, said = await ended(process)
         assert code == 0, said
         status = await agreed(ann, bob)
     finally:
-        etcd.signal(leader, signal.SIGCONT)
-        wait(lambda: etcd.status(leader), f"etcd {leader}")
-    assert (status["deployment"]["state"], releases(status)) == ("done", all_on("etcd"))
+        if trouble == "away":
+            etcd.run(member)
+        else:
+            etcd.signal(member, signal.SIGCONT)
+        wait(lambda: etcd.status(member), f"etcd {member}")
+    assert (status["deployment"]["state"], releases(status)) == ("done", all_on(f"etcd-{trouble}"))
     assert traffic.result.losses == {}
