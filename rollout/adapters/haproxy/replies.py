@@ -85,16 +85,18 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
     if not reply.endswith("\n\n") or len(blocks) <= command.count(";"):
         raise _cut_short(load_balancer)
     infos: list[dict[str, str]] = []
-    shown_states: dict[Row, tuple[Columns, Row]] = {}
+    shown_states: dict[Row, Row] = {}
+    state_columns: Columns | None = None
     tables: list[tuple[Columns, list[Row]]] = []
     try:
         for block in blocks:
             if block.startswith("Name: "):
                 infos.append(dict(line.split(": ", 1) for line in block.split("\n") if ": " in line))
             elif block.startswith("1\n# be_id "):
-                columns, rows = states(block)
-                name_of = columns.getter("be_name", "srv_name")
-                shown_states.update((name_of(row), (columns, row)) for row in rows)
+                state_columns, rows = states(block)
+                shown_states.update(
+                    zip(map(state_columns.getter("be_name", "srv_name"), rows), rows, strict=True)
+                )
             elif block.startswith("# pxname,"):
                 tables.append(statistics(block))
             else:
@@ -109,13 +111,12 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
         answered: dict[str, Counters] = {}
         for columns, rows in tables:
             known_by = columns.getter("pxname", "svname", "iid", "type")
-            for row in rows:
-                backend, name, number_of_backend, kind = known_by(row)
-                numbers[backend] = int(number_of_backend)
+            for row, (backend, name, number_of_backend, kind) in zip(rows, map(known_by, rows), strict=True):
                 if kind == _BACKEND:
+                    numbers[backend] = int(number_of_backend)
                     queued[backend], answered[backend] = _queue_and_answers(columns, row)
-                elif state := shown_states.get((backend, name)):
-                    servers.append(_server_state(load_balancer, columns, row, *state))
+                elif (state := shown_states.get((backend, name))) and state_columns:
+                    servers.append(_server_state(load_balancer, columns, row, state_columns, state))
                 # Others are listeners of `listen` sections, and servers that vanished between two commands.
         reading = Reading(
             load_balancer=load_balancer,
