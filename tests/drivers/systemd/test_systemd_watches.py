@@ -84,6 +84,14 @@ def test_systemd_follows_a_new_master_by_its_pidfile(unit: SystemdUnit, settings
     assert (unit.show("ActiveState"), unit.show("NRestarts")) == ("active", "0")
 
 
+def looked_at(unit: SystemdUnit, settings: str, number: str = "USR2") -> Completed:
+    """What comes of the look before a restart by that signal, while the unit runs with those settings."""
+    unit.start(settings)
+    precheck = successor(number).precheck
+    assert precheck is not None
+    return unit.run(precheck)
+
+
 REFUSED = {
     "simple": (WAITS, "Type=simple, without PIDFile=, Restart=no"),
     "exec": (f"Type=exec\n{WAITS}", "Type=exec, without PIDFile="),
@@ -98,10 +106,7 @@ REFUSED = {
 def test_a_unit_that_would_not_follow(unit: SystemdUnit, what: str) -> None:
     """It is refused beforehand, with the setting that would have systemd follow."""
     settings, told = REFUSED[what]
-    unit.start(settings)
-    precheck = successor().precheck
-    assert precheck is not None
-    done = unit.run(precheck)
+    done = looked_at(unit, settings)
     assert done.status == 1
     assert told in done.tail[-1]
     assert f"use restart.systemd, or set PIDFile={PIDFILE} in {UNIT}" in done.tail[-1]
@@ -118,11 +123,7 @@ PASSES = {
 @pytest.mark.parametrize("what", PASSES)
 def test_a_unit_that_goes_on(unit: SystemdUnit, what: str) -> None:
     """What systemd would not end, or start again after a signal that ends it, is not refused."""
-    settings, number = PASSES[what]
-    unit.start(settings)
-    precheck = successor(number).precheck
-    assert precheck is not None
-    assert unit.run(precheck) == Completed(0, ())
+    assert looked_at(unit, *PASSES[what]) == Completed(0, ())
 
 
 def test_a_unit_that_systemd_starts_again(unit: SystemdUnit) -> None:
