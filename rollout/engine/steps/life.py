@@ -61,9 +61,7 @@ async def bring_to_life(
                     raise
                 stopped = NotRunning(f"{stopped}; {failure}", tail=failure.tail)
             else:
-                proved = None if plan.proof is None else await observed(context, plan.proof.observe)
-                log.detail = "it did not run, and was started"
-                return Life(proved, started=True)
+                return await _new_life(context, plan, log, "it did not run, and was started")
         if plan.part:
             return await _await_one(context, plan, stopped, log)
         return _await(context, stopped, log)
@@ -169,8 +167,13 @@ async def _await_one(context: NodeContext, plan: RestartPlan, stopped: NotRunnin
             raise StepFailure(f"it does not run: {reason or stopped}", hint=hint, tail=stopped.tail)
         log.progress(f"waiting until it runs: {reason}")
         await asyncio.sleep(LOOK_AGAIN)
+    return await _new_life(context, plan, log, "it did not run, and somebody has started it")
+
+
+async def _new_life(context: NodeContext, plan: RestartPlan, log: StepLog, how: str) -> Life:
+    """The life of what did not run, and runs now. Raises HostError."""
     proved = None if plan.proof is None else await observed(context, plan.proof.observe)
-    log.detail = "it did not run, and somebody has started it"
+    log.detail = how
     return Life(proved, started=True)
 
 
