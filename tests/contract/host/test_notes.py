@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -28,6 +28,7 @@ from tests.support.needs import missing
 from tests.support.sshd import Sshd
 from tests.support.until import until, until_seen
 
+T = TypeVar("T")
 NOTE = Note("shop-1a2b3c4d/web1", "", "alice on laptop", "release", "17")
 
 SENDER = """
@@ -151,20 +152,27 @@ async def test_a_later_claim_keeps_commands_from_beginning(host: Host, tmp_path:
 async def test_a_command_and_a_claim_at_the_same_moment(tmp_path: Path) -> None:
     """Either the command does not begin, or the claim sees it: whoever is first."""
     host = LocalHost("web1")
-    outcomes = set()
-    for moment in range(20):
+    outcomes = []
+    lead = 0.01  # what the command has before the claim, in seconds: moved towards where the two meet
+    while len(outcomes) < 20 or len(set(outcomes)) < 2:
+        moment = len(outcomes)
+        assert moment < 200, f"it was always {outcomes[0]}"
         await look(host, f"before{moment}")
         ran = tmp_path / f"ran{moment}"
         line = f"touch {ran}; sleep 0.3"
-        running = asyncio.create_task(run(host, line, replace(NOTE, claim=f"before{moment}")))
-        await asyncio.sleep(moment * 0.001)
-        seen = await look(host, f"after{moment}")
+        running = asyncio.create_task(after(-lead, run(host, line, replace(NOTE, claim=f"before{moment}"))))
+        seen = await after(lead, look(host, f"after{moment}"))
         await asyncio.wait([running])
         begun = running.exception() is None
         assert begun == ran.exists()
         assert bool(seen) or not begun, moment
-        outcomes.add(begun)
-    assert outcomes == {True, False}, "the moments must lie around the beginning"
+        outcomes.append(begun)
+        lead += -0.003 if begun else 0.003
+
+
+async def after(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    await asyncio.sleep(max(0.0, seconds))
+    return await work
 
 
 def only_note(state: Path) -> Path:
