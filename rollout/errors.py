@@ -49,7 +49,13 @@ class NotHAProxy(LoadBalancerError):
 
 
 class CommandRejected(LoadBalancerError):
-    """HAProxy answered a command with an error."""
+    """HAProxy answered `command` with an error; empty if it is not known which one."""
+
+    def __init__(
+        self, load_balancer: str, message: str, *, hint: str | None = None, command: str = ""
+    ) -> None:
+        super().__init__(load_balancer, message, hint=hint)
+        self.command = command
 
 
 class HostError(RolloutError):

@@ -19,6 +19,7 @@ from rollout.domain.addresses import (
 from rollout.domain.deployment import NodeState, Outcome, Step
 from rollout.domain.exchange import Answer, Completed, Content
 from rollout.domain.haproxy import (
+    TWIN,
     AdminState,
     CheckResult,
     Counters,
@@ -36,6 +37,7 @@ from rollout.domain.place import Publication, Shared
 from rollout.domain.server_before import ServerBefore, Standing
 
 __all__ = [
+    "TWIN",
     "AdminState",
     "Answer",
     "CheckResult",

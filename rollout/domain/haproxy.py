@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
+TWIN = "rollout-check."
+"""Begins the name of each twin; the name of its server follows."""
+
 
 class AdminState(IntFlag):
     """Administrative state of a server, HAProxy's `srv_admin_state`: who decided to keep it out, and how."""
@@ -82,6 +85,11 @@ class Server(NamedTuple):
     load_balancer: str
     backend: str
     name: str
+
+    @property
+    def twin(self) -> Server:
+        """Its twin: a second server of its address, by which HAProxy checks the way to it at once."""
+        return self._replace(name=f"{TWIN}{self.name}")
 
     @property
     def path(self) -> str:
@@ -214,6 +222,14 @@ class ServerState:
     """Whether somebody has disabled its check (`disable health`)."""
     agent_disabled: bool = False
     """Whether its agent is disabled: by somebody, or by rollout while its node is out."""
+    check_address: str = ""
+    """Address that is checked in place of its own; empty for its own."""
+    check_port: int = 0
+    """Port that is checked in place of its own; 0 for its own."""
+    tls: bool = False
+    """Whether HAProxy encrypts its traffic."""
+    failed_checks: int = 0
+    """Checks that failed while it was up, since HAProxy's process began."""
 
     @property
     def idle(self) -> bool:
@@ -308,6 +324,8 @@ class Reading:
     started: int
     """Unix time, by the load balancer's clock."""
     servers: tuple[ServerState, ...]
+    twins: tuple[ServerState, ...] = ()
+    """The twins among its servers, which are in `servers` of no reading: they take no traffic."""
     queued: Mapping[str, int] = field(default_factory=dict)
     """Requests that wait until any server of a backend is free, by backend."""
     answered: Mapping[str, Counters] = field(default_factory=dict)

@@ -42,6 +42,7 @@ class Aftercare:
         self._record = record
         self._fail = fail
         self._baking: set[asyncio.Task[None]] = set()
+        self._following: set[asyncio.Task[None]] = set()
         self._failed = ""
         """Which node that was back failed last, and why."""
 
@@ -54,6 +55,10 @@ class Aftercare:
         """Bake a node while other nodes are rolled."""
         self._baking.add(asyncio.create_task(bake))
 
+    def follow(self, watch: Coroutine[Any, Any, None]) -> None:
+        """Watch a node for as long as others are rolled, and no longer."""
+        self._following.add(asyncio.create_task(watch))
+
     @asynccontextmanager
     async def baking(self) -> AsyncIterator[None]:
         """A context at whose end all bakes are over; an error ends them."""
@@ -61,10 +66,12 @@ class Aftercare:
             yield
             await asyncio.gather(*self._baking)
         finally:
-            for task in self._baking:
+            tasks = [*self._baking, *self._following]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._baking, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._baking.clear()
+            self._following.clear()
 
     def note_failure(self, name: str, error: BaseException) -> None:
         """Watch a node no longer, since it failed: if it was back, no node leaves once that halted all."""

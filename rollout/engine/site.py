@@ -28,6 +28,7 @@ from rollout.engine.rotation.old_processes import OldProcesses
 from rollout.engine.rotation.pinned_clients import PinnedClients
 from rollout.engine.rotation.protocol import Rotation
 from rollout.engine.rotation.state_file import StateFile
+from rollout.engine.rotation.twins import TwinPaths
 from rollout.engine.waiting import run_all
 from rollout.errors import HostError, PlaceError, Refused
 from rollout.inventory.model import Inventory
@@ -64,6 +65,7 @@ class Site:
     """By the load balancer's name, as those that follow."""
     state_files: Mapping[str, StateFile] = field(init=False)
     pinned_clients: Mapping[str, PinnedClients] = field(init=False)
+    twin_paths: Mapping[str, TwinPaths] = field(init=False)
     permission: Permission = field(init=False)
     """Asked for before anything is changed."""
 
@@ -85,6 +87,8 @@ class Site:
         object.__setattr__(self, "configurations", configurations)
         object.__setattr__(self, "state_files", files)
         object.__setattr__(self, "pinned_clients", pinned)
+        paths = {name: TwinPaths(configuration) for name, configuration in configurations.items()}
+        object.__setattr__(self, "twin_paths", paths)
         object.__setattr__(self, "permission", Permission())
 
     @asynccontextmanager
@@ -168,7 +172,9 @@ class Site:
             for name, own in by_balancer.items()
         ]
         old_processes = OldProcesses(context, self.balancer_hosts)
-        return SocketRotation(node_servers, old_processes, drain, check_times, self.inventory.warmup)
+        return SocketRotation(
+            node_servers, old_processes, drain, check_times, self.inventory.warmup, self.twin_paths
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,8 +74,7 @@ class ServerLine:
         """The seconds of an option; `otherwise` if it is not set; `None` if a variable sets it."""
         if option not in self.options:
             return None if _VARIABLE in self.options else otherwise
-        time = _TIME.fullmatch(self.options[option])
-        return int(time[1]) * _SECONDS[time[2] or "ms"] if time else None
+        return seconds(self.options[option])
 
     def count(self, option: str, otherwise: int) -> int | None:
         """The number of an option; `otherwise` if it is not set; `None` if a variable sets it."""
@@ -115,6 +114,12 @@ class Section:
                 yield ServerLine(line, line.words[1], _options(line.words[3:], common))
             elif line.starts("server-template") and len(line.words) > 3:
                 yield ServerLine(line, line.words[1], _options(line.words[4:], common))
+
+
+def seconds(time: str) -> float | None:
+    """The seconds of a time, such as `500ms` or `2s`; `None` if it is none."""
+    found = _TIME.fullmatch(time)
+    return int(found[1]) * _SECONDS[found[2] or "ms"] if found else None
 
 
 def read(text: str, version: str = "") -> list[Section]:

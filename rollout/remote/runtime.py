@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import ipaddress
+import zlib
+from collections.abc import Collection, Iterable, Sequence
 
-from rollout.domain import AdminState, Server
+from rollout.domain import TWIN, AdminState, Server, ServerState
 
 
 def drain(server: Server) -> str:
@@ -114,3 +116,48 @@ def enter(
         if server in agents:
             lines.append(enable_agent(server))
     return lines
+
+
+_FIRST_ID = 1_000_000_000
+"""Twins are numbered from here on. Clients may be pinned to a server by its number, also to one that is gone,
+and HAProxy gives a new server the lowest number that is free."""
+_SOON = "50ms"
+
+
+def add_twin(state: ServerState, words: Sequence[str], inter: str) -> list[str]:
+    """Add the twin of a server: HAProxy checks it 50 ms later, and then every 50 ms until it passes.
+
+    `words` decide the way to it, and `inter` how long a check may take. It never gets a request: its weight
+    is 0, it is drained, and it is DOWN until its check passes.
+    """
+    twin, number = state.server.twin, _FIRST_ID + zlib.crc32(state.server.name.encode()) % _FIRST_ID
+    at = [f"[{state.address}]" if ":" in state.address else state.address, str(state.port)]
+    own = [*(("addr", state.check_address) if state.check_address else ())]
+    own += [*(("port", str(state.check_port)) if state.check_port else ())]
+    pace = ["inter", inter, "fastinter", _SOON, "downinter", _SOON, "rise", "1", "fall", "1"]
+    apart = ["weight", "0", "maxconn", "1", "maxqueue", "1", "id", str(number)]
+    return [
+        " ".join(["add server", twin.path, ":".join(at), "check", *pace, *apart, *words, *own]),
+        f"enable health {twin.path}",
+        drain(twin),
+        health_down(twin),
+    ]
+
+
+def remove_twin(twin: Server) -> list[str]:
+    """Remove a twin; HAProxy removes no server that is not in maintenance."""
+    return [maint(twin), f"del server {twin.path}"]
+
+
+def is_about_a_twin(command: str) -> bool:
+    """Whether a command is about a twin."""
+    return f"/{TWIN}" in command
+
+
+def can_have_a_twin(state: ServerState) -> bool:
+    """Whether another server can be given its address: an IP address and a port."""
+    try:
+        ipaddress.ip_address(state.address)
+    except ValueError:
+        return False
+    return state.port > 0

@@ -24,6 +24,7 @@ from rollout.engine.rotation.node_servers import NodeServers
 from rollout.engine.rotation.old_processes import OldProcesses
 from rollout.engine.rotation.pinned_clients import PinnedClients
 from rollout.engine.rotation.state_file import StateFile
+from rollout.engine.rotation.twins import TwinPaths
 from rollout.events import Event
 from rollout.inventory.model import Inventory
 from rollout.ports import HttpClient
@@ -120,7 +121,8 @@ class Shop:
         ]
         old_processes = OldProcesses(context, machines)
         check_times = CheckTimes(rejoin_timeout, configurations)
-        return SocketRotation(node_servers, old_processes, inventory.drain, check_times, None)
+        paths = {name: TwinPaths(configuration) for name, configuration in configurations.items()}
+        return SocketRotation(node_servers, old_processes, inventory.drain, check_times, None, paths)
 
     def log(self, step: Step = Step.DRAIN, node: str = "web1") -> StepLog:
         return StepLog(self.events.append, node, step)

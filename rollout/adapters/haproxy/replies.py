@@ -8,13 +8,26 @@ import re
 
 from rollout.adapters.haproxy.counters import number, of_backend, of_server
 from rollout.adapters.haproxy.table import Columns, Row, states, statistics
-from rollout.domain import AdminState, CheckResult, Counters, OperationalState, Reading, Server, ServerState
+from rollout.domain import (
+    TWIN,
+    AdminState,
+    CheckResult,
+    Counters,
+    OperationalState,
+    Reading,
+    Server,
+    ServerState,
+)
 from rollout.errors import CommandRejected, LoadBalancerUnreachable, NotHAProxy
 
 SEVERITY = "set severity-output number"
 """The command that goes before all others: it marks messages with a severity, by which errors are known."""
 
 _MESSAGE = re.compile(r"^\[\d\]: (.*)$", re.MULTILINE)
+_ADDED = re.compile(r"^\[\d\]: New server registered\.\n", re.MULTILINE)
+_DELETED = re.compile(r"^\[\d\]: Server deleted\.\n", re.MULTILINE)
+"""Messages of success, the only ones. What follows the second differs between versions: an empty line, or
+nothing."""
 _NAME = re.compile(r"[A-Za-z0-9_.:\-\[\]]+")
 _CONFIGURED, _ENABLED = 0x02, 0x04
 """Bits of `srv_check_state` and of `srv_agent_state`. `disable health` and `disable agent` clear the last."""
@@ -27,6 +40,7 @@ def require_success(load_balancer: str, command: str, reply: str) -> None:
 
     Raises LoadBalancerUnreachable if the process that answered is being stopped.
     """
+    reply = _DELETED.sub("\n", _ADDED.sub("", reply))
     if not reply.strip("\n"):
         if reply.count("\n") < command.count(";") + 2:  # `SEVERITY` has one, too
             raise _cut_short(load_balancer)
@@ -39,7 +53,8 @@ def require_success(load_balancer: str, command: str, reply: str) -> None:
     if "permission denied" in reason.lower():
         hint = "rollout needs a `stats socket … level admin` line in HAProxy's global section"
     rejected = _first_rejected(command, reply[: message.start()]) if message else command
-    raise CommandRejected(load_balancer, f"HAProxy rejected `{rejected}`: {reason}", hint=hint)
+    reason = f"HAProxy rejected `{rejected}`: {reason}"
+    raise CommandRejected(load_balancer, reason, hint=hint, command=rejected)
 
 
 def _first_rejected(line: str, confirmed: str) -> str:
@@ -107,6 +122,7 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
             raise _ending(load_balancer)
         numbers: dict[str, int] = {}
         servers: list[ServerState] = []
+        twins: list[ServerState] = []
         queued: dict[str, int] = {}
         answered: dict[str, Counters] = {}
         for columns, rows in tables:
@@ -116,7 +132,8 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
                     numbers[backend] = int(number_of_backend)
                     queued[backend], answered[backend] = _queue_and_answers(columns, row)
                 elif (state := shown_states.get((backend, name))) and state_columns:
-                    servers.append(_server_state(load_balancer, columns, row, state_columns, state))
+                    among = twins if name.startswith(TWIN) else servers
+                    among.append(_server_state(load_balancer, columns, row, state_columns, state))
                 # Others are listeners of `listen` sections, and servers that vanished between two commands.
         reading = Reading(
             load_balancer=load_balancer,
@@ -125,6 +142,7 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
             uptime=int(info["Uptime_sec"]),
             started=int(info["Start_time_sec"]),
             servers=tuple(servers),
+            twins=tuple(twins),
             queued=queued,
             answered=answered,
         )
@@ -136,13 +154,17 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
 def parse_states(load_balancer: str, reply: str) -> str:
     """The reply to `show servers state` as a state file holds it: the version of the format comes first.
 
-    Raises LoadBalancerUnreachable, CommandRejected.
+    Twins are left out, since no configuration has them. Raises LoadBalancerUnreachable, CommandRejected.
     """
     if is_message(reply):
         require_success(load_balancer, "show servers state", reply)
     if not reply.lstrip("\n").startswith("1\n# be_id ") or not reply.endswith("\n\n"):
         raise _cut_short(load_balancer)
-    return reply.lstrip("\n")
+    return "".join(line for line in reply.lstrip("\n").splitlines(keepends=True) if not _is_of_twin(line))
+
+
+def _is_of_twin(line: str) -> bool:
+    return any(name.startswith(TWIN) for name in line.split(" ", 4)[3:4])
 
 
 def parse_loads(load_balancer: str, reply: str) -> dict[str, int]:
@@ -209,6 +231,10 @@ def _server_state(
         srv_record=_given(state.get("srvrecord")),
         check_disabled=check & (_CONFIGURED | _ENABLED) == _CONFIGURED,
         agent_disabled=agent & (_CONFIGURED | _ENABLED) == _CONFIGURED,
+        check_address=_given(state.get("srv_check_addr")),
+        check_port=number(state.get("srv_check_port")),
+        tls=state.get("srv_use_ssl") == "1",
+        failed_checks=number(row.get("chkfail")),
     )
 
 

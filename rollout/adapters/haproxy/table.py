@@ -17,7 +17,7 @@ Row = tuple[str, ...]
 _STATISTICS = frozenset(
     {
         *("pxname", "svname", "iid", "type", "mode", "status", "bck", "check_status", "tracked"),
-        *("scur", "qcur", "stot", "used_conn_cur", "srv_icur", "rtime"),
+        *("scur", "qcur", "stot", "used_conn_cur", "srv_icur", "rtime", "chkfail"),
         *("econ", "wretr", "wredis", "cli_abrt", "srv_abrt"),
         *("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other"),
     }

@@ -115,6 +115,9 @@ class PageRotation:
         await self._settle(log)
         await run_all(self._wait_until_back(balancer, log) for balancer in self._servers)
 
+    async def confirm(self) -> None:
+        """Do nothing: the node came back by HAProxy's own checks."""
+
     async def warm_up(self, log: StepLog) -> None:
         """Do nothing: the inventory's rules allow a warm-up only by the socket."""
 

@@ -18,6 +18,7 @@ from rollout.engine.rotation.connections import counted_connections
 from rollout.engine.rotation.node_servers import NodeServers
 from rollout.engine.rotation.old_processes import OldProcesses
 from rollout.engine.rotation.on_one_balancer import WATCH, BalancerRotation
+from rollout.engine.rotation.twins import TwinPaths
 from rollout.engine.waiting import finish_all, run_all
 from rollout.errors import StepFailure
 from rollout.inventory.drain import Drain
@@ -34,10 +35,15 @@ class SocketRotation:
         drain: Drain,
         check_times: CheckTimes,
         warmup: Warmup | None,
+        twin_paths: Mapping[str, TwinPaths],
     ) -> None:
+        """`twin_paths` are by the load balancer's name."""
         self._drain = drain
         self._old_processes = old_processes
-        self._rotations = [BalancerRotation(own, drain, check_times, warmup) for own in servers]
+        self._rotations = [
+            BalancerRotation(own, drain, check_times, warmup, twin_paths[own.load_balancer])
+            for own in servers
+        ]
 
     @property
     def _present(self) -> list[BalancerRotation]:
@@ -112,6 +118,9 @@ class SocketRotation:
         await run_all(
             rotation.enter(log, reading) for rotation, reading in zip(self._rotations, seen, strict=True)
         )
+
+    async def confirm(self) -> None:
+        await run_all(rotation.confirm() for rotation in self._rotations)
 
     async def warm_up(self, log: StepLog) -> None:
         await run_all(rotation.warm_up(log) for rotation in self._rotations)

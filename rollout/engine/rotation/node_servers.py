@@ -19,8 +19,9 @@ from rollout.engine.rotation.ledger import Ledger
 from rollout.engine.rotation.pinned_clients import PinnedClients
 from rollout.engine.rotation.state_file import StateFile
 from rollout.engine.waiting import read_patiently, send_patiently
-from rollout.errors import LoadBalancerError, StepFailure
+from rollout.errors import CommandRejected, LoadBalancerError, StepFailure
 from rollout.ports import LoadBalancer
+from rollout.remote.runtime import is_about_a_twin
 
 _WHILE_OUT = "while it was out"
 
@@ -201,7 +202,12 @@ class NodeServers:
         if commands:
             log.sent(self.load_balancer, "; ".join(commands))
             patience = self._patience if insistent else 0
-            await send_patiently(self.balancer, commands, patience, self._permission)
+            try:
+                await send_patiently(self.balancer, commands, patience, self._permission)
+            except CommandRejected as error:
+                # A twin can be done without. Those commands come last, so none of the others was rejected.
+                if not is_about_a_twin(error.command):
+                    raise
             await self._state_file.update(self.all, log, out=self.stage is not Stage.BACK)
 
 

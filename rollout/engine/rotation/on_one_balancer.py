@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from rollout.deadline import Deadline
 from rollout.decisions.alike import first_of
-from rollout.domain import Reading, ServerState
+from rollout.domain import Reading, Server, ServerState
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.check_times import CheckTimes, Limit
 from rollout.engine.rotation.leaving import Leaving
 from rollout.engine.rotation.node_servers import NodeServers, Stage, is_held
 from rollout.engine.rotation.returning import Returning
+from rollout.engine.rotation.twins import TwinPaths, Twins
 from rollout.engine.rotation.warming import Warming
-from rollout.errors import RolloutError, StepFailure
+from rollout.errors import Fallen, LoadBalancerError, RolloutError, StepFailure
 from rollout.inventory.drain import Drain
 from rollout.inventory.warmup import Warmup
 from rollout.remote import runtime
@@ -30,6 +31,8 @@ _FULL_LOOK = 0.25
 """Seconds since the last look at the servers, by a step or by the guard, after which such a look is at them
 too, not only at the process that answers: a person may have put one back. HAProxy may have thousands of
 servers."""
+_CONFIRM = 0.1
+"""Seconds between two looks for the first check of a server that is back."""
 
 
 class BalancerRotation:
@@ -39,14 +42,20 @@ class BalancerRotation:
     """
 
     def __init__(
-        self, servers: NodeServers, drain: Drain, check_times: CheckTimes, warmup: Warmup | None
+        self,
+        servers: NodeServers,
+        drain: Drain,
+        check_times: CheckTimes,
+        warmup: Warmup | None,
+        twin_paths: TwinPaths,
     ) -> None:
         self._servers = servers
         self._ledger = servers.ledger
         self._check_times = check_times
         self._warming = None if warmup is None else Warming(servers, warmup.over)
         self._leaving = Leaving(servers, drain)
-        self._returning = Returning(servers, self._warming)
+        self._twins = Twins(twin_paths)
+        self._returning = Returning(servers, self._warming, self._twins)
         self._lock = asyncio.Lock()
         """Held from a look at HAProxy to the last command that is sent because of it: else the guard would
         take a step's commands for somebody else's, and a step the guard's."""
@@ -124,7 +133,14 @@ class BalancerRotation:
         reading = await self._servers.read()
         if await self._tell_again(reading, log):
             return False
+        await self._remove_twins_left_out(reading, log)
         return self._servers.stage is Stage.OUT and not all(s.admin.is_out for s in reading.servers)
+
+    async def _remove_twins_left_out(self, reading: Reading, log: StepLog) -> None:
+        """Remove the twins of a node that stays out, where they could not be removed as it failed."""
+        async with self._lock:
+            if self._servers.stage is Stage.OUT:
+                await self._servers.send(self._twins.left(reading), log)
 
     async def _tell_again(self, reading: Reading, log: StepLog) -> bool:
         """Tell a process that was started meanwhile what it must know in this stage. False if it already
@@ -150,7 +166,8 @@ class BalancerRotation:
         async with self._lock:
             self._servers.stage = Stage.BACK
             reading = await self._servers.read_ours()
-            await self._servers.send(self._ledger.as_before(reading.servers), log)
+            before = [*self._ledger.as_before(reading.servers), *self._twins.remove()]
+            await self._servers.send(before, log)
 
     async def stay_out(self, log: StepLog) -> None:
         """Set the servers to maintenance, whatever they are doing, except those that others have changed."""
@@ -158,7 +175,8 @@ class BalancerRotation:
             self._servers.stage = Stage.OUT
             await self._leaving.maintain(log)
             reading = await self._servers.read_ours()
-            await self._servers.send(self._ledger.lost_weights(reading.servers), log)
+            weights = [*self._ledger.lost_weights(reading.servers), *self._twins.remove()]
+            await self._servers.send(weights, log)
 
     async def prove(self, log: StepLog) -> None:
         """Wait until HAProxy's own check of every server that has one has passed again; no traffic yet.
@@ -179,6 +197,9 @@ class BalancerRotation:
                     raise _not_proven(waiting, limit)
             if await self._tell_again(reading, log):
                 deadline = Deadline(self._check_times.timeout)
+                continue
+            async with self._lock:
+                await self._returning.go_on(reading, waiting, log)
 
     async def enter(self, log: StepLog, seen: Reading) -> None:
         """Put back what was in rotation before, and leave the rest as it was. `seen` was just read.
@@ -196,6 +217,7 @@ class BalancerRotation:
             if self._servers.was_told(reading):
                 raise StepFailure(f"{wrong[0].server} is not back in rotation: it shows {wrong[0].status}")
             seen = await self.read_unchanged()
+        await self._servers.send(self._twins.left(reading), log)
         out = [state for state in reading.servers if self._ledger.is_kept_out(state.server)]
         back = [state for state in reading.servers if not self._ledger.is_kept_out(state.server)]
         for details in (
@@ -214,6 +236,22 @@ class BalancerRotation:
                 return False
             await self._returning.enter(seen, log)
             return True
+
+    async def confirm(self) -> None:
+        """Watch for HAProxy's own first checks of the servers that came back by the word of a twin.
+
+        Raises Fallen if one fails. A reload begins all checks anew, and ends the watch.
+        """
+        unconfirmed = self._returning.unconfirmed
+        deadline = Deadline(unconfirmed.seconds)
+        while not deadline.passed:
+            with contextlib.suppress(LoadBalancerError):
+                reading = await self._servers.read_ours()
+                if not self._servers.was_told(reading):
+                    return
+                if failed := [s for s in reading.servers if _has_failed(s, unconfirmed.failed_checks)]:
+                    raise _not_confirmed(failed)
+            await asyncio.sleep(_CONFIRM)
 
     async def warm_up(self, log: StepLog) -> None:
         """Raise the weights of what `enter` put back to what they were. Raises ChangedByOthers."""
@@ -241,6 +279,19 @@ def _not_proven(waiting: list[ServerState], limit: Limit) -> StepFailure:
     shown = first_of([f"{state.server} shows {state.check_status or state.status}" for state in waiting])
     return StepFailure(
         f"HAProxy's own check did not pass within {limit.seconds:g} s: {shown}", hint=limit.hint
+    )
+
+
+def _has_failed(state: ServerState, before: Mapping[Server, int]) -> bool:
+    """Whether a check of the server has failed since it came back."""
+    return state.failed_checks > before.get(state.server, state.failed_checks)
+
+
+def _not_confirmed(failed: list[ServerState]) -> Fallen:
+    shown = first_of([f"{state.server} shows {state.check_status or state.status}" for state in failed])
+    return Fallen(
+        f"HAProxy's own check failed as soon as the node was back: {shown}",
+        hint="a check on the same way had passed right before: look at the node's log",
     )
 
 

@@ -60,6 +60,13 @@ class Rotation(Protocol):
         """Put a proven node back, and wait until it takes traffic everywhere. Raises StepFailure."""
         ...
 
+    async def confirm(self) -> None:
+        """Watch a node that entered until every load balancer's own first check has confirmed what proved it.
+
+        Raises Fallen.
+        """
+        ...
+
     async def warm_up(self, log: StepLog) -> None:
         """Raise the traffic of a node that entered to its full share. Raises ChangedByOthers.
 

@@ -8,6 +8,7 @@ from rollout.domain import AdminState, CheckResult, Reading, Server, ServerState
 from rollout.engine.log import StepLog
 from rollout.engine.rotation.agents import disabling
 from rollout.engine.rotation.node_servers import NodeServers, Stage
+from rollout.engine.rotation.twins import Twins, Unconfirmed
 from rollout.engine.rotation.warming import Warming
 from rollout.remote import runtime
 
@@ -18,12 +19,15 @@ class Returning:
     `BalancerRotation` holds its lock while one of them sends. They raise what `NodeServers` raises.
     """
 
-    def __init__(self, servers: NodeServers, warming: Warming | None) -> None:
+    def __init__(self, servers: NodeServers, warming: Warming | None, twins: Twins) -> None:
         self._servers = servers
+        self._twins = twins
         self._ledger = servers.ledger
         self._warming = warming
         self._checked: frozenset[Server] = frozenset()
         """The servers that HAProxy checks itself; one that tracks another has that one's health."""
+        self.unconfirmed = Unconfirmed({}, 0.0)
+        """What came back by the word of a twin."""
 
     async def begin(self, reading: Reading, log: StepLog) -> None:
         """Make HAProxy check all servers again that it checks itself; they take no traffic yet."""
@@ -39,7 +43,25 @@ class Returning:
         staying = [s for s in self._servers.all if self._ledger.stays_in_maintenance(s)]
         back = [s for s in self._servers.all if not self._ledger.stays_in_maintenance(s)]
         await self._servers.set_state(AdminState.FORCED_MAINT, staying, runtime.maintenance(staying), log)
-        await self._servers.set_state(AdminState.FORCED_DRAIN, back, runtime.check(back, self._checked), log)
+        await self._twins.look(reading)
+        checking = [*runtime.check(back, self._checked), *self._twins.begin(self._to_be_checked(reading))]
+        await self._servers.set_state(AdminState.FORCED_DRAIN, back, checking, log)
+
+    def _to_be_checked(self, reading: Reading) -> list[ServerState]:
+        """The servers whose own check must pass. A node that comes back little by little needs no haste."""
+        if self._warming is not None:
+            return []
+        return [
+            state
+            for state in reading.servers
+            if state.server in self._checked
+            and not self._ledger.is_kept_out(state.server)
+            and not self.why_it_may(state)
+        ]
+
+    async def go_on(self, reading: Reading, unproven: list[ServerState], log: StepLog) -> None:
+        """Have HAProxy check further servers, if there were too many to check all of them at once."""
+        await self._servers.send(self._twins.go_on(reading, unproven), log)
 
     def unproven(self, reading: Reading) -> list[ServerState]:
         """The servers that HAProxy's check has yet to find healthy.
@@ -53,7 +75,7 @@ class Returning:
         return [
             state
             for state in reading.servers
-            if not _is_proven(state)
+            if not self._is_proven(state, reading)
             and state.tracks not in own
             and not self._ledger.is_kept_out(state.server)
             and not self.why_it_may(state)
@@ -73,14 +95,22 @@ class Returning:
             warmed = self._warming.servers
         self._servers.stage = Stage.BACK
         weights = self._ledger.lost_weights(s for s in reading.servers if s.server not in warmed)
-        proven = self._checked.intersection(state.server for state in reading.servers if _is_proven(state))
+        proven = self._checked.intersection(
+            state.server for state in reading.servers if self._is_proven(state, reading)
+        )
         agents = frozenset(self._ledger.disabled_agents(reading.servers))
         down = frozenset(server for server in agents if self._ledger.standing(server) is Standing.DOWN)
         if warmed:  # an agent would change the weights, but one that was down needs its agent to stay so
             agents = down
         staying_out = map(runtime.enable_agent, sorted(agents.difference(back)))
-        lines = [*weights, *runtime.enter(back, proven, agents, down), *staying_out]
+        lines = [*weights, *runtime.enter(back, proven, agents, down), *staying_out, *self._twins.remove()]
+        by_twin = [s for s in reading.servers if s.server in proven and not _is_proven(s)]
+        self.unconfirmed = self._twins.unconfirmed(by_twin)
         await self._servers.set_state(AdminState.READY, back, lines, log)
+
+    def _is_proven(self, state: ServerState, reading: Reading) -> bool:
+        """Whether HAProxy's check of a server has passed, or that of its twin."""
+        return _is_proven(state) or self._twins.has_passed(state.server, reading)
 
     def is_as_it_should_be(self, state: ServerState) -> bool:
         """Whether a server that was put back is in rotation, and one that others keep out is out of it."""
