@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from rollout.decisions.judge import Verdict
@@ -22,7 +21,6 @@ from rollout.engine.failures import Failures
 from rollout.engine.gate import Gate
 from rollout.engine.halt import Halt
 from rollout.engine.hooks import Hooks
-from rollout.engine.left_over_twins import remove_left_over
 from rollout.engine.log import Recorder, StepLog, failed
 from rollout.engine.pausing import Pauses
 from rollout.engine.places import Places
@@ -131,7 +129,7 @@ class Deployment:
         self._running = asyncio.current_task()
         try:
             if await self._may_begin():
-                async with self._users.watched(), self._aftercare.watching(), self._tidying():
+                async with self._users.watched(), self._aftercare.watching():
                     self._failed += await Preparation(self._context, self._settled, self._halt).run()
                     if not self._halt.reason:
                         await self._roll_waves()
@@ -148,17 +146,6 @@ class Deployment:
             await asyncio.gather(*self._guards.values(), return_exceptions=True)
         self._record(DeploymentFinished(outcome, clock() - begun, self._halt.reason))
         return outcome
-
-    @asynccontextmanager
-    async def _tidying(self) -> AsyncIterator[None]:
-        """Remove, meanwhile, the twins that an earlier deployment left when it was killed."""
-        tidying = asyncio.create_task(remove_left_over(self._site, self._plan.placement))
-        try:
-            yield
-            await tidying
-        finally:
-            tidying.cancel()
-            await asyncio.gather(tidying, return_exceptions=True)
 
     async def _may_begin(self) -> bool:
         """Whether the hook `before_deploy` lets the deployment begin."""
@@ -247,46 +234,40 @@ class Deployment:
             except asyncio.CancelledError:
                 self._finish(name, clock() - begun)
                 raise
-            self._follow(name, node, rotation, clock() - begun)
+            self._follow(name, node, clock() - begun)
         finally:
             del self._in_flight[task]
             self._gate.ended(name, left_out=name in self._out)
             if not node.may_be_out:
                 self._jury.passed(name)
 
-    def _follow(self, name: str, node: NodeRoll, rotation: Rotation, seconds: float) -> None:
+    def _follow(self, name: str, node: NodeRoll, seconds: float) -> None:
         """Finish a node that is back, once it has baked. Where nobody asked for that, others go on."""
         if self._strategy.bake is None and self._aftercare.has_something_to_see:
-            self._aftercare.bake(self._bake(name, node, rotation, seconds))
+            self._aftercare.bake(self._bake(name, node, seconds))
         else:
             self._finish(name, seconds)
             if not self._strategy.bake_asked_for:
-                self._aftercare.follow(self._confirm(name, node, rotation))
+                self._aftercare.follow(self._confirm(name, node))
 
-    async def _bake(self, name: str, node: NodeRoll, rotation: Rotation, seconds: float) -> None:
+    async def _bake(self, name: str, node: NodeRoll, seconds: float) -> None:
         """Bake a node whose place in the window is another one's by now, after a roll of `seconds`."""
         try:
             await node.bake()
         except (RolloutError, asyncio.CancelledError) as error:
-            self._fail_again(name, node, rotation, error)
+            self._fail(name, error)
             if isinstance(error, asyncio.CancelledError):
                 raise
         else:
             self._finish(name, seconds)
 
-    async def _confirm(self, name: str, node: NodeRoll, rotation: Rotation) -> None:
-        """Watch a node that is not baked, for as long as the deployment goes on."""
+    async def _confirm(self, name: str, node: NodeRoll) -> None:
+        """Watch a node that does not bake, for as long as others are rolled."""
         try:
             await node.confirm()
         except RolloutError as error:
             self._record(failed(name, Step.READY, self._users.put_back.seconds(name), error))
-            self._fail_again(name, node, rotation, error)
-
-    def _fail_again(self, name: str, node: NodeRoll, rotation: Rotation, error: BaseException) -> None:
-        """Note that a node failed that was back; it may be out again."""
-        if node.must_be_guarded:
-            self._guard(name, rotation)
-        self._fail(name, error, left_out=rotation if node.may_be_out else None)
+            self._fail(name, error)
 
     def _finish(self, name: str, seconds: float) -> None:
         if name not in self._failed:  # while its hook ran

@@ -112,8 +112,8 @@ async def test_an_ill_node_is_not_proven(haproxy_binary: Path) -> None:
 
 
 async def test_its_own_first_check_must_confirm_it(haproxy_binary: Path) -> None:
-    """A node whose own check fails right after its twin's passed is noticed at the first failure, not at the
-    `fall` of HAProxy."""
+    """A node whose own check fails right after its twin's passed is out at the first failure, not after
+    `fall` of them."""
     late = "default-server check inter 1500ms fastinter 100ms rise 2 fall 20"
     async with shop(haproxy_binary, {"shop": (PAGE, late, *NODES)}) as here:
         rotation = await take_out(here)
@@ -121,9 +121,8 @@ async def test_its_own_first_check_must_confirm_it(haproxy_binary: Path) -> None
         await rotation.enter(here.log(Step.READY))
         here.apps["web1"].pages["/_check"].status = 503
         with pytest.raises(Fallen, match="failed as soon as the node was back: shop/web1 on lb1 shows L7STS"):
-            await rotation.confirm()
-        await rotation.stay_out(here.log(Step.READY))
-        assert await here.statuses() == {"MAINT"}
+            await rotation.confirm(here.log(Step.BAKE))
+        assert await here.statuses() == {"DOWN"}
 
 
 async def test_a_first_check_that_passes(haproxy_binary: Path) -> None:
@@ -133,7 +132,7 @@ async def test_a_first_check_that_passes(haproxy_binary: Path) -> None:
         rotation = await take_out(here)
         await rotation.prove(here.log(Step.VERIFY))
         await rotation.enter(here.log(Step.READY))
-        await rotation.confirm()
+        await rotation.confirm(here.log(Step.BAKE))
         assert await here.statuses() == {"UP"}
 
 

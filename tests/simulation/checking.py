@@ -37,6 +37,8 @@ class Checking:
         self.rise, self.fall = (check.rise, check.fall) if check else (2, 3)
         self.full = self.rise + self.fall - 1
         self.health = 0 if server.config.disabled else self.rise
+        self.failed = 0
+        """Checks that failed while it was up."""
         self.result = UNKNOWN
         self.status = "INI"
         self.code = ""
@@ -50,6 +52,12 @@ class Checking:
         assert self._check is not None
         self._server.node.watchers[self] = None
         self._at(world_time() + self._check.inter * share)
+
+    def enable(self) -> None:
+        """Begin to check a server that was added: one interval later."""
+        self._server.node.watchers[self] = None
+        self._last = world_time()
+        self._at(self._last + self._interval())
 
     def stop(self) -> None:
         self._stopped = True
@@ -123,6 +131,7 @@ class Checking:
 
     def _failed(self, status: str, http: int | None) -> None:
         self.result, self.status, self.code = FAILED, status, str(http or "")
+        self.failed += self.health >= self.rise
         if self.health > self.rise:
             self.health -= 1
         else:

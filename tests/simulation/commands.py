@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.simulation import replies
-from tests.simulation.process import SimProcess, SimServer
+from tests.simulation.checking import Check
+from tests.simulation.node import PORT
+from tests.simulation.process import MAINT, BackendConfig, ServerConfig, SimProcess, SimServer
 
-ERROR, INFO = 3, 6
+ERROR, NOTICE, INFO = 3, 5, 6
 _STATES = {"ready": SimServer.ready, "drain": SimServer.drain, "maint": SimServer.maint}
 _UNKNOWN = """Unknown command, but maybe one of the following ones is a better match:
   help [<command>]                        : list matching or all commands
@@ -75,12 +77,58 @@ class CommandLine:
             case ["set", "server", *rest]:
                 self._set(rest)
                 return "\n"
+            case ["add", "server", path, address, *rest]:
+                self._add(path, address, rest)
+                raise Refusal("New server registered.", INFO)
+            case ["enable", "health", path]:
+                self._admin_only()
+                self._server(path).checking.enable()
+                return "\n"
+            case ["del", "server", path]:
+                self._delete(path)
+                return self._with_severity * f"[{NOTICE}]: " + "Server deleted.\n"
             case ["shutdown", "sessions", "server", path]:
                 self._admin_only()
                 server = self._server(path)
                 self._closing(server, server.cut())
                 return "\n"
         raise Refusal(_UNKNOWN.rstrip("\n"), INFO)
+
+    def _add(self, path: str, address: str, words: list[str]) -> None:
+        self._admin_only()
+        backend, _, name = path.partition("/")
+        if backend not in self._process.backends:
+            raise Refusal("No such backend.")
+        if self._stopping or self._config(backend).static:
+            raise Refusal("Backend must use a dynamic load balancing to support dynamic servers.")
+        if path in self._process.servers or path in self._process.added:
+            raise Refusal("Already exists a server with the same name in this backend.")
+        options = dict(zip(words[1::2], words[2::2], strict=True))
+        check = Check(
+            inter=_seconds(options["inter"]),
+            rise=int(options["rise"]),
+            fall=int(options["fall"]),
+            fastinter=_seconds(options["fastinter"]),
+            downinter=_seconds(options["downinter"]),
+            timeout=1.0,
+        )
+        nodes = [server.node for server in self._process.servers.values()]
+        node = next(node for node in nodes if address == f"{node.address}:{PORT}")
+        weight = int(options["weight"])
+        config = ServerConfig(name, node, weight=weight, check=check, disabled=True)
+        self._process.add(backend, config, int(options["id"]))
+
+    def _delete(self, path: str) -> None:
+        self._admin_only()
+        server = self._server(path)
+        if path not in self._process.added:
+            raise Refusal("Only servers added at runtime via <add server> CLI cmd can be deleted.")
+        if not server.admin & MAINT:
+            raise Refusal("Only servers in maintenance mode can be deleted.")
+        self._process.delete(path)
+
+    def _config(self, backend: str) -> BackendConfig:
+        return next(config for config in self._process.backends_served if config.name == backend)
 
     def _set(self, words: list[str]) -> None:
         self._admin_only()
@@ -116,16 +164,17 @@ class CommandLine:
             raise Refusal("Require 'backend/server'.")
         if backend not in self._process.backends:
             raise Refusal("No such backend.")
-        if path not in self._process.servers:
+        server = self._process.servers.get(path) or self._process.added.get(path)
+        if server is None:
             raise Refusal("No such server.")
-        return self._process.servers[path]
+        return server
 
     def _of_backend(self, names: list[str]) -> list[SimServer]:
         if not names:
-            return list(self._process.servers.values())
+            return [server for name in self._process.backends for server in self._process.of_backend(name)]
         if names[0] not in self._process.backends:
             raise Refusal("Can't find backend.")
-        return list(self._process.backends[names[0]])
+        return self._process.of_backend(names[0])
 
     def _numbered(self, number: int) -> list[str]:
         """-1 is all backends; a number that none has is none, and no error."""
@@ -142,3 +191,7 @@ def _weight(text: str, configured: int) -> int:
     if int(number) > 256:
         raise Refusal("Absolute weight can only be between 0 and 256 inclusive.")
     return int(number)
+
+
+def _seconds(time: str) -> float:
+    return float(time[:-2]) / 1000 if time.endswith("ms") else float(time[:-1])

@@ -61,6 +61,14 @@ def judge_nodes(
             _as_before(world, name)
         elif name not in named:
             _in_rotation(world, name, well=name in well)
+            _without_twins(world, name)
+
+
+def _without_twins(world: World, name: str) -> None:
+    for balancer in world.balancers.values():
+        for twin in balancer.process.added.values():
+            if twin.node.name == name and balancer.answers:
+                world.watch.violate(f"{twin.path} on {balancer.name} was left")
 
 
 def _remembered(world: World, progress: Progress) -> None:

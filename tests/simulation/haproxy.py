@@ -28,6 +28,7 @@ class Watch(Protocol):
     def asked(self, balancer: SimHAProxy, line: str, client: Client) -> None: ...
     def has_run(self, balancer: SimHAProxy) -> None: ...
     def server_changed(self, balancer: SimHAProxy, server: SimServer, cause: str) -> None: ...
+    def twin_changed(self, balancer: SimHAProxy, twin: SimServer) -> None: ...
     def sessions_ended(self, balancer: SimHAProxy, server: SimServer, sessions: int) -> None: ...
     def marked_down(self, balancer: SimHAProxy, server: SimServer, sessions: int) -> None: ...
 
@@ -178,6 +179,9 @@ class SimHAProxy:
     def _server_changed(self, server: SimServer) -> None:
         if server.process is not self.process:
             return
+        if server.path in self.process.added:
+            self.watch.twin_changed(self, server)
+            return
         if self.cause == "check":
             self.watch.server_changed(self, server, self.cause)
         else:
@@ -197,7 +201,7 @@ class SimHAProxy:
 
 def changes(line: str) -> bool:
     """Whether a line does more than look."""
-    return "set server" in line or "shutdown sessions" in line
+    return any(word in line for word in ("set server", "add server", "shutdown sessions"))
 
 
 class SimTransport:

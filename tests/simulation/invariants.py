@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from rollout.adapters.haproxy.replies import SEVERITY
-from rollout.domain import Note, Outcome, Step
+from rollout.domain import TWIN, Note, Outcome, Step
 from rollout.events import (
     CommandSent,
     DeploymentFinished,
@@ -127,7 +127,8 @@ class Invariants:
                 self.violate(f"{command} on {balancer.name}, and no step is on disk")
             if gaps.OPERATORS_HONOURED and 0 <= server.operated < world_time() - REACTION:
                 self.violate(f"{command} on {balancer.name} overwrites what an operator set")
-            held_again = turn.ended == "left out" and command.endswith(" state maint")
+            removes = command.startswith("del server ")
+            held_again = turn.ended == "left out" and (command.endswith(" state maint") or removes)
             if not turn.begun or (turn.ended and not held_again):
                 self.violate(f"{command} on {balancer.name}, but no step of {server.node.name} was begun")
 
@@ -153,6 +154,11 @@ class Invariants:
                 server.excused = "it crashed while it was held"
             else:
                 self.violate(f"{_name(balancer, server)} takes requests, but {node.name} is not up")
+
+    def twin_changed(self, balancer: SimHAProxy, twin: SimServer) -> None:
+        """A twin gets no request, whatever is done to it."""
+        if twin.exposed:
+            self.violate(f"{_name(balancer, twin)} takes requests")
 
     def sessions_ended(self, balancer: SimHAProxy, server: SimServer, sessions: int) -> None:
         if sessions and not self._rules.closes:
@@ -300,8 +306,9 @@ class Invariants:
 
 
 def _paths(commands: Sequence[str]) -> list[str]:
-    """The servers that commands name, as `backend/server`."""
-    return [next(word for word in command.split() if "/" in word) for command in commands]
+    """The servers that commands are about, as `backend/server`: that of a twin is its original."""
+    paths = (next(word for word in command.split() if "/" in word) for command in commands)
+    return [path.replace(f"/{TWIN}", "/") for path in paths]
 
 
 def _name(balancer: SimHAProxy, server: SimServer) -> str:

@@ -46,6 +46,8 @@ class BackendConfig:
     cookie: bool = False
     disable_on_404: bool = False
     shutdown_on_down: bool = False
+    static: bool = False
+    """Whether it takes no server at run time, as with `balance static-rr`."""
 
 
 class SimServer:
@@ -227,6 +229,8 @@ class SimProcess:
         self.backends: dict[str, tuple[SimServer, ...]] = {}
         self.numbers: dict[str, int] = {}
         self.servers: dict[str, SimServer] = {}
+        self.added: dict[str, SimServer] = {}
+        """The servers that were added at run time, by their paths."""
         for index, backend in enumerate(backends):
             # Every backend has a frontend of its name, which takes the number before it.
             self.numbers[backend.name] = 3 + 2 * index
@@ -262,9 +266,25 @@ class SimProcess:
             return active[int(rng.random() * len(active))]
         return able[0] if able else None
 
+    def of_backend(self, name: str) -> list[SimServer]:
+        """The servers of a backend, those that were added last."""
+        added = [server for server in self.added.values() if server.backend.name == name]
+        return [*self.backends[name], *added]
+
+    def add(self, backend: str, config: ServerConfig, number: int) -> None:
+        """Add a server, in maintenance and with its checks disabled: it has no more from the file."""
+        bare = BackendConfig(backend, ())
+        server = SimServer(self, bare, config, number)
+        server.admin = FORCED_MAINT
+        self.added[server.path] = server
+
+    def delete(self, path: str) -> None:
+        """Remove a server that was added."""
+        self.added.pop(path).checking.stop()
+
     def retire(self) -> None:
         """A newer process takes over: no checks any more; what runs goes on."""
-        for server in self.servers.values():
+        for server in [*self.servers.values(), *self.added.values()]:
             server.checking.stop()
 
 

@@ -61,6 +61,7 @@ _FIELDS = {
     "uweight",
     "last_chk",
     "check_duration",
+    "chkfail",
 }
 _NAMES = STAT_HEADER.removeprefix("# ").split(",")
 _STAT_MOULD = ",".join(
@@ -104,7 +105,7 @@ def servers_state(process: SimProcess, servers: Iterable[SimServer]) -> str:
 def stat(process: SimProcess, backends: Iterable[str], *, of_backends: bool, of_servers: bool) -> str:
     rows = [f"{STAT_HEADER}\n"]
     for name in backends:
-        servers = process.backends[name]
+        servers = process.of_backend(name)
         if of_servers:
             rows += [_lines(server)[1] for server in servers]
         if of_backends:
@@ -187,6 +188,7 @@ def _stat_row(server: SimServer) -> str:
             addr=f"{config.node.address}:{PORT}",
             used_conn_cur=running,
             uweight=server.weight,
+            chkfail=checking.failed,
             last_chk="",
             **shown,
         )

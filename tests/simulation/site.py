@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rollout.inventory.model import Inventory
@@ -113,7 +113,7 @@ def draw(rng: random.Random, nodes: dict[str, SimNode], *, faulty: bool) -> Draw
     if listed and len(nodes) >= 4 and rng.random() < 0.25:
         out_before[rng.choice(list(nodes))] = rng.choice(("state maint", "state drain", "weight 0"))
     rolled_to = NEW if rng.random() < 0.75 else None
-    return Drawn(
+    drawn = Drawn(
         inventory=_inventory(rng, nodes, balancers if listed else [], by_page, healthy, check, spared),
         backends={name: tuple(backend(index) for index in range(len(kinds))) for name in balancers},
         out_before=out_before,
@@ -122,6 +122,12 @@ def draw(rng: random.Random, nodes: dict[str, SimNode], *, faulty: bool) -> Draw
         rate=rng.choice((4.0, 8.0, 16.0)),
         behaviours=_behaviours(rng, nodes, rng.choice(_FINE), faulty=faulty),
     )
+    static = [rng.random() < 0.2 for _ in kinds]
+    backends = {
+        name: tuple(replace(one, static=fixed) for one, fixed in zip(own, static, strict=True))
+        for name, own in drawn.backends.items()
+    }
+    return replace(drawn, backends=backends)
 
 
 def _behaviours(

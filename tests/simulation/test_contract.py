@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
 
 from rollout.adapters.haproxy.replies import parse_reading
-from rollout.domain import ServerState
+from rollout.domain import CheckResult, Reading, ServerState
+from rollout.remote import runtime
 from tests.simulation.expected import ERRORS, STATES, UNCHECKED_STATES
 from tests.simulation.loop import run
 from tests.simulation.subjects import Simulated, Subject, real
@@ -226,6 +227,54 @@ def test_only_fresh_checks_bring_a_server_back(both: Both) -> None:
         assert brief((await look(subject, "shop/web1 state ready"))["shop/web1"]) == "UP 2 0 4"
 
     both(scenario, _OFTEN)
+
+
+def test_a_twin(both: Both) -> None:
+    """A server that is added is checked at once, as no other is, and is shown as another server until it is
+    removed."""
+
+    async def scenario(subject: Subject) -> None:
+        await until_first_check(subject)
+        original = (await look(subject, "shop/web1 state drain; shop/web1 health down"))["shop/web1"]
+        subject.page(503)
+        adding = runtime.add_twin(original, (), "60s")
+        assert await answered(subject, adding) == "\n" * 5
+        assert brief(await twin(subject)) == "DOWN 0 8 0"
+        await until_twin(subject, CheckResult.FAILED)
+        assert "[3]: " in await answered(subject, adding)
+        assert "[3]: " in await answered(subject, [f"del server {original.server.twin.path}"])
+        subject.page(200)
+        await until_twin(subject, CheckResult.PASSED)
+        assert brief(await twin(subject)) == "DRAIN 2 8 1"
+        assert brief((await look(subject))["shop/web1"]) == "DOWN 0 8 0"
+        assert await answered(subject, runtime.remove_twin(original.server.twin)) == "\n" * 3
+        assert (await shown(subject)).twins == ()
+        assert "[3]: No such server." in await answered(subject, runtime.remove_twin(original.server.twin))
+
+    both(scenario, _SELDOM)
+
+
+async def answered(subject: Subject, commands: Sequence[str]) -> str:
+    """What is answered to commands, without the words of success."""
+    reply = await subject.ask(";".join(["set severity-output number", *commands]))
+    reply = reply.replace("[6]: New server registered.\n", "")
+    return re.sub(r"\[[56]\]: Server deleted.\n\n?", "\n", reply)
+
+
+async def shown(subject: Subject) -> Reading:
+    return parse_reading("lb1", _LOOK, await subject.ask(_LOOK))[0]
+
+
+async def twin(subject: Subject) -> ServerState:
+    (state,) = (await shown(subject)).twins
+    return state
+
+
+async def until_twin(subject: Subject, result: CheckResult) -> None:
+    async def has() -> bool:
+        return (await twin(subject)).check_result is result
+
+    await until_seen(has, f"{result.name} of the twin")
 
 
 def test_a_reload_forgets(both: Both) -> None:

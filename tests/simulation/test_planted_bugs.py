@@ -22,6 +22,7 @@ from rollout.engine.log import StepLog
 from rollout.engine.places import Places
 from rollout.engine.rotation.by_socket import SocketRotation
 from rollout.engine.rotation.node_servers import NodeServers
+from rollout.engine.rotation.twins import Twins
 from rollout.engine.steps import bake, node
 from tests.simulation.faults import Fault
 from tests.simulation.machine import Machine
@@ -72,6 +73,19 @@ def test_a_load_balancer_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(SocketRotation, "__init__", forgetful)
     assert "is restarted while" in violation()
+
+
+def test_a_twin_that_is_believed_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that comes back before its twin's check has passed gets requests before it is up."""
+    monkeypatch.setattr(Twins, "has_passed", lambda self, server, reading: True)
+    assert "takes requests, but web" in violation(releases_break)
+
+
+def test_a_twin_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A twin that nobody removes is found in the end."""
+    monkeypatch.setattr(Twins, "remove", lambda self: [])
+    monkeypatch.setattr(Twins, "left", lambda self, reading: [])
+    assert "was left" in violation()
 
 
 def test_a_window_too_large(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from tests.simulation.journal import Disk, SimJournal
 from tests.simulation.longest import LONGEST_SLEEP
 from tests.simulation.loop import VirtualLoop, world_time
 from tests.simulation.machine import Machine
+from tests.simulation.machine_of_balancer import SimBalancerHost
 from tests.simulation.node import Release, SimNode
 from tests.simulation.process import SimServer
 from tests.simulation.rules import Rules
@@ -51,6 +52,8 @@ class World:
         self.loop = loop
         self.line_length = _SHORT_LINES if random.Random(f"{seed} lines").random() < 0.3 else None
         """Bytes of a line to a load balancer, where that is less than the adapter's own."""
+        self.reached = random.Random(f"{seed} machines").random() < 0.6
+        """Whether the load balancers' machines are reached, where HAProxy's configuration lies."""
         rng = random.Random(f"{seed} world")
         self._rng = random.Random(f"{seed} happenings")
         self._client_rng = random.Random(f"{seed} client")
@@ -162,7 +165,11 @@ class World:
                 name: HAProxy(name, SimTransport(self.balancers[name], client))
                 for name in self.inventory.load_balancers
             },
-            balancer_hosts={},
+            balancer_hosts={
+                name: SimBalancerHost(self.balancers[name], client)
+                for name in self.inventory.load_balancers
+                if self.reached
+            },
             http_clients=dict.fromkeys(self.nodes, probe),
             sources=LocalSources(),
             here=LocalHost("this machine"),
@@ -214,12 +221,17 @@ class World:
             case ["deployer", "sleeps"]:
                 self.client.sleep(rng.choice((3.0, 25.0, 35.0, LONGEST_SLEEP)))
             case ["operator", does]:
-                self._operate(rng.choice(list(balancer.process.servers.values())), balancer, does)
+                process = balancer.process
+                server = rng.choice([*process.servers.values(), *process.added.values()])
+                self._operate(server, balancer, does)
 
     def _operate(self, server: SimServer, balancer: SimHAProxy, does: str) -> None:
         word = {"drains": "state drain", "maintains": "state maint", "readies": "state ready"}.get(does)
-        line = f"set server {server.path} {word or f'weight {server.weight + 1}'}\n"
-        self.watch.operated[server.node.name] = None
+        is_twin = server.path in balancer.process.added
+        weight = server.weight if is_twin else server.weight + 1
+        line = f"set server {server.path} {word or f'weight {weight}'}\n"
+        if not is_twin:
+            self.watch.operated[server.node.name] = None
         self.watch.note(f"operator: {line.strip()} on {balancer.name}")
         before, now = server.admin, world_time()
         balancer.execute(line, "operator", now)

@@ -115,7 +115,7 @@ class PageRotation:
         await self._settle(log)
         await run_all(self._wait_until_back(balancer, log) for balancer in self._servers)
 
-    async def confirm(self) -> None:
+    async def confirm(self, log: StepLog) -> None:
         """Do nothing: the node came back by HAProxy's own checks."""
 
     async def warm_up(self, log: StepLog) -> None:

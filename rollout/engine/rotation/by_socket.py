@@ -119,8 +119,8 @@ class SocketRotation:
             rotation.enter(log, reading) for rotation, reading in zip(self._rotations, seen, strict=True)
         )
 
-    async def confirm(self) -> None:
-        await run_all(rotation.confirm() for rotation in self._rotations)
+    async def confirm(self, log: StepLog) -> None:
+        await run_all(rotation.confirm(log) for rotation in self._rotations)
 
     async def warm_up(self, log: StepLog) -> None:
         await run_all(rotation.warm_up(log) for rotation in self._rotations)

@@ -35,7 +35,7 @@ class NoRotation:
     async def enter(self, log: StepLog) -> None:
         """Do nothing: the node never left."""
 
-    async def confirm(self) -> None:
+    async def confirm(self, log: StepLog) -> None:
         """Do nothing: no load balancer checks the node."""
 
     async def warm_up(self, log: StepLog) -> None:

@@ -89,6 +89,7 @@ class BalancerRotation:
         """Drain: no new requests from now on, except those of pinned clients."""
         async with self._lock:
             await self._leaving.drain(log)
+            await self._servers.send(self._twins.left(self._servers.last_reading), log)
 
     async def drained(self, log: StepLog) -> None:
         """Wait until all servers are idle and in maintenance. Raises StepFailure, ChangedByOthers."""
@@ -166,7 +167,7 @@ class BalancerRotation:
         async with self._lock:
             self._servers.stage = Stage.BACK
             reading = await self._servers.read_ours()
-            before = [*self._ledger.as_before(reading.servers), *self._twins.remove()]
+            before = [*self._ledger.as_before(reading.servers), *self._twins.left(reading)]
             await self._servers.send(before, log)
 
     async def stay_out(self, log: StepLog) -> None:
@@ -175,7 +176,7 @@ class BalancerRotation:
             self._servers.stage = Stage.OUT
             await self._leaving.maintain(log)
             reading = await self._servers.read_ours()
-            weights = [*self._ledger.lost_weights(reading.servers), *self._twins.remove()]
+            weights = [*self._ledger.lost_weights(reading.servers), *self._twins.left(reading)]
             await self._servers.send(weights, log)
 
     async def prove(self, log: StepLog) -> None:
@@ -237,10 +238,11 @@ class BalancerRotation:
             await self._returning.enter(seen, log)
             return True
 
-    async def confirm(self) -> None:
+    async def confirm(self, log: StepLog) -> None:
         """Watch for HAProxy's own first checks of the servers that came back by the word of a twin.
 
-        Raises Fallen if one fails. A reload begins all checks anew, and ends the watch.
+        One that fails takes its server out of rotation, as `fall` of them would. Raises Fallen then. A reload
+        begins all checks anew, and ends the watch.
         """
         unconfirmed = self._returning.unconfirmed
         deadline = Deadline(unconfirmed.seconds)
@@ -250,6 +252,7 @@ class BalancerRotation:
                 if not self._servers.was_told(reading):
                     return
                 if failed := [s for s in reading.servers if _has_failed(s, unconfirmed.failed_checks)]:
+                    await self._servers.send(self._returning.take_down(failed), log)
                     raise _not_confirmed(failed)
             await asyncio.sleep(_CONFIRM)
 

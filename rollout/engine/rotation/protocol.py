@@ -60,10 +60,10 @@ class Rotation(Protocol):
         """Put a proven node back, and wait until it takes traffic everywhere. Raises StepFailure."""
         ...
 
-    async def confirm(self) -> None:
+    async def confirm(self, log: StepLog) -> None:
         """Watch a node that entered until every load balancer's own first check has confirmed what proved it.
 
-        Raises Fallen.
+        Where one does not, the load balancer sends the node nothing more. Raises Fallen.
         """
         ...
 

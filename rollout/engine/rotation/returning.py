@@ -3,6 +3,8 @@ traffic."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rollout.decisions.standing import may_be_down
 from rollout.domain import AdminState, CheckResult, Reading, Server, ServerState, Standing
 from rollout.engine.log import StepLog
@@ -44,7 +46,8 @@ class Returning:
         back = [s for s in self._servers.all if not self._ledger.stays_in_maintenance(s)]
         await self._servers.set_state(AdminState.FORCED_MAINT, staying, runtime.maintenance(staying), log)
         await self._twins.look(reading)
-        checking = [*runtime.check(back, self._checked), *self._twins.begin(self._to_be_checked(reading))]
+        twins = self._twins.begin(reading, self._to_be_checked(reading))
+        checking = [*runtime.check(back, self._checked), *twins]
         await self._servers.set_state(AdminState.FORCED_DRAIN, back, checking, log)
 
     def _to_be_checked(self, reading: Reading) -> list[ServerState]:
@@ -111,6 +114,12 @@ class Returning:
     def _is_proven(self, state: ServerState, reading: Reading) -> bool:
         """Whether HAProxy's check of a server has passed, or that of its twin."""
         return _is_proven(state) or self._twins.has_passed(state.server, reading)
+
+    def take_down(self, states: Iterable[ServerState]) -> list[str]:
+        """The commands by which HAProxy takes servers for DOWN until its checks pass again; none for those
+        whose requests that would end."""
+        cut = self._servers.pinned_clients.is_cut
+        return [runtime.health_down(state.server) for state in states if not cut(state.server)]
 
     def is_as_it_should_be(self, state: ServerState) -> bool:
         """Whether a server that was put back is in rotation, and one that others keep out is out of it."""

@@ -88,13 +88,14 @@ class Twins:
         """Read what the process that gave `reading` says about the ways to its servers."""
         await self._paths.look(reading)
 
-    def begin(self, states: Iterable[ServerState]) -> list[str]:
-        """The commands that add twins of these servers, or of the first of them. Earlier twins are forgotten:
-        this is another process, or another try."""
+    def begin(self, reading: Reading, states: Iterable[ServerState]) -> list[str]:
+        """The commands that add twins of these servers, or of the first of them. Earlier twins do not count:
+        those were of another process, or of another try."""
+        earlier = self.left(reading)
         self._added.clear()
         self._proven.clear()
         self._waiting = [state for state in states if self._paths.of(state) is not None]
-        return self._add()
+        return [*earlier, *self._add()]
 
     def go_on(self, reading: Reading, unproven: Iterable[ServerState]) -> list[str]:
         """The commands that replace twins that have passed by further ones; none where none are left."""
@@ -132,9 +133,10 @@ class Twins:
         return self._removing(self._added)
 
     def left(self, reading: Reading) -> list[str]:
-        """The commands that remove those twins that are still there."""
-        shown = {twin.server for twin in reading.twins}
-        return self._removing(server for server in self._added if server.twin in shown)
+        """The commands that remove the twins that are still there, whoever added them: a deployment that was
+        killed leaves them."""
+        twins = {twin.server for twin in reading.twins}
+        return self._removing(s.server for s in reading.servers if twins and s.server.twin in twins)
 
     def _add(self) -> list[str]:
         room = _MOST - len(self._added)

@@ -25,7 +25,7 @@ from rollout.engine.steps.restarts import explain_all, restart_all
 from rollout.engine.steps.stage import ENDINGS, Ending, Stage
 from rollout.engine.users.users import Users
 from rollout.engine.waiting import run_all
-from rollout.errors import Fallen, JudgedBad, ReleaseRefused, RolloutError, StepFailure
+from rollout.errors import JudgedBad, ReleaseRefused, RolloutError, StepFailure
 from rollout.restart import plan_restarts
 
 TurnToLeave = Callable[[StepLog], AbstractAsyncContextManager[None]]
@@ -140,20 +140,12 @@ class NodeRoll:
     async def _bake(self) -> None:
         async with self._step(Step.BAKE) as log, self._ending_safely(log):
             bake = Bake(self._context, self._jury, self._put_back, self._pauses, log)
-            await run_all([bake.run(), self._confirmed()])
+            await run_all([bake.run(), self._rotation.confirm(log)])
 
     async def confirm(self) -> None:
-        """Watch the node that is back until the load balancers' own first checks have confirmed that it may
-        be. Raises Fallen; then it is out again."""
-        async with self._ending_safely():
-            await self._confirmed()
-
-    async def _confirmed(self) -> None:
-        try:
-            await self._rotation.confirm()
-        except Fallen:
-            self._reach(Stage.REFUTED)
-            raise
+        """Watch a node that does not bake until the load balancers' own first checks have confirmed what
+        proved it. Raises Fallen."""
+        await self._rotation.confirm(self._log(Step.READY))
 
     def _reach(self, stage: Stage) -> None:
         """Advance to `stage`, unless an earlier try has brought the node further already."""

@@ -31,8 +31,6 @@ class Stage(IntEnum):
     """The node is proven and takes requests again, perhaps with less than its share of the traffic."""
     RETURNED = auto()
     """The node takes its whole share again, or others keep it out: either way this roll does not."""
-    REFUTED = auto()
-    """The node returned, and a load balancer's own check found at once that it must not serve."""
     REJECTED = auto()
     """The node returned and was judged bad: it is to leave again."""
 
@@ -73,7 +71,6 @@ ENDINGS: Mapping[Stage, Ending] = {
     Stage.RESTARTED: Ending.STAY_OUT,
     Stage.ENTERED: Ending.GIVE_BACK_OR_STAY_OUT,
     Stage.RETURNED: Ending.TAKE_OUT_IF_BAD,
-    Stage.REFUTED: Ending.STAY_OUT,
     Stage.REJECTED: Ending.LEAVE_AS_IT_IS,
 }
 """The handling of a roll that ends early, by the stage that the node has reached. A node goes back only if
