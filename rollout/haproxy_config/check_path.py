@@ -50,7 +50,7 @@ configuration, but not to those that are added later."""
 _UNIMPORTANT_VALUES = frozenset(
     {
         *("cookie", "weight", "maxconn", "minconn", "maxqueue", "slowstart", "redir", "id", "guid"),
-        *("fastinter", "downinter", "rise", "fall", "error-limit", "observe", "on-error"),
+        *("fastinter", "rise", "fall", "error-limit", "observe", "on-error"),
         *("on-marked-down", "on-marked-up", "agent-addr", "agent-inter", "agent-port", "agent-send"),
         *("resolvers", "resolve-prefer", "resolve-net", "resolve-opts", "init-addr", "init-state"),
         *("pool-low-conn", "pool-max-conn", "pool-purge-delay", "max-reuse", "pool-conn-name"),
@@ -72,6 +72,8 @@ class CheckPath:
     """Time from one check to the next, as the configuration has it; a check may take as long."""
     seconds: float
     """The same in seconds."""
+    while_down: float
+    """Seconds from one check to the next while the server is DOWN."""
 
     @property
     def tls(self) -> bool:
@@ -146,7 +148,7 @@ def _rules_twins_out(section: Section) -> bool:
 def _parsed(words: Iterable[str]) -> CheckPath | None:
     """The way that the words of a `server` line make; `None` if one of them is unknown."""
     kept: dict[str, tuple[str, ...]] = {}
-    inter = f"{INTER:g}s"
+    inter, downinter = f"{INTER:g}s", ""
     elsewhere = False
     rest = deque(words)
     while rest:
@@ -165,6 +167,8 @@ def _parsed(words: Iterable[str]) -> CheckPath | None:
             kept[word] = (rest.popleft(), *_of_source(rest))
         elif word == "inter":
             inter = rest.popleft()
+        elif word == "downinter":
+            downinter = rest.popleft()
         elif word in _UNIMPORTANT_VALUES | _ELSEWHERE:
             elsewhere |= word in _ELSEWHERE
             rest.popleft()
@@ -174,7 +178,7 @@ def _parsed(words: Iterable[str]) -> CheckPath | None:
         kept |= {_AS_TRAFFIC[word]: () for word in kept if word in _AS_TRAFFIC}
         if "proto" in kept:
             kept.setdefault("check-proto", kept["proto"])
-    return _path(kept, inter)
+    return _path(kept, inter, downinter or inter)
 
 
 def _of_source(rest: deque[str]) -> Iterable[str]:
@@ -183,9 +187,9 @@ def _of_source(rest: deque[str]) -> Iterable[str]:
         yield rest.popleft()
 
 
-def _path(kept: Mapping[str, tuple[str, ...]], inter: str) -> CheckPath | None:
+def _path(kept: Mapping[str, tuple[str, ...]], inter: str, downinter: str) -> CheckPath | None:
     words = tuple(each for word, values in kept.items() for each in (word, *values))
-    pace = seconds(inter)
-    if pace is None or not all(map(_PLAIN.fullmatch, words)):
+    pace, while_down = seconds(inter), seconds(downinter)
+    if pace is None or while_down is None or not all(map(_PLAIN.fullmatch, words)):
         return None
-    return CheckPath(words, inter, pace)
+    return CheckPath(words, inter, pace, while_down)

@@ -22,6 +22,8 @@ from rollout.remote import runtime
 
 _MOST = 50
 """Twins of one node on one load balancer at the same time: it is checked for all of them at once."""
+_SOON_ENOUGH = 0.1
+"""Seconds between two checks of a server that is DOWN for which no twin is added: its own comes as soon."""
 _UNTIL_CHECKED = 1.5
 """Intervals in which the first check of a server has ended: `spread-checks` makes one half as long again."""
 
@@ -53,11 +55,14 @@ class TwinPaths:
         self._process = reading.process
 
     def of(self, state: ServerState) -> CheckPath | None:
-        """The way to a server; `None` where a twin would not be checked on the same, or cannot be had."""
+        """The way to a server; `None` where a twin would not be checked on the same, cannot be had, or would
+        not be checked sooner."""
         if state.server.backend in self._refused or not runtime.can_have_a_twin(state):
             return None
         path = self._paths.of(state.server.backend, state.server.name)
-        return path if path is not None and path.tls == state.tls else None
+        if path is None or path.tls != state.tls or path.while_down <= _SOON_ENOUGH:
+            return None
+        return path
 
     def refuse(self, backend: str) -> None:
         """Note that HAProxy adds no server to a backend."""
