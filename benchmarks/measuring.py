@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import tempfile
 import time
@@ -19,8 +20,15 @@ class Run:
     """Bytes: the most memory that the program's own process held."""
     processor: float = 0.0
     """Seconds of the processor's time that it used."""
-    printed: int = 0
-    """Bytes that it printed."""
+    output: str = ""
+    """What it printed."""
+    first_drain: float = 0.0
+    """Seconds until the first node began to drain, of a deployment."""
+
+    @property
+    def printed(self) -> int:
+        """Characters that it printed."""
+        return len(self.output)
 
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str] = os.environ) -> Run:
@@ -38,10 +46,10 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str] = os.envir
             raise
         seconds = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        printed = output.read().decode(errors="replace")
         if process.returncode:
-            output.seek(0)
-            raise SystemExit(f"{output.read().decode(errors='replace')}\n{command[0]} failed")
-        printed = output.tell()
+            raise SystemExit(f"{printed}\n{command[0]} failed")
     return Run(seconds, usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime, printed)
 
 
@@ -57,6 +65,16 @@ def tell_seconds(runs: Mapping[str, Sequence[Run]]) -> None:
 
 
 def tell_ratio(runs: Mapping[str, Sequence[Run]], one: str, other: str, target: str) -> None:
+    """The ratio of two ways."""
+    tell(f"{one} / {other}", f"{ratio(runs, one, other):.2f}", target)
+
+
+def ratio(runs: Mapping[str, Sequence[Run]], one: str, other: str) -> float:
     """The median of the rounds' ratios: both of a round met the same machine."""
-    ratios = [mine.seconds / theirs.seconds for mine, theirs in zip(runs[one], runs[other], strict=True)]
-    tell(f"{one} / {other}", f"{median(ratios):.2f}", target)
+    return median(mine.seconds / theirs.seconds for mine, theirs in zip(runs[one], runs[other], strict=True))
+
+
+def machine() -> str:
+    """The machine, and what else it does: figures of a busy one are worth nothing."""
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    return f"{os.cpu_count()} cores, load before: {load}; Python {platform.python_version()}"
