@@ -14,7 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
-from rollout.domain import Outcome, Standing, Step
+from rollout.domain import Outcome, Standing, Step, Verdict
+
+INTERRUPTED = "interrupted"
+"""The reason of a step that failed since somebody ended it: nothing was wrong with its node."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,10 @@ class DeploymentStarted(Event):
     """Number of nodes in each wave, in order."""
     balanced: bool = True
     """Whether any load balancer sends requests to the nodes, so that a node can be left out."""
+    job: str = ""
+    """Address of the CI job that deploys; empty where none is known."""
+    version: str = ""
+    """That of rollout."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,22 @@ class DeploymentResumed(Event):
     host: str
     """Name of the machine that deploys."""
     pid: int
+    job: str = ""
+    """Address of the CI job that deploys; empty where none is known."""
+
+
+@dataclass(frozen=True)
+class CapacityPlanned(Event):
+    """The backend of a load balancer that has the fewest servers to spare while nodes are out."""
+
+    load_balancer: str
+    backend: str
+    now: int
+    """Servers that are ready now."""
+    least: int
+    """The fewest that will be ready while nodes are out."""
+    floor: int
+    """The fewest that `strategy.min_ready` allows; 1 without it."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +166,18 @@ class Progressed(Event):
     """What the step waits for."""
     sessions: int | None = None
     """Sessions that are left on the node, over all load balancers."""
+
+
+@dataclass(frozen=True)
+class Waited(Event):
+    """A step that ended has waited for something, perhaps several times."""
+
+    node: str
+    step: Step
+    detail: str
+    """What it waited for, and for whom, where that was known."""
+    seconds: float
+    """All times together."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +258,24 @@ class OpinionHeard(Event):
     reason: str
     shadow: bool = False
     """Whether it decides nothing."""
+
+
+@dataclass(frozen=True)
+class Judged(Event):
+    """The judge compared what users got from nodes with the new release with what they got from others."""
+
+    nodes: tuple[str, ...]
+    verdict: Verdict
+    reason: str
+    """The figures that decide, in words."""
+    requests: int
+    """Requests to `nodes`."""
+    errors: int
+    """Requests among them that failed."""
+    others: str
+    """What they were compared with, such as `web2…web6 on 1.4.1`."""
+    others_requests: int
+    others_errors: int
 
 
 @dataclass(frozen=True)
@@ -376,6 +429,6 @@ def _hints(kind: str) -> Mapping[str, Any]:
 
 def _typed(hint: Any, value: Any) -> Any:
     """`value` as the field holds it: JSON has no tuples and no enumerations."""
-    if hint in (Step, Outcome, Standing):
+    if hint in (Step, Outcome, Standing, Verdict):
         return hint(value)
     return tuple(value) if isinstance(value, list) else value

@@ -286,9 +286,9 @@ class Journal(Protocol):
         """The facts of a deployment, in order, without what its commands printed."""
         ...
 
-    async def printed(self, deployment: int, latest: int) -> Sequence[Record]:
-        """The `latest` lines that a deployment's commands printed to the deployer of this machine, oldest
-        first."""
+    async def printed(self, deployment: int, latest: int | None, node: str = "") -> Sequence[Record]:
+        """The `latest` lines that a deployment's commands printed to the deployer of this machine, or all,
+        oldest first; those of one `node`, if one is named."""
         ...
 
     async def summaries(self, service: str, latest: int | None = None) -> Mapping[int, Document | None]:

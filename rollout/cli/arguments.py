@@ -48,6 +48,24 @@ def add_shared(
     )
 
 
+def add_deployment(parser: argparse.ArgumentParser) -> None:
+    """The number of a deployment, which may be left out."""
+    parser.add_argument(
+        "deployment",
+        metavar="ID",
+        nargs="?",
+        type=whole_number,
+        help="the number of a deployment, as `rollout history` shows it (default: the last one)",
+    )
+
+
+def whole_number(text: str) -> int:
+    """A number from 1 up. Raises ArgumentTypeError."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("expected a number from 1 up")
+    return int(text)
+
+
 def add_release(parser: argparse.ArgumentParser) -> None:
     """`--release`."""
     parser.add_argument(

@@ -6,10 +6,21 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 
+from rollout import __version__
+from rollout.cli.ci_job import job_address
 from rollout.cli.process import user
+from rollout.decisions.capacity import tightest
 from rollout.decisions.plan import Plan
 from rollout.engine.site import Survey
-from rollout.events import DeploymentResumed, DeploymentStarted, Event, ReleaseNoted, ServerNoted, Warned
+from rollout.events import (
+    CapacityPlanned,
+    DeploymentResumed,
+    DeploymentStarted,
+    Event,
+    ReleaseNoted,
+    ServerNoted,
+    Warned,
+)
 from rollout.inventory import Inventory
 
 
@@ -40,7 +51,10 @@ def deployment_started(
         on_judged="halt" if rollback_of is not None else inventory.strategy.on_failure or "rollback",
         waves=plan.waves,
         balanced=inventory.behind_load_balancers,
+        job=job_address(os.environ),
+        version=__version__,
     )
+    yield from _capacity(plan)
     for name in plan.nodes:
         for state in seen.states(name):
             before = plan.before[state.server]
@@ -68,8 +82,15 @@ def deployment_resumed(plan: Plan) -> Iterator[Event]:
         user=user(),
         host=socket.gethostname(),
         pid=os.getpid(),
+        job=job_address(os.environ),
     )
+    yield from _capacity(plan)
     yield from _warnings(plan)
+
+
+def _capacity(plan: Plan) -> Iterator[Event]:
+    for each in tightest(plan.capacity).values():
+        yield CapacityPlanned(each.load_balancer, each.backend, each.now, each.least, each.floor)
 
 
 def _warnings(plan: Plan) -> Iterator[Event]:

@@ -66,6 +66,12 @@ class Known:
             )
 
 
+def warn_of_old(old: str, redaction: Redaction) -> None:
+    """Say on standard error why this is only what this machine knows; nothing if `old` is empty."""
+    if old:
+        sys.stderr.write(f"rollout: warning: {redaction.printable(old)}\n")
+
+
 async def read_journal(site: OpenSite, redaction: Redaction) -> Known:
     """What is known of the service. A journal or a place that cannot be read is no error."""
     service = site.inventory.service

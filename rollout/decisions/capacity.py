@@ -35,6 +35,12 @@ class Capacity:
     """The fewest that `strategy.min_ready` allows; 1 without it."""
 
 
+def tightest(capacity: Iterable[Capacity]) -> dict[str, Capacity]:
+    """The backend of each load balancer that has the fewest servers to spare while nodes are out."""
+    by_room = sorted(capacity, key=lambda each: (each.least - each.floor, each.now), reverse=True)
+    return {each.load_balancer: each for each in by_room}
+
+
 def shortages(
     states: Iterable[ServerState],
     own: Collection[Server],

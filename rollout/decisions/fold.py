@@ -8,9 +8,10 @@ from functools import reduce
 from itertools import groupby
 from typing import Any
 
-from rollout.decisions.progress import TOUCHING, NodeProgress, Phase, Progress
+from rollout.decisions.progress import TOUCHING, NodeProgress, Phase, Progress, Try
 from rollout.domain import Step
 from rollout.events import (
+    INTERRUPTED,
     CommandSent,
     DeploymentFinished,
     DeploymentResumed,
@@ -76,7 +77,10 @@ def advance(progress: Progress, record: Record) -> Progress:
         case Probed() as event:
             return replace(progress, probed=event)
         case DeploymentFinished(outcome=outcome, seconds=seconds, reason=reason):
-            return replace(progress, outcome=outcome, seconds=seconds, reason=reason, paused="")
+            end = record.time
+            return replace(progress, ended=end, outcome=outcome, seconds=seconds, reason=reason, paused="")
+        case StepFailed() as event if not progress.first_failure and event.reason != INTERRUPTED:
+            progress = replace(progress, first_failure=f"{event.node} at {event.step}: {event.reason}")
     return _node_event(progress, record)
 
 
@@ -152,6 +156,7 @@ def _deployment_started(progress: Progress, record: Record, event: DeploymentSta
         user=event.user,
         host=event.host,
         pid=event.pid,
+        job=event.job,
         epoch=record.epoch,
         nodes=nodes | skipped,
     )
@@ -178,8 +183,11 @@ def _deployment_resumed(progress: Progress, record: Record, event: DeploymentRes
         user=event.user,
         host=event.host,
         pid=event.pid,
+        job=event.job,
         epoch=record.epoch,
         nodes={**progress.nodes, **again},
+        earlier=(*progress.earlier, Try(progress.outcome, progress.seconds, progress.reason)),
+        ended=None,
         halted=None,
         gave_up=False,
         judged=False,

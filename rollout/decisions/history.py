@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from rollout.decisions.memory import NodeMemory, nodes_out
 from rollout.decisions.progress import Phase, Progress
 from rollout.domain import Server, ServerBefore
-from rollout.errors import Refused
+from rollout.errors import Refused, UsageError
 from rollout.inventory import Inventory
 from rollout.masks import is_masked
 
@@ -18,6 +19,40 @@ def to_forget(deployments: Sequence[int], memories: Mapping[str, NodeMemory], ke
     left out a node that is still out. A rollback needs the last one alone."""
     needed = {out.deployment for out in nodes_out(memories).values()}
     return [number for number in sorted(deployments)[:-keep] if number not in needed]
+
+
+def require_any(deployments: Collection[int], service: str) -> None:
+    """Raises Refused if there is no deployment of the service."""
+    if not deployments:
+        raise Refused(f"{service} has not been deployed yet", hint="rollout deploy --release RELEASE")
+
+
+def require_known(number: int, deployments: Collection[int], service: str) -> None:
+    """Raises Refused if `number` is none of the deployments; the message names those that are there."""
+    if number not in deployments:
+        there = f", only {in_spans(deployments)}" if deployments else ""
+        raise Refused(f"the journal has no deployment {number} of {service}{there}", hint="rollout history")
+
+
+def require_known_node(name: str, nodes: Collection[str], where: str) -> None:
+    """Raises UsageError if `name` is none of the nodes; the message names a similar one, or all."""
+    if name not in nodes:
+        near = difflib.get_close_matches(name, nodes, n=1)
+        raise UsageError(
+            f"{where} has no node {name!r}",
+            hint=f"did you mean {near[0]}?" if near else f"its nodes are {', '.join(sorted(nodes))}",
+        )
+
+
+def in_spans(numbers: Iterable[int]) -> str:
+    """The numbers in order, those that follow each other as a span: `3, 5 to 17`."""
+    spans: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if spans and number == spans[-1][1] + 1:
+            spans[-1] = (spans[-1][0], number)
+        else:
+            spans.append((number, number))
+    return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans)
 
 
 def put_back(

@@ -10,15 +10,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum, auto
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from rollout.decisions.count_kinds import Kind, counted, failing, kinds, p99, percent, unconnected
 from rollout.decisions.counter_totals import AVERAGED_ANSWERS
 from rollout.decisions.evidence import Count, evidence, unevenness
 from rollout.decisions.times import NOTICEABLE, Limits, Times
-from rollout.domain import Counters
+from rollout.domain import Counters, Verdict
+from rollout.events import Judged
 
 FALSE_ALARMS = 0.001
 """Fraction of deployments of a good release in which it may be judged bad by what is counted."""
@@ -35,17 +35,6 @@ _OUTAGE = 0.05
 """Difference of fractions by which the others must have become worse to have a problem of their own."""
 _FEW = 10
 """Requests below which their fraction says nothing."""
-
-
-class Verdict(StrEnum):
-    """The verdict on a release."""
-
-    PASS = auto()
-    FAIL = auto()
-    UNDECIDED = auto()
-    """There were not enough requests."""
-    EVERYWHERE = auto()
-    """The other nodes have a problem, too, so the release is not to blame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +83,24 @@ class Judgement:
 
     verdict: Verdict
     reason: str = ""
+    new: Seen | None = None
+    """What was judged; `None` where the other nodes alone decided."""
+    others: Seen | None = None
+    """What it was compared with."""
+
+    def of(self, nodes: Sequence[str]) -> Judged:
+        """The event that says how `nodes` were judged."""
+        new, others = (seen.all if seen else Counters() for seen in (self.new, self.others))
+        return Judged(
+            nodes=tuple(nodes),
+            verdict=self.verdict,
+            reason=self.reason,
+            requests=new.asked,
+            errors=new.failed,
+            others=self.others.name if self.others else "",
+            others_requests=others.asked,
+            others_errors=others.failed,
+        )
 
 
 def judge(
@@ -108,7 +115,12 @@ def judge(
     if not others.nodes or not others.all.asked:
         others = Seen(f"the release before it on {new.name.partition(' on ')[0]}", ((new.before,),))
     elif problem := outage(new, others):
-        return Judgement(Verdict.EVERYWHERE, problem)
+        return Judgement(Verdict.EVERYWHERE, problem, new, others)
+    judged = _judged(new, others, rules, false_alarms, early=early)
+    return replace(judged, new=new, others=others)
+
+
+def _judged(new: Seen, others: Seen, rules: Rules, false_alarms: float, *, early: bool) -> Judgement:
     for kind in kinds(rules.limits):
         if worse := _worse(kind, new, others, false_alarms * kind.share, early=early):
             return Judgement(Verdict.FAIL, worse)

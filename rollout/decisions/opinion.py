@@ -10,8 +10,7 @@ import signal
 from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 
-from rollout.decisions.judge import Verdict
-from rollout.domain import Completed
+from rollout.domain import Completed, Verdict
 
 UNANSWERED = 5
 """Questions without an answer, in a row, after which there is no point in asking again."""

@@ -100,6 +100,16 @@ class NodeProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class Try:
+    """One try of a deployment that has ended: the first one, or one by `resume`."""
+
+    outcome: Outcome | None
+    """`None` if nobody recorded its end."""
+    seconds: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """The state of one deployment. Times are Unix time, durations seconds.
 
@@ -143,9 +153,29 @@ class Progress:
     served: tuple[Served, ...] = ()
     users_saw: UsersSaw | None = None
     probed: Probed | None = None
+    job: str = ""
+    """Address of the CI job that carries it out; empty where none is known."""
+    first_failure: str = ""
+    """The first failure of any node in any try, in words; empty while there was none."""
+    earlier: tuple[Try, ...] = ()
+    """The tries before this one."""
+    ended: float | None = None
     outcome: Outcome | None = None
     reason: str = ""
     seconds: float | None = None
+    """How long the last try took; `took` has all tries."""
+
+    @property
+    def tries(self) -> int:
+        """How many tries there were, this one included."""
+        return len(self.earlier) + 1
+
+    @property
+    def took(self) -> float | None:
+        """Seconds that all tries took together, as far as their ends are known; `None` if none is."""
+        known = [each.seconds for each in self.earlier if each.seconds is not None]
+        known += [] if self.seconds is None else [self.seconds]
+        return sum(known) if known else None
 
     @property
     def running(self) -> bool:

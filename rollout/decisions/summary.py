@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rollout.decisions.progress import Progress
@@ -31,6 +31,18 @@ class Summary:
     pid: int
     epoch: int = 0
     """The epoch of the lock in which it was carried out last; 0 for one by an older rollout."""
+    took: float | None = None
+    """Seconds of all tries together; `seconds` are those of the last one."""
+    tries: int = 1
+    reason: str = ""
+    """Why it ended as it did; empty if all went well, and for one by an older rollout."""
+    first_failure: str = ""
+    """The first failure of any node in any try, in words."""
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    """The progress of each node in a word, by its name; empty for one by an older rollout."""
+    job: str = ""
+    """Address of the CI job that carried it out last; empty where none is known."""
+    ended: float | None = None
 
     @property
     def running(self) -> bool:
@@ -40,7 +52,8 @@ class Summary:
 
 def summary_of(progress: Progress) -> Summary:
     """The summary of a deployment as far as it has come."""
-    return Summary(**{field.name: getattr(progress, field.name) for field in dataclasses.fields(Summary)})
+    known = {item.name: getattr(progress, item.name) for item in dataclasses.fields(Summary)}
+    return Summary(**{**known, "nodes": {node.name: node.phase.value for node in progress.nodes.values()}})
 
 
 def summary_document(progress: Progress) -> dict[str, Any]:
@@ -52,7 +65,7 @@ def summary_document(progress: Progress) -> dict[str, Any]:
 
 def read_summary(deployment: int, document: Mapping[str, Any]) -> Summary:
     """The summary of which `document` was made. Raises TypeError, ValueError for any other."""
-    known = {field.name for field in dataclasses.fields(Summary)}
+    known = {item.name for item in dataclasses.fields(Summary)}
     fields = {name: value for name, value in document.items() if name in known}
     fields["outcome"] = None if fields.get("outcome") is None else Outcome(fields["outcome"])
     for name in ("left_out", "in_doubt"):

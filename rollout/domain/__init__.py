@@ -16,7 +16,7 @@ from rollout.domain.addresses import (
     TcpSocket,
     UnixSocket,
 )
-from rollout.domain.deployment import NodeState, Outcome, Step
+from rollout.domain.deployment import NodeState, Outcome, Step, Verdict
 from rollout.domain.exchange import Answer, Completed, Content
 from rollout.domain.haproxy import (
     TWIN,
@@ -71,4 +71,5 @@ __all__ = [
     "TcpSocket",
     "TimedAnswer",
     "UnixSocket",
+    "Verdict",
 ]

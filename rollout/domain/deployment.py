@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import StrEnum, auto
 
 
 class Step(StrEnum):
@@ -23,6 +23,17 @@ class Outcome(StrEnum):
     DONE = "done"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+
+
+class Verdict(StrEnum):
+    """The verdict on a release."""
+
+    PASS = auto()
+    FAIL = auto()
+    UNDECIDED = auto()
+    """There were not enough requests."""
+    EVERYWHERE = auto()
+    """The other nodes have a problem, too, so the release is not to blame."""
 
 
 class NodeState(StrEnum):

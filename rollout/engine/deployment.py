@@ -11,10 +11,9 @@ import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from rollout.decisions.judge import Verdict
 from rollout.decisions.order import Order
 from rollout.decisions.plan import Plan
-from rollout.domain import Outcome, Server, ServerBefore, Step
+from rollout.domain import Outcome, Server, ServerBefore, Step, Verdict
 from rollout.engine.aftercare import Aftercare
 from rollout.engine.deployment_context import DeploymentContext
 from rollout.engine.failures import Failures
@@ -297,6 +296,7 @@ class Deployment:
         if len(names) < 2 or not self._jury.sits:
             return  # a single node was judged while it baked
         judged = await self._jury.verdict(names)
+        self._record(judged.of(names))
         if judged.verdict is Verdict.FAIL:
             self._halt.give_up(judged.reason, judged=True)
 

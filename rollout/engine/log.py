@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol, runtime_checkable
 
+from rollout.decisions.judge import Judgement
+from rollout.decisions.waits import Waits
 from rollout.domain import Step
 from rollout.errors import (
     AnswerLost,
@@ -17,6 +19,7 @@ from rollout.errors import (
     StepFailure,
 )
 from rollout.events import (
+    INTERRUPTED,
     CommandSent,
     Event,
     OpinionHeard,
@@ -25,6 +28,7 @@ from rollout.events import (
     StepFailed,
     StepFinished,
     StepStarted,
+    Waited,
     Warned,
 )
 
@@ -61,6 +65,8 @@ class StepLog:
         self.step = step
         self._waiting_for: dict[str, tuple[str, int | None]] = {}
         self._sessions: dict[str, tuple[int, str]] = {}
+        self._waits = Waits()
+        self._clock = asyncio.get_running_loop().time
         self.detail = ""
 
     def add(self, detail: str) -> None:
@@ -83,11 +89,21 @@ class StepLog:
         """Record what the step waits for, if that changed. `of` keeps apart things waited for at once."""
         if self._waiting_for.get(of) != (detail, sessions):
             self._waiting_for[of] = (detail, sessions)
+            self._waits.heard(detail, self._clock())
             self._record(Progressed(self._node, self.step, detail, sessions))
 
     def opinion(self, source: str, reply: str, reason: str, *, shadow: bool) -> None:
         """Record a reply of something that is asked about the node."""
         self._record(OpinionHeard(self._node, source, reply, reason, shadow))
+
+    def judged(self, judgement: Judgement) -> None:
+        """Record how the node was judged."""
+        self._record(judgement.of([self._node]))
+
+    def ended(self) -> None:
+        """Record what the step has waited for. News of waits may be lost, and stay on this machine."""
+        for wait in self._waits.longest(self._clock()):
+            self._record(Waited(self._node, self.step, wait.detail, wait.seconds))
 
     def warn(self, message: str) -> None:
         """Record something that does not end the step, but that people should know."""
@@ -115,11 +131,14 @@ async def step(record: Recorder, node: str, which: Step) -> AsyncIterator[StepLo
         await until_written(record, node)
         yield log
     except asyncio.CancelledError:
-        record(StepFailed(node, which, clock() - begun, "interrupted", unknown=True))
+        log.ended()
+        record(StepFailed(node, which, clock() - begun, INTERRUPTED, unknown=True))
         raise
     except RolloutError as error:
+        log.ended()
         record(failed(node, which, clock() - begun, error))
         raise
+    log.ended()
     record(StepFinished(node, which, clock() - begun, log.detail))
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rollout.decisions.progress import NodeProgress, Phase, Progress
 from rollout.decisions.users_saw import OTHER_SERVERS, RELEASE_BEFORE
 from rollout.domain import Outcome, Step
+from rollout.events import Probed, Served, UsersSaw
 from rollout.views.next_commands import next_commands, status_command
 from rollout.views.text import count, duration, few, printable
 
@@ -44,21 +45,20 @@ def _summary(progress: Progress) -> Iterator[str]:
         for word, phase in groups.items():
             if names := progress.names(phase):
                 yield f"  {len(names)} {word}: {few(names)}"
-    yield from _users(progress)
+    yield from users(progress.users_saw, progress.served, progress.probed)
 
 
-def _users(progress: Progress) -> Iterator[str]:
+def users(saw: UsersSaw | None, served: Sequence[Served], probed: Probed | None) -> Iterator[str]:
     """The answers that users got, and those that the probe got."""
-    if saw := progress.users_saw:
+    if saw:
         by_servers = "".join(
-            f", {served.errors:,} of {served.requests:,} by {_servers(served.release)}"
-            for served in progress.served
+            f", {each.errors:,} of {each.requests:,} by {_servers(each.release)}" for each in served
         )
         yield (
             f"  users saw {count(saw.errors, 'error')} in {saw.requests:,} requests:"
             f" {saw.by_haproxy:,} by HAProxy{by_servers}"
         )
-    if probed := progress.probed:
+    if probed:
         yield (
             f"  the probe saw {count(probed.failed, 'failure')} in {probed.asked:,} requests"
             f" · median {probed.median:.0f} ms, longest {probed.longest:.0f} ms"

@@ -152,7 +152,7 @@ def _node_document(node: NodeStatus, status: SiteStatus, out: LeftOut | None) ->
         "healthy": None if health is None else health.healthy,
         "health": None if health is None else _health(health),
         "release": None if health is None else health.release,
-        "left_out": None if out is None else _left_out_document(out),
+        "left_out": None if out is None else left_out_document(out),
         "servers": [
             *(_server_document(state) for state in node.servers),
             *(
@@ -169,7 +169,7 @@ def _node_document(node: NodeStatus, status: SiteStatus, out: LeftOut | None) ->
     }
 
 
-def _left_out_document(out: LeftOut) -> dict[str, Any]:
+def left_out_document(out: LeftOut) -> dict[str, Any]:
     """`certain` is false where a deployment was interrupted, so that the node may be out."""
     return {
         "deployment": out.deployment,

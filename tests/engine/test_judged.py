@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from rollout.domain import Completed, Outcome
-from rollout.events import Halted, Paused, Served, StepFinished, WentOn
+from rollout.domain import Completed, Outcome, Verdict
+from rollout.events import Halted, Judged, Paused, Served, StepFinished, WentOn
 from tests.support.rolling import Rolling, rolling
 from tests.support.until import until
 from tests.support.visitors import crowd
@@ -44,6 +44,15 @@ async def test_a_good_release_is_rolled(haproxy_binary: Path) -> None:
         baked = [event.detail for event in it.here.told(StepFinished) if event.step == "bake"]
         assert len(baked) == 3
         assert all(detail.startswith("0 errors of ") for detail in baked)
+        verdicts = it.here.told(Judged)
+        assert [(judged.nodes, judged.verdict) for judged in verdicts] == [
+            (("web1",), Verdict.PASS),
+            (("web2",), Verdict.PASS),
+            (("web3",), Verdict.PASS),
+            (("web2", "web3"), Verdict.PASS),
+        ]
+        assert all(judged.errors == 0 and judged.requests >= 50 for judged in verdicts)
+        assert all(judged.others_requests > 0 and judged.others for judged in verdicts)
         served = {event.release: event for event in it.here.told(Served)}
         assert list(served) == ["the release before", "2"]
         assert sum(event.requests for event in served.values()) <= seen.total
@@ -62,6 +71,10 @@ async def test_a_release_that_answers_errors_is_stopped_at_the_canary(haproxy_bi
         assert it.drained_from() == ["web1"]
         assert await it.status("web1") == "MAINT"
         assert halted(it).judged
+        (judged,) = it.here.told(Judged)
+        assert (judged.nodes, judged.verdict, judged.reason) == (("web1",), Verdict.FAIL, halted(it).reason)
+        assert judged.errors > 0
+        assert judged.others == "web2…web4 on the release before"
         assert "web1 on 2 answered" in halted(it).reason
         assert "where web2…web4 on the release before answered 0.0 % errors" in halted(it).reason
         assert len(seen.lost) < 0.02 * seen.total

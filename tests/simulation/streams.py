@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
-from rollout.decisions.judge import Rules, Seen, Verdict, judge, suspected
+from rollout.decisions.judge import Rules, Seen, judge, suspected
 from rollout.decisions.times import Limits
-from rollout.domain import Counters
+from rollout.domain import Counters, Verdict
 
 PARTS = 10
 _BURSTS = 0.005

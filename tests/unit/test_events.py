@@ -23,21 +23,24 @@ EVERY_KIND = [
 FIELDS = {
     "DeploymentStarted": (
         "service release nodes skipped load_balancers window canary inventory user host pid "
-        "releases rollback_of on_failure on_judged waves balanced"
+        "releases rollback_of on_failure on_judged waves balanced job version"
     ),
-    "DeploymentResumed": "nodes skipped user host pid",
+    "DeploymentResumed": "nodes skipped user host pid job",
+    "CapacityPlanned": "load_balancer backend now least floor",
     "ServerNoted": "node load_balancer backend server admin weight status warmup",
     "ReleaseNoted": "node release",
     "StepStarted": "node step",
     "CommandSent": "node step target line",
     "OutputSeen": "node step text",
     "Progressed": "node step detail sessions",
+    "Waited": "node step detail seconds",
     "StepFinished": "node step seconds detail",
     "StepFailed": "node step seconds reason hint tail unknown changed_by_others",
     "HookStarted": "hook node on line",
     "HookPrinted": "hook node text",
     "HookEnded": "hook node seconds failure",
     "OpinionHeard": "node source reply reason shadow",
+    "Judged": "nodes verdict reason requests errors others others_requests others_errors",
     "NodeFinished": "node seconds",
     "NodeFailed": "node left_out",
     "NodeReturned": "node",

@@ -59,7 +59,7 @@ def test_what_commands_printed_can_be_shown(shell: Shell) -> None:
     none = shell.run("history", "--printed", "7")
     assert (none.code, none.error) == (
         3,
-        "rollout: the journal has no deployment 7 of shop\nhint: rollout history\n",
+        "rollout: the journal has no deployment 7 of shop, only 1\nhint: rollout history\n",
     )
 
 

@@ -149,9 +149,12 @@ class Database:
     def records(self, deployment: int) -> list[Record]:
         return self._read("SELECT * FROM events WHERE deployment = ? ORDER BY sequence", deployment)
 
-    def printed(self, deployment: int, latest: int) -> list[Record]:
-        query = "SELECT * FROM printed WHERE deployment = ? ORDER BY sequence DESC LIMIT ?"
-        return self._read(query, deployment, latest)[::-1]
+    def printed(self, deployment: int, latest: int | None, node: str) -> list[Record]:
+        query = (
+            "SELECT * FROM printed WHERE deployment = ?1 "
+            "AND (?3 = '' OR json_extract(fields, '$.node') = ?3) ORDER BY sequence DESC LIMIT ?2"
+        )
+        return self._read(query, deployment, -1 if latest is None else latest, node)[::-1]
 
     def summaries(self, service: str, latest: int | None) -> dict[int, Document | None]:
         with self._translated():
@@ -232,7 +235,7 @@ class Database:
     def _note_shared(self, deployment: int, facts: int) -> None:
         self._database.execute("INSERT OR REPLACE INTO shared VALUES (?, ?)", [deployment, facts])
 
-    def _read(self, query: str, *values: int) -> list[Record]:
+    def _read(self, query: str, *values: int | str) -> list[Record]:
         with self._translated():
             rows = self._database.execute(query, values).fetchall()
             events = [(row, from_fields(row[3], json.loads(row[4]))) for row in rows]

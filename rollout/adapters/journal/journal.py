@@ -127,8 +127,8 @@ class SqliteJournal:
         self._sequences[deployment] = last
         return records
 
-    async def printed(self, deployment: int, latest: int) -> Sequence[Record]:
-        return await self._run(lambda: self._database.printed(deployment, latest))
+    async def printed(self, deployment: int, latest: int | None, node: str = "") -> Sequence[Record]:
+        return await self._run(lambda: self._database.printed(deployment, latest, node))
 
     async def summaries(self, service: str, latest: int | None = None) -> Mapping[int, Document | None]:
         name = self._masked(service)

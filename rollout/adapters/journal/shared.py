@@ -157,9 +157,9 @@ class SharedJournal:
             await self._local.receive(self._service, {deployment: facts}, {}, {})
         return await self._local.records(deployment)
 
-    async def printed(self, deployment: int, latest: int) -> Sequence[Record]:
-        """The `latest` lines that commands printed to the deployer of this machine. Raises JournalError."""
-        return await self._local.printed(deployment, latest)
+    async def printed(self, deployment: int, latest: int | None, node: str = "") -> Sequence[Record]:
+        """What commands printed to the deployer of this machine. Raises JournalError."""
+        return await self._local.printed(deployment, latest, node)
 
     async def summaries(self, service: str, latest: int | None = None) -> Mapping[int, Document | None]:
         return await self._local.summaries(service, latest)

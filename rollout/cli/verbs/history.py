@@ -5,60 +5,101 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rollout.cli import event_loop
-from rollout.cli.arguments import add_shared, load_inventory
+from rollout.cli.arguments import add_shared, load_inventory, whole_number
 from rollout.cli.journal import past_deployments
-from rollout.cli.read_journal import journal_to_read
+from rollout.cli.read_journal import journal_to_read, warn_of_old
+from rollout.cli.read_story import MOST_LINES, nodes_of
 from rollout.cli.redaction import Redaction
+from rollout.cli.since import moment_since
 from rollout.cli.wiring import open_site
+from rollout.decisions.history import require_known, require_known_node
 from rollout.decisions.summary import Summary
-from rollout.errors import Refused
 from rollout.events import Record
 from rollout.inventory import Inventory
-from rollout.views.history import document, text
+from rollout.views.history import document, nothing, text
 from rollout.views.jsonlines import JsonView
 from rollout.views.plain import PlainView
 
-_MOST_LINES = 10_000
-"""Printed lines that are shown: nobody reads more, and a deployment may have printed a million."""
+_LAST = 20
+"""Deployments that are listed, unless others are asked for."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "examples:\n  rollout history -i prod.yml --since 7d\n  rollout history -i prod.yml --node web2"
+    )
     add_shared(parser, output=True)
     parser.add_argument(
-        "--last", metavar="N", type=_count, default=20, help="how many deployments (default: %(default)s)"
+        "--last",
+        metavar="N",
+        type=whole_number,
+        help=f"how many deployments (default: {_LAST}, or all that --since names)",
     )
+    parser.add_argument(
+        "--since",
+        metavar="WHEN",
+        type=lambda given: moment_since(given, time.time),
+        help="only deployments that began since then: 2026-11-30, 2026-11-30T02:00, 12h, 7d",
+    )
+    parser.add_argument("--node", metavar="NODE", help="only deployments of this node, and its state in each")
     parser.add_argument(
         "--printed",
         metavar="DEPLOYMENT",
-        type=_count,
-        help=f"show what the commands of this deployment printed, the last {_MOST_LINES} lines at most",
+        type=whole_number,
+        help=f"show what the commands of this deployment printed, the last {MOST_LINES} lines at most",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    inventory = load_inventory(arguments)
+    inventory, redaction = load_inventory(arguments), arguments.redaction
     if arguments.printed is not None:
         view = JsonView(sys.stdout) if arguments.output == "json" else PlainView(sys.stdout)
-        for record in event_loop.run(_printed(inventory, arguments.printed, arguments.redaction)):
+        for record in event_loop.run(_printed(inventory, arguments.printed, redaction)):
             view.show(record)
         return 0
-    deployments = event_loop.run(_past(inventory, arguments.last, arguments.redaction))
+    node, since = arguments.node or "", arguments.since or 0.0
+    deployments = event_loop.run(_past(inventory, arguments.last, since, node, redaction))
     if arguments.output == "json":
         sys.stdout.write(json.dumps(document(deployments), indent=2) + "\n")
-    else:
-        for line in text(inventory.service, deployments):
-            sys.stdout.write(arguments.redaction.printable(line) + "\n")
+        return 0
+    asked_for = " ".join([*([f"of {node}"] if node else []), *(["began since then"] if since else [])])
+    lines = (
+        text(deployments, node)
+        if deployments
+        else nothing(inventory.service, str(inventory.path), asked_for=asked_for)
+    )
+    for line in lines:
+        sys.stdout.write(redaction.printable(line) + "\n")
     return 0
 
 
-async def _past(inventory: Inventory, latest: int, redaction: Redaction) -> list[Summary]:
+async def _past(
+    inventory: Inventory, last: int | None, since: float, node: str, redaction: Redaction
+) -> list[Summary]:
+    """The deployments that began `since` a Unix time, those of `node` if one is named; of these the `last`.
+
+    Raises UsageError for a node that nobody knows.
+    """
     async with open_site(inventory) as site, journal_to_read(site, redaction) as (journal, _, old):
-        if old:
-            sys.stderr.write(f"rollout: warning: {redaction.printable(old)}\n")
-        return [*(await past_deployments(journal, inventory.service, latest)).values()]
+        warn_of_old(old, redaction)
+        every = since or node
+        number = None if every else last or _LAST
+        found = [
+            summary
+            for summary in (await past_deployments(journal, inventory.service, number)).values()
+            if (summary.started or 0.0) >= since
+        ]
+        if node:
+            known = [replace(summary, nodes=await nodes_of(journal, summary)) for summary in found]
+            names = {*inventory.nodes, *(name for summary in known for name in summary.nodes)}
+            require_known_node(node, names, inventory.service)
+            found = [summary for summary in known if node in summary.nodes]
+        return found[-last:] if last else found if since else found[-_LAST:]
 
 
 async def _printed(inventory: Inventory, number: int, redaction: Redaction) -> Sequence[Record]:
@@ -68,12 +109,5 @@ async def _printed(inventory: Inventory, number: int, redaction: Redaction) -> S
     """
     service = inventory.service
     async with open_site(inventory) as site, journal_to_read(site, redaction) as (journal, _, _):
-        if number not in await past_deployments(journal, service):
-            raise Refused(f"the journal has no deployment {number} of {service}", hint="rollout history")
-        return await journal.printed(number, latest=_MOST_LINES)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("expected a number from 1 up")
-    return int(text)
+        require_known(number, await past_deployments(journal, service), service)
+        return await journal.printed(number, latest=MOST_LINES)

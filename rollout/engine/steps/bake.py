@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 
 from rollout.deadline import Deadline
 from rollout.decisions.health import fault
-from rollout.decisions.judge import Judgement, Verdict
+from rollout.decisions.judge import Judgement
+from rollout.domain import Verdict
 from rollout.engine.context import NodeContext
 from rollout.engine.health_page import ask
 from rollout.engine.log import StepLog
@@ -102,6 +103,7 @@ class Bake:
             if bad:
                 raise bad
             if judged.verdict is Verdict.FAIL:
+                self._log.judged(judged)
                 raise JudgedBad(judged.reason)
             pause = health.interval if health else self._pace
             await asyncio.sleep(min(pause, self._pace, max(_SHORTEST, end - self._clock())))
@@ -154,6 +156,7 @@ class Bake:
                 break
             self._log.progress(f"too few requests to judge the release: {judged.reason}")
             await asyncio.sleep(self._pace)
+        self._log.judged(judged)
         match judged.verdict:
             case Verdict.FAIL:
                 raise JudgedBad(judged.reason)

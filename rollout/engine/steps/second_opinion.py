@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlencode
 
 from rollout.deadline import look
-from rollout.decisions.judge import Verdict
 from rollout.decisions.opinion import UNANSWERED, Kind, Replies, Reply, of_command
 from rollout.decisions.prometheus import of_prometheus
+from rollout.domain import Verdict
 from rollout.engine.context import NodeContext, first_line
 from rollout.engine.log import StepLog
 from rollout.errors import JudgedBad, RolloutError

@@ -11,7 +11,6 @@ from rollout.decisions.judge import (
     Judgement,
     Rules,
     Seen,
-    Verdict,
     allowance,
     figures,
     joined,
@@ -21,7 +20,7 @@ from rollout.decisions.judge import (
 )
 from rollout.decisions.plan import Plan
 from rollout.decisions.users_saw import OTHER_SERVERS, RELEASE_BEFORE, Share, users_saw
-from rollout.domain import Counters, Server, Standing
+from rollout.domain import Counters, Server, Standing, Verdict
 from rollout.engine.users.tails import Snapshot
 from rollout.engine.users.watch import Look, Watch
 from rollout.events import Event

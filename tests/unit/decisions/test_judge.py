@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.decisions.judge import Judgement, Rules, Seen, Verdict, judge, suspected
+from rollout.decisions.judge import Judgement, Rules, Seen, judge, suspected
 from rollout.decisions.times import Limits
-from rollout.domain import Counters
+from rollout.domain import Counters, Verdict
 
 
 def parts(asked: int, failed: int = 0, *, unconnected: int = 0, took: float = 10.0) -> tuple[Counters, ...]:

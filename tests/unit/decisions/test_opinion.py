@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.decisions.judge import Verdict
 from rollout.decisions.opinion import UNANSWERED, Kind, Replies, Reply, of_command
 from rollout.decisions.prometheus import of_prometheus
-from rollout.domain import Answer, Completed
+from rollout.domain import Answer, Completed, Verdict
 
 
 def vector(*values: Any) -> str:
