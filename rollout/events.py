@@ -377,6 +377,31 @@ class Probed(Event):
 
 
 @dataclass(frozen=True)
+class Sampled(Event):
+    """What users, load balancers and the probe showed up to now, since the try began.
+
+    There is at most one a second, fewer in a long deployment, and none while nothing changes.
+    """
+
+    releases: tuple[str, ...]
+    """The releases that have answered, as in `Served`."""
+    requests: tuple[int, ...]
+    """Requests to the servers of each of them."""
+    errors: tuple[int, ...]
+    """Requests among them that users saw fail."""
+    by_haproxy: int
+    """Errors that no server gave."""
+    sessions: dict[str, int]
+    """Sessions on the nodes now, by load balancer."""
+    ready: dict[str, int]
+    """Servers that take traffic now in the backend that `CapacityPlanned` names, by load balancer."""
+    probes: int
+    probe_failures: int
+    probe_milliseconds: int
+    """The slowest answer to a probe since the last sample."""
+
+
+@dataclass(frozen=True)
 class DeploymentFinished(Event):
     """A deployment ended."""
 

@@ -19,6 +19,7 @@ from rollout.events import (
     OutputSeen,
     Progressed,
     Record,
+    Sampled,
     ServerNoted,
     StepStarted,
 )
@@ -26,8 +27,8 @@ from rollout.ports import Document, Journal
 
 PRINTED = (HookPrinted, OutputSeen)
 """Events that are a printed line each."""
-LAGGING = (*PRINTED, Progressed)
-"""Events from which nothing follows: they are no facts."""
+LAGGING = (*PRINTED, Progressed, Sampled)
+"""Events from which nothing follows."""
 
 
 class Facts:

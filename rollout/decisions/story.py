@@ -21,6 +21,7 @@ from rollout.events import (
     OpinionHeard,
     Paused,
     Probed,
+    Sampled,
     Served,
     ServerNoted,
     StepFailed,
@@ -122,6 +123,14 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """What users, load balancers and the probe showed at a Unix time, since the try began."""
+
+    time: float
+    seen: Sampled
+
+
+@dataclass(frozen=True, slots=True)
 class TryStory:
     """One try of a deployment: the first one, or one by `resume`."""
 
@@ -141,6 +150,7 @@ class TryStory:
     served: tuple[Served, ...]
     users_saw: UsersSaw | None
     probed: Probed | None
+    samples: tuple[Sample, ...]
     last: float
     """When something was recorded last."""
     outcome: Outcome | None

@@ -13,6 +13,7 @@ from rollout.decisions.story import (
     Moment,
     NodeStory,
     NodeTry,
+    Sample,
     StepStory,
     Story,
     TryStory,
@@ -40,6 +41,7 @@ from rollout.events import (
     Probed,
     Progressed,
     Record,
+    Sampled,
     Served,
     StepFailed,
     StepFinished,
@@ -128,6 +130,9 @@ def _try(number: int, records: Sequence[Record]) -> TryStory:
         served=_events(records, Served),
         users_saw=next(iter(_events(records, UsersSaw)), None),
         probed=next(iter(_events(records, Probed)), None),
+        samples=tuple(
+            Sample(record.time, record.event) for record in records if isinstance(record.event, Sampled)
+        ),
         last=max(record.time for record in records if not isinstance(record.event, NodeReturned)),
         outcome=None if end is None else end.outcome,
         seconds=None if end is None else end.seconds,

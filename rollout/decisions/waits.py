@@ -38,7 +38,7 @@ class Waits:
         self._current = _NUMBERS.sub("0", detail)
         self._since = now
         # The longest text of one wait says most: it names clients.
-        self._details[self._current] = max(self._details.get(self._current, ""), detail, key=len)
+        self._details[self._current] = max(detail, self._details.get(self._current, ""), key=len)
 
     def longest(self, now: float) -> tuple[Wait, ...]:
         """The waits of a step that ends `now`, longest first; short ones are left out."""

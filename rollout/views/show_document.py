@@ -109,6 +109,7 @@ def _try(each: TryStory) -> Json:
         "served": [dataclasses.asdict(one) for one in each.served],
         "users_saw": each.users_saw and dataclasses.asdict(each.users_saw),
         "probed": each.probed and dataclasses.asdict(each.probed),
+        "samples": [{"time": utc(sample.time), **_fields(sample.seen)} for sample in each.samples],
     }
 
 

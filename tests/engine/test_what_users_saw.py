@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rollout.domain import Outcome
-from rollout.events import Served, UsersSaw
+from rollout.events import Sampled, Served, UsersSaw
 from tests.support.rolling import CHECK, Rolling, rolling
 from tests.support.until import until
 from tests.support.visitors import Seen, crowd
@@ -86,3 +86,24 @@ async def test_what_users_count_themselves(haproxy_binary: Path, settings: str, 
     assert saw.by_haproxy >= refused - SIZE
     assert served_by["2"].errors >= broken - SIZE
     assert served_by["the release before"].errors == 0
+
+
+async def test_samples_lead_up_to_what_the_end_says(haproxy_binary: Path) -> None:
+    """Counters that only rise, by release; the last ones are those of the end. Capacity falls and is back."""
+    async with last_node(haproxy_binary, "no retries", fresh=False) as (it, seen):
+        before = seen.total
+        await until(lambda: seen.total > before + 200, "traffic")
+        await until(lambda: any(sample.ready == {"lb1": 2} for sample in it.here.told(Sampled)), "a sample")
+    samples = it.here.told(Sampled)
+    last, (saw,) = samples[-1], it.here.told(UsersSaw)
+    served = {event.release: (event.requests, event.errors) for event in it.here.told(Served)}
+    assert {
+        release: (requests, errors)
+        for release, requests, errors in zip(last.releases, last.requests, last.errors, strict=True)
+    } == served
+    assert last.by_haproxy == saw.by_haproxy
+    assert last.ready == {"lb1": 3}
+    totals = [sum(sample.requests) for sample in samples]
+    assert totals == sorted(totals)
+    assert totals[-1] > totals[0]
+    assert all(set(sample.sessions) == {"lb1"} for sample in samples)

@@ -51,6 +51,9 @@ FIELDS = {
     "Served": "release requests errors",
     "UsersSaw": "requests errors by_haproxy",
     "Probed": "asked failed median longest",
+    "Sampled": (
+        "releases requests errors by_haproxy sessions ready probes probe_failures probe_milliseconds"
+    ),
     "DeploymentFinished": "outcome seconds reason",
 }
 """The fields of every kind. Journals on disk hold them, and other programs read them in `--output json`."""

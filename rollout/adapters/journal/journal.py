@@ -20,12 +20,12 @@ from rollout.adapters.journal.path import ELSEWHERE
 from rollout.adapters.journal.schema import PRINTED
 from rollout.adapters.journal.worker import Worker
 from rollout.errors import JournalError
-from rollout.events import Event, Record, ServerNoted
+from rollout.events import Event, Record, Sampled, ServerNoted
 from rollout.ports import Conclusions, Document, no_conclusions
 
 T = TypeVar("T")
 
-_MAY_LAG = (*PRINTED, ServerNoted)
+_MAY_LAG = (*PRINTED, ServerNoted, Sampled)
 """Events that may wait for the next fact. A step that touches a noted server begins with one."""
 _LAG = 0.25
 """Seconds that they may wait."""

@@ -89,13 +89,14 @@ class Publisher:
                 missing[number] = there
         return missing
 
-    def add(self, deployment: int, records: Sequence[Record]) -> None:
-        """Add facts soon."""
+    def add(self, deployment: int, records: Sequence[Record], *, soon: bool = True) -> None:
+        """Add facts soon, or together with the next ones."""
         if deployment not in self._waiting:
             self._waiting[deployment] = []
             self._after.setdefault(deployment, self.there.get(deployment, 0))
         self._waiting[deployment] += records
-        self._publish_soon()
+        if soon:
+            self._publish_soon()
 
     def change(self, deployment: int, summary: Document | None, nodes: Mapping[str, Document]) -> None:
         """Add a summary and memories of nodes, together with the next fact."""

@@ -14,7 +14,7 @@ from rollout.adapters.journal.lines import read_document, read_fact
 from rollout.adapters.journal.publisher import Publisher
 from rollout.adapters.journal.schema import PRINTED
 from rollout.domain import LockHolder, Shared, Step
-from rollout.events import DeploymentFinished, DeploymentResumed, Event, Record, StepStarted
+from rollout.events import DeploymentFinished, DeploymentResumed, Event, Record, Sampled, StepStarted
 from rollout.ports import Conclusions, Document, Place, no_conclusions
 
 
@@ -143,7 +143,7 @@ class SharedJournal:
         if not isinstance(event, PRINTED):
             if (node := self._needed_by(event)) is not None:
                 self._publisher.need(record, node)
-            self._publisher.add(deployment, [record])
+            self._publisher.add(deployment, [record], soon=not isinstance(event, Sampled))
         return record
 
     async def written(self, node: str = "") -> None:

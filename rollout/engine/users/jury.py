@@ -149,7 +149,10 @@ class Jury:
             yield Share(OTHER_SERVERS, server, end[server])
             return
         entered = self._entered.get(node)
-        switched = summed(entered.totals if entered else end, [server])
+        if entered is None:
+            yield Share(self._old(node), server, end[server])
+            return
+        switched = entered.totals.get(server, Counters())
         yield Share(self._old(node), server, switched)
         yield Share(self._new(node), server, end[server] - switched)
 

@@ -37,6 +37,10 @@ class Probing:
         took = self._took or [0.0]
         return Probed(len(self._took), self._failed, round(statistics.median(took)), round(max(took)))
 
+    def slowest_since(self, answers: int) -> int:
+        """Milliseconds until the slowest answer after the first `answers`; 0 if there was none."""
+        return round(max(self._took[answers:], default=0.0))
+
     async def _ask(self) -> None:
         clock = asyncio.get_running_loop().time
         begun = clock()

@@ -13,6 +13,7 @@ from rollout.engine.site import Site
 from rollout.engine.users.jury import Jury
 from rollout.engine.users.probing import Probing
 from rollout.engine.users.put_back import PutBack
+from rollout.engine.users.sampling import Sampling
 from rollout.engine.users.tails import follow
 from rollout.engine.users.watch import Watch
 from rollout.inventory.judge import Judge
@@ -30,12 +31,13 @@ class Users:
         self._probing = Probing(probe, site.public, halt.give_up) if probe else None
         self.jury = Jury(_judge(site, plan), plan, deployment.previous, self._watch)
         self.put_back = PutBack(site, plan, self._watch)
+        self._sampling = Sampling(plan, self._watch, self.jury, self._probing, self._record)
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         """Watch what users get, and record it at the end, however that comes about."""
         await self._watch.look()
-        tasks = [asyncio.create_task(self._watch.run())]
+        tasks = [asyncio.create_task(each.run()) for each in (self._watch, self._sampling)]
         if self.jury.sits:
             follow_all = [follow(each, self._watch.tails, self._record) for each in self._load_balancers]
             tasks += map(asyncio.create_task, follow_all)
@@ -48,6 +50,7 @@ class Users:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._sampling.take()
             for event in self.jury.users_saw():
                 self._record(event)
             if self._probing is not None:

@@ -64,6 +64,11 @@ class Watch:
         return self._counters.before
 
     @property
+    def shown(self) -> Mapping[Server, ServerState]:
+        """The servers as each load balancer showed them last."""
+        return self._states
+
+    @property
     def serving(self) -> Serving:
         """The servers in rotation, as each load balancer showed them last."""
         return {name: in_rotation(reading) for name, reading in self._readings.items()}
