@@ -33,6 +33,7 @@ VERBS = {
     "lock": "show who is deploying the service, or break the lock",
     "history": "list the deployments of the service: who, when, how long, and why they failed",
     "show": "tell one deployment in full: plan, steps, commands, verdicts, what users saw",
+    "report": "write one deployment down as a page, a picture, or text for chats and tickets",
     "why": "tell what happened to one node, in words",
     "init": "write a commented inventory to start from",
     "hook": "print a file that lets the application's workers report to a restart",

@@ -57,6 +57,16 @@ class StepStory:
     waits: tuple[Wait, ...] = ()
     """Longest first."""
     opinions: tuple[OpinionHeard, ...] = ()
+    lasted: bool = True
+    """Whether it was tried: a guard sends commands in the name of a step that never began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happened, at a Unix time."""
+
+    time: float
+    event: Halted | Paused | WentOn | Warned | Judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +92,7 @@ class NodeTry:
     end: NodeFinished | NodeFailed | None
     """`None` if nobody recorded its end."""
     ended: float | None
-    warnings: tuple[Warned, ...]
+    warnings: tuple[Moment, ...]
 
     @property
     def began(self) -> float | None:
@@ -115,14 +125,6 @@ class NodeStory:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """Something that happened to the deployment as a whole, at a Unix time."""
-
-    time: float
-    event: Halted | Paused | WentOn | Warned | Judged
-
-
-@dataclass(frozen=True, slots=True)
 class Sample:
     """What users, load balancers and the probe showed at a Unix time, since the try began."""
 
@@ -146,7 +148,7 @@ class TryStory:
     skipped: tuple[str, ...]
     capacity: tuple[CapacityPlanned, ...]
     moments: tuple[Moment, ...]
-    """In the order in which they happened."""
+    """What happened to the deployment as a whole, in order."""
     served: tuple[Served, ...]
     users_saw: UsersSaw | None
     probed: Probed | None
@@ -183,10 +185,10 @@ class Story:
         return sum(each.last - each.began if each.seconds is None else each.seconds for each in self.tries)
 
     @property
-    def warnings(self) -> Iterator[Warned]:
+    def warnings(self) -> Iterator[Moment]:
         """All warnings, of the deployment and of its nodes."""
         for each in self.tries:
-            yield from (moment.event for moment in each.moments if isinstance(moment.event, Warned))
+            yield from (moment for moment in each.moments if isinstance(moment.event, Warned))
         for node in self.nodes.values():
             for one in node.tries:
                 yield from one.warnings

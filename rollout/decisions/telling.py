@@ -145,7 +145,10 @@ def _node_tries(
 ) -> Iterable[NodeTry]:
     for number, records in tries:
         own = records.get(name, ())
-        steps, hooks, warnings = _steps(own), tuple(_hooks(own)), _events(own, Warned)
+        steps, hooks = _steps(own), tuple(_hooks(own))
+        warnings = tuple(
+            Moment(record.time, record.event) for record in own if isinstance(record.event, Warned)
+        )
         if not (steps or hooks or warnings):
             continue
         ends = [record for record in own if isinstance(record.event, NodeFinished | NodeFailed)]
@@ -162,7 +165,7 @@ def _steps(records: Iterable[Record]) -> tuple[StepStory, ...]:
         event = record.event
         match event:
             case StepStarted(step=step):
-                last[step] = _Step(step, record.time)
+                last[step] = _Step(step, record.time, lasted=True)
                 steps.append(last[step])
             case (
                 CommandSent(step=step)
@@ -174,7 +177,7 @@ def _steps(records: Iterable[Record]) -> tuple[StepStory, ...]:
             ):
                 # A guard sends commands for a step that has ended, or never began.
                 if step not in last:
-                    last[step] = _Step(step, record.time)
+                    last[step] = _Step(step, record.time, lasted=False)
                     steps.append(last[step])
                 last[step].take(event, record.time)
             case OpinionHeard() if Step.BAKE in last:
@@ -185,8 +188,9 @@ def _steps(records: Iterable[Record]) -> tuple[StepStory, ...]:
 class _Step:
     """A step while its records are read."""
 
-    def __init__(self, step: Step, began: float) -> None:
+    def __init__(self, step: Step, began: float, *, lasted: bool) -> None:
         self._step = step
+        self._lasted = lasted
         self._began = began
         self._commands: list[_Command] = []
         self._waits: list[Wait] = []
@@ -223,6 +227,7 @@ class _Step:
             # An older rollout, and one that was killed, have recorded no waits.
             tuple(self._waits) or self._news.longest(self._last),
             tuple(self.opinions),
+            self._lasted,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rollout.decisions.progress import Phase
+from rollout.decisions.progress import Phase, Progress
 from rollout.decisions.story import Command, HookStory, Moment, NodeStory, StepStory, Story, TryStory
 from rollout.decisions.summary import Summary
 from rollout.domain import Outcome, Step
@@ -57,7 +57,7 @@ def node_lines(story: Story, node: NodeStory) -> Iterator[str]:
             yield from _hook(story, hook, node.name)
         for step in each.steps:
             yield from _step(story, node.name, step)
-        yield from (f"  warning: {warned.message}" for warned in each.warnings)
+        yield from map(_moment, each.warnings)
     if node.returned is not None:
         yield f"  {moment(node.returned)}: somebody put it back into rotation"
 
@@ -89,6 +89,13 @@ def outcome(each: TryStory, *, running: bool = False) -> str:
     return f"killed after {took}: nobody recorded its end"
 
 
+def state(progress: Progress, *, running: bool) -> str:
+    """The state of a deployment in a word: `running`, `killed`, or its outcome."""
+    if running:
+        return "running"
+    return "killed" if progress.outcome is None else progress.outcome.value
+
+
 def verdict(judged: Judged) -> str:
     """`web1 pass: 3 errors of 2,410; web2, web3 on 1.4.1: 1 of 9,000`."""
     figures = f"{judged.errors:,} errors of {judged.requests:,}"
@@ -114,33 +121,47 @@ def happened(one: Moment) -> str:
 
 
 def _head(story: Story, *, running: bool) -> Iterator[str]:
-    plan, progress, last = story.plan, story.progress, story.tries[-1]
-    what = plan.release or "restart"
-    back = f", rollback of deployment {plan.rollback_of}" if plan.rollback_of else ""
-    ended = outcome(last, running=running)
-    yield f"deployment {progress.deployment} of {plan.service}: {what}{back}, {ended}"
+    yield headline(story, running=running)
+    progress = story.progress
     if progress.first_failure and len(story.tries) > 1:
         yield f"  first failure: {progress.first_failure}"
     yield ""
-    yield f"  when   {moment(story.tries[0].began)} to {moment(last.last)}"
-    yield f"  who    {plan.user} on {plan.host}{_process(story)}"
-    yield f"  from   {plan.inventory}"
+    for word, text in facts(story):
+        yield f"  {word:5}  {text}"
+
+
+def headline(story: Story, *, running: bool) -> str:
+    """`deployment 17 of shop: 1.4.2, failed after 1 min 15 s: web2 failed`."""
+    plan = story.plan
+    back = f", rollback of deployment {plan.rollback_of}" if plan.rollback_of else ""
+    ended = outcome(story.tries[-1], running=running)
+    if len(story.tries) > 1:
+        ended = f"try {len(story.tries)} {ended}"
+    what = f"deployment {story.progress.deployment} of {plan.service}: {plan.release or 'restart'}"
+    return f"{what}{back}, {ended}"
+
+
+def facts(story: Story) -> Iterator[tuple[str, str]]:
+    """When it was, who deployed from where, and the plan: a word and a text. The word is empty where the one
+    before goes on."""
+    plan = story.plan
+    yield "when", f"{moment(story.tries[0].began)} to {moment(story.tries[-1].last)}"
+    yield "who", f"{plan.user} on {plan.host}{_process(story)}"
+    yield "from", plan.inventory
     if plan.job:
-        yield f"  job    {plan.job}"
+        yield "job", plan.job
     behind = f" behind {', '.join(plan.load_balancers)}" if plan.load_balancers else ""
     canary = f", canary {few(plan.nodes[: plan.canary])}" if plan.canary else ""
-    yield f"  plan   {count(len(plan.nodes), 'node')}{behind} · {pace(plan.window)}{canary}"
-    yield f"         in this order: {' '.join(plan.nodes) or 'none'}"
+    yield "plan", f"{count(len(plan.nodes), 'node')}{behind} · {pace(plan.window)}{canary}"
+    yield "", f"in this order: {' '.join(plan.nodes) or 'none'}"
     if len(plan.waves) > 1:
-        yield f"         in waves of {', '.join(map(str, plan.waves))}"
+        yield "", f"in waves of {', '.join(map(str, plan.waves))}"
     if plan.skipped:
-        yield f"         skipped: {' '.join(plan.skipped)}"
+        yield "", f"skipped: {' '.join(plan.skipped)}"
     for one in story.tries[0].capacity:
-        yield (
-            f"         {one.load_balancer} {one.backend}: {one.least} of {one.now} servers stay ready, "
-            f"{one.floor} must"
-        )
-    yield f"         after a failure: {plan.on_failure}; after a bad verdict: {plan.on_judged}"
+        stay = f"{one.least} of {one.now} servers stay ready, {one.floor} must"
+        yield "", f"{one.load_balancer} {one.backend}: {stay}"
+    yield "", f"after a failure: {plan.on_failure}; after a bad verdict: {plan.on_judged}"
 
 
 def _process(story: Story) -> str:

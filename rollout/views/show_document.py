@@ -13,6 +13,7 @@ from rollout.domain import AdminState
 from rollout.events import Event, ServerNoted
 from rollout.views import history
 from rollout.views.jsonlines import kind
+from rollout.views.show import state
 from rollout.views.status import left_out_document
 from rollout.views.times import utc
 
@@ -27,7 +28,7 @@ def document(story: Story, later: Sequence[Summary], *, running: bool) -> Json:
         "service": plan.service,
         "release": plan.release,
         "rollback_of": plan.rollback_of,
-        "state": "running" if running else progress.outcome.value if progress.outcome else "killed",
+        "state": state(progress, running=running),
         "reason": progress.reason,
         "first_failure": progress.first_failure,
         "started": utc(story.tries[0].began),
@@ -122,7 +123,7 @@ def _node_try(each: NodeTry) -> Json:
         "end": None if end is None else _fields(end),
         "steps": [_step(step) for step in each.steps],
         "hooks": [_hook(hook) for hook in each.hooks],
-        "warnings": [warned.message for warned in each.warnings],
+        "warnings": [_moment(one) for one in each.warnings],
     }
 
 

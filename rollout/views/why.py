@@ -12,6 +12,7 @@ from rollout.domain import Step
 from rollout.events import NodeFinished
 from rollout.views.ending import fate
 from rollout.views.next_commands import command_line
+from rollout.views.show import happened
 from rollout.views.text import duration
 from rollout.views.times import clock, moment
 
@@ -42,7 +43,7 @@ def text(story: Story, name: str, out: LeftOut | None, inventory: str) -> Iterat
         if len(story.tries) > 1:
             yield f"In try {each.number}, by {story.tries[each.number - 1].user}:"
         yield from _steps(name, each)
-        yield from (f"  warning: {warned.message}" for warned in each.warnings)
+        yield from (f"  {clock(one.time)}  {happened(one)}" for one in each.warnings)
     if not node.tries:
         yield from _untouched(story, node)
     yield ""

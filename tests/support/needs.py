@@ -11,6 +11,7 @@ import pytest
 
 _TESTS = Path(__file__).parents[1]
 _OF_FOLDERS = {
+    "browser": ("browser",),
     "contract/host": ("ssh",),
     "drivers": ("drivers",),
     "drivers/docker": ("docker",),

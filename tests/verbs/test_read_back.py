@@ -37,7 +37,7 @@ def test_from_last_night_to_the_cause(shell: Shell) -> None:
     assert re.search(r"^ +1  .*  2  done  2 of 2  .* · 2 tries · at first: web2 at restart: `for line", line)
 
     shown = shell.run("show").out
-    assert shown.startswith("deployment 1 of shop: 2, done in ")
+    assert shown.startswith("deployment 1 of shop: 2, try 2 done in ")
     assert "  job    https://ci.example/jobs/7\n" in shown
     assert "2 tries, " in shown
     assert "| web2 says 5 with ***\n" in shown
@@ -57,6 +57,41 @@ def test_from_last_night_to_the_cause(shell: Shell) -> None:
     assert "Its restart failed after " in why
     everything = "".join((line, shown, whole, json.dumps(told), why))
     assert SECRET not in everything
+
+
+def test_a_report_is_a_file_and_names_itself(shell: Shell) -> None:
+    """A page by default; the ending of the file names another format; Markdown is for pipes. No value of a
+    variable is in any of them."""
+    shell.write(restart=FAILS)
+    assert shell.run("deploy", "--release", "2").code == 1
+    assert shell.run("report").out == "rollout-shop-1.html\n"
+    page = (shell.folder / "rollout-shop-1.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert "web2 says 5 with ***" in page
+    assert shell.run("report", "1", "-o", "one.svg").out == "one.svg\n"
+    picture = (shell.folder / "one.svg").read_text()
+    assert picture.startswith("<svg ")
+    text = shell.run("report", "--format", "md").out
+    assert text.startswith("## shop 2: deployment 1\n")
+    again = shell.run("report", "-o", "-").out
+    assert again.replace(made(again), "") == page.replace(made(page), "")
+    assert SECRET not in page + picture + text
+
+
+def made(page: str) -> str:
+    """The line that says when a page was made."""
+    return page[page.index("Made by rollout") : page.index("Times of day")]
+
+
+def test_a_report_that_cannot_be_written_says_where(shell: Shell) -> None:
+    """And one of a deployment that is not there, which ones are."""
+    shell.write()
+    refused(shell.run("report"), 3, "shop has not been deployed yet")
+    shell.run("deploy")
+    refused(
+        shell.run("report", "-o", "no/such/folder.html"), 2, "cannot write the report to no/such", "-o FILE"
+    )
+    refused(shell.run("report", "4"), 3, "no deployment 4 of shop, only 1")
 
 
 def test_why_tells_of_the_deployment_that_left_the_node_out(shell: Shell) -> None:

@@ -41,12 +41,10 @@ class Sampling:
     async def run(self) -> None:
         """Take samples until it is cancelled."""
         clock = asyncio.get_running_loop().time
-        took = 0.0
         while True:
-            await asyncio.sleep(max(self._pace, took * _IDLE))
             begun = clock()
             self.take()
-            took = clock() - begun
+            await asyncio.sleep(max(self._pace, (clock() - begun) * _IDLE))
 
     def take(self) -> None:
         """Record a sample of the last look, unless nothing has changed."""

@@ -123,7 +123,7 @@ def test_a_step_that_was_killed_tells_what_it_waited_for() -> None:
         (9.0, Progressed("web1", Step.DRAIN, "lb1 1 left", 1)),
     )
     (step,) = story.nodes["web1"].tries[0].steps
-    assert step.waits == (Wait("lb1 2 left", 8.0),)
+    assert step.waits == (Wait("lb1 1 left", 8.0),)
     assert story.tries[0].outcome is None
     assert story.seconds == 9.0
 
@@ -162,7 +162,7 @@ def test_a_node_that_somebody_brought_back() -> None:
 def test_warnings_of_all_nodes_and_of_the_deployment() -> None:
     """In one place."""
     story = told((1.0, Warned("slow")), (2.0, Warned("hot", node="web1")))
-    assert [warned.message for warned in story.warnings] == ["slow", "hot"]
+    assert [warned.event.message for warned in story.warnings] == ["slow", "hot"]
 
 
 def test_facts_without_a_plan_are_no_story() -> None:

@@ -57,7 +57,7 @@ web2  FAILED at restart · left out: it takes no traffic now
                      | starting shop
                      | ImportError: no module named shop
                      hint: ssh web2 journalctl -u shop
-  warning: it is warm
+  12:00:10  warning: it is warm
 
 web3  untouched
 
@@ -149,7 +149,7 @@ def test_every_try_is_told(records: list[Record]) -> None:
     )
     shown = [*show.text(story, [])]
     assert shown[:2] == [
-        "deployment 17 of shop: 1.4.2, interrupted after 12 s: bob on desk halted it",
+        "deployment 17 of shop: 1.4.2, try 2 interrupted after 12 s: bob on desk halted it",
         "  first failure: web2 at restart: exit status 1",
     ]
     at = shown.index("2 tries, 1 min 27 s together:")
@@ -220,7 +220,7 @@ def test_why_a_node_failed_in_words(records: list[Record]) -> None:
         "            | starting shop",
         "            | ImportError: no module named shop",
         "            hint: ssh web2 journalctl -u shop",
-        "  warning: it is warm",
+        "  12:00:10  warning: it is warm",
         "",
         "It is left out: it takes no traffic now.",
         "all that its commands printed: rollout show -i prod.yml 17 --output-of web2",
