@@ -324,8 +324,6 @@ class Reading:
     started: int
     """Unix time, by the load balancer's clock."""
     servers: tuple[ServerState, ...]
-    twins: tuple[ServerState, ...] = ()
-    """The twins among its servers, which are in `servers` of no reading: they take no traffic."""
     queued: Mapping[str, int] = field(default_factory=dict)
     """Requests that wait until any server of a backend is free, by backend."""
     answered: Mapping[str, Counters] = field(default_factory=dict)
@@ -334,6 +332,8 @@ class Reading:
     """Whether `old_sessions` are known, which takes a master socket."""
     of_everything: bool = False
     """Whether it shows all backends that there are."""
+    twins: tuple[ServerState, ...] = ()
+    """The twins of servers. They take no traffic, and are in `servers` of no reading."""
 
     @property
     def process(self) -> tuple[int, int]:
