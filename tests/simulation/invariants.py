@@ -87,12 +87,10 @@ class Invariants:
                 self.turns.another_begins()
                 self._out = self._taken_up = self._now_out()
             case DeploymentStarted():
-                self.out_before = frozenset(
-                    name
-                    for name, node in self._nodes.items()
-                    if self._taken_out(node) and name not in self.operated
-                )
+                self._note_who_is_out()
             case DeploymentResumed():
+                if not any(isinstance(each.event, DeploymentStarted) for each in self.records):
+                    self._note_who_is_out()  # its start came to the place, and its deployer never knew
                 self._out = self._taken_up = self._now_out()
             case StepStarted(node=name, step=step) if step is not Step.PREPARE and name in self.out_before:
                 self.violate(f"{name} was out before, and is rolled")
@@ -101,6 +99,12 @@ class Invariants:
             case DeploymentFinished(outcome=Outcome.DONE):
                 self._require_well("the deployment is done")
         self.turns.recorded(record)
+
+    def _note_who_is_out(self) -> None:
+        """Note which nodes are out before anything is done."""
+        self.out_before = frozenset(
+            name for name, node in self._nodes.items() if self._taken_out(node) and name not in self.operated
+        )
 
     def written(self, record: Record) -> None:
         """A record has come to the disk."""
