@@ -18,6 +18,8 @@ _LOOK = 5.0
 """Seconds that are left at least after a sleep: enough to look once more."""
 _MOVES = 3
 """How often a deadline moves because of that: it passes also where the process is held up all the time."""
+_ROUNDING = 1e-6
+"""Seconds by which a timer may be early that was set for this moment: clocks are rounded."""
 
 
 class Deadline:
@@ -50,7 +52,7 @@ class Deadline:
 
     @property
     def passed(self) -> bool:
-        return self.left <= 0
+        return self.left <= _ROUNDING
 
     def postpone(self, seconds: float) -> None:
         """Give up so many seconds from the beginning, if that is later."""
