@@ -1,4 +1,4 @@
-"""The choice of a view for events: a live table on a terminal, plain lines in CI, JSON for programs."""
+"""The choice of a view for events: a live table on a terminal, lines in CI, JSON for programs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from rollout.cli.output import UnblockedStream
 from rollout.cli.recorder import ShowRecord
 from rollout.decisions.progress import Progress
+from rollout.views.plain import Amount
+from rollout.views.sections import sections_for
 
 
 @contextmanager
-def event_view(output: str, before: Progress | None = None) -> Iterator[ShowRecord]:
+def event_view(output: str, amount: Amount, before: Progress | None = None) -> Iterator[ShowRecord]:
     """Shows records on standard output as they come. `before` is where a resumed deployment stands."""
     progress = before or Progress()
     if output == "json":
@@ -22,13 +24,13 @@ def event_view(output: str, before: Progress | None = None) -> Iterator[ShowReco
         if isinstance(sys.stdout, UnblockedStream):
             sys.stdout.notice = lines_not_shown
         yield JsonView(sys.stdout).show
-    elif sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+    elif sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and amount == "usual":
         from rollout.views.live import LiveView
 
         stream = sys.stdout
         with LiveView(progress=progress, may_draw=lambda: not getattr(stream, "behind", False)) as live:
             yield live.show
     else:
-        from rollout.views.plain import PlainView
+        from rollout.views.grouped import GroupedView
 
-        yield PlainView(sys.stdout, progress).show
+        yield GroupedView(sys.stdout, progress, amount=amount, sections=sections_for(os.environ)).show

@@ -13,7 +13,6 @@ from rollout.cli.process import user
 from rollout.cli.wiring import open_site
 from rollout.engine.deployment import Deployment
 from rollout.errors import Refused
-from rollout.inventory.quantities import parse_duration
 
 
 class RemoteControl:
@@ -50,24 +49,6 @@ class RemoteControl:
     def detach(self) -> None:
         """Control the deployment no longer, as it has ended."""
         self._deployment = None
-
-
-def add_wait(parser: argparse.ArgumentParser) -> None:
-    """`--wait`."""
-    parser.add_argument(
-        "--wait",
-        metavar="TIME",
-        type=_duration,
-        default=0.0,
-        help="how long to wait for another deployment of the service to end, such as 10m (default: 0)",
-    )
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def ask_deployment(arguments: argparse.Namespace, wish: Literal["halt", "promote"], effect: str) -> int:

@@ -8,8 +8,8 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from rollout.cli.arguments import add_shared, limit, load_inventory
-from rollout.cli.deploy_lock import RemoteControl, add_wait
+from rollout.cli.arguments import limit, load_inventory
+from rollout.cli.deploy_lock import RemoteControl
 from rollout.cli.exit_codes import FAILED
 from rollout.cli.held import held
 from rollout.cli.output import unblocked_output
@@ -30,13 +30,6 @@ OneNode = Callable[[Site, Journal, str, Survey, Recorder], Awaitable[None]]
 """Does one node, as a fresh survey shows it. Raises RolloutError once its failure is recorded."""
 Claiming = Callable[[Claim, Say], Awaitable[None]]
 """Claims a node before it is done, and deals with what earlier runs left there. Raises HostError."""
-
-
-def add_node_arguments(parser: argparse.ArgumentParser) -> None:
-    """`NODE…`, and the options that every verb has; nodes that `--limit` names are added to those."""
-    add_shared(parser, output=True)
-    add_wait(parser)
-    parser.add_argument("nodes", metavar="NODE", nargs="*", help="a node of the inventory")
 
 
 async def for_each_node(arguments: argparse.Namespace, purpose: str, claiming: Claiming, do: OneNode) -> int:
@@ -76,7 +69,9 @@ async def for_each_node(arguments: argparse.Namespace, purpose: str, claiming: C
 
 def event_printer(arguments: argparse.Namespace) -> Recorder:
     """A recorder that shows events which belong to no deployment, and keeps none."""
-    view = JsonView(sys.stdout) if arguments.output == "json" else PlainView(sys.stdout)
+    view = (
+        JsonView(sys.stdout) if arguments.output == "json" else PlainView(sys.stdout, amount=arguments.amount)
+    )
     count = itertools.count(1)
 
     def record(event: Event) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from rollout.cli.command_line.verbs.history import MOST_LINES
 from rollout.cli.journal import is_running, node_memories, past_deployments
 from rollout.cli.read_journal import journal_to_read, warn_of_old
 from rollout.cli.redaction import Redaction
@@ -23,8 +24,6 @@ from rollout.errors import JournalError, Refused
 from rollout.inventory import Inventory
 from rollout.ports import Journal
 
-MOST_LINES = 10_000
-"""Printed lines that are read: nobody reads more, and a deployment may have printed a million."""
 _WAITED = (Phase.WAITING, Phase.SKIPPED)
 
 

@@ -131,7 +131,7 @@ class Session:
         `previous` are the releases that nodes run now, `settled` the steps that nodes of a `resumed`
         deployment need not repeat.
         """
-        with event_view(self.arguments.output, resumed) as show:
+        with event_view(self.arguments.output, self.arguments.amount, resumed) as show:
             first, service = tuple(first_events), self.inventory.service
             record = (
                 await JournalRecorder.begin(self.journal, service, first, self.redaction, show)

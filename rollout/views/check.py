@@ -10,11 +10,14 @@ from rollout.views.text import count
 _MARKS = {Level.OK: "✓", Level.NOTE: "·", Level.WARNING: "!", Level.PROBLEM: "✗"}
 
 
-def text(findings: Sequence[Finding]) -> Iterator[str]:
-    """For people: a line for each finding, grouped by subject, then whether a deploy can begin."""
+def text(findings: Sequence[Finding], *, quiet: bool = False) -> Iterator[str]:
+    """For people: a line for each finding, grouped by subject, then whether a deploy can begin. `quiet`
+    leaves out what is in order."""
     width = max((len(finding.subject) for finding in findings), default=0)
     subjects = list(dict.fromkeys(finding.subject for finding in findings))
     for finding in sorted(findings, key=lambda finding: subjects.index(finding.subject)):
+        if quiet and finding.level in (Level.OK, Level.NOTE):
+            continue
         yield f"{_MARKS[finding.level]} {finding.subject:{width}}  {finding.text}"
         if finding.hint and finding.level is not Level.OK:
             yield f"  {'':{width}}  → {finding.hint}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TextIO
+from typing import Literal, TextIO
 
 from rollout.decisions.fold import advance
 from rollout.decisions.progress import Phase, Progress
@@ -15,6 +15,7 @@ from rollout.events import (
     DeploymentFinished,
     DeploymentResumed,
     DeploymentStarted,
+    Event,
     Halted,
     HookEnded,
     HookPrinted,
@@ -57,13 +58,23 @@ TAIL = 100
 """How many printed lines of a node are remembered, so that a failure does not repeat them."""
 
 
+Amount = Literal["little", "usual", "all"]
+"""How much is shown: what went wrong and the result; what matters to a person; every command, too."""
+
+_LITTLE = (DeploymentStarted, DeploymentResumed, Warned, Halted, Paused, WentOn, StepFailed, NodeFailed)
+"""The events that are always shown."""
+_OWN_COMMANDS = (Step.PREPARE, Step.RELEASE, Step.RESTART)
+"""The steps whose commands come from the inventory. The others send what rollout itself needs."""
+
+
 class PlainView:
     """Writes a line for each fact that matters to a person."""
 
-    def __init__(self, stream: TextIO, progress: Progress | None = None) -> None:
+    def __init__(self, stream: TextIO, progress: Progress | None = None, *, amount: Amount = "usual") -> None:
         """`progress` is where a resumed deployment stands."""
         self._lines = Lines(stream)
         self._progress = progress or Progress()
+        self._amount = amount
         self._ticked: dict[tuple[str, bool], float] = {}
         """When a wait of a node was last shown, with or without sessions that are left."""
         self._printed: dict[str, deque[str]] = {}
@@ -73,11 +84,26 @@ class PlainView:
         if not isinstance(record.event, OutputSeen | HookPrinted):
             self._progress = advance(self._progress, record)
         time = datetime.fromtimestamp(record.time).strftime("%H:%M:%S")
-        for line in self._lines_of(record):
-            self._lines.write(f"{time} {line}")
+        lines = [f"{time} {line}" for line in self._lines_of(record)]
         if isinstance(record.event, DeploymentFinished):
-            for line in ("", *ending(self._progress)):
-                self._lines.write(line)
+            lines += ["", *ending(self._progress)]
+        self._write(record.event, lines if self._is_shown(record.event) else [])
+
+    def _write(self, event: Event, lines: Sequence[str]) -> None:
+        """Write the lines of an event."""
+        for line in lines:
+            self._lines.write(line)
+
+    def _is_shown(self, event: Event) -> bool:
+        match event:
+            case DeploymentFinished():
+                return True
+            case StepStarted():
+                return self._amount == "all"
+            case CommandSent(node=node, step=step, target=target):
+                own = target == node and step in _OWN_COMMANDS
+                return self._amount == "all" or (own and self._amount == "usual")
+        return self._amount != "little" or isinstance(event, _LITTLE)
 
     def _lines_of(self, record: Record) -> Iterator[str]:
         match record.event:

@@ -24,7 +24,7 @@ _NOBODY: Mapping[str, LeftOut] = {}
 def table(service: str, status: SiteStatus, deployment: str, last: Progress | None = None) -> Iterator[str]:
     """For people: the line about the deployment `last`, then a row for each server of each node, or for many
     that are alike."""
-    yield printable(f"{service} · {deployment}" if deployment else service)
+    yield headline(service, deployment)
     rows: list[tuple[str, ...]] = [_HEADER]
     nothing = ("none found" if status.readings else "–", "", "", "", "", "")
     for node in status.nodes:
@@ -37,6 +37,16 @@ def table(service: str, status: SiteStatus, deployment: str, last: Progress | No
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  " + "  ".join(map(str.ljust, row, widths)).rstrip()
+    yield from unreachable(status)
+
+
+def headline(service: str, deployment: str) -> str:
+    """The line about the service and its last deployment."""
+    return printable(f"{service} · {deployment}" if deployment else service)
+
+
+def unreachable(status: SiteStatus) -> Iterator[str]:
+    """For people: why load balancers could not be read."""
     for reason in status.unreachable.values():
         yield printable(f"unreachable: {reason}")
 

@@ -121,3 +121,8 @@ class Lines:
         """One line, without its line end."""
         self._stream.write(f"{printable(line)}\n")
         self._stream.flush()
+
+    def control(self, marker: str, title: str) -> None:
+        """A marker that GitLab takes out of its log, and the title that it shows in its place."""
+        self._stream.write(f"\x1b[0K{printable(marker)}\r\x1b[0K{printable(title)}\n")
+        self._stream.flush()

@@ -15,6 +15,7 @@ from rollout.adapters.haproxy import balancer, console
 from rollout.adapters.journal import SqliteJournal
 from rollout.adapters.journal.shared import SharedJournal
 from rollout.cli import held, node_verbs, session
+from rollout.cli.command_line.parser import make_parser
 from rollout.cli.redaction import Redaction
 from rollout.cli.verbs import deploy, drain, ready, restore, resume, rollback
 from rollout.cli.wiring import OpenSite
@@ -48,9 +49,7 @@ _REJOIN = 4.0
 
 async def run_verb(verb: str, words: Sequence[str]) -> str:
     """Run a verb with the words that follow it; how it ended. Raises what the verb does."""
-    parser = argparse.ArgumentParser()
-    _VERBS[verb].add_arguments(parser)
-    return _OUTCOMES[await _VERBS[verb].run(parser.parse_args(words))]
+    return _OUTCOMES[await _VERBS[verb].run(make_parser(verb).parse_args([verb, *words]))]
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import json
 import sys
 
 from rollout.cli import event_loop
-from rollout.cli.arguments import add_shared, limit, load_inventory
+from rollout.cli.arguments import limit, load_inventory
 from rollout.cli.check_state import state_finding
 from rollout.cli.exit_codes import REFUSED
 from rollout.cli.wiring import open_site
@@ -18,16 +18,12 @@ from rollout.engine.waiting import run_both
 from rollout.views.check import document, text
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_shared(parser, limit=True, output=True)
-
-
 def run(arguments: argparse.Namespace) -> int:
     findings = event_loop.run(_check(arguments))
     if arguments.output == "json":
         sys.stdout.write(json.dumps(arguments.redaction.value(document(findings)), indent=2) + "\n")
     else:
-        for line in text(findings):
+        for line in text(findings, quiet=arguments.amount == "little"):
             sys.stdout.write(arguments.redaction.printable(line) + "\n")
     return REFUSED if refusals(findings) else 0
 

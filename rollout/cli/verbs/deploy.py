@@ -6,18 +6,8 @@ import argparse
 import sys
 
 from rollout.cli import event_loop
-from rollout.cli.arguments import (
-    add_fail_on_skipped,
-    add_included,
-    add_outage,
-    add_release,
-    add_shared,
-    add_unhealthy,
-    limit,
-    load_inventory,
-)
+from rollout.cli.arguments import limit, load_inventory
 from rollout.cli.confirm import confirmed, on_terminal
-from rollout.cli.deploy_lock import add_wait
 from rollout.cli.exit_codes import FAILED, REFUSED
 from rollout.cli.first_events import deployment_started
 from rollout.cli.run_rollback import no_way_back, roll_back_if_failed
@@ -26,17 +16,6 @@ from rollout.decisions.memory import known_releases
 from rollout.decisions.plan import select
 from rollout.engine.checks.health_pages import reported_releases
 from rollout.views.text import count
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "example: rollout deploy -i prod.yml --release 1.4.2"
-    add_shared(parser, limit=True, output=True, yes=True)
-    add_release(parser)
-    add_outage(parser)
-    add_unhealthy(parser)
-    add_included(parser)
-    add_fail_on_skipped(parser)
-    add_wait(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

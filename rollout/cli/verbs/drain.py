@@ -5,29 +5,13 @@ from __future__ import annotations
 import argparse
 
 from rollout.cli import event_loop
-from rollout.cli.node_verbs import add_node_arguments, for_each_node
+from rollout.cli.node_verbs import for_each_node
 from rollout.engine.by_hand import drain_node
 from rollout.engine.claim import Claim, Say
 from rollout.engine.log import Recorder
 from rollout.engine.site import Site, Survey
 from rollout.errors import HostError
 from rollout.ports import Journal
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "example: rollout drain -i prod.yml web2"
-    add_node_arguments(parser)
-    parser.add_argument(
-        "--allow-outage",
-        action="store_true",
-        help="skip the capacity checks: a backend's last server, and strategy.min_ready",
-    )
-    parser.add_argument(
-        "--keep",
-        action="store_true",
-        help="make it last over a reload of HAProxy, by its state file or the node's health page; where "
-        "neither can, exit with 1 and say why",
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 from rollout.cli import event_loop
-from rollout.cli.arguments import add_shared, load_inventory, whole_number
+from rollout.cli.arguments import load_inventory
+from rollout.cli.command_line.verbs.history import LAST, MOST_LINES
 from rollout.cli.journal import past_deployments
 from rollout.cli.read_journal import journal_to_read, warn_of_old
-from rollout.cli.read_story import MOST_LINES, nodes_of
+from rollout.cli.read_story import nodes_of
 from rollout.cli.redaction import Redaction
-from rollout.cli.since import moment_since
 from rollout.cli.wiring import open_site
 from rollout.decisions.history import require_known, require_known_node
 from rollout.decisions.summary import Summary
@@ -24,35 +23,6 @@ from rollout.inventory import Inventory
 from rollout.views.history import document, nothing, text
 from rollout.views.jsonlines import JsonView
 from rollout.views.plain import PlainView
-
-_LAST = 20
-"""Deployments that are listed, unless others are asked for."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = (
-        "examples:\n  rollout history -i prod.yml --since 7d\n  rollout history -i prod.yml --node web2"
-    )
-    add_shared(parser, output=True)
-    parser.add_argument(
-        "--last",
-        metavar="N",
-        type=whole_number,
-        help=f"how many deployments (default: {_LAST}, or all that --since names)",
-    )
-    parser.add_argument(
-        "--since",
-        metavar="WHEN",
-        type=lambda given: moment_since(given, time.time),
-        help="only deployments that began since then: 2026-11-30, 2026-11-30T02:00, 12h, 7d",
-    )
-    parser.add_argument("--node", metavar="NODE", help="only deployments of this node, and its state in each")
-    parser.add_argument(
-        "--printed",
-        metavar="DEPLOYMENT",
-        type=whole_number,
-        help=f"show what the commands of this deployment printed, the last {MOST_LINES} lines at most",
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -88,7 +58,7 @@ async def _past(
     async with open_site(inventory) as site, journal_to_read(site, redaction) as (journal, _, old):
         warn_of_old(old, redaction)
         every = since or node
-        number = None if every else last or _LAST
+        number = None if every else last or LAST
         found = [
             summary
             for summary in (await past_deployments(journal, inventory.service, number)).values()
@@ -99,7 +69,7 @@ async def _past(
             names = {*inventory.nodes, *(name for summary in known for name in summary.nodes)}
             require_known_node(node, names, inventory.service)
             found = [summary for summary in known if node in summary.nodes]
-        return found[-last:] if last else found if since else found[-_LAST:]
+        return found[-last:] if last else found if since else found[-LAST:]
 
 
 async def _printed(inventory: Inventory, number: int, redaction: Redaction) -> Sequence[Record]:

@@ -13,14 +13,6 @@ _HOOKS: dict[str, ModuleType] = {"gunicorn": gunicorn}
 _FILE = "rollout_hook"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("server", choices=_HOOKS, help="the server whose workers report to a restart")
-    parser.epilog = (
-        f"example: rollout hook gunicorn > {_FILE}.py\n"
-        "The file needs Python 3.8 or later, and nothing of rollout."
-    )
-
-
 def run(arguments: argparse.Namespace) -> int:
     hook = _HOOKS[arguments.server]
     text = inspect.getsource(hook).replace(f"from {hook.__name__} import", f"from {_FILE} import")

@@ -11,17 +11,6 @@ from pathlib import Path
 from rollout.errors import UsageError
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "file",
-        metavar="FILE",
-        nargs="?",
-        type=Path,
-        default=Path("rollout.yml"),
-        help="the file to write (default: %(default)s); rollout never overwrites one",
-    )
-
-
 def run(arguments: argparse.Namespace) -> int:
     path: Path = arguments.file
     name = shlex.quote(str(path))

@@ -8,25 +8,12 @@ import sys
 import time
 
 from rollout.cli import event_loop
-from rollout.cli.arguments import add_shared, load_inventory
+from rollout.cli.arguments import load_inventory
 from rollout.cli.confirm import confirmed
 from rollout.cli.exit_codes import REFUSED
 from rollout.cli.wiring import open_site
 from rollout.engine.hold import is_abandoned
 from rollout.views.lock import document, line
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = (
-        "The next deployment takes over a lock that a crash left behind, after 30 seconds without\n"
-        "a sign of life. Break a lock only if the deployment that holds it hangs."
-    )
-    add_shared(parser, output=True, yes=True)
-    parser.add_argument(
-        "--break", dest="breaks", action="store_true", help="break the lock, after asking for confirmation"
-    )
-    # The old spelling of --break: everywhere else, --release names a version.
-    parser.add_argument("--release", dest="releases", action="store_true", help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -7,15 +7,7 @@ import json
 import sys
 
 from rollout.cli import event_loop
-from rollout.cli.arguments import (
-    add_included,
-    add_outage,
-    add_release,
-    add_shared,
-    add_unhealthy,
-    limit,
-    load_inventory,
-)
+from rollout.cli.arguments import limit, load_inventory
 from rollout.cli.exit_codes import REFUSED
 from rollout.cli.read_journal import read_journal
 from rollout.cli.wiring import open_site
@@ -24,15 +16,6 @@ from rollout.decisions.plan import select
 from rollout.decisions.preview import node_lines
 from rollout.engine.checks.preflight import make_plan, preflight
 from rollout.views.plan import PlanView
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "example: rollout plan -i prod.yml --release 1.4.2"
-    add_shared(parser, limit=True, output=True)
-    add_release(parser)
-    add_outage(parser)
-    add_unhealthy(parser)
-    add_included(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from rollout.cli.arguments import add_shared
 from rollout.cli.deploy_lock import ask_deployment
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_shared(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -6,18 +6,13 @@ import argparse
 
 from rollout.cli import event_loop
 from rollout.cli.journal import mark_returned, node_memories
-from rollout.cli.node_verbs import add_node_arguments, for_each_node
+from rollout.cli.node_verbs import for_each_node
 from rollout.decisions.memory import nodes_out
 from rollout.engine.by_hand import make_ready
 from rollout.engine.claim import Claim, Say
 from rollout.engine.log import Recorder
 from rollout.engine.site import Site, Survey
 from rollout.ports import Journal
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "example: rollout ready -i prod.yml web2"
-    add_node_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -9,34 +9,12 @@ import webbrowser
 from pathlib import Path
 
 from rollout.cli import event_loop
-from rollout.cli.arguments import add_deployment, add_shared, load_inventory
+from rollout.cli.arguments import load_inventory
+from rollout.cli.command_line.verbs.report import ENDINGS
 from rollout.cli.read_story import Told, told_deployment
 from rollout.errors import UsageError
 
-_ENDINGS = {"html": ".html", "md": ".md", "svg": ".svg", "png": ".png"}
 _STDOUT = "-"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = (
-        "examples:\n  rollout report -i prod.yml --open        the last deployment, in your browser\n"
-        "  rollout report 17 -i prod.yml --format md    for a chat or a ticket"
-    )
-    add_deployment(parser)
-    add_shared(parser)
-    parser.add_argument(
-        "-o",
-        "--out",
-        metavar="FILE",
-        help="where to write it; - is standard output, as for md (default: rollout-SERVICE-ID.html here)",
-    )
-    parser.add_argument(
-        "--format",
-        choices=[*_ENDINGS],
-        help="html: a page that needs no network (default, or by the ending of FILE); md: for chats and "
-        "tickets; svg; png",
-    )
-    parser.add_argument("--open", action="store_true", help="open it in a browser afterwards")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -89,9 +67,9 @@ def _content(told: Told, form: str) -> str | bytes:
 def _form_of(out: str | None) -> str:
     """The format that the ending of a file names; `html` for any other."""
     ending = Path(out or "").suffix.lower()
-    return next((form for form, own in _ENDINGS.items() if own == ending), "html")
+    return next((form for form, own in ENDINGS.items() if own == ending), "html")
 
 
 def _name(told: Told, form: str) -> str:
     service = re.sub(r"[^\w.-]", "-", told.story.plan.service)
-    return f"rollout-{service}-{told.story.progress.deployment}{_ENDINGS[form]}"
+    return f"rollout-{service}-{told.story.progress.deployment}{ENDINGS[form]}"

@@ -6,8 +6,6 @@ import argparse
 import sys
 
 from rollout.cli import event_loop
-from rollout.cli.arguments import add_shared
-from rollout.cli.deploy_lock import add_wait
 from rollout.cli.exit_codes import FAILED
 from rollout.cli.journal import mark_returned
 from rollout.cli.node_verbs import event_printer
@@ -17,11 +15,6 @@ from rollout.engine.by_hand import restore_node
 from rollout.engine.site import survey
 from rollout.errors import RolloutError
 from rollout.views.restore import text
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_shared(parser, limit=True, output=True)
-    add_wait(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -7,28 +7,11 @@ import dataclasses
 import sys
 
 from rollout.cli import event_loop
-from rollout.cli.arguments import (
-    add_fail_on_skipped,
-    add_included,
-    add_outage,
-    add_shared,
-    add_unhealthy,
-)
-from rollout.cli.deploy_lock import add_wait
 from rollout.cli.exit_codes import FAILED
 from rollout.cli.first_events import deployment_resumed
 from rollout.cli.run_rollback import roll_back_if_failed
 from rollout.cli.session import open_session
 from rollout.decisions.history import nodes_to_resume
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_shared(parser, limit=True, output=True)
-    add_outage(parser)
-    add_unhealthy(parser)
-    add_included(parser)
-    add_fail_on_skipped(parser)
-    add_wait(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

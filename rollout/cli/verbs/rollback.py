@@ -6,23 +6,9 @@ import argparse
 import sys
 
 from rollout.cli import event_loop
-from rollout.cli.arguments import add_outage, add_shared
-from rollout.cli.deploy_lock import add_wait
 from rollout.cli.run_rollback import require_running, run_rollback
 from rollout.cli.session import open_session
 from rollout.decisions.history import nodes_to_roll_back
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "example: rollout rollback -i prod.yml --limit web1"
-    add_shared(parser, limit=True, output=True)
-    parser.add_argument(
-        "--to",
-        metavar="RELEASE",
-        help="the release to go back to (default: the one that each node had before the deployment)",
-    )
-    add_outage(parser)
-    add_wait(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

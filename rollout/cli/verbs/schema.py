@@ -9,10 +9,6 @@ import sys
 from rollout.inventory.schema import json_schema
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "example: rollout schema > rollout.schema.json"
-
-
 def run(arguments: argparse.Namespace) -> int:
     sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
     return 0

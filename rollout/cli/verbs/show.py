@@ -7,25 +7,11 @@ import json
 import sys
 
 from rollout.cli import event_loop
-from rollout.cli.arguments import add_deployment, add_shared, load_inventory
+from rollout.cli.arguments import load_inventory
 from rollout.cli.read_story import told_deployment
 from rollout.decisions.history import require_known_node
 from rollout.views.show import output, text
 from rollout.views.show_document import document, node_document
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = (
-        "examples:\n  rollout show -i prod.yml                       the last deployment\n"
-        "  rollout show 17 --output-of web2 -i prod.yml   all that the commands of web2 printed"
-    )
-    add_deployment(parser)
-    add_shared(parser, output=True)
-    parser.add_argument(
-        "--output-of",
-        metavar="NODE",
-        help="show only what the commands of this node printed, all of it",
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:

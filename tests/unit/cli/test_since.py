@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from rollout.cli.since import moment_since
+from rollout.cli.command_line.since import moment_since
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC).timestamp()
 

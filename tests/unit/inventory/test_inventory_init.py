@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
+from rollout.cli.command_line.parser import make_parser
 from rollout.cli.verbs import init
 from rollout.errors import UsageError
 from rollout.inventory import load
@@ -16,9 +16,7 @@ from rollout.inventory.restart import DRIVERS
 
 
 def _run(*arguments: str) -> int:
-    parser = argparse.ArgumentParser()
-    init.add_arguments(parser)
-    return init.run(parser.parse_args(arguments))
+    return init.run(make_parser("init").parse_args(["init", *arguments]))
 
 
 def test_it_writes_what_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from rollout.events import (
     Record,
     Warned,
 )
-from rollout.views.plain import PlainView
+from rollout.views.plain import Amount, PlainView
 
 EXPECTED = """\
 12:00:00 shop 1.4.2 → 3 nodes behind lb1, lb2 · one at a time, canary web1 (deployment 17)
@@ -64,10 +64,41 @@ what to run next, or deploy again once the cause is fixed:
 def test_a_whole_deployment(records: list[Record]) -> None:
     """A success, a failure with output, a skip and warnings read like this, down to the last line."""
     stream = io.StringIO()
-    view = PlainView(stream)
+    view = PlainView(stream, amount="all")
     for record in records:
         view.show(record)
     assert stream.getvalue() == EXPECTED
+
+
+def shown(records: list[Record], amount: Amount) -> list[str]:
+    stream = io.StringIO()
+    view = PlainView(stream, amount=amount)
+    for record in records:
+        view.show(record)
+    return stream.getvalue().splitlines()
+
+
+def test_what_rollout_sends_on_its_own_is_left_out(records: list[Record]) -> None:
+    """The commands of the inventory stay, and what they print."""
+    gone = [line for line in EXPECTED.splitlines() if line.endswith("…") or "lb1>" in line]
+    assert len(gone) == 4
+    assert shown(records, "usual") == [line for line in EXPECTED.splitlines() if line not in gone]
+
+
+def test_a_quiet_log_has_what_went_wrong_and_the_result(records: list[Record]) -> None:
+    """The plan, warnings, failures, the halt and the end."""
+    lines = shown(records, "little")
+    assert lines[:2] == EXPECTED.splitlines()[:2]
+    assert [line[9:] for line in lines[2:9]] == [
+        "warning: backend shop has no option redispatch",
+        "web2  restart  FAILED after 1.2 s: exit status 1",
+        "web2  restart  | ImportError: no module named shop",
+        "web2  restart  hint: ssh web2 journalctl -u shop",
+        "web2  FAILED   left out: it takes no traffic now",
+        "web2  warning  it is warm",
+        "halted, no further node starts: web2 failed",
+    ]
+    assert lines[9:] == EXPECTED.splitlines()[21:]
 
 
 def test_hooks_are_told_where_they_run(records: list[Record]) -> None:
