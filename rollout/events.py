@@ -63,6 +63,8 @@ class DeploymentStarted(Event):
     """Address of the CI job that deploys; empty where none is known."""
     version: str = ""
     """That of rollout."""
+    bake: float | None = None
+    """Seconds for which each node bakes; `None` in a journal of an older rollout."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,9 @@ class DeploymentResumed(Event):
     pid: int
     job: str = ""
     """Address of the CI job that deploys; empty where none is known."""
+
+    bake: float | None = None
+    """Seconds for which each node bakes; `None` in a journal of an older rollout."""
 
 
 @dataclass(frozen=True)

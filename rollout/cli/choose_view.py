@@ -7,8 +7,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rollout.cli.confirm import on_terminal
 from rollout.cli.output import UnblockedStream
 from rollout.cli.recorder import ShowRecord
+from rollout.cli.unechoed import unechoed
 from rollout.decisions.progress import Progress
 from rollout.views.plain import Amount
 from rollout.views.sections import sections_for
@@ -28,9 +30,20 @@ def event_view(output: str, amount: Amount, before: Progress | None = None) -> I
         from rollout.views.live import LiveView
 
         stream = sys.stdout
-        with LiveView(progress=progress, may_draw=lambda: not getattr(stream, "behind", False)) as live:
+        view = LiveView(
+            progress=progress,
+            may_draw=lambda: not getattr(stream, "behind", False),
+            is_answered=on_terminal(),
+        )
+        with unechoed(), view as live:
             yield live.show
     else:
         from rollout.views.grouped import GroupedView
 
-        yield GroupedView(sys.stdout, progress, amount=amount, sections=sections_for(os.environ)).show
+        yield GroupedView(
+            sys.stdout,
+            progress,
+            amount=amount,
+            is_answered=on_terminal(),
+            sections=sections_for(os.environ),
+        ).show

@@ -53,6 +53,7 @@ def deployment_started(
         balanced=inventory.behind_load_balancers,
         job=job_address(os.environ),
         version=__version__,
+        bake=inventory.strategy.bake_seconds,
     )
     yield from _capacity(plan)
     for name in plan.nodes:
@@ -74,7 +75,7 @@ def deployment_started(
     yield from _warnings(plan)
 
 
-def deployment_resumed(plan: Plan) -> Iterator[Event]:
+def deployment_resumed(inventory: Inventory, plan: Plan) -> Iterator[Event]:
     """The events of a deployment that continues where it was interrupted or halted."""
     yield DeploymentResumed(
         nodes=plan.nodes,
@@ -83,6 +84,7 @@ def deployment_resumed(plan: Plan) -> Iterator[Event]:
         host=socket.gethostname(),
         pid=os.getpid(),
         job=job_address(os.environ),
+        bake=inventory.strategy.bake_seconds,
     )
     yield from _capacity(plan)
     yield from _warnings(plan)

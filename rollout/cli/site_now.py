@@ -16,6 +16,7 @@ from rollout.decisions.rejoined import Rejoined, rejoined
 from rollout.decisions.site_code import site_code
 from rollout.inventory import Inventory
 from rollout.views.next_commands import command_line
+from rollout.views.seen import Seen
 from rollout.views.status import (
     advice,
     contradictions,
@@ -81,6 +82,20 @@ class SiteNow:
             # Whoever comes after a job that was killed must not have to read on.
             line += f"; to continue: {command_line('resume', str(self.inventory.path))}"
         return line
+
+    def seen(self, redaction: Redaction) -> Seen:
+        """For a table that is redrawn."""
+        path, last = str(self.inventory.path), self.known.last
+        notes = [
+            *contradictions(self.back, path),
+            *unreachable(self.status),
+            *([self.known.error] if self.known.error else []),
+            *left_out_lines(self.left_out),
+            *([] if self.state == "running" else advice(last, self.state, path, self.left_out)),
+        ]
+        title = headline(self.inventory.service, self.line(time.time()))
+        running = last if self.state == "running" else None
+        return Seen(redaction.printable(title), self.status, running, [*map(redaction.printable, notes)])
 
     def text(self, redaction: Redaction, *, quiet: bool) -> str:
         """For people; `quiet` leaves out what each node and server shows."""

@@ -29,6 +29,7 @@ from rollout.events import (
     Progressed,
     Record,
     ReleaseNoted,
+    Sampled,
     Served,
     ServerNoted,
     StepFailed,
@@ -67,9 +68,12 @@ def advance(progress: Progress, record: Record) -> Progress:
         case Halted(reason=reason, gave_up=gave_up, judged=judged):
             return replace(progress, halted=reason, gave_up=gave_up, judged=judged)
         case Paused(reason=reason):
-            return replace(progress, paused=reason)
+            begun = () if progress.paused else ((record.time, None),)
+            return replace(progress, paused=reason, pauses=(*progress.pauses, *begun))
         case WentOn():
-            return replace(progress, paused="")
+            return replace(progress, paused="", pauses=_ended(progress, record.time))
+        case Sampled() as event:
+            return replace(progress, so_far=event)
         case Served() as event:
             return replace(progress, served=(*progress.served, event))
         case UsersSaw() as event:
@@ -77,8 +81,16 @@ def advance(progress: Progress, record: Record) -> Progress:
         case Probed() as event:
             return replace(progress, probed=event)
         case DeploymentFinished(outcome=outcome, seconds=seconds, reason=reason):
-            end = record.time
-            return replace(progress, ended=end, outcome=outcome, seconds=seconds, reason=reason, paused="")
+            pauses = _ended(progress, record.time)
+            return replace(
+                progress,
+                ended=record.time,
+                outcome=outcome,
+                seconds=seconds,
+                reason=reason,
+                paused="",
+                pauses=pauses,
+            )
         case StepFailed() as event if not progress.first_failure and event.reason != INTERRUPTED:
             progress = replace(progress, first_failure=f"{event.node} at {event.step}: {event.reason}")
     return _node_event(progress, record)
@@ -122,6 +134,11 @@ def _node_event(progress: Progress, record: Record) -> Progress:
     return progress
 
 
+def _ended(progress: Progress, now: float) -> tuple[tuple[float, float | None], ...]:
+    """The pauses, of which none goes on."""
+    return tuple((begun, now if over is None else over) for begun, over in progress.pauses)
+
+
 def _noted(progress: Progress, records: Iterable[Record]) -> Progress:
     """The progress after notes of servers, of which there may be thousands in a row."""
     notes: dict[str, list[ServerNoted]] = {}
@@ -141,6 +158,7 @@ def _deployment_started(progress: Progress, record: Record, event: DeploymentSta
         progress,
         deployment=record.deployment,
         started=record.time,
+        begun=record.time,
         service=event.service,
         release=event.release,
         releases=event.releases,
@@ -158,6 +176,7 @@ def _deployment_started(progress: Progress, record: Record, event: DeploymentSta
         pid=event.pid,
         job=event.job,
         epoch=record.epoch,
+        bake=event.bake,
         nodes=nodes | skipped,
     )
 
@@ -187,11 +206,15 @@ def _deployment_resumed(progress: Progress, record: Record, event: DeploymentRes
         epoch=record.epoch,
         nodes={**progress.nodes, **again},
         earlier=(*progress.earlier, Try(progress.outcome, progress.seconds, progress.reason)),
+        begun=record.time,
         ended=None,
         halted=None,
         gave_up=False,
         judged=False,
         paused="",
+        pauses=_ended(progress, record.time),
+        bake=event.bake,
+        so_far=None,
         served=(),
         users_saw=None,
         probed=None,

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import product
 
 from rollout.domain import AdminState, Outcome, Server, ServerBefore, Step
-from rollout.events import Probed, Served, ServerNoted, StepFailed, UsersSaw, Warned
+from rollout.events import Probed, Sampled, Served, ServerNoted, StepFailed, UsersSaw, Warned
 from rollout.masks import kept_as
 
 TOUCHING = frozenset({Step.RELEASE, Step.RESTART})
@@ -150,6 +150,12 @@ class Progress:
     """Whether it was halted because users got worse answers."""
     paused: str = ""
     """Why it is paused; empty while it is not."""
+    pauses: tuple[tuple[float, float | None], ...] = ()
+    """The beginning and the end of each pause; that of the present one is `None`."""
+    bake: float | None = None
+    """Seconds for which each node bakes; `None` if nobody noted it."""
+    so_far: Sampled | None = None
+    """What users got until now."""
     served: tuple[Served, ...] = ()
     users_saw: UsersSaw | None = None
     probed: Probed | None = None
@@ -159,6 +165,8 @@ class Progress:
     """The first failure of any node in any try, in words; empty while there was none."""
     earlier: tuple[Try, ...] = ()
     """The tries before this one."""
+    begun: float | None = None
+    """When the last try began."""
     ended: float | None = None
     outcome: Outcome | None = None
     reason: str = ""
@@ -246,14 +254,29 @@ class Progress:
         return self.releases.get(node, self.release)
 
     def seconds_left(self, now: float) -> float | None:
-        """An estimate from the nodes that are done; `None` until the first one is."""
-        taken = [node.seconds for node in self.nodes.values() if node.seconds is not None]
+        """An estimate from the nodes that are done; `None` until the first one is. It stands still during a
+        pause."""
+        taken = [
+            node.seconds
+            - (self._paused_within(node.started, node.started + node.seconds) if node.started else 0.0)
+            for node in self.nodes.values()
+            if node.seconds is not None
+        ]
         if not taken:
             return None
         usual = sum(taken) / len(taken)
         left = [
-            max(0.0, usual - (now - node.started)) if node.started is not None else usual
+            usual if node.started is None else max(0.0, usual - self._worked(node.started, now))
             for node in self.nodes.values()
             if node.phase is Phase.RUNNING or (node.phase is Phase.WAITING and self.halted is None)
         ]
         return sum(left) / min(self.window, len(left)) if left else 0.0
+
+    def _worked(self, since: float, now: float) -> float:
+        """Seconds since then without the pauses."""
+        return now - since - self._paused_within(since, now)
+
+    def _paused_within(self, start: float, end: float) -> float:
+        """Seconds of pauses between two times."""
+        ends = ((begun, end if over is None else over) for begun, over in self.pauses)
+        return sum(max(0.0, min(over, end) - max(begun, start)) for begun, over in ends)

@@ -34,9 +34,10 @@ class GroupedView(PlainView):
         progress: Progress | None = None,
         *,
         amount: Amount = "usual",
+        is_answered: bool = False,
         sections: Sections | None = None,
     ) -> None:
-        super().__init__(stream, progress, amount=amount)
+        super().__init__(stream, progress, amount=amount, is_answered=is_answered)
         self._sections = sections or Sections()
         self._groups: dict[str, list[str]] = {}
         """The nodes in flight whose lines are kept together, with the lines that wait. The first one's turn

@@ -70,11 +70,20 @@ _OWN_COMMANDS = (Step.PREPARE, Step.RELEASE, Step.RESTART)
 class PlainView:
     """Writes a line for each fact that matters to a person."""
 
-    def __init__(self, stream: TextIO, progress: Progress | None = None, *, amount: Amount = "usual") -> None:
-        """`progress` is where a resumed deployment stands."""
+    def __init__(
+        self,
+        stream: TextIO,
+        progress: Progress | None = None,
+        *,
+        amount: Amount = "usual",
+        is_answered: bool = False,
+    ) -> None:
+        """`progress` is where a resumed deployment stands; `is_answered` says whether somebody can press
+        Enter."""
         self._lines = Lines(stream)
         self._progress = progress or Progress()
         self._amount = amount
+        self._is_answered = is_answered
         self._ticked: dict[tuple[str, bool], float] = {}
         """When a wait of a node was last shown, with or without sessions that are left."""
         self._printed: dict[str, deque[str]] = {}
@@ -161,7 +170,7 @@ class PlainView:
             case Halted(reason=reason):
                 yield f"halted, no further node starts: {reason}"
             case Paused(reason=reason):
-                yield paused(self._progress, reason)
+                yield paused(self._progress, reason, is_answered=self._is_answered)
             case WentOn(reason=reason):
                 yield f"continues: {reason}"
 

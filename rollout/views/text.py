@@ -73,10 +73,16 @@ def headline(progress: Progress) -> str:
     )
 
 
-def paused(progress: Progress, reason: str) -> str:
-    """`paused: the canary web1 is done; continue with: rollout promote -i prod.yml`."""
+def paused(progress: Progress, reason: str, *, is_answered: bool = False) -> str:
+    """`paused: the canary web1 is done; continue with: rollout promote -i prod.yml`, or with Enter, where
+    somebody can press it."""
+    return printable(f"paused: {reason}; {how_to_continue(progress, is_answered=is_answered)}")
+
+
+def how_to_continue(progress: Progress, *, is_answered: bool) -> str:
+    """`press Enter, or: rollout promote -i prod.yml`."""
     promote = shlex.join(["rollout", "promote", "-i", progress.inventory])
-    return printable(f"paused: {reason}; continue with: {promote}")
+    return f"{'press Enter, or' if is_answered else 'continue with'}: {promote}"
 
 
 def resumption(progress: Progress, nodes: Sequence[str]) -> str:

@@ -43,7 +43,7 @@ async def _resume(arguments: argparse.Namespace) -> int:
         before = {name: node.previous_release for name, node in last.nodes.items()}
         code, ended = await session.deploy(
             plan,
-            deployment_resumed(plan),
+            deployment_resumed(inventory, plan),
             previous={name: release for name, release in before.items() if release},
             settled={name: last.nodes[name].settled for name in plan.nodes},
             resumed=last,

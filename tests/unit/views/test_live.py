@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
@@ -21,12 +22,15 @@ from rollout.events import (
     HookStarted,
     NodeFinished,
     OutputSeen,
+    Paused,
     Progressed,
     Record,
+    Sampled,
     StepFailed,
     StepFinished,
     StepStarted,
     Warned,
+    WentOn,
 )
 from rollout.views.live import LiveView
 
@@ -34,7 +38,9 @@ from rollout.views.live import LiveView
 class Screen:
     """A terminal of some size, and a view on it that is not started: what it would draw can be asked."""
 
-    def __init__(self, records: list[Record], *, nodes: int = 3, width: int = 80, height: int = 24) -> None:
+    def __init__(
+        self, records: list[Record], *, nodes: int = 3, width: int = 80, height: int = 24, **plan: Any
+    ) -> None:
         self.out = io.StringIO()
         self.console = Console(
             file=self.out, width=width, height=height, force_terminal=True, color_system=None
@@ -44,7 +50,7 @@ class Screen:
         start = records[0].event
         assert isinstance(start, DeploymentStarted)
         names = tuple(f"web{number}" for number in range(1, nodes + 1))
-        self.show(dataclasses.replace(start, nodes=names, skipped=()))
+        self.show(dataclasses.replace(start, nodes=names, skipped=(), **plan))
 
     def show(self, *events: Event) -> None:
         for event in events:
@@ -80,8 +86,9 @@ def test_three_nodes_on_eighty_columns(records: list[Record]) -> None:
         "",
         "  ✓ web1  1.4.2  drained 0.3 s · restarted 1.1 s                            20 s",
         "  ● web2  drain  lb1 drained · 3 sessions left                             2.1 s",
-        "  · web3 (1 waiting)",
+        "  · next: web3 once web2 is done (1 waiting)",
         "  ━━━━━━━━━━╸                       1 of 3 · about 40 s left",
+        "  12:00:02 · 2.1 s so far",
     ]
 
 
@@ -94,12 +101,101 @@ def test_a_failed_node_says_why(records: list[Record]) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("reason", "tail", "shown"),
+    [
+        (
+            "`sleep 0.5; ./restart --all` exited with 3",
+            ("ImportError: no shop", " "),
+            "ImportError: no shop (",
+        ),
+        ("`./restart` exited with 3", (), "exited with 3 · it may"),
+        (
+            "http://10.0.0.2/ did not stay healthy: 503",
+            ("starting",),
+            "http://10.0.0.2/ did not stay healthy",
+        ),
+    ],
+)
+def test_a_failed_row_has_the_cause(
+    records: list[Record], reason: str, tail: tuple[str, ...], shown: str
+) -> None:
+    """What the node said last, and not the command that said it: the row has no room for both."""
+    screen = Screen(records, nodes=1, width=120)
+    screen.show(StepStarted("web1", Step.RESTART), StepFailed("web1", Step.RESTART, 3.2, reason, tail=tail))
+    assert f"restart failed  {shown}" in screen.lines()[1]
+    assert "--all" not in screen.lines()[1]
+
+
+def test_a_bake_shows_what_is_left_of_it(records: list[Record]) -> None:
+    """Its target and its rest, and that it takes longer than that where it does."""
+    screen = Screen(records, nodes=1, bake=10.0)
+    screen.show(StepStarted("web1", Step.BAKE), Progressed("web1", Step.BAKE, "120 requests of 200"))
+    screen.now += 4
+    assert "bake  6.0 s left of 10 s · 120 requests of 200" in screen.lines()[1]
+    screen.now += 7
+    assert "bake  longer than 10 s · 120 requests of 200" in screen.lines()[1]
+
+
+def test_what_comes_next_and_why_it_waits(records: list[Record]) -> None:
+    """For the canary, for a wave, for a node in flight, for a pause, or not at all after a halt."""
+    screen = Screen(records, nodes=4, waves=(1, 2, 1))
+    screen.show(StepStarted("web1", Step.BAKE))
+    assert "  · next: web2 once the canary web1 is done, then web3 web4 (3 waiting)" in screen.lines()
+    screen.show(NodeFinished("web1", 20.0), StepStarted("web2", Step.DRAIN))
+    assert "  · next: web3 once web2 is done, then web4 (2 waiting)" in screen.lines()
+    screen.show(StepStarted("web3", Step.DRAIN))
+    assert "  · next: web4 once this wave is done (1 waiting)" in screen.lines()
+    screen.show(Paused("all nodes fail"))
+    assert "  · web4 (1 waiting for the end of the pause)" in screen.lines()
+    screen.show(WentOn("no longer the case"), Halted("web3 failed"))
+    assert "  · web4 (1 will not start)" in screen.lines()
+
+
+def test_what_users_got_so_far_is_in_sight(records: list[Record]) -> None:
+    """By release, and what no server answered, beside the clock and the whole time; the last one counts."""
+    screen = Screen(records, width=130)
+    for requests, errors, by_haproxy in ((10, 0, 0), (1204, 1, 5)):
+        screen.show(Sampled(("1.4.1", "1.4.2"), (9000, requests), (2, errors), by_haproxy, {}, {}, 0, 0, 0))
+    screen.now += 65
+    assert screen.lines()[-1] == (
+        "  12:01:05 · 1 min 5 s so far · 2 of 9,000 failed on 1.4.1 · 1 of 1,204 failed on 1.4.2"
+        " · 5 failed by HAProxy itself"
+    )
+
+
+def test_a_pause_says_how_it_ends_and_the_time_left_stands_still(records: list[Record]) -> None:
+    """However long somebody thinks about it, also once it is over; Enter is named where it can be pressed."""
+    screen = Screen(records, width=110)
+    screen.view = LiveView(screen.console, clock=lambda: screen.now, is_answered=True)
+    screen.show(records[0].event, *rolled("web1")[:-1])
+    screen.now += 20
+    screen.show(NodeFinished("web1", 20.0), StepStarted("web2", Step.BAKE))
+    screen.now += 5
+
+    def left() -> str:
+        return next(line for line in screen.lines() if "left" in line).partition(" of 3 · ")[2]
+
+    screen.show(Paused("too few requests"))
+    assert left() == "about 35 s left after the pause"
+    screen.now += 3600
+    assert left() == "about 35 s left after the pause"
+    assert (
+        "  paused for 1 h: too few requests; press Enter, or: rollout promote -i 'my prod.yml'"
+        in screen.lines()
+    )
+    screen.show(WentOn("Enter asked to continue"))
+    assert left() == "about 35 s left"
+    screen.show(NodeFinished("web2", 3620.0))
+    assert left() == "about 20 s left"
+
+
 def test_a_halt_is_told_at_once_and_stays_in_sight(records: list[Record]) -> None:
     """Above the table why, and below it that the nodes in flight are waited for."""
     screen = Screen(records)
     screen.show(StepStarted("web1", Step.DRAIN), Halted("SIGINT: the nodes in flight finish"))
     assert "halted, no further node starts: SIGINT: the nodes in flight finish" in screen.out.getvalue()
-    assert screen.lines()[-1].endswith("0 of 3 · halted, 1 in flight")
+    assert screen.lines()[-2].endswith("0 of 3 · halted, 1 in flight")
     screen.show(Halted("SIGINT again: bringing the nodes in flight to a safe end at once"))
     assert "SIGINT again" in screen.out.getvalue()
 
@@ -110,7 +206,7 @@ def test_a_terminal_that_is_stopped_gets_no_further_tables(records: list[Record]
     screen.view = LiveView(screen.console, clock=lambda: screen.now, may_draw=lambda: False)
     screen.show(records[0].event)
     before = screen.out.getvalue()
-    screen.view._live.refresh()
+    screen.view._screen.refresh()
     assert screen.out.getvalue() == before
     screen.show(Halted("SIGINT: the nodes in flight finish"))
     assert "halted, no further node starts" in screen.out.getvalue()
@@ -124,11 +220,11 @@ def test_fifty_nodes_fit_the_screen(records: list[Record]) -> None:
     screen.show(*(StepStarted(f"web{number}", Step.DRAIN) for number in range(31, 36)))
     lines = screen.lines()
     assert len(lines) < 24
-    assert lines[1] == "  ✓ 18 done"
+    assert lines[1] == "  ✓ 20 done"
     assert lines[2].startswith("  ✗ web4 ")
-    assert [line.split()[1] for line in lines[3:19]] == [f"web{number}" for number in range(20, 36)]
-    assert lines[19] == "  · web36 … web50 (15 waiting)"
-    assert lines[20].endswith("29 of 50 · 1 failed · about 7 min left")
+    assert [line.split()[1] for line in lines[3:17]] == [f"web{number}" for number in range(22, 36)]
+    assert lines[17].startswith("  · next: web36 once one of them is done, then web37 … web50 (15 waiting)")
+    assert lines[18].endswith("29 of 50 · 1 failed · about 7 min left")
 
 
 def test_more_nodes_in_flight_than_lines(records: list[Record]) -> None:
@@ -138,7 +234,7 @@ def test_more_nodes_in_flight_than_lines(records: list[Record]) -> None:
     lines = screen.lines()
     assert len(lines) < 24
     assert any(line.startswith("  ✗ web50 ") for line in lines)
-    assert "  ● 33 more in flight or failed" in lines
+    assert "  ● 35 more in flight or failed" in lines
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
