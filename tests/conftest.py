@@ -23,6 +23,10 @@ settings.load_profile("rollout")
 # Where a shell started us in the background it had Ctrl-C ignored, and so would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# A CI system in which the tests run must not change what they see.
+for _name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITLAB_CI"):
+    os.environ.pop(_name, None)
+
 _PLACES = pytest.StashKey[frozenset[Path]]()
 _IDLE = 30.0
 """Seconds after which nobody of the tests comes back to a place."""

@@ -14,6 +14,7 @@ from rollout.cli.redaction import Redaction
 from rollout.errors import UsageError
 from rollout.inventory import Inventory, load
 from rollout.inventory.mistakes import InventoryError, nearest
+from rollout.views.forges import TOKENS
 
 
 def limit(arguments: argparse.Namespace) -> list[str]:
@@ -22,7 +23,10 @@ def limit(arguments: argparse.Namespace) -> list[str]:
 
 
 def load_inventory(arguments: argparse.Namespace) -> Inventory:
-    """The inventory that the command line names; from now on its variables are masked. Raises UsageError."""
+    """The inventory that the command line names; from now on its variables and tokens are masked.
+
+    Raises UsageError.
+    """
     given = arguments.inventory
     if given is None:
         given = os.environ.get("ROLLOUT_INVENTORY")
@@ -40,8 +44,15 @@ def load_inventory(arguments: argparse.Namespace) -> Inventory:
         if not path.is_file() and (meant := _meant(path)):
             raise UsageError(str(error), hint=f"did you mean {meant}?") from None
         raise
-    arguments.redaction = Redaction(inventory.variables.values())
+    arguments.redaction = Redaction([*inventory.variables.values(), *_tokens(arguments)])
     return inventory
+
+
+def _tokens(arguments: argparse.Namespace) -> list[str]:
+    """The tokens of a CI system, if they are used."""
+    if getattr(arguments, "environment", None) is None:
+        return []
+    return [os.environ[name] for name in TOKENS if os.environ.get(name)]
 
 
 def _inventories_here() -> str:

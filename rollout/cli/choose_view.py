@@ -6,19 +6,25 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rollout.cli.confirm import on_terminal
 from rollout.cli.output import UnblockedStream
 from rollout.cli.recorder import ShowRecord
 from rollout.cli.unechoed import unechoed
 from rollout.decisions.progress import Progress
+from rollout.events import Record
 from rollout.views.plain import Amount
-from rollout.views.sections import sections_for
+from rollout.views.sections import GitHubSections, sections_for
+from rollout.views.text import Lines
 
 
 @contextmanager
-def event_view(output: str, amount: Amount, before: Progress | None = None) -> Iterator[ShowRecord]:
-    """Shows records on standard output as they come. `before` is where a resumed deployment stands."""
+def event_view(
+    output: str, amount: Amount, inventory: Path, before: Progress | None = None
+) -> Iterator[ShowRecord]:
+    """Shows records on standard output as they come. `before` is where a resumed deployment stands, and
+    `inventory` what annotations are about."""
     progress = before or Progress()
     if output == "json":
         from rollout.views.jsonlines import JsonView, lines_not_shown
@@ -40,10 +46,19 @@ def event_view(output: str, amount: Amount, before: Progress | None = None) -> I
     else:
         from rollout.views.grouped import GroupedView
 
-        yield GroupedView(
-            sys.stdout,
-            progress,
-            amount=amount,
-            is_answered=on_terminal(),
-            sections=sections_for(os.environ),
-        ).show
+        sections = sections_for(os.environ)
+        grouped = GroupedView(
+            sys.stdout, progress, amount=amount, is_answered=on_terminal(), sections=sections
+        )
+        if not isinstance(sections, GitHubSections):
+            yield grouped.show
+            return
+        from rollout.views.annotations import Annotations, in_checkout
+
+        annotations = Annotations(Lines(sys.stdout), in_checkout(inventory, os.environ), progress)
+
+        def show(record: Record) -> None:
+            annotations.show(record)
+            grouped.show(record)
+
+        yield show

@@ -47,6 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from rollout.cli.tell_error import tell
 
         tell(error, getattr(arguments, "redaction", Redaction()))
+        if getattr(arguments, "junit", None) is not None:
+            from rollout.cli.reports import report_refusal
+
+            report_refusal(arguments, error)
         return exit_code_of(error)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")

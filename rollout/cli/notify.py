@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,8 +28,19 @@ class Outbox:
 
     def post(self, url: str, message: dict[str, Any], failed: Callable[[str], None]) -> None:
         """Send a message after those before it to the same URL. `failed` gets the reason of a failure."""
-        task = asyncio.create_task(self._send(url, message, failed, self._last.get(url)))
-        self._last[url] = task
+
+        async def send() -> None:
+            # Imported here because it loads the HTTP library, which most deployments do not need.
+            from rollout.adapters.webhook import post
+
+            await post(url, message, timeout=_TIMEOUT)
+
+        self.run(url, send, failed)
+
+    def run(self, to: str, send: Callable[[], Awaitable[None]], failed: Callable[[str], None]) -> None:
+        """Send something after what was sent before `to` the same. `send` may raise RequestFailed."""
+        task = asyncio.create_task(self._send(send, failed, self._last.get(to)))
+        self._last[to] = task
         self._sending.append(task)
 
     async def aclose(self) -> None:
@@ -45,18 +56,14 @@ class Outbox:
 
     async def _send(
         self,
-        url: str,
-        message: dict[str, Any],
+        send: Callable[[], Awaitable[None]],
         failed: Callable[[str], None],
         before: asyncio.Task[None] | None,
     ) -> None:
-        # Imported here because it loads the HTTP library, which most deployments do not need.
-        from rollout.adapters.webhook import post
-
         try:
             if before is not None:
                 await asyncio.wait([before])
-            await post(url, message, timeout=_TIMEOUT)
+            await send()
         except RequestFailed as error:
             failed(str(error))
         except asyncio.CancelledError:

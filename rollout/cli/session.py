@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -10,11 +11,13 @@ from dataclasses import dataclass
 from rollout.cli.arguments import limit, load_inventory
 from rollout.cli.choose_view import event_view
 from rollout.cli.deploy_lock import RemoteControl
+from rollout.cli.forge_reporter import ForgeReporter
 from rollout.cli.held import held
 from rollout.cli.journal import last_deployment, node_memories, prune
 from rollout.cli.output import unblocked_output
 from rollout.cli.recorder import JournalRecorder
 from rollout.cli.redaction import Redaction
+from rollout.cli.reports import Reports, open_reports
 from rollout.cli.run_deployment import run_deployment
 from rollout.cli.tell_error import teller
 from rollout.cli.wiring import OpenSite, open_site
@@ -28,9 +31,10 @@ from rollout.engine.checks.preflight import make_plan, require_safe
 from rollout.engine.claim import Say, claim_all
 from rollout.engine.site import Survey
 from rollout.engine.waiting import run_both
-from rollout.events import Event
+from rollout.events import Event, Record
 from rollout.inventory import Inventory
 from rollout.ports import Journal
+from rollout.views.forges import Forge, forge_of
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,9 @@ class Session:
     site: OpenSite
     journal: Journal
     control: RemoteControl
+    reports: Reports
+    forge: Forge | None
+    """Who lists the deployments, if somebody does."""
 
     @property
     def redaction(self) -> Redaction:
@@ -131,13 +138,23 @@ class Session:
         `previous` are the releases that nodes run now, `settled` the steps that nodes of a `resumed`
         deployment need not repeat.
         """
-        with event_view(self.arguments.output, self.arguments.amount, resumed) as show:
+        with (
+            event_view(self.arguments.output, self.arguments.amount, self.inventory.path, resumed) as view,
+            self.reports.following(resumed) as report,
+        ):
+
+            def show(record: Record) -> None:
+                view(record)
+                report(record)
+
             first, service = tuple(first_events), self.inventory.service
             record = (
                 await JournalRecorder.begin(self.journal, service, first, self.redaction, show)
                 if resumed is None
                 else await JournalRecorder.resume(self.journal, resumed, first, self.redaction, show)
             )
+            if self.forge is not None and not plan.back:
+                ForgeReporter(self.forge, record, self.site.outbox, self.say)
             code = await run_deployment(
                 self.site,
                 plan,
@@ -163,11 +180,25 @@ async def open_session(
     inventory = load_inventory(arguments)
     nodes = select(inventory, limit(arguments))
     control = RemoteControl()
+    reports = open_reports(arguments)
+    forge = _forge(arguments)
     with unblocked_output():
         async with (
             open_site(inventory) as site,
             site.connecting(nodes) if connect else nullcontext(),
             held(site, arguments.redaction, purpose, arguments.wait, control) as journal,
         ):
-            yield Session(arguments, inventory, nodes, site, journal, control)
+            yield Session(arguments, inventory, nodes, site, journal, control, reports, forge)
             await prune(journal, inventory.service, inventory.kept)
+
+
+def _forge(arguments: argparse.Namespace) -> Forge | None:
+    """Who lists the deployment, if `--environment` asks for it and somebody does."""
+    if getattr(arguments, "environment", None) is None:
+        return None
+    match forge_of(os.environ, arguments.environment):
+        case str(why):
+            teller(arguments.redaction)(f"warning: {why}")
+            return None
+        case forge:
+            return forge

@@ -15,6 +15,7 @@ from rich.text import Text
 from rollout.decisions.progress import NodeProgress, Phase, Progress
 from rollout.domain import Step
 from rollout.events import Sampled, StepFailed
+from rollout.views.deployment_words import PAST
 from rollout.views.ending import fate
 from rollout.views.text import change, duration, few, how_to_continue, printable, waits_for
 
@@ -26,15 +27,6 @@ MARKS = {
     Phase.SKIPPED: ("·", "dim"),
 }
 
-_PAST = {
-    Step.PREPARE: "prepared",
-    Step.DRAIN: "drained",
-    Step.RELEASE: "released",
-    Step.RESTART: "restarted",
-    Step.VERIFY: "healthy",
-    Step.READY: "ready",
-    Step.BAKE: "baked",
-}
 _COMMAND = re.compile(r"`[^`]*` (?=exited with|did not|was )")
 """A command at the beginning of a reason: the row of its node has no room for it."""
 
@@ -61,7 +53,7 @@ def node_rows(progress: Progress, nodes: Iterable[NodeProgress], now: float, wid
 def node_cells(progress: Progress, node: NodeProgress, now: float) -> tuple[str, str, float | None]:
     """The cells of a node after its name: its present or last step, details, and the seconds that it took."""
     if node.phase is Phase.DONE:
-        steps = " · ".join(f"{_PAST[step]} {duration(took)}" for step, took in node.step_seconds.items())
+        steps = " · ".join(f"{PAST[step]} {duration(took)}" for step, took in node.step_seconds.items())
         return change(node, progress.release_of(node.name)), steps, node.seconds
     if failure := node.failure:
         detail = f"{cause(failure)} · {fate(node, balanced=progress.balanced)}"

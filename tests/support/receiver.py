@@ -13,19 +13,26 @@ from tests.support.loopback import own_address
 
 
 class Receiver:
-    """`posted` are the path and the JSON of each message, in order."""
+    """`posted` are the path and the JSON of each message, in order, and `requests` its method and headers."""
 
-    def __init__(self, status: int = 200, host: str = "") -> None:
+    def __init__(self, status: int = 200, host: str = "", answer: Any = None) -> None:
+        """`answer` is what it sends back as JSON."""
         self.posted: list[tuple[str, Any]] = []
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        content = b"" if answer is None else json.dumps(answer).encode()
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(handler) -> None:  # noqa: N805 - http.server names its methods so
                 body = handler.rfile.read(int(handler.headers["Content-Length"]))
+                self.requests.append((handler.command, dict(handler.headers)))
                 self.posted.append((handler.path, json.loads(body)))
                 handler.send_response(status)
                 handler.send_header("Location", "/elsewhere")
-                handler.send_header("Content-Length", "0")
+                handler.send_header("Content-Length", str(len(content)))
                 handler.end_headers()
+                handler.wfile.write(content)
+
+            do_PUT = do_POST  # noqa: N815
 
             def log_message(handler, *_: object) -> None:  # noqa: N805
                 """The test looks at `posted`."""
@@ -50,9 +57,9 @@ class Receiver:
 
 
 @contextmanager
-def receiver(status: int = 200) -> Iterator[Receiver]:
+def receiver(status: int = 200, answer: Any = None) -> Iterator[Receiver]:
     """It answers each message with `status`."""
-    made = Receiver(status)
+    made = Receiver(status, answer=answer)
     try:
         yield made
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from rollout.cli.command_line.values import duration, names, whole_number
 
@@ -106,6 +107,22 @@ def add_fail_on_skipped(parser: argparse.ArgumentParser) -> None:
         "--fail-on-skipped",
         action="store_true",
         help="exit with 1 if a node was skipped, because somebody keeps it out of rotation",
+    )
+
+
+def add_junit(parser: argparse.ArgumentParser) -> None:
+    """`--junit`."""
+    parser.add_argument(
+        "--junit", metavar="FILE", type=Path, help="write the result of each node as a JUnit file, for CI"
+    )
+
+
+def add_environment(parser: argparse.ArgumentParser) -> None:
+    """`--environment`."""
+    parser.add_argument(
+        "--environment",
+        metavar="NAME",
+        help="in a job of GitHub or GitLab: list the deployment there, under this environment",
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 
 from rollout.cli.command_line.options import (
+    add_environment,
     add_fail_on_skipped,
     add_included,
+    add_junit,
     add_outage,
     add_shared,
     add_unhealthy,
@@ -26,3 +28,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_included(parser)
     add_fail_on_skipped(parser)
     add_wait(parser)
+    add_junit(parser)
+    add_environment(parser)

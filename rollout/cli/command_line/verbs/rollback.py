@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from rollout.cli.command_line.options import add_outage, add_shared, add_wait
+from rollout.cli.command_line.options import add_junit, add_outage, add_shared, add_wait
 
 EXAMPLES = {
     "rollout rollback -i prod.yml": "undo the last deployment, on each node that it touched",
@@ -22,3 +22,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_outage(parser)
     add_wait(parser)
+    add_junit(parser)
