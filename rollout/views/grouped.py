@@ -38,6 +38,7 @@ class GroupedView(PlainView):
         sections: Sections | None = None,
     ) -> None:
         super().__init__(stream, progress, amount=amount, is_answered=is_answered)
+        self._sums_up = amount == "usual"
         self._sections = sections or Sections()
         self._groups: dict[str, list[str]] = {}
         """The nodes in flight whose lines are kept together, with the lines that wait. The first one's turn

@@ -34,6 +34,7 @@ from rollout.events import (
     Warned,
     WentOn,
 )
+from rollout.views.deployment_words import PAST
 from rollout.views.ending import ending, fate
 from rollout.views.many import commands
 from rollout.views.text import (
@@ -84,6 +85,8 @@ class PlainView:
         self._progress = progress or Progress()
         self._amount = amount
         self._is_answered = is_answered
+        self._sums_up = False
+        """Whether the last line of a node has its steps, of which each has no line then."""
         self._ticked: dict[tuple[str, bool], float] = {}
         """When a wait of a node was last shown, with or without sessions that are left."""
         self._printed: dict[str, deque[str]] = {}
@@ -109,6 +112,8 @@ class PlainView:
                 return True
             case StepStarted():
                 return self._amount == "all"
+            case StepFinished(step=step, detail="") if self._sums_up and step is not Step.PREPARE:
+                return False
             case CommandSent(node=node, step=step, target=target):
                 own = target == node and step in _OWN_COMMANDS
                 return self._amount == "all" or (own and self._amount == "usual")
@@ -156,7 +161,8 @@ class PlainView:
                 yield from self._failed(failed)
             case NodeFinished(node=node, seconds=seconds):
                 changed = change(self._progress.nodes[node], self._progress.release_of(node))
-                yield self._of(node, "done", f"{changed} in {duration(seconds)} · {self._done()}")
+                steps = self._steps(node) if self._sums_up else ""
+                yield self._of(node, "done", f"{changed} in {duration(seconds)}{steps} · {self._done()}")
             case NodeFailed(node=node):
                 yield self._of(
                     node, "FAILED", fate(self._progress.nodes[node], balanced=self._progress.balanced)
@@ -189,6 +195,13 @@ class PlainView:
             return f"{word}  {text}"
         width = max(map(len, self._progress.nodes), default=0)
         return f"{node:{width}}  {word:7}  {text}"
+
+    def _steps(self, node: str) -> str:
+        """How long each step of a node took: ` (drained 0.3 s, restarted 1.1 s)`."""
+        took = self._progress.nodes[node].step_seconds.items()
+        return (
+            f" ({', '.join(f'{PAST[step]} {duration(seconds)}' for step, seconds in took)})" if took else ""
+        )
 
     def _done(self) -> str:
         return f"{self._progress.done} of {self._progress.total}"

@@ -54,6 +54,7 @@ def test_an_inventory_that_may_not_be_read(shell: Shell) -> None:
     path.chmod(0)
     program = (
         "import os, sys; from rollout.cli import main; import rollout.cli.verbs.deploy\n"
+        "import rollout.cli.command_line.verbs.deploy\n"
         "os.setuid(int(sys.argv[1])); sys.exit(main.main(['deploy', *sys.argv[2:]]))"
     )
     nobody = str(os.geteuid() or 65534)

@@ -48,15 +48,15 @@ def begins(node: str, step: Step = Step.RESTART) -> list[Event]:
 
 
 def ends(node: str) -> list[Event]:
-    return [StepFinished(node, Step.RESTART, 1.0), NodeFinished(node, 2.0)]
+    detail = "2 workers" if node == "web2" else ""
+    return [StepFinished(node, Step.RESTART, 1.0, detail), NodeFinished(node, 2.0)]
 
 
 def lines_of(node: str, done: str) -> list[str]:
-    return [
-        f"{node}  restart  | {node} begins",
-        f"{node}  restart  done in 1.0 s",
-        f"{node}  done     1.4.2 in 2.0 s · {done} of 3",
-    ]
+    """The steps have no lines of their own, unless there is more to say than their times."""
+    more = [f"{node}  restart  done in 1.0 s · 2 workers"] if node == "web2" else []
+    done = f"{node}  done     1.4.2 in 2.0 s (restarted 1.0 s) · {done} of 3"
+    return [f"{node}  restart  | {node} begins", *more, done]
 
 
 def test_each_nodes_lines_stand_together(records: list[Record]) -> None:
@@ -133,7 +133,7 @@ def test_where_sections_are_folded_the_results_are_seen(records: list[Record], s
     seen = unfolded(lines)
     assert seen[:3] == [
         "warning: lb1 is slow",
-        "web1  done     1.4.2 in 2.0 s · 1 of 3",
+        "web1  done     1.4.2 in 2.0 s (restarted 1.0 s) · 1 of 3",
         "web2  FAILED   left out: it takes no traffic now",
     ]
     assert seen[3].startswith("shop 1.4.2 failed")
