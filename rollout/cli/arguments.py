@@ -41,7 +41,7 @@ def load_inventory(arguments: argparse.Namespace) -> Inventory:
     try:
         inventory = load(path, os.environ)
     except InventoryError as error:
-        if not path.is_file() and (meant := _meant(path)):
+        if not os.path.isfile(path) and (meant := _meant(path)):
             raise UsageError(str(error), hint=f"did you mean {meant}?") from None
         raise
     arguments.redaction = Redaction([*inventory.variables.values(), *_tokens(arguments)])
