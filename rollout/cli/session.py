@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rollout.cli.arguments import limit, load_inventory
 from rollout.cli.choose_view import event_view
+from rollout.cli.ci_job import job_address
 from rollout.cli.deploy_lock import RemoteControl
 from rollout.cli.forge_reporter import ForgeReporter
 from rollout.cli.held import held
@@ -196,7 +197,7 @@ def _forge(arguments: argparse.Namespace) -> Forge | None:
     """Who lists the deployment, if `--environment` asks for it and somebody does."""
     if getattr(arguments, "environment", None) is None:
         return None
-    match forge_of(os.environ, arguments.environment):
+    match forge_of(os.environ, arguments.environment, job_address(os.environ)):
         case str(why):
             teller(arguments.redaction)(f"warning: {why}")
             return None

@@ -137,23 +137,21 @@ class GitLab:
         return f"{self.api}/projects/{self.project}/deployments"
 
 
-def forge_of(environment: Mapping[str, str], name: str) -> Forge | str:
+def forge_of(environment: Mapping[str, str], name: str, job: str) -> Forge | str:
     """The system in whose job this process runs, with the `name` of the environment that is deployed to; or
-    why there is none."""
+    why there is none. `job` is the address of the job."""
     if environment.get("GITHUB_ACTIONS") == "true":
         needed = ("GITHUB_TOKEN", "GITHUB_REPOSITORY", "GITHUB_SHA")
         if missing := [one for one in needed if not environment.get(one)]:
             return f"GitHub is not told of it: {missing[0]} is not set"
-        server, repository = environment.get("GITHUB_SERVER_URL"), environment["GITHUB_REPOSITORY"]
-        run = environment.get("GITHUB_RUN_ID")
         is_tag = environment.get("GITHUB_REF_TYPE") == "tag"
         return GitHub(
             token=environment["GITHUB_TOKEN"],
             environment=name,
-            repository=repository,
+            repository=environment["GITHUB_REPOSITORY"],
             ref=(environment.get("GITHUB_REF_NAME") if is_tag else None) or environment["GITHUB_SHA"],
             api=environment.get("GITHUB_API_URL", "https://api.github.com"),
-            log=f"{server}/{repository}/actions/runs/{run}" if server and run else "",
+            log=job,
         )
     if environment.get("GITLAB_CI") == "true":
         own = environment.get("GITLAB_TOKEN")

@@ -23,9 +23,9 @@ EVERY_KIND = [
 FIELDS = {
     "DeploymentStarted": (
         "service release nodes skipped load_balancers window canary inventory user host pid "
-        "releases rollback_of on_failure on_judged waves balanced job version"
+        "releases rollback_of on_failure on_judged waves balanced job version bake"
     ),
-    "DeploymentResumed": "nodes skipped user host pid job",
+    "DeploymentResumed": "nodes skipped user host pid job bake",
     "CapacityPlanned": "load_balancer backend now least floor",
     "ServerNoted": "node load_balancer backend server admin weight status warmup",
     "ReleaseNoted": "node release",
@@ -64,7 +64,10 @@ def events(kind: type[Event]) -> st.SearchStrategy[Event]:
 
 
 def values(hint: Any) -> st.SearchStrategy[Any]:
-    return st.floats(allow_nan=False) if hint is float else st.from_type(hint)
+    numbers = st.floats(allow_nan=False)
+    if hint == float | None:
+        return st.none() | numbers
+    return numbers if hint is float else st.from_type(hint)
 
 
 @pytest.mark.parametrize("kind", EVERY_KIND)
