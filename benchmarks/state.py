@@ -181,6 +181,11 @@ def multiply_copy(few: Path, many: Path) -> None:
             same = (number - 1) % _FEW + 1
             database.execute("DELETE FROM events WHERE deployment = ?", [number])
             database.execute(
+                "INSERT OR REPLACE INTO deployments SELECT ?, service, summary FROM few.deployments "
+                "WHERE id = ?",
+                [number, same],
+            )
+            database.execute(
                 "INSERT INTO events SELECT ?, sequence, time, kind, fields, epoch FROM few.events "
                 "WHERE deployment = ?",
                 [number, same],

@@ -202,16 +202,19 @@ class Place(Protocol):
         """Release the lock that `holder` took. Does nothing if somebody else holds it by now."""
         ...
 
-    async def look(self, number: int = 0, known: int = 0) -> Shared:
-        """All that `status` needs, in one exchange; `known` facts of deployment `number` are left out."""
+    async def look(
+        self, number: int = 0, known: int = 0, *, latest: int | None = 1, also: Collection[int] = ()
+    ) -> Shared:
+        """All that `status` needs, in one exchange: of the `latest` deployments, or of all, and of those in
+        `also`. `known` facts of the last one are left out if it is `number`."""
+        ...
+
+    async def numbers(self) -> Sequence[int]:
+        """The deployments that lie there, oldest first."""
         ...
 
     async def facts(self, number: int) -> Sequence[str]:
         """The facts of a deployment, in order; none of one that is not there."""
-        ...
-
-    async def summaries(self, numbers: Collection[int]) -> Mapping[int, str]:
-        """The summaries of deployments, by number; one that has none is missing."""
         ...
 
     async def publish(self, holder: LockHolder, epoch: int, published: Publication) -> None:
@@ -304,6 +307,10 @@ class Journal(Protocol):
         """Keep what follows from facts that an older rollout has written."""
         ...
 
-    async def forget(self, deployment: int) -> None:
-        """Remove a deployment with all its events."""
+    async def numbers(self, service: str, but: int = 0) -> Sequence[int]:
+        """The service's deployments without the `but` latest ones, oldest first."""
+        ...
+
+    async def forget(self, deployments: Collection[int]) -> None:
+        """Remove deployments with all their events."""
         ...

@@ -73,9 +73,9 @@ async def catch_up(journal: SqliteJournal, service: str) -> None:
 async def prune(journal: Journal, service: str, keep: int) -> None:
     """Remove all but the last `keep` deployments. One that fails to be removed is removed another time."""
     with suppress(JournalError, PlaceError):
-        numbers = [*await journal.summaries(service)]
-        for number in to_forget(numbers, await node_memories(journal, service), keep):
-            await journal.forget(number)
+        old = await journal.numbers(service, but=keep)
+        if gone := to_forget(old, await node_memories(journal, service)):
+            await journal.forget(gone)
 
 
 def is_running(deployment: Progress | Summary, lock: LockState | None) -> bool:

@@ -100,10 +100,12 @@ async def journal_changes(site: OpenSite, pace: float) -> AsyncGenerator[bool, N
 
 @contextlib.asynccontextmanager
 async def journal_to_read(
-    site: OpenSite, redaction: Redaction
+    site: OpenSite, redaction: Redaction, latest: int | None = 1
 ) -> AsyncIterator[tuple[Journal, LockState | None, str]]:
-    """The journal, also where it may not be written; the lock; and why this is only what this machine knows,
-    empty if it is what all know. Raises JournalError, HostError."""
+    """The journal, also where it may not be written, for the summaries of the `latest` deployments, or of
+    all; the lock; and why this is only what this machine knows, empty if it is what all know.
+
+    Raises JournalError, HostError."""
     meeting = await site.meeting()
     service = site.inventory.service
     async with _copy(meeting, redaction) as local:
@@ -114,7 +116,7 @@ async def journal_to_read(
             return
         shared = SharedJournal(local, meeting.place, service, site.inventory.strategy.patience)
         try:
-            seen = await shared.pull()
+            seen = await shared.pull(latest)
         except PlaceError as error:
             yield local, None, str(error)
             return

@@ -14,11 +14,11 @@ from rollout.inventory import Inventory
 from rollout.masks import is_masked
 
 
-def to_forget(deployments: Sequence[int], memories: Mapping[str, NodeMemory], keep: int) -> list[int]:
-    """The deployments, of all that are there, that can be removed: all but the last `keep`, and those which
-    left out a node that is still out. A rollback needs the last one alone."""
+def to_forget(old: Sequence[int], memories: Mapping[str, NodeMemory]) -> list[int]:
+    """Those of the `old` deployments that can be removed: all but those which left out a node that is still
+    out. A rollback needs the last one alone."""
     needed = {out.deployment for out in nodes_out(memories).values()}
-    return [number for number in sorted(deployments)[:-keep] if number not in needed]
+    return [number for number in old if number not in needed]
 
 
 def require_any(deployments: Collection[int], service: str) -> None:

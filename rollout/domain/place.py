@@ -16,10 +16,20 @@ class Shared:
     """The lock, if somebody holds it."""
     memory: str = ""
     """What is known of each node now, as a line of JSON; empty if nothing was written yet."""
+    total: int = 0
+    """How many deployments lie there."""
     counts: Mapping[int, int] = field(default_factory=dict)
-    """How many facts each deployment has there, by its number, oldest first."""
+    """How many facts each of the latest deployments has there, and each that was asked for; by number, oldest
+    first."""
+    summaries: Mapping[int, str] = field(default_factory=dict)
+    """The summaries of the same deployments, each a line of JSON; one that has none is missing."""
     facts: Sequence[str] = ()
     """Facts of the last deployment, each a line of JSON, after those that the caller knew."""
+
+    @property
+    def last(self) -> int:
+        """The number of the last deployment; 0 if there is none."""
+        return max(self.counts, default=0)
 
 
 @dataclass(frozen=True, slots=True)

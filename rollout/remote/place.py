@@ -3,7 +3,7 @@
 Each line runs below one lock of the kernel's (`flock`), so no two of them mix; a line that is cut off leaves
 its files whole, since each is written beside and renamed, and half a fact at the end of a file is taken away.
 The age of a sign of life is measured by the clock of the machine that has the folder. Values come by the
-environment. `HELD`, `NOT_OURS` and `GAP` are exit statuses.
+environment, which takes no large ones: those are in variables of the shell alone. `HELD`, `NOT_OURS` and `GAP` are exit statuses.
 
 The first line of a process begins with `FIND`, which finds the folder `ROLLOUT_PLACE`; later ones are given
 it. A login that may only read it is told why, in `ROLLOUT_READ_ONLY`, by each line that changes something.
@@ -31,14 +31,15 @@ case $epoch in ''|*[!0-9]*) epoch=0 ;; esac
 
 _SEE = f"""
 cd "$ROLLOUT_PLACE" || exit 1
-if [ ! -w busy ]; then
-  for file in * deployments/*; do
+readable() {{
+  for file; do
     if [ -e "$file" ] && [ ! -r "$file" ]; then
       echo "$PWD/$file may not be read by $(id -un)"
       exit {REFUSED}
     fi
   done
-fi
+}}
+readable busy lock epoch beat memory deployments
 if [ -e busy ]; then exec 9<busy && {_FREE}; fi
 {_EPOCH}"""
 """The beginning of a line that changes nothing."""
@@ -183,33 +184,49 @@ _PACKED = "} | gzip -c | base64 | sed 's/^/=/'"
 """The end of a line that prints much: as lines that no noise of the login can be taken for."""
 
 
-LOOK = f"""{_SEE}{{
+_ALL = "deployments/[0-9]*.facts"
+
+LOOK = f"""{_SEE}
+set -- {_ALL} # thousands, so nothing is done with each
+[ -e "$1" ] || shift
+total=$#
+[ "$total" -le "$ROLLOUT_LATEST" ] || shift $((total - ROLLOUT_LATEST))
+for number in $rollout_also; do
+  if [ -e "deployments/$number.facts" ]; then set -- "deployments/$number.facts" "$@"; fi
+done
+last= summaries=
+for last; do summaries="$summaries ${{last%.facts}}.summary"; done
+readable "$@" $summaries
+{{
 {_LOCK_STATE}
 cat memory 2>/dev/null || echo
-wc -l deployments/*.facts 2>/dev/null | sed -n 's|^ *\\([0-9]*\\) deployments/\\([0-9]*\\).facts$|\\2 \\1|p'
-last=
-for file in deployments/*.facts; do last=$file; done
+echo "$total"
+wc -l /dev/null "$@" | sed -n 's|^ *\\([0-9]*\\) deployments/\\([0-9]*\\).facts$|\\2 \\1|p'
+echo =
+grep -s "" /dev/null $summaries | sed 's|^deployments/\\([0-9]*\\).summary:|\\1 |'
 echo =
 known=0
 [ "$last" != "deployments/$ROLLOUT_NUMBER.facts" ] || known=$ROLLOUT_KNOWN
 if [ -e "$last" ]; then tail -n "+$((known + 1))" "$last"; fi
 {_PACKED}
 """
-"""Print the lock as `HOLDER` does, the memory, a line with number and count for each deployment, `=`, and the
-facts of the last one; without the first `ROLLOUT_KNOWN` if it is `ROLLOUT_NUMBER`."""
+"""Print the lock as `HOLDER` does, the memory, and the number of deployments. Then, for the `ROLLOUT_LATEST`
+latest deployments and for those in `rollout_also`, a line with number and count, `=`, a line with number and
+summary, `=`. Then the facts of the last one; without the first `ROLLOUT_KNOWN` if it is `ROLLOUT_NUMBER`."""
 
-FACTS = f"""{_SEE}{{
+NUMBERS = f"""{_SEE}{{
+printf '%s\\n' {_ALL} | sed -n 's|^deployments/\\([0-9]*\\).facts$|\\1|p'
+{_PACKED}
+"""
+"""Print the numbers of all deployments."""
+
+FACTS = f"""{_SEE}
+readable "deployments/$ROLLOUT_NUMBER.facts"
+{{
 cat "deployments/$ROLLOUT_NUMBER.facts" 2>/dev/null
 {_PACKED}
 """
 """Print the facts of the deployment `ROLLOUT_NUMBER`."""
-
-SUMMARIES = f"""{_SEE}{{
-grep -s "" /dev/null $(printf 'deployments/%s.summary ' $ROLLOUT_NUMBERS) |
-  sed 's|^deployments/\\([0-9]*\\).summary:|\\1 |'
-{_PACKED}
-"""
-"""Print the summary of each deployment in `ROLLOUT_NUMBERS` that has one, behind its number."""
 
 PUBLISH = f"""
 cd "$ROLLOUT_PLACE" || exit 1
@@ -236,11 +253,10 @@ rm -f "$incoming"
 """Add the facts in `rollout_facts` to the deployment `ROLLOUT_NUMBER`, if the holder with `ROLLOUT_TOKEN`
 still holds the lock in the epoch `ROLLOUT_EPOCH`. `ROLLOUT_AFTER` facts come before; with fewer there, it
 exits with `GAP` and prints how many. The first two lines are the memory and the summary, which count where
-`ROLLOUT_MEMORY` and `ROLLOUT_SUMMARY` are not empty. The environment takes no large values, so the facts are
-in a variable of the shell alone. Few programs are run: a node's turn waits for this."""
+`ROLLOUT_MEMORY` and `ROLLOUT_SUMMARY` are not empty. Few programs are run: a node's turn waits for this."""
 
 PRUNE = f"""{_BEGIN}
 ours || exit {NOT_OURS}
-for number in $ROLLOUT_NUMBERS; do rm -f "deployments/$number.facts" "deployments/$number.summary"; done
+for number in $rollout_numbers; do rm -f "deployments/$number.facts" "deployments/$number.summary"; done
 """
-"""Remove the deployments in `ROLLOUT_NUMBERS`."""
+"""Remove the deployments in `rollout_numbers`."""

@@ -103,7 +103,7 @@ async def test_deployments_are_numbered_and_kept_by_service(path: Path) -> None:
     """Numbers go on over all services and reopenings, and are never used twice."""
     async with opened(path) as journal:
         first = [await begun(journal, service) for service in ("shop", "blog", "shop")]
-        await journal.forget(first[2])
+        await journal.forget(first[2:3])
     async with opened(path) as journal:
         last = await begun(journal)
         assert last > max(first)
@@ -145,7 +145,7 @@ async def test_a_forgotten_deployment_leaves_nothing(path: Path) -> None:
         for number in (old, new):
             journal.append(number, OutputSeen("web1", Step.RESTART, "hello"))
             journal.append(number, Warned("hot"), lambda record: (None, {"web1": {"by": record.deployment}}))
-        await journal.forget(old)
+        await journal.forget([old])
         assert await numbers(journal) == [new]
         assert await journal.nodes("shop") == {"web1": {"by": new}}
     assert (_facts(path), _printed(path)) == (2, 1)

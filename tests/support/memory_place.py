@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
@@ -103,22 +103,26 @@ class MemoryPlace:
 
         await self._exchange(drop)
 
-    async def look(self, number: int = 0, known: int = 0) -> Shared:
+    async def look(
+        self, number: int = 0, known: int = 0, *, latest: int | None = 1, also: Collection[int] = ()
+    ) -> Shared:
         def look() -> Shared:
             stored = self.stored
-            counts = {one: len(facts) for one, facts in sorted(stored.facts.items())}
-            last = max(counts, default=0)
+            there = sorted(stored.facts)
+            shown = [one for one in there if one in also or latest is None or one in there[-latest:]]
+            counts = {one: len(stored.facts[one]) for one in shown}
+            summaries = {one: stored.summaries[one] for one in shown if stored.summaries.get(one)}
+            last = max(there, default=0)
             facts = stored.facts.get(last, [])[known if last == number else 0 :]
-            return Shared(self._held(), stored.memory, counts, tuple(facts))
+            return Shared(self._held(), stored.memory, len(there), counts, summaries, tuple(facts))
 
         return await self._exchange(look)
 
+    async def numbers(self) -> Sequence[int]:
+        return await self._exchange(lambda: sorted(self.stored.facts))
+
     async def facts(self, number: int) -> Sequence[str]:
         return await self._exchange(lambda: tuple(self.stored.facts.get(number, ())))
-
-    async def summaries(self, numbers: Collection[int]) -> Mapping[int, str]:
-        summaries = self.stored.summaries
-        return await self._exchange(lambda: {one: summaries[one] for one in numbers if one in summaries})
 
     async def publish(self, holder: LockHolder, epoch: int, published: Publication) -> None:
         await self._exchange(lambda: self._publish(holder, epoch, published))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,8 +91,10 @@ class Database:
         records: Mapping[int, Sequence[Record]],
         summaries: Mapping[int, Document],
         nodes: Mapping[str, Document],
+        shared: Mapping[int, int],
     ) -> None:
-        """Take over deployments from others: `records` replace a deployment's facts, and count as shared."""
+        """Take over deployments from others: `records` replace a deployment's facts, and `shared` says how
+        many others have."""
         with self._transaction():
             self._database.executemany(
                 "INSERT OR IGNORE INTO deployments (id, service) VALUES (?, ?)",
@@ -101,7 +103,8 @@ class Database:
             for number, ones in records.items():
                 self._database.execute("DELETE FROM events WHERE deployment = ?", [number])
                 self._insert(ones)
-                self._note_shared(number, len(ones))
+            for number, facts in shared.items():
+                self._note_shared(number, facts)
             for number, summary in summaries.items():
                 self._keep(number, summary, {})
             self._database.executemany(
@@ -114,15 +117,15 @@ class Database:
         with self._transaction():
             self._note_shared(deployment, facts)
 
-    def counts(self) -> dict[int, tuple[int, int]]:
-        """How many facts each deployment has here, and how many of them others have, by number."""
-        query = (
-            "SELECT id, count(events.sequence), coalesce(facts, 0) FROM deployments "
-            "LEFT JOIN events ON events.deployment = id LEFT JOIN shared ON shared.deployment = id "
-            "GROUP BY id ORDER BY id"
+    def counts(self, first: int) -> dict[int, tuple[int, int]]:
+        """How many facts each deployment from number `first` on has here, and how many of them others have."""
+        return self._counts("id >= ?", first)
+
+    def unsettled(self) -> dict[int, tuple[int, int]]:
+        """The same for the last deployment, and for each that has facts which others do not have."""
+        return self._counts(
+            "id = (SELECT max(id) FROM deployments) OR id IN (SELECT deployment FROM counts WHERE facts > shared)"
         )
-        with self._translated():
-            return {number: (here, shared) for number, here, shared in self._database.execute(query)}
 
     def shared(self, deployment: int) -> int:
         """How many facts of a deployment others have, too."""
@@ -130,6 +133,12 @@ class Database:
             query = "SELECT facts FROM shared WHERE deployment = ?"
             (facts,) = self._database.execute(query, [deployment]).fetchone() or (0,)
             return int(facts)
+
+    def total(self) -> int:
+        """How many deployments are here."""
+        with self._translated():
+            (total,) = self._database.execute("SELECT count(*) FROM deployments").fetchone()
+        return int(total)
 
     def last_epoch(self) -> int:
         """The latest epoch of any fact; 0 without facts."""
@@ -165,6 +174,14 @@ class Database:
             ).fetchall()
             return {number: None if text is None else json.loads(text) for number, text in reversed(rows)}
 
+    def numbers(self, service: str, but: int) -> list[int]:
+        with self._translated():
+            rows = self._database.execute(
+                "SELECT id FROM deployments WHERE service = ? ORDER BY id DESC LIMIT -1 OFFSET ?",
+                [service, but],
+            ).fetchall()
+            return [number for (number,) in reversed(rows)]
+
     def without_summary(self, service: str) -> list[int]:
         with self._translated():
             rows = self._database.execute(
@@ -179,7 +196,11 @@ class Database:
             rows = self._database.execute("SELECT node, memory FROM nodes WHERE service = ?", [service])
             return {name: json.loads(text) for name, text in rows}
 
-    def forget(self, deployment: int) -> None:
+    def forget(self, deployments: Collection[int]) -> None:
+        for deployment in deployments:
+            self._forget(deployment)
+
+    def _forget(self, deployment: int) -> None:
         removed = _CHUNK
         while removed == _CHUNK:
             with self._transaction():
@@ -196,6 +217,15 @@ class Database:
     def close(self) -> None:
         with self._translated():
             self._database.close()
+
+    def _counts(self, condition: str, *values: int) -> dict[int, tuple[int, int]]:
+        query = (
+            "SELECT id, coalesce(facts, 0), coalesce(shared, 0) FROM deployments "
+            "LEFT JOIN counts ON deployment = id "
+            f"WHERE {condition}"  # noqa: S608
+        )
+        with self._translated():
+            return {number: (here, shared) for number, here, shared in self._database.execute(query, values)}
 
     def _in_time(self, entries: Sequence[Entry]) -> list[Entry]:
         """The entries of the service's latest epoch, for which those of an earlier one make room."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -149,8 +149,12 @@ class SqliteJournal:
     async def keep(self, deployment: int, summary: Document, nodes: Mapping[str, Document]) -> None:
         await self._run(lambda: self._database.keep(deployment, summary, nodes))
 
-    async def forget(self, deployment: int) -> None:
-        await self._run(lambda: self._database.forget(deployment))
+    async def numbers(self, service: str, but: int = 0) -> Sequence[int]:
+        name = self._masked(service)
+        return await self._run(lambda: self._database.numbers(name, but))
+
+    async def forget(self, deployments: Collection[int]) -> None:
+        await self._run(lambda: self._database.forget(deployments))
 
     async def receive(
         self,
@@ -158,22 +162,32 @@ class SqliteJournal:
         records: Mapping[int, Sequence[Record]],
         summaries: Mapping[int, Document],
         nodes: Mapping[str, Document],
+        shared: Mapping[int, int],
     ) -> None:
-        """Take over what others have: the facts and summaries of deployments, and memories of nodes."""
+        """Take over what others have: the facts and summaries of deployments, memories of nodes, and how many
+        facts of a deployment others have."""
         name = self._masked(service)
-        await self._run(lambda: self._database.receive(name, records, summaries, nodes))
+        await self._run(lambda: self._database.receive(name, records, summaries, nodes, shared))
 
     async def note_shared(self, deployment: int, facts: int) -> None:
         """Note how many facts of a deployment others have, too."""
         await self._run(lambda: self._database.note_shared(deployment, facts))
 
-    async def counts(self) -> Mapping[int, tuple[int, int]]:
-        """How many facts each deployment has here, and how many of them others have, by number."""
-        return await self._run(self._database.counts)
+    async def counts(self, first: int) -> Mapping[int, tuple[int, int]]:
+        """How many facts each deployment from number `first` on has here, and how many of them others have."""
+        return await self._run(lambda: self._database.counts(first))
+
+    async def unsettled(self) -> Mapping[int, tuple[int, int]]:
+        """The same for the last deployment, and for each that has facts which others do not have."""
+        return await self._run(self._database.unsettled)
 
     async def shared(self, deployment: int) -> int:
         """How many facts of a deployment others have, too."""
         return await self._run(lambda: self._database.shared(deployment))
+
+    async def total(self) -> int:
+        """How many deployments are here."""
+        return await self._run(self._database.total)
 
     async def last_epoch(self) -> int:
         """The latest epoch of any fact; 0 without facts."""

@@ -47,8 +47,8 @@ class Publisher:
         self._service = service
         self._patience = patience
         self._holder: tuple[LockHolder, int] | None = None
-        self.there: Mapping[int, int] = {}
-        """How many facts each deployment has at the place."""
+        self.there: dict[int, int] = {}
+        """How many facts deployments have at the place: the last one, and those that are of interest."""
         self._nodes: dict[str, Document] = {}
         self._waiting: dict[int, list[Record]] = {}
         """Facts to be added at the place, by deployment."""
@@ -210,7 +210,7 @@ class Publisher:
         done = {(record.deployment, record.sequence) for record in records}
         there = [need for need in self._needed if (need.record.deployment, need.record.sequence) in done]
         self._tell_waiting(there)
-        self.there = {**self.there, deployment: self._after[deployment]}
+        self.there[deployment] = self._after[deployment]
         await self._local.note_shared(deployment, self._after[deployment])
 
     async def _give_again(self, deployment: int, have: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rollout.errors import JournalError
@@ -62,6 +63,21 @@ DELETE FROM events WHERE kind IN {tuple(kind.__name__ for kind in PRINTED)};
 PRAGMA user_version = {_FORMAT};
 """  # noqa: S608 - the names of classes
 """What makes format 2 of format 1."""
+_COUNTS = (
+    "CREATE INDEX IF NOT EXISTS events_by_epoch ON events (epoch)",
+    "CREATE TABLE counts (deployment INTEGER PRIMARY KEY, facts INTEGER NOT NULL, shared INTEGER NOT NULL)",
+    "CREATE INDEX counts_of_unshared ON counts (deployment) WHERE facts > shared",
+    "INSERT INTO counts SELECT deployment, count(*), coalesce(max(facts), 0) FROM events "
+    "LEFT JOIN shared USING (deployment) GROUP BY deployment",
+    "CREATE TRIGGER fact_added AFTER INSERT ON events BEGIN INSERT INTO counts VALUES (new.deployment, 1, "
+    "coalesce((SELECT facts FROM shared WHERE deployment = new.deployment), 0)) "
+    "ON CONFLICT (deployment) DO UPDATE SET facts = facts + 1; END",
+    "CREATE TRIGGER fact_removed AFTER DELETE ON events BEGIN UPDATE counts SET facts = facts - 1 "
+    "WHERE deployment = old.deployment; DELETE FROM counts WHERE deployment = old.deployment AND facts = 0; END",
+    "CREATE TRIGGER facts_shared AFTER INSERT ON shared BEGIN UPDATE counts SET shared = new.facts "
+    "WHERE deployment = new.deployment; END",
+)
+"""What spares reading all facts. SQLite itself keeps it, so a rollout that does not know it may write, too."""
 _PAUSE = 0.01
 """Seconds between two tries to switch to WAL mode."""
 
@@ -71,17 +87,25 @@ def prepare(database: sqlite3.Connection, path: Path, busy: float) -> None:
 
     Raises JournalError for a journal of a newer rollout, sqlite3.Error.
     """
-    if read_format(database, path) < _FORMAT:
-        _use_wal(database, busy)
+    if missing := _missing(database, path):
+        if missing != _COUNTS:
+            _use_wal(database, busy)
         database.execute("BEGIN IMMEDIATE")
         try:
-            if read_format(database, path) < _FORMAT:  # nobody else has done it meanwhile
-                for statement in f"{_TABLES}{_CONVERSION}".split(";"):
-                    database.execute(statement)
+            for statement in _missing(database, path):  # unless somebody else has done it meanwhile
+                database.execute(statement)
             database.execute("COMMIT")
         except BaseException:
             database.rollback()
             raise
+
+
+def _missing(database: sqlite3.Connection, path: Path) -> Sequence[str]:
+    """The statements that make what is not there yet."""
+    if read_format(database, path) < _FORMAT:
+        return (*f"{_TABLES}{_CONVERSION}".split(";"), *_COUNTS)
+    counted = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'counts'").fetchone()
+    return () if counted else _COUNTS
 
 
 def require_current(database: sqlite3.Connection, path: Path) -> None:

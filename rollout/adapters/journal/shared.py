@@ -7,7 +7,7 @@ touched: who deploys what, what the node's servers were before, and that its tur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from rollout.adapters.journal.journal import SqliteJournal
 from rollout.adapters.journal.lines import read_document, read_fact
@@ -32,46 +32,39 @@ class SharedJournal:
         self._publisher = Publisher(local, place, service, patience)
         self._holder: LockHolder | None = None
         self._here: dict[int, tuple[int, int]] = {}
-        """How many facts each deployment had here when the copy was brought up to date, and how many of them
-        others had: to count them takes long where there are many."""
+        """How many facts deployments have here, and how many of them others have: the last one, and those
+        that others may lack."""
+        self._total = 0
+        """How many deployments lie at the place."""
+        self._latest = 0
+        """Of how many deployments the summaries were brought up to date."""
         self._turns: set[str] = set()
         """The nodes whose turn has begun."""
 
-    async def pull(self) -> Shared:
-        """Bring the copy here up to date, in one exchange if no more than one deployment is new.
-
-        Raises PlaceError, JournalError.
+    async def pull(self, latest: int | None = 1) -> Shared:
+        """Bring the copy here up to date, in one exchange: the last deployment, what is known of each node,
+        and the summaries of the `latest` deployments. Raises PlaceError, JournalError.
         """
-        here = self._here = dict(await self._local.counts())
+        here = self._here = dict(await self._local.unsettled())
         last = max(here, default=0)
         # What others added to a deployment follows what they have of it already.
-        known = here[last][1] if last and here[last][0] == here[last][1] else 0
-        seen = await self._place.look(last, known)
-        there = self._publisher.there = dict(seen.counts)
-        newest = max(there, default=0)
-        records = {}
-        if newest and there[newest] > here.get(newest, (0, 0))[1]:
-            before = await self._local.records(newest) if newest == last and known else []
-            records[newest] = [*before, *_read_all(newest, seen.facts)]
-        # Where a deployment that is only here has the number of one that others know, theirs counts.
-        unknown = [
-            number
-            for number in there
-            if number != newest and (number not in here or (here[number][0] and not here[number][1]))
-        ]
+        count, shared = here.get(last, (0, 0))
+        known = shared if count <= shared else 0
+        seen = await self._place.look(last, known, latest=latest, also=here)
+        self._publisher.there = dict(seen.counts)
+        self._total, self._latest = seen.total, seen.total if latest is None else latest
+        if seen.last < last:  # the place may have lost what it had
+            here |= await self._local.counts(first=seen.last)
+        records, facts = {}, {}
+        if seen.last and seen.counts[seen.last] > here.get(seen.last, (0, 0))[1]:
+            before = await self._local.records(seen.last) if seen.last == last and known else []
+            records[seen.last] = [*before, *_read_all(seen.last, seen.facts)]
+            facts[seen.last] = seen.counts[seen.last]
+            here[seen.last] = facts[seen.last], facts[seen.last]
         await self._local.receive(
-            self._service,
-            records,
-            await self._fetched_summaries([*unknown, *records]),
-            await self._newer(seen),
+            self._service, records, await self._changed_summaries(seen), await self._newer(seen), facts
         )
-        here |= dict.fromkeys(unknown, (0, 0))
-        here |= {number: (len(ones), len(ones)) for number, ones in records.items()}
-        for number in {*here} - {*there}:
-            # It was there, so somebody pruned it. Without a later one, the place has lost it.
-            if here[number][1] and number < newest:
-                await self._local.forget(number)
-                del here[number]
+        await self._forget_pruned(seen.last)
         return seen
 
     async def bring(
@@ -84,10 +77,9 @@ class SharedJournal:
 
         Raises JournalError.
         """
-        await self._local.receive(self._service, records, summaries, nodes)
-        for number, ones in records.items():
-            await self._local.note_shared(number, 0)
-            self._here[number] = len(ones), 0
+        await self._local.receive(self._service, records, summaries, nodes, dict.fromkeys(records, 0))
+        self._here |= {number: (len(ones), 0) for number, ones in records.items()}
+        self._total += len(records)
 
     async def hold(self, holder: LockHolder, epoch: int) -> None:
         """Add facts as `holder` from now on, beginning with those that are only here.
@@ -117,6 +109,7 @@ class SharedJournal:
         number = max([*self._publisher.there, *self._here], default=0) + 1
         records = await self._local.begin(service, events, summarize, number)
         self._here[number] = len(records), 0
+        self._total += 1
         self._turns.clear()
         self._publisher.change(number, summarize(records), {})
         self._publisher.need(records[-1])
@@ -151,10 +144,13 @@ class SharedJournal:
         await self._publisher.known(node)
 
     async def records(self, deployment: int) -> Sequence[Record]:
+        there = self._publisher.there.get(deployment, 0 if deployment in self._here else None)
         # What others added counts, not what came too late here.
-        if await self._local.shared(deployment) < self._publisher.there.get(deployment, 0):
-            facts = _read_all(deployment, await self._place.facts(deployment))
-            await self._local.receive(self._service, {deployment: facts}, {}, {})
+        if there is None or await self._local.shared(deployment) < there:
+            if lines := await self._place.facts(deployment):
+                self._publisher.there[deployment] = len(lines)
+                facts = {deployment: _read_all(deployment, lines)}
+                await self._local.receive(self._service, facts, {}, {}, {deployment: len(lines)})
         return await self._local.records(deployment)
 
     async def printed(self, deployment: int, latest: int | None, node: str = "") -> Sequence[Record]:
@@ -162,7 +158,13 @@ class SharedJournal:
         return await self._local.printed(deployment, latest, node)
 
     async def summaries(self, service: str, latest: int | None = None) -> Mapping[int, Document | None]:
-        return await self._local.summaries(service, latest)
+        if latest is not None and latest <= self._latest:
+            return await self._local.summaries(service, latest)
+        seen = await self._place.look(latest=latest)
+        await self._local.receive(service, {}, await self._changed_summaries(seen), {}, {})
+        there = {*seen.counts, *self._here}
+        here = await self._local.summaries(service)
+        return {number: summary for number, summary in here.items() if number in there}
 
     async def nodes(self, service: str) -> Mapping[str, Document]:
         return await self._local.nodes(service)
@@ -170,10 +172,16 @@ class SharedJournal:
     async def keep(self, deployment: int, summary: Document, nodes: Mapping[str, Document]) -> None:
         await self._local.keep(deployment, summary, nodes)
 
-    async def forget(self, deployment: int) -> None:
+    async def numbers(self, service: str, but: int = 0) -> Sequence[int]:
+        if self._total <= but:
+            return ()
+        numbers = sorted({*await self._place.numbers(), *self._here})
+        return numbers[: len(numbers) - but]
+
+    async def forget(self, deployments: Collection[int]) -> None:
         if self._holder is not None:
-            await self._place.prune(self._holder, [deployment])
-        await self._local.forget(deployment)
+            await self._place.prune(self._holder, deployments)
+        await self._local.forget(deployments)
 
     async def finish(self) -> str:
         """Add what is left at the place, if it answers soon, as `Publisher.finish` says."""
@@ -191,11 +199,28 @@ class SharedJournal:
                 return node
         return None
 
-    async def _fetched_summaries(self, numbers: Sequence[int]) -> dict[int, Document]:
-        if not numbers:
-            return {}
-        lines = await self._place.summaries(numbers)
-        return {number: read_document(line) for number, line in lines.items()}
+    async def _changed_summaries(self, seen: Shared) -> dict[int, Document]:
+        """The summaries at the place that are others than here, without those of which this machine knows
+        more."""
+        mine = await self._local.summaries(self._service, len(seen.counts))
+        there = {number: read_document(line) for number, line in seen.summaries.items()}
+        ahead = self._publisher.missing(self._here)
+        return {
+            number: summary
+            for number, summary in there.items()
+            if number not in ahead and summary != mine.get(number)
+        }
+
+    async def _forget_pruned(self, last: int) -> None:
+        """Remove here what somebody pruned. What is not there and has no later one, the place has lost."""
+        own = {number for number, (count, shared) in self._here.items() if count and not shared}
+        if last and await self._local.total() - len(own) > self._total:
+            there = {*await self._place.numbers(), *own}
+            here = await self._local.numbers(self._service)
+            pruned = {number for number in here if number < last} - there
+            await self._local.forget(pruned)
+            for number in pruned:
+                self._here.pop(number, None)
 
     async def _newer(self, seen: Shared) -> dict[str, Document]:
         """The memories at the place that are newer than those here.

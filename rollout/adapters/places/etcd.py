@@ -19,7 +19,7 @@ import asyncio
 import dataclasses
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from typing import Literal
 
@@ -105,25 +105,32 @@ class EtcdPlace:
             with suppress(Declined):  # it has ended
                 await self._etcd.ask("lease/revoke", {"ID": str(_lease(holder))})
 
-    async def look(self, number: int = 0, known: int = 0) -> Shared:
-        found = await self._store.get_all(_LOCK, _EPOCH, MEMORY, COUNTS)
-        lock, epoch, memory = (entries[0] if entries else Entry("") for entries in found[:3])
+    async def look(
+        self, number: int = 0, known: int = 0, *, latest: int | None = 1, also: Collection[int] = ()
+    ) -> Shared:
+        *found, counted = await self._store.read(
+            *map(self._keys.get, (_LOCK, _EPOCH, MEMORY)), self._keys.get_latest(COUNTS, latest)
+        )
+        lock, epoch, memory = (each.entries[0] if each.entries else Entry("") for each in found)
         with self._undamaged():
-            counts = {numbered(entry): entry.number for entry in found[3]}
+            counts = {numbered(entry): entry.number for entry in reversed(counted.entries)}
             last = max(counts, default=0)
-            state, facts = await asyncio.gather(
+            state, facts, others, summaries = await asyncio.gather(
                 self._state(lock, epoch),
                 self._facts.read(last, counts.get(last, 0), known if last == number else 0),
+                self._facts.counts({*also} - {*counts}),
+                self._facts.summaries({*also, *counts}),
             )
-            return Shared(state, unpack(memory.value), counts, facts)
+            counts = dict(sorted({**others, **counts}.items()))
+            return Shared(state, unpack(memory.value), counted.total, counts, summaries, facts)
+
+    async def numbers(self) -> Sequence[int]:
+        with self._undamaged():
+            return await self._facts.numbers()
 
     async def facts(self, number: int) -> Sequence[str]:
         with self._undamaged():
             return await self._facts.read(number, await self._facts.count(number))
-
-    async def summaries(self, numbers: Collection[int]) -> Mapping[int, str]:
-        with self._undamaged():
-            return await self._facts.summaries(numbers)
 
     async def publish(self, holder: LockHolder, epoch: int, published: Publication) -> None:
         number, have = published.deployment, published.after

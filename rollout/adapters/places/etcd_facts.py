@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 
 from rollout.adapters.places.etcd_keys import Entry, Json
@@ -35,6 +35,15 @@ class EtcdFacts:
         """How many facts a deployment has."""
         (count,) = await self._store.get(_count(number))
         return count.number
+
+    async def counts(self, numbers: Collection[int]) -> Mapping[int, int]:
+        """How many facts each of some deployments has. Raises ValueError."""
+        found = await self._among(_count, numbers)
+        return {number: entry.number for number, entry in found.items()}
+
+    async def numbers(self) -> Sequence[int]:
+        """All deployments. Raises ValueError."""
+        return [*map(numbered, await self._store.get_span(self._store.keys.span(COUNTS) | {"keys_only": True}))]
 
     async def read(self, number: int, count: int, known: int = 0) -> list[str]:
         """The facts of a deployment that has `count`, behind the `known` first ones. Raises ValueError."""
@@ -72,11 +81,8 @@ class EtcdFacts:
 
     async def summaries(self, numbers: Collection[int]) -> Mapping[int, str]:
         """The summaries of deployments. Raises ValueError."""
-        if not numbers:
-            return {}
-        span = self._store.keys.span(_summary(min(numbers)), _summary(max(numbers)))
-        found = await self._store.get_span(span)
-        return {number: unpack(entry.value) for entry in found if (number := numbered(entry)) in numbers}
+        found = await self._among(_summary, numbers)
+        return {number: unpack(entry.value) for number, entry in found.items()}
 
     def summary(self, number: int, text: str) -> Json:
         """The change that writes a summary."""
@@ -93,6 +99,13 @@ class EtcdFacts:
             pruned, left = left[:_PRUNED_AT_ONCE], left[_PRUNED_AT_ONCE:]
             names = [name for number in pruned for name in (_count(number), _pages(number), _summary(number))]
             await self._store.change(conditions, map(self._store.keys.delete, names))
+
+    async def _among(self, name: Callable[[int], str], numbers: Collection[int]) -> Mapping[int, Entry]:
+        """The keys that some deployments have, by number."""
+        if not numbers:
+            return {}
+        found = await self._store.get_span(self._store.keys.span(name(min(numbers)), name(max(numbers))))
+        return {number: entry for entry in found if (number := numbered(entry)) in numbers}
 
     def _additions(self, number: int, have: int, page: Sequence[str]) -> list[list[Json]]:
         """The changes of each transaction that adds a page; the last one makes it count."""

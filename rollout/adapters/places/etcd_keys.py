@@ -26,6 +26,15 @@ class Entry:
         return int(self.value.partition(b" ")[0] or b"0")
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an operation found."""
+
+    entries: Sequence[Entry]
+    total: int
+    """How many keys there are, also where fewer were asked for."""
+
+
 class Keys:
     """The keys below `prefix`, by their names there. A name that ends in `/` stands for all that begin so."""
 
@@ -35,6 +44,11 @@ class Keys:
     def get(self, name: str) -> Json:
         """The operation that reads."""
         return {"request_range": self.span(name)}
+
+    def get_latest(self, name: str, latest: int | None) -> Json:
+        """The operation that reads the `latest` of all that begin with `name`, or all, the last one first."""
+        order = {"sort_order": "DESCEND", "sort_target": "KEY", "limit": str(latest or 0)}
+        return {"request_range": self.span(name) | order}
 
     def put(self, name: str, value: bytes, lease: int = 0) -> Json:
         """The operation that writes a key, which goes when its lease ends."""
@@ -74,10 +88,11 @@ class Keys:
             for found in answer.get("kvs", ())
         ]
 
-    def read(self, answer: Json) -> list[list[Entry]]:
-        """What each operation `get` of a transaction found."""
+    def read(self, answer: Json) -> list[Found]:
+        """What each operation of a transaction found that reads."""
         answers: Sequence[Json] = answer.get("responses", ())
-        return [self.entries(each["response_range"]) for each in answers if "response_range" in each]
+        found = [each["response_range"] for each in answers if "response_range" in each]
+        return [Found(self.entries(each), int(each.get("count", 0))) for each in found]
 
     def _key(self, name: str) -> str:
         return _base64((self.prefix + name).encode())

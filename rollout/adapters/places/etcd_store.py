@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rollout.adapters.places.etcd_gateway import Gateway
-from rollout.adapters.places.etcd_keys import Entry, Json, Keys
+from rollout.adapters.places.etcd_keys import Entry, Found, Json, Keys
 
 
 class Store:
@@ -17,13 +17,12 @@ class Store:
 
     async def get(self, *names: str) -> list[Entry]:
         """Each key, as it is at one moment."""
-        found = await self.get_all(*names)
-        return [entries[0] if entries else Entry(name) for name, entries in zip(names, found, strict=True)]
+        found = await self.read(*map(self.keys.get, names))
+        return [each.entries[0] if each.entries else Entry(name) for name, each in zip(names, found, strict=True)]
 
-    async def get_all(self, *names: str) -> list[list[Entry]]:
-        """What each name stands for, as it is at one moment."""
-        operations = [self.keys.get(name) for name in names]
-        return self.keys.read(await self._etcd.ask("kv/txn", {"success": operations}))
+    async def read(self, *operations: Json) -> list[Found]:
+        """What each operation finds, as it is at one moment."""
+        return self.keys.read(await self._etcd.ask("kv/txn", {"success": [*operations]}))
 
     async def get_span(self, span: Json) -> list[Entry]:
         """All keys of a span."""

@@ -9,7 +9,7 @@ import dataclasses
 import gzip
 import json
 import shlex
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from typing import Literal
 
 from rollout.domain import Completed, LockHolder, LockRequests, LockState, Publication, Shared
@@ -21,6 +21,8 @@ _TIMEOUT = 10.0
 """Seconds for one shell line."""
 _DIGITS = 8
 """Digits of a deployment's number in the name of its file, so that names sort as numbers do."""
+_ALL = 10**_DIGITS
+"""More deployments than there are."""
 
 
 class FolderPlace:
@@ -93,24 +95,39 @@ class FolderPlace:
         self._holds = False
         await self._run(lines.DROP, lines.NOT_OURS, ROLLOUT_TOKEN=holder.token)
 
-    async def look(self, number: int = 0, known: int = 0) -> Shared:
-        shown = await self._packed(lines.LOOK, ROLLOUT_NUMBER=_name(number), ROLLOUT_KNOWN=str(known))
+    async def look(
+        self, number: int = 0, known: int = 0, *, latest: int | None = 1, also: Collection[int] = ()
+    ) -> Shared:
+        shown = await self._packed(
+            f"rollout_also={shlex.quote(_names(also))}\n{lines.LOOK}",
+            ROLLOUT_LATEST=str(_ALL if latest is None else latest),
+            ROLLOUT_NUMBER=_name(number),
+            ROLLOUT_KNOWN=str(known),
+        )
         try:
-            state, memory, rest = shown[:3], shown[3], shown[4:]
-            end = rest.index("=")
-            counts = {int(one): int(count) for one, count in (line.split() for line in rest[:end])}
-            last = max(counts, default=0)
-            facts = rest[end + 1 :][: counts.get(last, 0) - (known if last == number else 0)]
+            state, memory, total, rest = shown[:3], shown[3], int(shown[4]), shown[5:]
+            counted = rest.index("=")
+            summed = rest.index("=", counted + 1)
+            counts = sorted((int(one), int(count)) for one, count in map(str.split, rest[:counted]))
+            summaries = [line.partition(" ") for line in rest[counted + 1 : summed]]
+            facts = rest[summed + 1 :]
+            seen = Shared(
+                self._lock(state),
+                memory,
+                total,
+                dict(counts),
+                {int(one): summary for one, _, summary in summaries},
+            )
         except (ValueError, IndexError) as error:
             raise self._damaged(error) from error
-        return Shared(self._lock(state), memory, counts, facts)
+        whole = seen.counts.get(seen.last, 0) - (known if seen.last == number else 0)
+        return dataclasses.replace(seen, facts=facts[:whole])
+
+    async def numbers(self) -> Sequence[int]:
+        return [*map(int, await self._packed(lines.NUMBERS))]
 
     async def facts(self, number: int) -> Sequence[str]:
         return await self._packed(lines.FACTS, ROLLOUT_NUMBER=_name(number))
-
-    async def summaries(self, numbers: Collection[int]) -> Mapping[int, str]:
-        shown = await self._packed(lines.SUMMARIES, ROLLOUT_NUMBERS=" ".join(map(_name, sorted(numbers))))
-        return {int(number): summary for number, _, summary in (line.partition(" ") for line in shown)}
 
     async def publish(self, holder: LockHolder, epoch: int, published: Publication) -> None:
         facts = "\n".join([published.memory or "", published.summary or "", *published.facts, ""])
@@ -131,8 +148,8 @@ class FolderPlace:
             raise FactsMissing(int(completed.tail[-1]))
 
     async def prune(self, holder: LockHolder, numbers: Collection[int]) -> None:
-        named = " ".join(map(_name, numbers))
-        await self._run(lines.PRUNE, lines.NOT_OURS, ROLLOUT_TOKEN=holder.token, ROLLOUT_NUMBERS=named)
+        line = f"rollout_numbers={shlex.quote(_names(numbers))}\n{lines.PRUNE}"
+        await self._run(line, lines.NOT_OURS, ROLLOUT_TOKEN=holder.token)
 
     async def changes(self, pace: float, *, facts: bool) -> AsyncGenerator[bool, None]:
         """An item every `pace` seconds: a folder tells nobody, so who wants to know looks."""
@@ -228,3 +245,7 @@ class FolderPlace:
 
 def _name(number: int) -> str:
     return f"{number:0{_DIGITS}}"
+
+
+def _names(numbers: Collection[int]) -> str:
+    return " ".join(map(_name, sorted(numbers)))

@@ -55,10 +55,9 @@ async def _past(
 
     Raises UsageError for a node that nobody knows.
     """
-    async with open_site(inventory) as site, journal_to_read(site, redaction) as (journal, _, old):
+    number = None if since or node else last or LAST
+    async with open_site(inventory) as site, journal_to_read(site, redaction, number) as (journal, _, old):
         warn_of_old(old, redaction)
-        every = since or node
-        number = None if every else last or LAST
         found = [
             summary
             for summary in (await past_deployments(journal, inventory.service, number)).values()
@@ -79,5 +78,5 @@ async def _printed(inventory: Inventory, number: int, redaction: Redaction) -> S
     """
     service = inventory.service
     async with open_site(inventory) as site, journal_to_read(site, redaction) as (journal, _, _):
-        require_known(number, await past_deployments(journal, service), service)
+        require_known(number, await journal.numbers(service), service)
         return await journal.printed(number, latest=MOST_LINES)

@@ -153,16 +153,22 @@ async def test_a_login_that_may_only_look(base: Path, owner: str) -> None:
     assert viewer.read_only
     assert shared.lock is not None
     assert (shared.lock.holder, list(shared.facts), shared.memory) == (ONE, FACTS, "{}")
-    assert await viewer.summaries([1]) == {1: "{}"}
+    assert dict(shared.summaries) == {1: "{}"}
     assert list(await viewer.facts(1)) == FACTS
     for again in (viewer, folder(base, *user("nobody", "nogroup"))):
         for change in (again.take(OTHER, over=ONE.token), again.ask("halt", "nobody"), again.drop(ONE)):
             with pytest.raises(PlaceRefused, match=r"(written by|shared with) nobody"):
                 await change
     assert before == {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
-    (base / _PLACE / "lock").chmod(0o600)
-    with pytest.raises(PlaceRefused, match="lock may not be read by nobody"):
-        await viewer.held()
+    for file, look in (
+        ("deployments/00000001.summary", viewer.look),
+        ("deployments/00000001.facts", lambda: viewer.facts(1)),
+        ("deployments", viewer.numbers),
+        ("lock", viewer.held),
+    ):
+        (base / _PLACE / file).chmod(0o600)
+        with pytest.raises(PlaceRefused, match=f"{file} may not be read by nobody"):
+            await look()
 
 
 async def test_the_users_of_a_socket_share_a_folder(common: Path) -> None:

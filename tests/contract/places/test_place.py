@@ -98,15 +98,16 @@ async def test_requests_reach_the_holder(place: Place) -> None:
 
 
 async def test_facts_come_back_as_they_were(place: Place) -> None:
-    """In order, whatever is in them; with the memory, a summary and the counts of all deployments."""
+    """In order, whatever is in them; with the memory, and the count and the summary of each deployment."""
     epoch = await place.take(ONE)
     assert epoch is not None
     await place.publish(ONE, epoch, Publication(3, 0, FACTS, memory='{"web1": 1}', summary='{"done": 0}'))
     await place.publish(ONE, epoch, Publication(12, 0, FACTS[:1]))
     await place.publish(ONE, epoch, Publication(12, 1, FACTS[1:], summary='{"done": 2}'))
-    shared = await place.look()
-    assert dict(shared.counts) == {3: 3, 12: 3}
-    assert list(shared.counts) == [3, 12]
+    shared = await place.look(latest=None)
+    assert list(shared.counts.items()) == [(3, 3), (12, 3)]
+    assert dict(shared.summaries) == {3: '{"done": 0}', 12: '{"done": 2}'}
+    assert (shared.last, shared.total) == (12, 2)
     assert list(shared.facts) == FACTS
     assert shared.memory == '{"web1": 1}'
     assert shared.lock is not None
@@ -115,14 +116,36 @@ async def test_facts_come_back_as_they_were(place: Place) -> None:
     assert list((await place.look(3, 2)).facts) == FACTS
     assert list(await place.facts(3)) == FACTS
     assert list(await place.facts(4)) == []
-    assert await place.summaries([3, 4, 12]) == {3: '{"done": 0}', 12: '{"done": 2}'}
+
+
+async def test_a_look_shows_what_it_is_asked_for(place: Place) -> None:
+    """The last deployment, or as many as are wanted, and others by their numbers; a summary where there is
+    one. Whatever it shows, the facts are those of the last one."""
+    epoch = await place.take(ONE)
+    assert epoch is not None
+    for number in range(8, 13):
+        summary = f'{{"number": {number}}}' if number != 11 else None
+        await place.publish(ONE, epoch, Publication(number, 0, [FACTS[0]] * (number - 7), summary=summary))
+    for latest, also, shown in (
+        (1, [], [12]),
+        (3, [], [10, 11, 12]),
+        (1, [8, 11, 12, 40], [8, 11, 12]),
+        (2, [7, 9], [9, 11, 12]),
+        (40, [], [*range(8, 13)]),
+    ):
+        shared = await place.look(latest=latest, also=also)
+        assert list(shared.counts.items()) == [(number, number - 7) for number in shown]
+        assert dict(shared.summaries) == {number: f'{{"number": {number}}}' for number in shown if number != 11}
+        assert (shared.total, len(shared.facts)) == (5, 5)
+    assert list(await place.numbers()) == [*range(8, 13)]
 
 
 async def test_nothing_is_there_before_the_first_deployment(place: Place) -> None:
     """And that is no error."""
     shared = await place.look()
-    assert (shared.lock, shared.memory, dict(shared.counts), list(shared.facts)) == (None, "", {}, [])
-    assert await place.summaries([1]) == {}
+    assert (shared.lock, shared.memory, shared.total, list(shared.facts)) == (None, "", 0, [])
+    assert dict((await place.look(latest=None, also=[1])).counts) == {}
+    assert list(await place.numbers()) == []
 
 
 async def test_a_fact_that_is_sent_again_is_added_once(place: Place) -> None:
@@ -161,8 +184,9 @@ async def test_pruned_deployments_are_gone(place: Place) -> None:
         await place.publish(ONE, epoch, Publication(number, 0, FACTS, summary="{}"))
     await place.prune(OTHER, [3])
     await place.prune(ONE, [1, 2])
-    assert list((await place.look()).counts) == [3]
-    assert await place.summaries([1, 2, 3]) == {3: "{}"}
+    shared = await place.look(latest=None, also=[1])
+    assert (shared.total, dict(shared.counts), dict(shared.summaries)) == (1, {3: 3}, {3: "{}"})
+    assert list(await place.numbers()) == [3]
 
 
 async def test_changes_are_noticed(place: Place) -> None:
