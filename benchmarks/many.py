@@ -46,10 +46,10 @@ frontend web
 class Site:
     """Nodes that are servers of all `backends` of one real HAProxy."""
 
-    def __init__(self, folder: Path, backends: int) -> None:
+    def __init__(self, folder: Path, backends: int, nodes: int = NODES) -> None:
         self.folder = folder
         self.backends = backends
-        self.hosts = {f"web{number}": own_address() for number in range(1, NODES + 1)}
+        self.hosts = {f"web{number}": own_address() for number in range(1, nodes + 1)}
         self.inventory = folder / "inventory.yml"
         folder.mkdir()
         (folder / "haproxy.cfg").write_text(self._configuration())
@@ -75,7 +75,7 @@ class Site:
             lines += [f"  server {name} {host}:{CHECKED} {_CHECK}" for name, host in self.hosts.items()]
         return "\n".join(lines) + "\n"
 
-    def _inventory(self) -> object:
+    def _inventory(self) -> dict[str, object]:
         return {
             "service": f"many{self.backends}",
             "load_balancers": {"lb1": {"haproxy": f"unix://{self.folder}/admin.sock"}},

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
@@ -444,21 +444,23 @@ def from_fields(kind: str, fields: Mapping[str, Any]) -> Event | None:
     event = KINDS.get(kind)
     if event is None:
         return None
-    hints = _hints(kind)
+    readers = _readers(kind)
     try:
-        return event(**{name: _typed(hints[name], value) for name, value in fields.items() if name in hints})
+        return event(**{name: readers[name](value) for name, value in fields.items() if name in readers})
     except (TypeError, ValueError):
         return None
 
 
+_ENUMERATIONS = (Step, Outcome, Standing, Verdict)
+
+
 @functools.cache
-def _hints(kind: str) -> Mapping[str, Any]:
-    """The types of the fields, which Python would evaluate anew for each event."""
-    return get_type_hints(KINDS[kind])
+def _readers(kind: str) -> Mapping[str, Callable[[Any], Any]]:
+    """What makes the value of each field of what JSON holds, which has no tuples and no enumerations. There
+    may be thousands of events of a kind."""
+    hints = get_type_hints(KINDS[kind])
+    return {name: hint if hint in _ENUMERATIONS else _plain for name, hint in hints.items()}
 
 
-def _typed(hint: Any, value: Any) -> Any:
-    """`value` as the field holds it: JSON has no tuples and no enumerations."""
-    if hint in (Step, Outcome, Standing, Verdict):
-        return hint(value)
+def _plain(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value

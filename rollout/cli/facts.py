@@ -7,21 +7,16 @@ from collections.abc import Mapping, Sequence
 from rollout.decisions.fold import advance, fold
 from rollout.decisions.memory import NodeMemory, memory_document, remember
 from rollout.decisions.progress import Progress
-from rollout.decisions.summary import summary_document
+from rollout.decisions.summary import changes_summary, summary_document
 from rollout.events import (
     DeploymentFinished,
     DeploymentResumed,
     Event,
     HookPrinted,
-    NodeFailed,
-    NodeFinished,
-    NodeReturned,
     OutputSeen,
     Progressed,
     Record,
     Sampled,
-    ServerNoted,
-    StepStarted,
 )
 from rollout.ports import Document, Journal
 
@@ -49,8 +44,15 @@ class Facts:
         memories: Mapping[str, NodeMemory],
     ) -> tuple[Facts, Sequence[Record]]:
         """A new deployment, which has these events on disk already. Raises JournalError."""
-        records = await journal.begin(service, events, lambda records: summary_document(fold(records)))
-        return cls(journal, fold(records), memories), records
+        begun = Progress()
+
+        def summarize(records: Sequence[Record]) -> Document:
+            nonlocal begun
+            begun = fold(records)
+            return summary_document(begun)
+
+        records = await journal.begin(service, events, summarize)
+        return cls(journal, begun, memories), records
 
     def append(self, event: Event) -> Record:
         """Take one more event; it is written soon."""
@@ -60,23 +62,19 @@ class Facts:
         """The summary and the memories that change with a record."""
         if isinstance(record.event, LAGGING):
             return None, {}
-        self.progress = advance(self.progress, record)
-        changed = remember(self._memories, self.progress, _nodes_of(record.event))
+        before, self.progress = self.progress, advance(self.progress, record)
+        names = _nodes_of(record.event)
+        changed = remember(self._memories, self.progress, names)
         self._memories |= changed
-        ends = isinstance(
-            record.event, DeploymentResumed | NodeFinished | NodeFailed | NodeReturned | DeploymentFinished
-        )
-        summary = summary_document(self.progress) if ends or changed else None
+        ends = isinstance(record.event, DeploymentResumed | DeploymentFinished)
+        is_other = ends or changes_summary(before, self.progress, names)
+        summary = summary_document(self.progress) if is_other else None
         return summary, {name: memory_document(memory) for name, memory in changed.items()}
 
 
 def _nodes_of(event: Event) -> Sequence[str]:
-    """The nodes of which an event may change what is remembered."""
-    match event:
-        case DeploymentResumed(nodes=nodes, skipped=skipped):
-            return (*nodes, *skipped)
-        case StepStarted(node=node) | NodeFinished(node=node) | NodeFailed(node=node):
-            return (node,)
-        case NodeReturned(node=node) | ServerNoted(node=node):
-            return (node,)
-    return ()
+    """The nodes that an event is about."""
+    if isinstance(event, DeploymentResumed):
+        return (*event.nodes, *event.skipped)
+    name: str | None = getattr(event, "node", None)
+    return () if name is None else (name,)

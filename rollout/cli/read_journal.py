@@ -72,14 +72,16 @@ def warn_of_old(old: str, redaction: Redaction) -> None:
         sys.stderr.write(f"rollout: warning: {redaction.printable(old)}\n")
 
 
-async def read_journal(site: OpenSite, redaction: Redaction) -> Known:
-    """What is known of the service. A journal or a place that cannot be read is no error."""
+async def read_journal(site: OpenSite, redaction: Redaction, *, last: bool = True) -> Known:
+    """What is known of the service, with or without the last deployment. A journal or a place that cannot be
+    read is no error."""
     service = site.inventory.service
     try:
         async with journal_to_read(site, redaction) as (journal, lock, old):
-            last, memories = await last_deployment(journal, service), await node_memories(journal, service)
+            deployment = await last_deployment(journal, service) if last else None
+            memories = await node_memories(journal, service)
             out, to_mend = nodes_out(memories), nodes_to_mend(memories)
-            return Known(last, out, to_mend, lock, old=redaction.printable(old))
+            return Known(deployment, out, to_mend, lock, old=redaction.printable(old))
     except (JournalError, PlaceError, HostError) as error:
         return Known(error=redaction.printable(str(error)))
 

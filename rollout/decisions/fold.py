@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import reduce
 from itertools import groupby
-from typing import Any
 
 from rollout.decisions.progress import TOUCHING, NodeProgress, Phase, Progress, Try
 from rollout.domain import Step
@@ -40,12 +39,31 @@ from rollout.events import (
     WentOn,
 )
 
+_OF_NODES = (
+    CommandSent,
+    HookPrinted,
+    HookStarted,
+    NodeFailed,
+    NodeFinished,
+    NodeReturned,
+    OpinionHeard,
+    OutputSeen,
+    Progressed,
+    ReleaseNoted,
+    ServerNoted,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+)
+"""Events that change the state of one node, if any."""
+_ORDER = {step: at for at, step in enumerate(Step)}
+
 
 def fold(records: Iterable[Record]) -> Progress:
     """The progress after all `records` of one deployment, in order."""
     progress = Progress()
-    for are_notes, group in groupby(records, lambda record: isinstance(record.event, ServerNoted)):
-        fold_group = _noted if are_notes else _advanced
+    for are_of_nodes, group in groupby(records, lambda record: isinstance(record.event, _OF_NODES)):
+        fold_group = _nodes_advanced if are_of_nodes else _advanced
         progress = fold_group(progress, group)
     return progress
 
@@ -57,8 +75,6 @@ def _advanced(progress: Progress, records: Iterable[Record]) -> Progress:
 def advance(progress: Progress, record: Record) -> Progress:
     """The progress after one more record; `progress` itself stays as it is."""
     match record.event:
-        case ServerNoted():
-            return _noted(progress, [record])
         case DeploymentStarted() as event:
             return _deployment_started(progress, record, event)
         case DeploymentResumed() as event:
@@ -91,46 +107,8 @@ def advance(progress: Progress, record: Record) -> Progress:
                 paused="",
                 pauses=pauses,
             )
-        case StepFailed() as event if not progress.first_failure and event.reason != INTERRUPTED:
-            progress = replace(progress, first_failure=f"{event.node} at {event.step}: {event.reason}")
-    return _node_event(progress, record)
-
-
-def _node_event(progress: Progress, record: Record) -> Progress:
-    """The progress after an event of one node; an event that changes no state leaves it as it is."""
-
-    def changed(name: str, **changes: Any) -> Progress:
-        return _with_node(progress, replace(_node(progress, name), **changes))
-
-    match record.event:
-        case ReleaseNoted(node=name, release=release):
-            return changed(name, previous_release=release)
-        case StepStarted(node=name, step=step):
-            return _with_node(progress, _step_started(_node(progress, name), step, record.time))
-        case Progressed(node=name, detail=detail, sessions=sessions):
-            return changed(name, detail=detail, sessions=sessions)
-        case OutputSeen(node=name, text=text):
-            return changed(name, detail=text)
-        case OpinionHeard(node=name, source=source, reason=reason):
-            return changed(name, detail=f"{source}: {reason}")
-        case HookStarted(node=str(name), hook=hook):
-            return changed(name, phase=Phase.RUNNING, step=None, step_started=record.time, detail=hook)
-        case HookPrinted(node=str(name), text=text):
-            return changed(name, detail=text)
-        case CommandSent(node=name, step=Step.BAKE):
-            return changed(name, back=False)
-        case StepFinished(node=name) as event:
-            return _with_node(progress, _step_finished(_node(progress, name), event))
-        case StepFailed(node=name, step=step) as event:
-            return changed(name, phase=Phase.FAILED, step=step, failure=event, sessions=None)
-        case NodeFinished(node=name, seconds=seconds):
-            return changed(name, phase=Phase.DONE, seconds=seconds, left_out=False, proved=True)
-        case NodeFailed(node=name, left_out=left_out, forgotten_by=forgotten_by):
-            node = _node(progress, name)
-            node = replace(node, phase=Phase.FAILED, left_out=left_out, forgotten_by=forgotten_by)
-            return _with_node(progress, replace(node, proved=node.proved or node.back))
-        case NodeReturned(node=name):
-            return changed(name, left_out=False)
+        case event if isinstance(event, _OF_NODES):
+            return _nodes_advanced(progress, [record])
     return progress
 
 
@@ -139,21 +117,65 @@ def _ended(progress: Progress, now: float) -> tuple[tuple[float, float | None], 
     return tuple((begun, now if over is None else over) for begun, over in progress.pauses)
 
 
-def _noted(progress: Progress, records: Iterable[Record]) -> Progress:
-    """The progress after notes of servers, of which there may be thousands in a row."""
+def _nodes_advanced(progress: Progress, records: Iterable[Record]) -> Progress:
+    """The progress after events of nodes, of which there may be thousands in a row."""
+    nodes = dict(progress.nodes)
     notes: dict[str, list[ServerNoted]] = {}
+    failure = progress.first_failure
     for record in records:
-        assert isinstance(record.event, ServerNoted)  # noqa: S101 - the callers have looked
-        notes.setdefault(record.event.node, []).append(record.event)
+        name: str | None = getattr(record.event, "node")  # noqa: B009 - each kind has it
+        if name is None:
+            continue
+        if isinstance(record.event, StepFailed) and record.event.reason != INTERRUPTED:
+            failure = failure or f"{name} at {record.event.step}: {record.event.reason}"
+        before = nodes.get(name) or NodeProgress(name)
+        if isinstance(record.event, ServerNoted):
+            nodes[name] = before
+            notes.setdefault(name, []).append(record.event)
+        elif (after := _node_advanced(before, record)) is not before:
+            nodes[name] = after
     for name, own in notes.items():
-        node = _node(progress, name)
-        progress = _with_node(progress, replace(node, servers=(*node.servers, *own)))
-    return progress
+        nodes[name] = replace(nodes[name], servers=(*nodes[name].servers, *own))
+    return replace(progress, nodes=nodes, first_failure=failure)
+
+
+def _node_advanced(node: NodeProgress, record: Record) -> NodeProgress:
+    """The node after an event of it; `node` itself if that changes nothing."""
+    match record.event:
+        case ReleaseNoted(release=release):
+            return replace(node, previous_release=release)
+        case StepStarted(step=step):
+            return _step_started(node, step, record.time)
+        case Progressed(detail=detail, sessions=sessions):
+            return replace(node, detail=detail, sessions=sessions)
+        case OutputSeen(text=text) | HookPrinted(text=text):
+            return replace(node, detail=text)
+        case OpinionHeard(source=source, reason=reason):
+            return replace(node, detail=f"{source}: {reason}")
+        case HookStarted(hook=hook):
+            return replace(node, phase=Phase.RUNNING, step=None, step_started=record.time, detail=hook)
+        case CommandSent(step=Step.BAKE):
+            return replace(node, back=False)
+        case StepFinished() as event:
+            return _step_finished(node, event)
+        case StepFailed(step=step) as event:
+            return replace(node, phase=Phase.FAILED, step=step, failure=event, sessions=None)
+        case NodeFinished(seconds=seconds):
+            return replace(node, phase=Phase.DONE, seconds=seconds, left_out=False, proved=True)
+        case NodeFailed(left_out=left_out, forgotten_by=forgotten_by):
+            failed = replace(node, phase=Phase.FAILED, left_out=left_out, forgotten_by=forgotten_by)
+            return replace(failed, proved=node.proved or node.back)
+        case NodeReturned():
+            return replace(node, left_out=False)
+    return node
 
 
 def _deployment_started(progress: Progress, record: Record, event: DeploymentStarted) -> Progress:
-    nodes = {name: _node(progress, name) for name in event.nodes}
-    skipped = {name: replace(_node(progress, name), phase=Phase.SKIPPED) for name in event.skipped}
+    nodes = {name: progress.nodes.get(name) or NodeProgress(name) for name in event.nodes}
+    skipped = {
+        name: replace(progress.nodes.get(name) or NodeProgress(name), phase=Phase.SKIPPED)
+        for name in event.skipped
+    }
     return replace(
         progress,
         deployment=record.deployment,
@@ -183,7 +205,7 @@ def _deployment_started(progress: Progress, record: Record, event: DeploymentSta
 
 def _deployment_resumed(progress: Progress, record: Record, event: DeploymentResumed) -> Progress:
     phases = {**dict.fromkeys(event.nodes, Phase.WAITING), **dict.fromkeys(event.skipped, Phase.SKIPPED)}
-    in_doubt = progress.in_doubt
+    in_doubt = {*progress.in_doubt}
     again = {
         name: replace(
             node,
@@ -225,10 +247,7 @@ def _deployment_resumed(progress: Progress, record: Record, event: DeploymentRes
 
 
 def _step_started(node: NodeProgress, step: Step, time: float) -> NodeProgress:
-    order = list(Step)
-    earlier = {
-        done: took for done, took in node.step_seconds.items() if order.index(done) < order.index(step)
-    }
+    earlier = {done: took for done, took in node.step_seconds.items() if _ORDER[done] < _ORDER[step]}
     return replace(
         node,
         step_seconds=earlier,
@@ -254,11 +273,3 @@ def _step_finished(node: NodeProgress, event: StepFinished) -> NodeProgress:
         detail=event.detail,
         sessions=None,
     )
-
-
-def _node(progress: Progress, name: str) -> NodeProgress:
-    return progress.nodes.get(name) or NodeProgress(name)
-
-
-def _with_node(progress: Progress, node: NodeProgress) -> Progress:
-    return replace(progress, nodes={**progress.nodes, node.name: node})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout.decisions.progress import Progress
+from rollout.decisions.progress import NodeProgress, Progress
 from rollout.domain import Outcome
 
 
@@ -54,6 +54,17 @@ def summary_of(progress: Progress) -> Summary:
     """The summary of a deployment as far as it has come."""
     known = {item.name: getattr(progress, item.name) for item in dataclasses.fields(Summary)}
     return Summary(**{**known, "nodes": {node.name: node.phase.value for node in progress.nodes.values()}})
+
+
+def changes_summary(before: Progress, after: Progress, names: Iterable[str]) -> bool:
+    """Whether an event of the nodes in `names` changes the summary."""
+    if before.first_failure != after.first_failure:
+        return True
+    return any(_in_summary(before.nodes.get(name)) != _in_summary(after.nodes.get(name)) for name in names)
+
+
+def _in_summary(node: NodeProgress | None) -> tuple[object, ...]:
+    return () if node is None else (node.phase, bool(node.left_out), node.in_doubt)
 
 
 def summary_document(progress: Progress) -> dict[str, Any]:

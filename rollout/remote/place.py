@@ -3,7 +3,8 @@
 Each line runs below one lock of the kernel's (`flock`), so no two of them mix; a line that is cut off leaves
 its files whole, since each is written beside and renamed, and half a fact at the end of a file is taken away.
 The age of a sign of life is measured by the clock of the machine that has the folder. Values come by the
-environment, which takes no large ones: those are in variables of the shell alone. `HELD`, `NOT_OURS` and `GAP` are exit statuses.
+environment, which takes no large ones: those are in variables of the shell alone. `HELD`, `NOT_OURS` and
+`GAP` are exit statuses.
 
 The first line of a process begins with `FIND`, which finds the folder `ROLLOUT_PLACE`; later ones are given
 it. A login that may only read it is told why, in `ROLLOUT_READ_ONLY`, by each line that changes something.

@@ -25,7 +25,7 @@ from rollout.events import (
     StepStarted,
     to_fields,
 )
-from tests.support.journals import numbers, opened
+from tests.support.journals import begun, numbers, opened
 
 FORMAT_1 = """
 PRAGMA journal_mode = WAL;
@@ -102,6 +102,31 @@ async def test_it_cannot_be_converted_where_it_cannot_be_written(path: Path) -> 
         async with opened(path, read_only=True):
             pass
     assert caught.value.hint == "run this once where the file can be written"
+
+
+async def test_an_older_rollout_may_write_the_same_copy(tmp_path: Path) -> None:
+    """What a newer one keeps beside the facts is made of them where it is missing, and follows them whoever
+    writes: how many facts each deployment has, and of which ones others lack some."""
+    path = tmp_path / "copy.db"
+    async with opened(path) as journal:
+        for _ in range(3):
+            await begun(journal)
+    with closing(sqlite3.connect(path)) as database, database:
+        for trigger in ("fact_added", "fact_removed", "facts_shared"):
+            database.execute(f"DROP TRIGGER {trigger}")
+        database.execute("DROP TABLE counts")
+        database.execute("INSERT OR REPLACE INTO shared VALUES (1, 1)")
+    async with opened(path) as journal:
+        assert await journal.unsettled() == {2: (1, 0), 3: (1, 0)}
+        assert await journal.counts(1) == {1: (1, 1), 2: (1, 0), 3: (1, 0)}
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("INSERT INTO events VALUES (1, 2, 5.0, 'Warned', '{}', 4)")
+        database.execute("INSERT OR REPLACE INTO shared VALUES (2, 1)")
+        database.execute("DELETE FROM events WHERE deployment = 3")
+    async with opened(path) as journal:
+        assert await journal.unsettled() == {1: (2, 1), 3: (0, 0)}
+        assert await journal.counts(1) == {1: (2, 1), 2: (1, 1), 3: (0, 0)}
+        assert await journal.last_epoch() == 4
 
 
 def _add(database: sqlite3.Connection, events: Sequence[Event]) -> None:

@@ -9,16 +9,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
+from rollout.adapters.journal.opening import BUSY, connect, open_read_only
 from rollout.adapters.journal.path import ELSEWHERE, make_private
 from rollout.adapters.journal.schema import PRINTED, prepare, require_current
 from rollout.errors import JournalError
 from rollout.events import Event, Record, from_fields, to_fields
 from rollout.ports import Document
 
-_BUSY = 5.0
-"""Seconds to wait for another process that is writing."""
 _CHUNK = 20_000
 """Printed lines that are removed in one transaction: others may write meanwhile."""
 
@@ -39,12 +37,12 @@ class Database:
         self._path = path
         with self._translated():
             if read_only:
-                self._database = _open_read_only(path)
+                self._database = open_read_only(path)
                 require_current(self._database, path)
             else:
                 make_private(path)
-                self._database = _connect(str(path))
-                prepare(self._database, path, _BUSY)
+                self._database = connect(str(path))
+                prepare(self._database, path, BUSY)
                 self._database.execute("PRAGMA synchronous = FULL")
 
     def begin(
@@ -118,14 +116,13 @@ class Database:
             self._note_shared(deployment, facts)
 
     def counts(self, first: int) -> dict[int, tuple[int, int]]:
-        """How many facts each deployment from number `first` on has here, and how many of them others have."""
+        """How many facts each deployment from `first` on has here, and how many of them others have."""
         return self._counts("id >= ?", first)
 
     def unsettled(self) -> dict[int, tuple[int, int]]:
         """The same for the last deployment, and for each that has facts which others do not have."""
-        return self._counts(
-            "id = (SELECT max(id) FROM deployments) OR id IN (SELECT deployment FROM counts WHERE facts > shared)"
-        )
+        unshared = "SELECT deployment FROM counts WHERE facts > shared"
+        return self._counts(f"id = (SELECT max(id) FROM deployments) OR id IN ({unshared})")  # noqa: S608
 
     def shared(self, deployment: int) -> int:
         """How many facts of a deployment others have, too."""
@@ -174,6 +171,13 @@ class Database:
             ).fetchall()
             return {number: None if text is None else json.loads(text) for number, text in reversed(rows)}
 
+    def summary(self, deployment: int) -> Document | None:
+        with self._translated():
+            row = self._database.execute(
+                "SELECT summary FROM deployments WHERE id = ?", [deployment]
+            ).fetchone()
+            return json.loads(row[0]) if row and row[0] else None
+
     def numbers(self, service: str, but: int) -> list[int]:
         with self._translated():
             rows = self._database.execute(
@@ -220,9 +224,8 @@ class Database:
 
     def _counts(self, condition: str, *values: int) -> dict[int, tuple[int, int]]:
         query = (
-            "SELECT id, coalesce(facts, 0), coalesce(shared, 0) FROM deployments "
-            "LEFT JOIN counts ON deployment = id "
-            f"WHERE {condition}"  # noqa: S608
+            "SELECT id, coalesce(facts, 0), coalesce(shared, 0) FROM deployments "  # noqa: S608
+            f"LEFT JOIN counts ON deployment = id WHERE {condition}"
         )
         with self._translated():
             return {number: (here, shared) for number, here, shared in self._database.execute(query, values)}
@@ -295,23 +298,3 @@ def _row(record: Record) -> tuple[Any, ...]:
     fields = json.dumps(to_fields(record.event))
     kind = type(record.event).__name__
     return record.deployment, record.sequence, record.time, kind, fields, record.epoch
-
-
-def _connect(place: str, *, uri: bool = False) -> sqlite3.Connection:
-    # Only one thread uses it, but not the one that made this journal.
-    return sqlite3.connect(place, timeout=_BUSY, isolation_level=None, check_same_thread=False, uri=uri)
-
-
-def _open_read_only(path: Path) -> sqlite3.Connection:
-    """The database where nothing can be written, as on a read-only disk. Raises sqlite3.Error."""
-    place = f"file:{quote(str(path))}?mode=ro"
-    try:
-        database = _connect(place, uri=True)
-        database.execute("PRAGMA schema_version").fetchone()
-    except sqlite3.OperationalError:
-        log = path.with_name(f"{path.name}-wal")
-        if log.exists() and log.stat().st_size:
-            raise
-        # SQLite cannot make the files by which processes share the journal: nobody else writes it either.
-        return _connect(f"{place}&immutable=1", uri=True)
-    return database

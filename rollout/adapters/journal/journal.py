@@ -134,6 +134,10 @@ class SqliteJournal:
         name = self._masked(service)
         return await self._run(lambda: self._database.summaries(name, latest))
 
+    async def summary(self, deployment: int) -> Document | None:
+        """The summary of a deployment; `None` if it has none. Raises JournalError."""
+        return await self._run(lambda: self._database.summary(deployment))
+
     async def without_summary(self, service: str) -> Sequence[int]:
         """The service's deployments of which an older rollout kept no summary, oldest first.
 
@@ -174,7 +178,7 @@ class SqliteJournal:
         await self._run(lambda: self._database.note_shared(deployment, facts))
 
     async def counts(self, first: int) -> Mapping[int, tuple[int, int]]:
-        """How many facts each deployment from number `first` on has here, and how many of them others have."""
+        """How many facts each deployment from `first` on has here, and how many of them others have."""
         return await self._run(lambda: self._database.counts(first))
 
     async def unsettled(self) -> Mapping[int, tuple[int, int]]:

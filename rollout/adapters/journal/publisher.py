@@ -216,13 +216,12 @@ class Publisher:
     async def _give_again(self, deployment: int, have: int) -> None:
         """Queue what the place has lost, or never got: all facts but the first `have`, and what follows from
         them."""
-        summaries = await self._local.summaries(self._service)
         records = await self._local.records(deployment)
         last = records[-1].sequence if records else 0
         meanwhile = [record for record in self._waiting.get(deployment, []) if record.sequence > last]
         self._waiting[deployment] = [*records[have:], *meanwhile]
         self._after[deployment] = have
-        if (summary := summaries.get(deployment)) is not None:
+        if (summary := await self._local.summary(deployment)) is not None:
             self._changed.setdefault(deployment, summary)
         self._memory_changed = True
 

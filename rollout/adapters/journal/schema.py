@@ -73,11 +73,12 @@ _COUNTS = (
     "coalesce((SELECT facts FROM shared WHERE deployment = new.deployment), 0)) "
     "ON CONFLICT (deployment) DO UPDATE SET facts = facts + 1; END",
     "CREATE TRIGGER fact_removed AFTER DELETE ON events BEGIN UPDATE counts SET facts = facts - 1 "
-    "WHERE deployment = old.deployment; DELETE FROM counts WHERE deployment = old.deployment AND facts = 0; END",
+    "WHERE deployment = old.deployment; "
+    "DELETE FROM counts WHERE deployment = old.deployment AND facts = 0; END",
     "CREATE TRIGGER facts_shared AFTER INSERT ON shared BEGIN UPDATE counts SET shared = new.facts "
     "WHERE deployment = new.deployment; END",
 )
-"""What spares reading all facts. SQLite itself keeps it, so a rollout that does not know it may write, too."""
+"""What spares reading all facts. SQLite itself keeps it, so an older rollout may write, too."""
 _PAUSE = 0.01
 """Seconds between two tries to switch to WAL mode."""
 

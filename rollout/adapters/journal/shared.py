@@ -55,15 +55,17 @@ class SharedJournal:
         self._total, self._latest = seen.total, seen.total if latest is None else latest
         if seen.last < last:  # the place may have lost what it had
             here |= await self._local.counts(first=seen.last)
-        records, facts = {}, {}
+        late = {n for n, (count, shared) in here.items() if shared < min(count, seen.counts.get(n, 0))}
+        records: dict[int, Sequence[Record]] = dict.fromkeys(late, ())  # theirs are read when asked for
+        facts = dict.fromkeys(late, 0)
         if seen.last and seen.counts[seen.last] > here.get(seen.last, (0, 0))[1]:
             before = await self._local.records(seen.last) if seen.last == last and known else []
             records[seen.last] = [*before, *_read_all(seen.last, seen.facts)]
             facts[seen.last] = seen.counts[seen.last]
             here[seen.last] = facts[seen.last], facts[seen.last]
-        await self._local.receive(
-            self._service, records, await self._changed_summaries(seen), await self._newer(seen), facts
-        )
+        here |= dict.fromkeys(late - {seen.last}, (0, 0))
+        nodes = await self._newer(seen, own=not late)
+        await self._local.receive(self._service, records, await self._changed_summaries(seen), nodes, facts)
         await self._forget_pruned(seen.last)
         return seen
 
@@ -111,7 +113,7 @@ class SharedJournal:
         self._here[number] = len(records), 0
         self._total += 1
         self._turns.clear()
-        self._publisher.change(number, summarize(records), {})
+        self._publisher.change(number, await self._local.summary(number), {})
         self._publisher.need(records[-1])
         self._publisher.add(number, records)
         await self.written()
@@ -146,11 +148,11 @@ class SharedJournal:
     async def records(self, deployment: int) -> Sequence[Record]:
         there = self._publisher.there.get(deployment, 0 if deployment in self._here else None)
         # What others added counts, not what came too late here.
-        if there is None or await self._local.shared(deployment) < there:
-            if lines := await self._place.facts(deployment):
-                self._publisher.there[deployment] = len(lines)
-                facts = {deployment: _read_all(deployment, lines)}
-                await self._local.receive(self._service, facts, {}, {}, {deployment: len(lines)})
+        is_old = there is None or await self._local.shared(deployment) < there
+        if is_old and (lines := await self._place.facts(deployment)):
+            self._publisher.there[deployment] = len(lines)
+            facts = {deployment: _read_all(deployment, lines)}
+            await self._local.receive(self._service, facts, {}, {}, {deployment: len(lines)})
         return await self._local.records(deployment)
 
     async def printed(self, deployment: int, latest: int | None, node: str = "") -> Sequence[Record]:
@@ -222,8 +224,9 @@ class SharedJournal:
             for number in pruned:
                 self._here.pop(number, None)
 
-    async def _newer(self, seen: Shared) -> dict[str, Document]:
-        """The memories at the place that are newer than those here.
+    async def _newer(self, seen: Shared, *, own: bool) -> dict[str, Document]:
+        """The memories at the place that are newer than those here; without `own`, all of them, since what is
+        known here came too late, unless others lack something else that is here.
 
         What a deployer tells that has lost the lock is older than what the one that took over tells.
         """
@@ -231,8 +234,10 @@ class SharedJournal:
         def age(document: Document) -> tuple[int, float]:
             return document.get("epoch", 0), document.get("at", 0.0)
 
-        here = await self._local.nodes(self._service)
         there: Mapping[str, Document] = read_document(seen.memory).get("nodes", {})
+        if not own and not self._publisher.missing(self._here):
+            return dict(there)
+        here = await self._local.nodes(self._service)
         return {
             name: document
             for name, document in there.items()

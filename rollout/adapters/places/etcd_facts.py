@@ -43,7 +43,9 @@ class EtcdFacts:
 
     async def numbers(self) -> Sequence[int]:
         """All deployments. Raises ValueError."""
-        return [*map(numbered, await self._store.get_span(self._store.keys.span(COUNTS) | {"keys_only": True}))]
+        return [
+            *map(numbered, await self._store.get_span(self._store.keys.span(COUNTS) | {"keys_only": True}))
+        ]
 
     async def read(self, number: int, count: int, known: int = 0) -> list[str]:
         """The facts of a deployment that has `count`, behind the `known` first ones. Raises ValueError."""

@@ -18,7 +18,9 @@ class Store:
     async def get(self, *names: str) -> list[Entry]:
         """Each key, as it is at one moment."""
         found = await self.read(*map(self.keys.get, names))
-        return [each.entries[0] if each.entries else Entry(name) for name, each in zip(names, found, strict=True)]
+        return [
+            each.entries[0] if each.entries else Entry(name) for name, each in zip(names, found, strict=True)
+        ]
 
     async def read(self, *operations: Json) -> list[Found]:
         """What each operation finds, as it is at one moment."""

@@ -32,7 +32,7 @@ async def _plan(arguments: argparse.Namespace) -> PlanView:
     inventory = load_inventory(arguments)
     nodes = select(inventory, limit(arguments))
     async with open_site(inventory) as site:
-        known = await read_journal(site, arguments.redaction)
+        known = await read_journal(site, arguments.redaction, last=False)
         known.warn()
         ours = {name: out.as_progress(name) for name, out in known.to_mend.items()}
         plan, seen = await make_plan(

@@ -135,7 +135,9 @@ async def test_a_look_shows_what_it_is_asked_for(place: Place) -> None:
     ):
         shared = await place.look(latest=latest, also=also)
         assert list(shared.counts.items()) == [(number, number - 7) for number in shown]
-        assert dict(shared.summaries) == {number: f'{{"number": {number}}}' for number in shown if number != 11}
+        assert dict(shared.summaries) == {
+            number: f'{{"number": {number}}}' for number in shown if number != 11
+        }
         assert (shared.total, len(shared.facts)) == (5, 5)
     assert list(await place.numbers()) == [*range(8, 13)]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -287,3 +288,44 @@ async def test_a_home_that_is_new_reads_little(tmp_path: Path, stored: Stored) -
             assert len(await journal.records(7)) == 1
             assert len(await journal.summaries("shop")) == 200
             assert way.exchanges == 3
+
+
+async def test_old_deployments_cost_nothing(tmp_path: Path, stored: Stored) -> None:
+    """SQLite itself counts its steps: a machine that has made two thousand deployments takes as many to look,
+    to take the lock and to begin the next one as a machine that has made ten."""
+    steps: list[int] = []
+    for number, deployments in enumerate((10, 2_000)):
+        copy, stored = tmp_path / str(number), Stored()
+        async with machine(copy, stored, ANN) as journal:
+            await begun(journal)
+        with closing(sqlite3.connect(copy / "journal.db")) as database, database:
+            for later in range(2, deployments + 1):
+                stored.facts[later], stored.summaries[later] = stored.facts[1], stored.summaries[1]
+                for table in ("deployments", "events", "shared"):
+                    columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")][1:]
+                    first = "id" if table == "deployments" else "deployment"
+                    names = ", ".join(columns)
+                    database.execute(
+                        f"INSERT INTO {table} ({first}, {names}) "
+                        f"SELECT ?, {names} FROM {table} WHERE {first} = 1",
+                        [later],
+                    )
+        local = await SqliteJournal.open(copy / "journal.db")
+        steps.append(0)
+
+        def count() -> int:
+            steps[-1] += 1
+            return 0
+
+        local._database._database.set_progress_handler(count, 1)
+        journal = SharedJournal(local, MemoryPlace(stored), "shop", patience=0.3)
+        assert await local.last_epoch() == 1
+        epoch = await MemoryPlace(stored).take(ANN)
+        assert epoch is not None
+        await journal.pull()
+        await journal.hold(ANN, epoch)
+        assert await journal.summaries("shop", 1) == {deployments: {"events": 1}}
+        assert await begun(journal) == deployments + 1
+        await journal.finish()
+        await local.aclose()
+    assert steps[0] == steps[1]
