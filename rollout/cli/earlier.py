@@ -7,22 +7,24 @@ named another place. As long as nothing lies at the place, that is the service's
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from rollout.adapters.journal import SqliteJournal, journal_path
 from rollout.adapters.journal.shared import SharedJournal
-from rollout.cli.journal import catch_up, closing, last_deployment, node_memories
+from rollout.cli.journal import catch_up, closing, last_deployment, node_memories, past_deployments
 from rollout.cli.meeting import Meeting
 from rollout.cli.redaction import Redaction
 from rollout.decisions.fold import fold
 from rollout.decisions.memory import memory_document, remember
 from rollout.decisions.progress import Progress
-from rollout.decisions.summary import summary_document
+from rollout.decisions.summary import Summary, summary_document
 from rollout.errors import JournalError
+from rollout.events import Record
 from rollout.inventory import Inventory
+from rollout.ports import Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,28 @@ async def bring(one: Earlier, inventory: Inventory, journal: SharedJournal) -> i
     nodes = {name: memory_document(memory) for name, memory in memories.items()}
     await journal.bring(records, summaries, nodes)
     return len(records)
+
+
+async def printed_of(
+    deployment: Summary,
+    latest: int | None,
+    node: str,
+    journal: Journal,
+    inventory: Inventory,
+    meeting: Meeting,
+    redaction: Redaction,
+) -> Sequence[Record]:
+    """What the commands of a deployment printed, as `Journal.printed` says; also where this machine carried it
+    out before its history came to where it lies now. Raises JournalError."""
+    number = deployment.deployment
+    if printed := await journal.printed(number, latest, node):
+        return printed
+    async with aclosing(_journals(inventory.service, meeting, redaction)) as journals:
+        async for one in journals:
+            same = (await past_deployments(one.journal, inventory.service)).get(number)
+            if same is not None and same.started == deployment.started:
+                return await one.journal.printed(number, latest, node)
+    return ()
 
 
 async def why_anew(inventory: Inventory, meeting: Meeting, redaction: Redaction) -> str:

@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from rollout.cli.command_line.verbs.history import MOST_LINES
+from rollout.cli.earlier import printed_of
 from rollout.cli.journal import is_running, node_memories, past_deployments
 from rollout.cli.read_journal import journal_to_read, warn_of_old
 from rollout.cli.redaction import Redaction
-from rollout.cli.wiring import open_site
+from rollout.cli.wiring import OpenSite, open_site
 from rollout.decisions.fold import fold
 from rollout.decisions.history import require_any, require_known, require_known_node
 from rollout.decisions.memory import LeftOut, nodes_to_mend
@@ -45,6 +46,8 @@ class Told:
 class _Past:
     """The journal of a service, and the summaries of its deployments, of which there is at least one."""
 
+    site: OpenSite
+    redaction: Redaction
     journal: Journal
     lock: LockState | None
     deployments: dict[int, Summary]
@@ -89,17 +92,21 @@ async def nodes_of(journal: Journal, summary: Summary) -> Mapping[str, str]:
 @asynccontextmanager
 async def _past(inventory: Inventory, redaction: Redaction) -> AsyncIterator[_Past]:
     service = inventory.service
-    async with open_site(inventory) as site, journal_to_read(site, redaction) as (journal, lock, old):
+    async with open_site(inventory) as site, journal_to_read(site, redaction, None) as (journal, lock, old):
         warn_of_old(old, redaction)
         deployments = await past_deployments(journal, service)
         require_any(deployments, service)
-        yield _Past(journal, lock, deployments, nodes_to_mend(await node_memories(journal, service)))
+        out = nodes_to_mend(await node_memories(journal, service))
+        yield _Past(site, redaction, journal, lock, deployments, out)
 
 
 async def _told(past: _Past, number: int, output_of: str = "") -> Told:
     records = await past.journal.records(number)
     latest = None if output_of else MOST_LINES
-    printed = await past.journal.printed(number, latest, output_of)
+    site, summary = past.site, past.deployments[number]
+    printed = await printed_of(
+        summary, latest, output_of, past.journal, site.inventory, await site.meeting(), past.redaction
+    )
     try:
         story = tell(records, printed)
     except ValueError as error:

@@ -119,16 +119,22 @@ class StepLog:
         self.progress(", ".join(by_load_balancer), sum(count for count, _ in self._sessions.values()))
 
 
+_ACTING = (Step.DRAIN, Step.READY)
+"""The steps in which something happens that is not a command of the node, each of which waits for the disk
+itself."""
+
+
 @asynccontextmanager
 async def step(record: Recorder, node: str, which: Step) -> AsyncIterator[StepLog]:
     """A context for one step, from its start in the journal to its outcome there. Errors are recorded and
-    raised again."""
+    raised again. What must stand on disk before the step acts is there."""
     clock = asyncio.get_running_loop().time
     log = StepLog(record, node, which)
     begun = clock()
     record(StepStarted(node, which))
     try:
-        await until_written(record, node)
+        if which in _ACTING:
+            await until_written(record, node)
         yield log
     except asyncio.CancelledError:
         log.ended()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -159,8 +159,8 @@ class MemoryDatabase(Database):
             self._deployers.written(record)
         return records
 
-    def write(self, entries: Sequence[Entry]) -> None:
-        super().write(entries)
+    def write(self, entries: Sequence[Entry], shared: Mapping[int, int]) -> None:
+        super().write(entries, shared)
         for entry in entries:
             self._deployers.written(entry.record)
 

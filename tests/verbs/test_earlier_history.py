@@ -29,6 +29,24 @@ def deploy(shell: Shell, release: str) -> Ran:
     return shell.run("deploy", "--yes", "--release", release)
 
 
+def test_what_commands_printed_before_is_shown(shell: Shell) -> None:
+    """Also once the history was brought, on the machine that has it; nothing for another deployment that had
+    the same number."""
+    printing = SECTIONS | {"release": {"command": 'echo "got $ROLLOUT_RELEASE"'}}
+    shell.write(**printing)
+    assert deploy(shell, "3").code == 0
+    shell.write(**printing, state=str(shell.folder / "place"))
+    assert deploy(shell, "4").code == 0
+    for number in ("3", "4"):
+        assert f"| got {number}\n" in shell.run("history", "--printed", number).out
+    other = other_machine(shell)
+    other.write(**printing, state=str(shell.folder / "elsewhere"))
+    for release in ("5", "6", "7"):
+        assert deploy(other, release).code == 0
+    other.write(**printing, state=str(shell.folder / "place"))
+    assert other.run("history", "--printed", "3").out == ""
+
+
 def other_machine(shell: Shell) -> Shell:
     other = Shell(shell.folder)
     other.environment |= {"XDG_STATE_HOME": str(shell.folder / "other")}

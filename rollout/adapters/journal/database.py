@@ -64,12 +64,15 @@ class Database:
             self._keep(row.lastrowid, summarize(records), {})
         return records
 
-    def write(self, entries: Sequence[Entry]) -> None:
-        """Write records, and replace the summaries and memories that follow from them.
+    def write(self, entries: Sequence[Entry], shared: Mapping[int, int]) -> None:
+        """Write records, and replace the summaries and memories that follow from them; and note how many
+        facts of deployments others have.
 
         What a deployer tells that has lost the lock to another one of this machine comes too late.
         """
         with self._transaction():
+            for deployment, facts in shared.items():
+                self._note_shared(deployment, facts)
             entries = self._in_time(entries)
             self._insert([entry.record for entry in entries])
             summaries = {entry.record.deployment: entry.summary for entry in entries if entry.summary}
@@ -109,11 +112,6 @@ class Database:
                 "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?)",
                 [(service, name, json.dumps(memory)) for name, memory in nodes.items()],
             )
-
-    def note_shared(self, deployment: int, facts: int) -> None:
-        """Note how many facts of a deployment others have, too."""
-        with self._transaction():
-            self._note_shared(deployment, facts)
 
     def counts(self, first: int) -> dict[int, tuple[int, int]]:
         """How many facts each deployment from `first` on has here, and how many of them others have."""
@@ -236,6 +234,8 @@ class Database:
             "SELECT epoch FROM events WHERE deployment = (SELECT max(id) FROM deployments WHERE service = "
             "(SELECT service FROM deployments WHERE id = ?)) ORDER BY sequence DESC LIMIT 1"
         )
+        if not entries:
+            return []
         number = entries[0].record.deployment
         (latest,) = self._database.execute(query, [number]).fetchone() or (0,)
         kept = [entry for entry in entries if entry.record.epoch >= latest]

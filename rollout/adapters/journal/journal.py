@@ -60,8 +60,10 @@ class SqliteJournal:
         """The epoch of the lock in which events happen from now on."""
         self._sequences: dict[int, int] = {}
         self._guard = threading.Lock()
-        """Held while the next attribute changes, by whichever thread."""
+        """Held while one of the next two attributes changes, by whichever thread."""
         self._waiting: list[Entry] = []
+        self._shared: dict[int, int] = {}
+        """How many facts of deployments others have, which is yet to be noted."""
         self._later: asyncio.TimerHandle | None = None
 
     @classmethod
@@ -112,8 +114,8 @@ class SqliteJournal:
                 self._waiting.append(Entry(record, summary, nodes))
         if not isinstance(event, _MAY_LAG):
             self._worker.submit(self._write)
-        elif self._later is None:
-            self._later = asyncio.get_running_loop().call_later(_LAG, self._write_later)
+        else:
+            self._write_soon()
         return record
 
     async def written(self, node: str = "") -> None:
@@ -173,9 +175,11 @@ class SqliteJournal:
         name = self._masked(service)
         await self._run(lambda: self._database.receive(name, records, summaries, nodes, shared))
 
-    async def note_shared(self, deployment: int, facts: int) -> None:
-        """Note how many facts of a deployment others have, too."""
-        await self._run(lambda: self._database.note_shared(deployment, facts))
+    def note_shared(self, deployment: int, facts: int) -> None:
+        """Note soon how many facts of a deployment others have, too: together with the next fact."""
+        with self._guard:
+            self._shared[deployment] = facts
+        self._write_soon()
 
     async def counts(self, first: int) -> Mapping[int, tuple[int, int]]:
         """How many facts each deployment from `first` on has here, and how many of them others have."""
@@ -224,6 +228,10 @@ class SqliteJournal:
             )
         return future.result()
 
+    def _write_soon(self) -> None:
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(_LAG, self._write_later)
+
     def _write_later(self) -> None:
         self._later = None
         self._worker.submit(self._write)
@@ -232,8 +240,11 @@ class SqliteJournal:
         """Write all that waits, in the thread. What cannot be written goes on waiting: it is tried again with
         the next record. Raises JournalError."""
         with self._guard:
-            entries = self._waiting[:]
-        if entries:
-            self._database.write(entries)
+            entries, shared = self._waiting[:], dict(self._shared)
+        if entries or shared:
+            self._database.write(entries, shared)
             with self._guard:
                 del self._waiting[: len(entries)]
+                for deployment, facts in shared.items():
+                    if self._shared[deployment] == facts:
+                        del self._shared[deployment]

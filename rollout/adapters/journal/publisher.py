@@ -109,6 +109,7 @@ class Publisher:
         """Let `known` wait for a fact before `node` is touched; before anything is done, where that is
         empty."""
         self._needed.append(_Need(record, node, asyncio.get_running_loop().create_future()))
+        self._hurry.set()
 
     async def known(self, node: str) -> None:
         """Wait until others know what they must before `node` is touched.
@@ -211,7 +212,7 @@ class Publisher:
         there = [need for need in self._needed if (need.record.deployment, need.record.sequence) in done]
         self._tell_waiting(there)
         self.there[deployment] = self._after[deployment]
-        await self._local.note_shared(deployment, self._after[deployment])
+        self._local.note_shared(deployment, self._after[deployment])
 
     async def _give_again(self, deployment: int, have: int) -> None:
         """Queue what the place has lost, or never got: all facts but the first `have`, and what follows from

@@ -56,18 +56,40 @@ class SharedJournal:
         if seen.last < last:  # the place may have lost what it had
             here |= await self._local.counts(first=seen.last)
         late = {n for n, (count, shared) in here.items() if shared < min(count, seen.counts.get(n, 0))}
-        records: dict[int, Sequence[Record]] = dict.fromkeys(late, ())  # theirs are read when asked for
-        facts = dict.fromkeys(late, 0)
-        if seen.last and seen.counts[seen.last] > here.get(seen.last, (0, 0))[1]:
-            before = await self._local.records(seen.last) if seen.last == last and known else []
-            records[seen.last] = [*before, *_read_all(seen.last, seen.facts)]
-            facts[seen.last] = seen.counts[seen.last]
-            here[seen.last] = facts[seen.last], facts[seen.last]
-        here |= dict.fromkeys(late - {seen.last}, (0, 0))
+        if seen.last in late and await self._are_own(seen):
+            late.remove(seen.last)
+        records, facts = await self._theirs(seen, late, goes_on=bool(known) and seen.last == last)
         nodes = await self._newer(seen, own=not late)
         await self._local.receive(self._service, records, await self._changed_summaries(seen), nodes, facts)
         await self._forget_pruned(seen.last)
         return seen
+
+    async def _are_own(self, seen: Shared) -> bool:
+        """Whether all that the place has of the last deployment is here, too: whoever added it was killed
+        before it noted that. If so, it is noted."""
+        theirs = _read_all(seen.last, seen.facts)
+        mine = await self._local.records(seen.last)
+        if mine[: len(theirs)] != theirs:
+            return False
+        self._here[seen.last] = self._here[seen.last][0], seen.counts[seen.last]
+        self._local.note_shared(seen.last, seen.counts[seen.last])
+        return True
+
+    async def _theirs(
+        self, seen: Shared, late: Collection[int], *, goes_on: bool
+    ) -> tuple[dict[int, Sequence[Record]], dict[int, int]]:
+        """The facts that replace those here, and how many of them the place has: of the last one, where
+        those that were seen may go on after those here, and of each to which others added something before
+        this machine could. What others have of an older one is read when somebody asks for it."""
+        records: dict[int, Sequence[Record]] = dict.fromkeys(late, ())
+        facts = dict.fromkeys(late, 0)
+        last = seen.last
+        if last and seen.counts[last] > self._here.get(last, (0, 0))[1]:
+            before = await self._local.records(last) if goes_on else ()
+            records[last] = [*before, *_read_all(last, seen.facts)]
+            facts[last] = seen.counts[last]
+        self._here |= {number: (count, count) for number, count in facts.items()}
+        return records, facts
 
     async def bring(
         self,
@@ -160,7 +182,7 @@ class SharedJournal:
         return await self._local.printed(deployment, latest, node)
 
     async def summaries(self, service: str, latest: int | None = None) -> Mapping[int, Document | None]:
-        if latest is not None and latest <= self._latest:
+        if (self._total if latest is None else latest) <= self._latest:
             return await self._local.summaries(service, latest)
         seen = await self._place.look(latest=latest)
         await self._local.receive(service, {}, await self._changed_summaries(seen), {}, {})

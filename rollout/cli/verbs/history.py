@@ -11,6 +11,7 @@ from dataclasses import replace
 from rollout.cli import event_loop
 from rollout.cli.arguments import load_inventory
 from rollout.cli.command_line.verbs.history import LAST, MOST_LINES
+from rollout.cli.earlier import printed_of
 from rollout.cli.journal import past_deployments
 from rollout.cli.read_journal import journal_to_read, warn_of_old
 from rollout.cli.read_story import nodes_of
@@ -77,6 +78,8 @@ async def _printed(inventory: Inventory, number: int, redaction: Redaction) -> S
     Raises Refused for a deployment that the journal does not have.
     """
     service = inventory.service
-    async with open_site(inventory) as site, journal_to_read(site, redaction) as (journal, _, _):
-        require_known(number, await journal.numbers(service), service)
-        return await journal.printed(number, latest=MOST_LINES)
+    async with open_site(inventory) as site, journal_to_read(site, redaction, None) as (journal, _, _):
+        past = await past_deployments(journal, service)
+        require_known(number, past, service)
+        meeting = await site.meeting()
+        return await printed_of(past[number], MOST_LINES, "", journal, inventory, meeting, redaction)

@@ -176,6 +176,23 @@ async def test_what_a_machine_could_not_share_it_shares_the_next_time(tmp_path: 
         assert await journal.summaries("shop") == {number: {"events": 2}}
 
 
+async def test_one_that_was_killed_keeps_what_it_could_not_share(tmp_path: Path, stored: Stored) -> None:
+    """Although it did not even note that others have what came before."""
+    async with machine(tmp_path / "ann", stored, ANN) as journal:
+        number = await begun(journal)
+        journal.append(number, DRAIN)
+        await journal.written("web1")
+        journal._local.append(number, Warned("only here"))
+        await journal._local.written()
+    with closing(sqlite3.connect(tmp_path / "ann" / "journal.db")) as database, database:
+        database.execute("DELETE FROM shared")
+        database.execute("UPDATE counts SET shared = 0")
+    async with machine(tmp_path / "ann", stored, ANN):
+        pass
+    async with machine(tmp_path / "bob", stored) as journal:
+        assert await known(journal, number) == [*FIRST, DRAIN, Warned("only here")]
+
+
 async def test_a_lost_answer_adds_nothing_twice(tmp_path: Path, stored: Stored) -> None:
     """It is sent again, and the place knows it already."""
     way = Way()
