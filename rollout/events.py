@@ -1,6 +1,6 @@
 """Events: the facts of a deployment. The journal keeps them; every screen and decision is a fold over them.
 
-An event is written before a step is tried, and again when its outcome is known. Fields are plain values, so
+An event is recorded before a step is tried, and again when its outcome is known. Fields are plain values, so
 that an event is a line of JSON and is read back equal. A new field needs a default, so that old journals can
 be read. Fields named `seconds` are durations. All kinds stand in this one file, long as it is, because
 together they are the format of the journal and of `--output json`.

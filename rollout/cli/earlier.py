@@ -82,8 +82,8 @@ async def printed_of(
     meeting: Meeting,
     redaction: Redaction,
 ) -> Sequence[Record]:
-    """What the commands of a deployment printed, as `Journal.printed` says; also where this machine carried it
-    out before its history came to where it lies now. Raises JournalError."""
+    """What the commands of a deployment printed, as `Journal.printed` says; also where this machine carried
+    it out before its history came to where it lies now. Raises JournalError."""
     number = deployment.deployment
     if printed := await journal.printed(number, latest, node):
         return printed
