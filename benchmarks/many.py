@@ -46,10 +46,14 @@ frontend web
 class Site:
     """Nodes that are servers of all `backends` of one real HAProxy."""
 
-    def __init__(self, folder: Path, backends: int, nodes: int = NODES) -> None:
+    def __init__(self, folder: Path, backends: int, nodes: int = NODES, check: str = _CHECK) -> None:
         self.folder = folder
         self.backends = backends
-        self.hosts = {f"web{number}": own_address() for number in range(1, nodes + 1)}
+        self._check = check
+        addresses: set[str] = set()
+        while len(addresses) < nodes:  # among thousands of random ones, two may be equal
+            addresses.add(own_address())
+        self.hosts = {f"web{number}": address for number, address in enumerate(sorted(addresses), start=1)}
         self.inventory = folder / "inventory.yml"
         folder.mkdir()
         (folder / "haproxy.cfg").write_text(self._configuration())
@@ -72,7 +76,7 @@ class Site:
         lines = [_GLOBAL.format(folder=self.folder, address=own_address())]
         for number in range(1, self.backends + 1):
             lines.append(f"backend b{number}")
-            lines += [f"  server {name} {host}:{CHECKED} {_CHECK}" for name, host in self.hosts.items()]
+            lines += [f"  server {name} {host}:{CHECKED} {self._check}" for name, host in self.hosts.items()]
         return "\n".join(lines) + "\n"
 
     def _inventory(self) -> dict[str, object]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
 from operator import itemgetter
 
 from rollout.decisions.doubts import percentage_meant
@@ -41,45 +41,97 @@ def tightest(capacity: Iterable[Capacity]) -> dict[str, Capacity]:
     return {each.load_balancer: each for each in by_room}
 
 
+class Backends:
+    """The backends that some readings show, to be asked about one node after another.
+
+    An answer looks at the servers that leave, and not at all of the thousands that stay.
+    """
+
+    def __init__(self, states: Iterable[ServerState]) -> None:
+        states = list(states)
+        self._trackers = Trackers(states)
+        self._backends = {name: _Servers(here) for name, here in _by_backend(states).items()}
+        self._places = {name: place for place, name in enumerate(self._backends)}
+
+    def bring_back(self, servers: Collection[Server]) -> None:
+        """Count servers as ready from now on, whatever HAProxy shows."""
+        for name, own in self._in_backends(self._trackers.along(servers)):
+            self._backends[name].bring_back(own)
+
+    def shortages(
+        self, own: Collection[Server], min_ready: Amount | None, *, out: Collection[Server] = ()
+    ) -> dict[Backend, str]:
+        """The shortage of each backend that would have too few servers without `own`, as a sentence.
+
+        Servers in `out` count as not ready, whatever HAProxy shows. Servers in `own` that carry no traffic
+        cost nothing when they leave, however few others there are.
+        """
+        gone, shortages = self._trackers.along(out), {}
+        for name, leaving in self._in_backends(self._trackers.along(own)):
+            if shortage := self._backends[name].shortage(name, leaving, min_ready, gone):
+                shortages[name] = shortage
+        return shortages
+
+    def _in_backends(self, servers: Iterable[Server]) -> Iterator[tuple[Backend, set[Server]]]:
+        """Servers by their backends, in the order of the readings."""
+        by_backend: dict[Backend, set[Server]] = defaultdict(set)
+        for server in servers:
+            by_backend[server.load_balancer, server.backend].add(server)
+        for name in sorted(by_backend.keys() & self._places.keys(), key=self._places.__getitem__):
+            yield name, by_backend[name]
+
+
+class _Servers:
+    """The servers of one backend, and those that are up, the backups apart."""
+
+    def __init__(self, here: Sequence[ServerState]) -> None:
+        self._size = _size(here)
+        self._active = {state.server for state in here if not state.backup}
+        self._backups = {state.server for state in here if state.backup}
+        up = {state.server for state in here if state.in_rotation}
+        self._up = (self._active & up, self._backups & up)
+
+    def bring_back(self, servers: Collection[Server]) -> None:
+        for up, all_of_them in zip(self._up, (self._active, self._backups), strict=True):
+            up.update(all_of_them.intersection(servers))
+
+    def shortage(
+        self, name: Backend, own: set[Server], min_ready: Amount | None, out: Collection[Server]
+    ) -> str:
+        """Why the backend would have too few servers without `own`; empty if it would have enough."""
+        ready, leaving = self._ready_and_leaving(own, out)
+        left, floor = ready - len(leaving), _floor(self._size, min_ready)
+        if not leaving or left >= floor:
+            return ""
+        if not left and min_ready is None:
+            return f"{min(leaving)} is the last server that takes traffic in its backend"
+        load_balancer, backend = name
+        return (
+            f"without {', '.join(server.name for server in sorted(leaving))}, backend {backend} on "
+            f"{load_balancer} would have {left} of its {self._size} servers ready, but strategy.min_ready "
+            f"({min_ready}) requires {floor}{percentage_meant(min_ready, self._size) if min_ready else ''}"
+        )
+
+    def _ready_and_leaving(self, own: set[Server], out: Collection[Server]) -> tuple[int, set[Server]]:
+        """How many servers carry the traffic without those that are `out`, and which of them are `own`.
+
+        Backups do as long as nothing but backups is up.
+        """
+        for up in self._up:
+            if ready := len(up) - len(up.intersection(out)):
+                return ready, (up & own).difference(out)
+        return 0, set()
+
+
 def shortages(
     states: Iterable[ServerState],
     own: Collection[Server],
     min_ready: Amount | None,
     *,
     out: Collection[Server] = (),
-    back: Collection[Server] = (),
 ) -> dict[Backend, str]:
-    """The shortage of each backend that would have too few servers without `own`, as a sentence.
-
-    Servers in `out` count as not ready, and those in `back` as ready, whatever HAProxy shows. Servers in
-    `own` that carry no traffic cost nothing when they leave, however few others there are.
-    """
-    shortages = {}
-    states = list(states)
-    trackers = [state for state in states if state.tracks]
-    own, out, back = (with_trackers(servers, trackers) for servers in (own, out, back))
-    left_by_own = {(server.load_balancer, server.backend) for server in own}
-    for (load_balancer, backend), here in _by_backend(states).items():
-        if (load_balancer, backend) not in left_by_own:
-            continue
-        ready = _ready(here, out, back)
-        left = ready.difference(own)
-        floor = _floor(here, min_ready)
-        if left == ready or len(left) >= floor:
-            continue
-        size = _size(here)
-        leaving = ", ".join(server.name for server in sorted(ready.intersection(own)))
-        if left or min_ready is not None:
-            shortages[load_balancer, backend] = (
-                f"without {leaving}, backend {backend} on {load_balancer} would have {len(left)} of its "
-                f"{size} servers ready, but strategy.min_ready ({min_ready}) requires {floor}"
-                + (percentage_meant(min_ready, size) if min_ready else "")
-            )
-        else:
-            shortages[load_balancer, backend] = (
-                f"{min(ready)} is the last server that takes traffic in its backend"
-            )
-    return shortages
+    """The shortages without the servers of one node: what `Backends` says of one."""
+    return Backends(states).shortages(own, min_ready, out=out)
 
 
 def queues(reading: Reading, own: Collection[Server]) -> dict[Backend, str]:
@@ -108,16 +160,19 @@ def capacity(
     any `window` of them, as long as the backend's floor is kept. `allow_outage` opens the gate."""
     result = []
     for reading in readings:
-        trackers = [state for state in reading.servers if state.tracks]
-        taken_along = {name: with_trackers(placement[name], trackers) for name in nodes}
+        trackers = Trackers(reading.servers)
+        takers: dict[Server, list[str]] = defaultdict(list)
+        for name in nodes:
+            for server in trackers.along(placement[name]):
+                takers[server].append(name)
         for (load_balancer, backend), here in sorted(_by_backend(reading.servers).items(), key=itemgetter(0)):
-            if not any(state.server in taken_along[name] for name in nodes for state in here):
+            if not any(state.server in takers for state in here):
                 continue
             ready = _ready(here)
-            taken = [len(ready.intersection(taken_along[name])) for name in nodes]
-            floor = _floor(here, min_ready)
+            taken = Counter(name for server in ready for name in takers.get(server, ()))
+            floor = _floor(_size(here), min_ready)
             spare = len(ready) if allow_outage else max(0, len(ready) - floor)
-            least = len(ready) - _most_at_once(taken, window, spare)
+            least = len(ready) - _most_at_once([*taken.values()], window, spare)
             result.append(Capacity(load_balancer, backend, len(ready), least, floor))
     return tuple(result)
 
@@ -125,33 +180,53 @@ def capacity(
 def _most_at_once(taken: Sequence[int], window: int, spare: int) -> int:
     """The most servers that `window` nodes can take along without taking more than `spare`; `taken` is how
     many each node takes."""
-    window = min(window, len(taken))
     together = sum(sorted(taken, reverse=True)[:window])
     if together <= spare or max(taken) <= 1:
         return min(together, spare)
-    sums = [{0}, *(set[int]() for _ in range(window))]
-    """The servers that so many nodes can take."""
-    for own in taken:
-        for fewer, more in reversed(list(pairwise(sums))):
-            more.update(before + own for before in fewer if before + own <= spare)
-    return max(chain(*sums))
+    fewest = {0: 0}
+    """The fewest nodes that take exactly so many servers."""
+    for own, several in Counter(taken).items():
+        for nodes in _powers(several):
+            for before, others in [*fewest.items()]:
+                if (all_ := before + nodes * own) <= spare:
+                    fewest[all_] = min(fewest.get(all_, window + 1), others + nodes)
+    return max(all_ for all_, nodes in fewest.items() if nodes <= window)
+
+
+def _powers(count: int) -> Iterator[int]:
+    """Powers of two and a rest, some of which add up to each number until `count`."""
+    power = 1
+    while count:
+        yield min(power, count)
+        count -= min(power, count)
+        power *= 2
+
+
+class Trackers:
+    """The servers that track another one: they leave along with it, and return with it."""
+
+    def __init__(self, states: Iterable[ServerState]) -> None:
+        self._of: dict[tuple[str, str], list[Server]] = defaultdict(list)
+        for state in states:
+            if state.tracks:
+                self._of[state.server.load_balancer, state.tracks].append(state.server)
+
+    def along(self, servers: Collection[Server]) -> frozenset[Server]:
+        """`servers` and those that track one of them, directly or not."""
+        result = set(servers)
+        new = [*result] if self._of else []
+        while new:
+            server = new.pop()
+            for tracker in self._of.get((server.load_balancer, server.path), ()):
+                if tracker not in result:
+                    result.add(tracker)
+                    new.append(tracker)
+        return frozenset(result)
 
 
 def with_trackers(servers: Collection[Server], states: Iterable[ServerState]) -> frozenset[Server]:
-    """`servers` and those that track one of them: a server that leaves takes its trackers along."""
-    trackers: dict[tuple[str, str], list[Server]] = {}
-    for state in states:
-        if state.tracks:
-            trackers.setdefault((state.server.load_balancer, state.tracks), []).append(state.server)
-    result: set[Server] = set()
-    new = list(servers)
-    while new:
-        result.update(new)
-        along = (
-            tracker for server in new for tracker in trackers.get((server.load_balancer, server.path), ())
-        )
-        new = [server for server in along if server not in result]
-    return frozenset(result)
+    """`servers` and those of `states` that track one of them."""
+    return Trackers(states).along(servers)
 
 
 def _by_backend(states: Iterable[ServerState]) -> dict[Backend, list[ServerState]]:
@@ -163,11 +238,9 @@ def _by_backend(states: Iterable[ServerState]) -> dict[Backend, list[ServerState
     return groups
 
 
-def _ready(
-    here: Iterable[ServerState], out: Collection[Server] = (), back: Collection[Server] = ()
-) -> frozenset[Server]:
+def _ready(here: Iterable[ServerState]) -> frozenset[Server]:
     """The servers that carry the traffic of a backend. Backups do as long as nothing but backups is up."""
-    up = [state for state in here if state.server not in out and (state.in_rotation or state.server in back)]
+    up = [state for state in here if state.in_rotation]
     active = [state for state in up if not state.backup]
     return frozenset(state.server for state in active or up)
 
@@ -177,6 +250,6 @@ def _size(here: Sequence[ServerState]) -> int:
     return sum(not state.backup for state in here) or len(here)
 
 
-def _floor(here: Sequence[ServerState], min_ready: Amount | None) -> int:
+def _floor(size: int, min_ready: Amount | None) -> int:
     """The fewest servers that must stay ready."""
-    return 1 if min_ready is None else min_ready.as_minimum(_size(here))
+    return 1 if min_ready is None else min_ready.as_minimum(size)

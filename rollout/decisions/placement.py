@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 
 from rollout.decisions.contradictions import contradictions
 from rollout.domain import Reading, Server, ServerState
@@ -113,12 +114,14 @@ class _Matching:
 
     def _advice(self, *nodes: str) -> str:
         """The `server:` of each node by its address on this load balancer."""
-        names = dict.fromkeys(nodes, "NAME")
-        for state in self._reading.servers:
-            names.update(dict.fromkeys(names.keys() & self._here(state), state.server.name))
-        balancer = self._reading.load_balancer
-        lines = [f"`server: {{{balancer}: {name}}}` on {node}" for node, name in names.items()]
+        balancer, names = self._reading.load_balancer, self._names_here
+        lines = [f"`server: {{{balancer}: {names.get(node, 'NAME')}}}` on {node}" for node in nodes]
         return f"write {' and '.join(lines)}"
+
+    @cached_property
+    def _names_here(self) -> Mapping[str, str]:
+        """The name of a server at the address of each node."""
+        return {node: state.server.name for state in self._reading.servers for node in self._here(state)}
 
     def _here(self, state: ServerState) -> list[str]:
         """The nodes at a server's address, or with its host name."""

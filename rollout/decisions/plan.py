@@ -60,7 +60,8 @@ def select(inventory: Inventory, limit: Sequence[str]) -> tuple[str, ...]:
             f"{inventory.path} has no node {', '.join(map(repr, unknown))}",
             hint=f"did you mean {near[0]}?" if near else f"its nodes are {', '.join(inventory.nodes)}",
         )
-    return tuple(name for name in inventory.nodes if not limit or name in limit)
+    limited = frozenset(limit or inventory.nodes)
+    return tuple(name for name in inventory.nodes if name in limited)
 
 
 def out_of_rotation(states: Iterable[ServerState]) -> str:

@@ -30,17 +30,17 @@ class AdminState(IntFlag):
         Two more flags of maintenance only remember where a state came from: HAProxy's own mask leaves them
         out, too.
         """
-        return bool(self.value & _MAINTENANCE)
+        return bool(self._value_ & _MAINTENANCE)
 
     @property
     def in_drain(self) -> bool:
         """Whether the server is drained by a command, or tracks one that is."""
-        return bool(self.value & _DRAIN)
+        return bool(self._value_ & _DRAIN)
 
     @property
     def is_out(self) -> bool:
         """Whether the server is in maintenance or in drain."""
-        return bool(self.value & _OUT)
+        return bool(self._value_ & _OUT)
 
     @property
     def forced(self) -> AdminState:

@@ -187,15 +187,15 @@ class Survey:
     """The IP addresses of each node, by which it was found."""
     trackers: tuple[ServerState, ...] = field(init=False, repr=False)
     """The servers that track another one."""
-    of_nodes: frozenset[Server] = field(init=False, repr=False)
-    """The servers of all nodes."""
+    owners: Mapping[Server, str] = field(init=False, repr=False)
+    """The node that each server is, for the servers of all nodes."""
     _by_server: Mapping[Server, ServerState] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         states = self.states()
-        of_nodes = frozenset(server for servers in self.placement.values() for server in servers)
+        owners = {server: name for name, servers in self.placement.items() for server in servers}
         object.__setattr__(self, "trackers", tuple(state for state in states if state.tracks))
-        object.__setattr__(self, "of_nodes", of_nodes)
+        object.__setattr__(self, "owners", owners)
         object.__setattr__(self, "_by_server", {state.server: state for state in states})
 
     def states(self, node: str | None = None) -> list[ServerState]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rollout.haproxy_config.configuration import Line, Section, ServerLine
-from rollout.haproxy_config.pinning import cut_of, persist_of, pin_of
+from rollout.haproxy_config.pinning import Pins, cut_of
 from rollout.haproxy_config.remark import Remark, note, problem, warning
 
 
 def of_clients(section: Section, *, health_page: bool, waits: bool) -> Iterator[Remark]:
     """Remarks on the clients of a backend. `health_page` and `waits` are as for `analyse`."""
     servers = list(section.servers())
-    pin = next(filter(None, (pin_of(section, server) for server in servers)), None)
+    pins = Pins(section)
+    pin = next(filter(None, map(pins.of, servers)), None)
     cutting = [server for server in servers if cut_of(server)]
     stays_on_404 = health_page and section.last("http-check", "disable-on-404") is not None
-    yield from _persisting(section, pin)
+    yield from _persisting(pins.persist, pin)
     if pin and cutting and not health_page:
         yield _waited_for(pin)
     else:
@@ -26,8 +27,7 @@ def of_clients(section: Section, *, health_page: bool, waits: bool) -> Iterator[
     yield from _cut_on_backups(servers)
 
 
-def _persisting(section: Section, pin: Line | None) -> Iterator[Remark]:
-    line = persist_of(section)
+def _persisting(line: Line | None, pin: Line | None) -> Iterator[Remark]:
     if line:
         remark, lost = (problem, ": its restart loses their requests") if pin else (warning, "")
         yield remark(

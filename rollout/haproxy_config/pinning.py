@@ -35,17 +35,17 @@ class Pinnings:
     """The pinning of every server of a configuration."""
 
     def __init__(self, sections: Iterable[Section]) -> None:
-        self._sections = {section.name: section for section in sections if section.kind in _WITH_SERVERS}
-        self._lines = {name: list(section.servers()) for name, section in self._sections.items()}
-        self._named = {
-            (name, line.name): line
-            for name, lines in self._lines.items()
-            for line in lines
-            if line.line.starts("server")
-        }
+        by_name = {section.name: section for section in sections if section.kind in _WITH_SERVERS}
+        self._pins = {name: Pins(section) for name, section in by_name.items()}
+        self._named: dict[tuple[str, str], ServerLine] = {}
+        self._templates: dict[str, list[ServerLine]] = {}
         self._trackers: dict[str, list[tuple[str, ServerLine]]] = {}
-        for name, lines in self._lines.items():
-            for line in lines:
+        for name, section in by_name.items():
+            for line in section.servers():
+                if line.line.starts("server"):
+                    self._named[name, line.name] = line
+                else:
+                    self._templates.setdefault(name, []).append(line)
                 if tracked := line.options.get("track"):
                     path = tracked if "/" in tracked else f"{name}/{tracked}"
                     self._trackers.setdefault(path, []).append((name, line))
@@ -55,13 +55,14 @@ class Pinnings:
         line = self._line(backend, server)
         if line is None:
             return None
-        section = self._sections[backend]
+        pins = self._pins[backend]
         cuts = (cut_of(each) for each in self._with_trackers(backend, server, line))
-        return Pinning(pin_of(section, line), persist_of(section), next(filter(None, cuts), None))
+        return Pinning(pins.of(line), pins.persist, next(filter(None, cuts), None))
 
     def _line(self, backend: str, server: str) -> ServerLine | None:
         named = self._named.get((backend, server))
-        return named or next((line for line in self._lines.get(backend, ()) if line.is_of(server)), None)
+        templates = self._templates.get(backend, ())
+        return named or next((line for line in templates if line.is_of(server)), None)
 
     def _with_trackers(self, backend: str, server: str, line: ServerLine) -> Iterator[ServerLine]:
         """The line of a server and those of all servers that follow it, directly or not."""
@@ -75,22 +76,25 @@ class Pinnings:
 
 
 _WITH_SERVERS = ("backend", "listen")
+_TABLES = (("stick", "on"), ("stick", "match"), ("persist", "rdp-cookie"))
 
 
-def pin_of(section: Section, server: ServerLine) -> Line | None:
-    """The line that pins clients to a server; `None` if none does."""
-    cookie = section.last("cookie")
-    if cookie and ("dynamic" in cookie.words or "cookie" in server.options):
-        return cookie
-    for words in (("stick", "on"), ("stick", "match"), ("persist", "rdp-cookie")):
-        if line := section.last(*words):
-            return line
-    return next((line for line in section.lines if _uses(line, server)), None)
+class Pins:
+    """The lines of a section that pin clients to its servers."""
 
+    def __init__(self, section: Section) -> None:
+        self.persist = section.option("persist") or section.last("force-persist")
+        """Keeps pinned clients on servers that are DOWN or in maintenance; `None` if none does."""
+        self._cookie = section.last("cookie")
+        tables = (section.last(*words) for words in _TABLES)
+        self._table = next(filter(None, tables), None)
+        self._uses = [line for line in section.lines if line.starts("use-server") and len(line.words) > 1]
 
-def persist_of(section: Section) -> Line | None:
-    """The line that keeps pinned clients on servers that are DOWN or in maintenance; `None` if none does."""
-    return section.option("persist") or section.last("force-persist")
+    def of(self, server: ServerLine) -> Line | None:
+        """The line that pins clients to a server; `None` if none does."""
+        if self._cookie and ("dynamic" in self._cookie.words or "cookie" in server.options):
+            return self._cookie
+        return self._table or next((line for line in self._uses if _is_for(line.words[1], server)), None)
 
 
 def cut_of(server: ServerLine) -> Line | None:
@@ -98,8 +102,6 @@ def cut_of(server: ServerLine) -> Line | None:
     return server.line if server.options.get("on-marked-down") == "shutdown-sessions" else None
 
 
-def _uses(line: Line, server: ServerLine) -> bool:
-    """Whether it is a `use-server` for this server, or for one that each request computes."""
-    if not line.starts("use-server") or len(line.words) < 2:
-        return False
-    return line.words[1].startswith("%[") or server.is_of(line.words[1])
+def _is_for(word: str, server: ServerLine) -> bool:
+    """Whether a `use-server` is for this server, or for one that each request computes."""
+    return word.startswith("%[") or server.is_of(word)

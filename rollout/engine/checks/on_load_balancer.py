@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from rollout.decisions.alike import first_of, once
-from rollout.decisions.capacity import WHAT_TO_DO, Backend, queues, shortages, with_trackers
+from rollout.decisions.capacity import WHAT_TO_DO, Backend, Backends, Trackers, queues
 from rollout.decisions.finding import Finding, Level
 from rollout.decisions.plan import out_of_rotation
 from rollout.domain import Server, ServerState, Standing
@@ -51,6 +51,7 @@ def rotation_finding(name: str, seen: Survey, standing: Mapping[Server, Standing
 def server_findings(site: Site, nodes: Sequence[str], seen: Survey) -> list[Finding]:
     """Findings about HAProxy's settings of the nodes' servers that would hurt a deployment."""
     findings: list[Finding] = []
+    trackers = Trackers(seen.trackers)
     for name in nodes:
         of_servers = (
             (state.server.path, finding)
@@ -58,7 +59,7 @@ def server_findings(site: Site, nodes: Sequence[str], seen: Survey) -> list[Find
             for finding in _of_server(site, name, state, seen)
         )
         findings += once(of_servers)
-        findings += once(_of_trackers(name, seen))
+        findings += once(_of_trackers(name, seen, trackers))
     return findings
 
 
@@ -77,10 +78,10 @@ def outage_findings(
         return [Finding(Level.PROBLEM, "strategy.window", "no node would be left to serve", hint)]
     short: dict[Backend, Finding] = {}
     back: set[Server] = set()
+    backends, min_ready = Backends(seen.states()), site.inventory.strategy.min_ready
     for name in nodes:
         own = seen.placement[name]
-        min_ready = site.inventory.strategy.min_ready
-        for backend, problem in shortages(seen.states(), own, min_ready, back=back).items():
+        for backend, problem in backends.shortages(own, min_ready).items():
             leader = [s for s in own if (s.load_balancer, s.backend) == backend and _leads(s, standing)]
             short.setdefault(
                 backend,
@@ -88,7 +89,9 @@ def outage_findings(
                 if leader
                 else Finding(Level.PROBLEM, name, problem, WHAT_TO_DO),
             )
-        back.update(server for server in own if standing.get(server) is not Standing.DOWN)
+        returning = [server for server in own if standing.get(server) is not Standing.DOWN]
+        backends.bring_back(returning)
+        back.update(returning)
     hint = "no node leaves rotation until the queue is empty"
     queued = [
         (backend, Finding(Level.WARNING, "capacity", text, hint))
@@ -151,12 +154,12 @@ def _tracks_own(name: str, state: ServerState, seen: Survey) -> bool:
     """Whether a server tracks another one of its node."""
     backend, _, server = state.tracks.partition("/")
     tracked = Server(state.server.load_balancer, backend, server)
-    return bool(state.tracks) and tracked in seen.of_nodes and tracked in seen.placement[name]
+    return bool(state.tracks) and seen.owners.get(tracked) == name
 
 
-def _of_trackers(name: str, seen: Survey) -> Iterator[tuple[str, Finding]]:
+def _of_trackers(name: str, seen: Survey, trackers: Trackers) -> Iterator[tuple[str, Finding]]:
     """Servers that belong to no node, but leave and return with a server of this one."""
-    for server in sorted(with_trackers(seen.placement[name], seen.trackers) - seen.of_nodes):
+    for server in sorted(trackers.along(seen.placement[name]) - seen.owners.keys()):
         finding = Finding(
             Level.WARNING,
             name,

@@ -153,7 +153,7 @@ async def preflight(
         site.inventory,
         seen,
         pages,
-        broken=plan.nodes if plan.back else plan.taken_up,
+        broken=frozenset(plan.nodes) if plan.back else plan.taken_up,
         gets_release=plan.release is not None,
     )
     of_nodes = list(judged(chain(*on_nodes), site.inventory, known))
@@ -175,7 +175,8 @@ async def _page_findings(
     releasing = plan.release is not None
     if pages is None:
         pages = await look_at_pages(site, plan.nodes, releasing=releasing, release=plan.release)
-    planned = {name: page for name, page in pages.items() if name in plan.nodes}
+    rolled = frozenset(plan.nodes)
+    planned = {name: page for name, page in pages.items() if name in rolled}
     findings = await judge_pages(
         site, planned, seen, releasing=releasing, in_doubt=plan.taken_up, allowed=allowed
     )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.decisions.capacity import Capacity, capacity, queues, shortages
+from rollout.decisions.capacity import Backends, Capacity, capacity, queues, shortages
 from rollout.domain import AdminState, OperationalState, Reading, Server, ServerState
 from rollout.inventory.quantities import Amount
 from tests.support.states import reading, server, state
@@ -33,8 +33,17 @@ def shop(*changes: dict[str, Any]) -> list[ServerState]:
     return [state(f"shop/web{number}", **change) for number, change in enumerate(changes, start=1)]
 
 
-def short(states: Sequence[ServerState], own: str, min_ready: str, **others: Collection[Server]) -> str:
-    return "; ".join(shortages(states, [server(own)], Amount.parse(min_ready), **others).values())
+def short(
+    states: Sequence[ServerState],
+    own: str,
+    min_ready: str,
+    *,
+    out: Collection[Server] = (),
+    back: Collection[Server] = (),
+) -> str:
+    backends = Backends(states)
+    backends.bring_back(back)
+    return "; ".join(backends.shortages([server(own)], Amount.parse(min_ready), out=out).values())
 
 
 def test_the_last_server_of_a_backend() -> None:
