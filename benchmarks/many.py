@@ -46,10 +46,13 @@ frontend web
 class Site:
     """Nodes that are servers of all `backends` of one real HAProxy."""
 
-    def __init__(self, folder: Path, backends: int, nodes: int = NODES, check: str = _CHECK) -> None:
+    def __init__(
+        self, folder: Path, backends: int, nodes: int = NODES, check: str = _CHECK, *, pages: bool = True
+    ) -> None:
         self.folder = folder
         self.backends = backends
         self._check = check
+        self._pages = pages
         addresses: set[str] = set()
         while len(addresses) < nodes:  # among thousands of random ones, two may be equal
             addresses.add(own_address())
@@ -84,7 +87,7 @@ class Site:
             "service": f"many{self.backends}",
             "load_balancers": {"lb1": {"haproxy": f"unix://{self.folder}/admin.sock"}},
             "nodes": {name: {"host": host, "ssh": "local"} for name, host in self.hosts.items()},
-            "health": {"http": f"http://{{host}}:{PAGE}/", "interval": "100ms"},
+            **({"health": {"http": f"http://{{host}}:{PAGE}/", "interval": "100ms"}} if self._pages else {}),
             "restart": {"http": {"url": f"http://{{host}}:{PAGE}/restart"}},
             "strategy": {"bake": "0"},
         }

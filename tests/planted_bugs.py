@@ -54,7 +54,7 @@ BUGS = (
     Bug(
         "The other nodes can carry the traffic.",
         "decisions/capacity.py",
-        "if left == ready or len(left) >= floor:",
+        "if not leaving or left >= floor:",
         "if True:",
         "engine/test_deployment_capacity.py",
     ),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 from rollout.inventory.model import Inventory
@@ -47,35 +48,59 @@ class Order:
             started += self._wave(wave, window, after=started[-1:])
         return tuple(started)
 
-    def next(
-        self, waiting: Sequence[str], flying: Collection[str], left_out: Collection[str] = ()
-    ) -> str | None:
-        """The one of the `waiting` nodes that starts next; `None` if it must wait for one that is in flight.
-
-        `waiting` is in the order of `arranged`. Nodes that are `left_out` take a place in their zone, but
-        hold up no other zone.
-        """
-        if self.spread == "zones":
-            out = Counter(self.zones[name] for name in (*flying, *left_out))
-            return min(waiting, key=lambda name: out[self.zones[name]], default=None)
+    def _wave(self, nodes: Sequence[str], window: int, *, after: Sequence[str] = ()) -> list[str]:
         if self.spread == "within":
-            busy = {self.zones[name] for name in flying}
-            return next((name for name in waiting if not busy or self.zones[name] in busy), None)
-        return next(iter(waiting), None)
-
-    def _wave(self, nodes: Iterable[str], window: int, *, after: Sequence[str] = ()) -> list[str]:
-        waiting = list(nodes)
-        if self.spread == "within":
-            turns = list(dict.fromkeys(self.zones[name] for name in (*after, *waiting)))
-            waiting.sort(key=lambda name: turns.index(self.zones[name]))
-        started: list[str] = []
-        flying: list[str] = []
+            zones = dict.fromkeys(self.zones[name] for name in (*after, *nodes))
+            turns = {zone: turn for turn, zone in enumerate(zones)}
+            nodes = sorted(nodes, key=lambda name: turns[self.zones[name]])
+        waiting, flying, started = Waiting(self, nodes), deque[str](), list[str]()
         while waiting:
-            name = self.next(waiting, flying) if len(flying) < window else None
+            name = waiting.next(flying) if len(flying) < window else None
             if name is None:
-                flying.pop(0)
+                flying.popleft()
                 continue
-            waiting.remove(name)
+            waiting.take(name)
             started.append(name)
             flying.append(name)
         return started
+
+
+class Waiting:
+    """The nodes of a wave that wait for their turn. The first of each zone are looked at, and not all."""
+
+    def __init__(self, order: Order, nodes: Iterable[str]) -> None:
+        """`nodes` are in the order of `Order.arranged`."""
+        self._order = order
+        self._places = {name: place for place, name in enumerate(nodes)}
+        self._of_zone: dict[str | None, deque[str]] = {}
+        for name in self._places:
+            self._of_zone.setdefault(self._zone(name), deque()).append(name)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def next(self, flying: Collection[str], left_out: Collection[str] = ()) -> str | None:
+        """The node that starts next; `None` if none is left, or it must wait for one that is `flying`.
+
+        Nodes that are `left_out` take a place in their zone, but hold up no other zone.
+        """
+        out = Counter(map(self._zone, chain(flying, left_out if self._order.spread == "zones" else ())))
+        zones: Collection[str | None] = self._of_zone
+        if self._order.spread == "within" and out:
+            zones = self._of_zone.keys() & out.keys()
+        ahead = [self._of_zone[zone][0] for zone in zones]
+        if self._order.spread == "zones":
+            return min(ahead, key=lambda name: (out[self._zone(name)], self._places[name]), default=None)
+        return min(ahead, key=self._places.__getitem__, default=None)
+
+    def take(self, name: str) -> None:
+        """Have a node that was `next` wait no longer."""
+        del self._places[name]
+        zone = self._zone(name)
+        self._of_zone[zone].popleft()
+        if not self._of_zone[zone]:
+            del self._of_zone[zone]
+
+    def _zone(self, name: str) -> str | None:
+        """The zone of a node, where zones matter."""
+        return self._order.zones[name] if self._order.spread else None

@@ -97,7 +97,7 @@ class _BySocket:
     def __init__(
         self, servers: Sequence[Server], checked: Collection[Server], before: Mapping[Server, ServerBefore]
     ) -> None:
-        self._checked = frozenset(checked)
+        self._checked = frozenset(servers).intersection(checked)
         self._before = before
         known = [server for server in servers if server in before]
         self._agents = frozenset(server for server in known if before[server].agent)

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from rollout.decisions.order import Order
+from rollout.decisions.order import Order, Waiting
 from rollout.decisions.plan import Plan
 from rollout.domain import Outcome, Server, ServerBefore, Step, Verdict
 from rollout.engine.aftercare import Aftercare
@@ -166,25 +166,26 @@ class Deployment:
             if self._failed and is_canary:
                 self._halt.give_up(f"the canary {', '.join(self._failed)} failed")
             if not self._halt.reason:
-                await self._judge_wave([name for name in wave if name in self._done])
+                done = frozenset(self._done)
+                await self._judge_wave([name for name in wave if name in done])
             if is_canary and self._strategy.pause and waiting and not self._halt.reason:
                 await self._pauses.pause(f"the canary {', '.join(wave)} is done")
 
     async def _roll_wave(self, nodes: Sequence[str]) -> None:
         """Keep a window of nodes in flight until all are through or the deployment is halted."""
-        waiting = list(nodes)
+        waiting = Waiting(self._order, nodes)
         in_flight: dict[asyncio.Task[None], str] = {}
         try:
             while in_flight or (waiting and not self._halt.reason):
                 if not in_flight:
                     await self._pauses.over()  # for a node that bakes
                 while not self._halt.reason and not self._pauses.any and len(in_flight) < self._window():
-                    name = self._order.next(waiting, in_flight.values(), self._out)
+                    name = waiting.next(in_flight.values(), self._out)
                     if name is None:
                         break
-                    waiting.remove(name)
+                    waiting.take(name)
                     in_flight[asyncio.create_task(self._roll_node(name))] = name
-                for name in waiting[:1]:
+                if (name := waiting.next(in_flight.values(), self._out)) is not None:
                     self._context.nodes[name].host.expect(2)  # its release and its restart
                 if in_flight:
                     ended, _ = await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)

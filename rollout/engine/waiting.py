@@ -17,6 +17,8 @@ U = TypeVar("U")
 
 _RETRY = 0.1
 """Seconds between two tries."""
+_CONNECTIONS = 250
+"""Most systems let a process open 1,024 files."""
 
 
 async def read_patiently(load_balancer: LoadBalancer, patience: float) -> Reading:
@@ -54,6 +56,20 @@ async def run_all(tasks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
     return [task.result() for task in running]
+
+
+async def run_many(tasks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run tasks as `run_all` does, but only so many at a time as a process may have connections."""
+    places = asyncio.Semaphore(_CONNECTIONS)
+
+    async def in_turn(task: Coroutine[Any, Any, T]) -> T:
+        try:
+            async with places:
+                return await task
+        finally:
+            task.close()  # if it was cancelled before its turn
+
+    return await run_all(map(in_turn, tasks))
 
 
 async def run_both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, U]) -> tuple[T, U]:

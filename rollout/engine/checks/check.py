@@ -25,7 +25,7 @@ from rollout.engine.checks.on_tails import tails_findings
 from rollout.engine.checks.restart_check import evidence, judged
 from rollout.engine.checks.standing_now import standings_now
 from rollout.engine.site import Site, Survey, survey
-from rollout.engine.waiting import run_all, run_both
+from rollout.engine.waiting import run_all, run_both, run_many
 from rollout.errors import LoadBalancerError, Refused
 
 
@@ -35,7 +35,7 @@ async def check(site: Site, nodes: Sequence[str]) -> list[Finding]:
     (sockets, on_nodes), (pages, (seen, servers)) = await run_both(
         run_both(
             run_all(socket_finding(site, name) for name in site.load_balancers),
-            run_all(node_findings(site, name) for name in nodes),
+            run_many(node_findings(site, name) for name in nodes),
         ),
         run_both(look_at_pages(site, nodes), _servers(site, nodes)),
     )

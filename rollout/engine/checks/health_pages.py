@@ -10,7 +10,7 @@ from rollout.decisions.health import fault, reported_release
 from rollout.decisions.health_pages import PageSeen, page_findings, runs
 from rollout.engine.health_page import ask
 from rollout.engine.site import Site, Survey
-from rollout.engine.waiting import run_all
+from rollout.engine.waiting import run_many
 from rollout.errors import RequestFailed
 from rollout.inventory.health import Health
 
@@ -30,7 +30,7 @@ async def look_at_pages(
     health = site.inventory.health
     if health is None or "{release}" in health.http or (release and release in (health.body or "")):
         return {}
-    pages = await run_all(_look_twice(site, name, health, releasing=releasing) for name in nodes)
+    pages = await run_many(_look_twice(site, name, health, releasing=releasing) for name in nodes)
     return dict(zip(nodes, pages, strict=True))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rollout.decisions.contradictions import on_machines_of_others
 from rollout.decisions.finding import Finding, Level
 from rollout.engine.site import Site, Survey
-from rollout.engine.waiting import run_all
+from rollout.engine.waiting import run_many
 from rollout.errors import RolloutError
 
 ADDRESSES = "hostname -I 2>/dev/null || ip -o addr 2>/dev/null"
@@ -22,7 +22,7 @@ async def machine_findings(site: Site, nodes: Sequence[str], seen: Survey) -> li
     A machine that does not say its addresses contradicts nothing, nor does one behind translated addresses.
     """
     by_ssh = [name for name in nodes if seen.placement[name] and site.inventory.ssh_target(name) is not None]
-    shown = await run_all(_shown(site, name) for name in by_ssh)
+    shown = await run_many(_shown(site, name) for name in by_ssh)
     problems = on_machines_of_others(seen.by_node(), dict(zip(by_ssh, shown, strict=True)))
     hint = "correct the `host:` or the SSH settings of the node"
     return [Finding(Level.PROBLEM, name, text, hint) for name, text in problems.items()]

@@ -159,7 +159,8 @@ def _tracks_own(name: str, state: ServerState, seen: Survey) -> bool:
 
 def _of_trackers(name: str, seen: Survey, trackers: Trackers) -> Iterator[tuple[str, Finding]]:
     """Servers that belong to no node, but leave and return with a server of this one."""
-    for server in sorted(trackers.along(seen.placement[name]) - seen.owners.keys()):
+    along = trackers.along(seen.placement[name])
+    for server in sorted(server for server in along if server not in seen.owners):
         finding = Finding(
             Level.WARNING,
             name,

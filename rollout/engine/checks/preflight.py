@@ -25,7 +25,7 @@ from rollout.engine.checks.restart_check import evidence, judged
 from rollout.engine.checks.standing_now import standing_notes, standings_now
 from rollout.engine.site import Site, Survey, survey
 from rollout.engine.steps.release import release_plan
-from rollout.engine.waiting import run_all, run_both
+from rollout.engine.waiting import run_all, run_both, run_many
 from rollout.errors import Refused
 
 _HOW_TO_INCLUDE = (
@@ -137,7 +137,7 @@ async def preflight(
     ((on_nodes, machines), of_clients), (sockets, (pages, on_pages)) = await run_both(
         run_both(
             run_both(
-                run_all(
+                run_many(
                     node_findings(site, name, plan.release_of(name), back=plan.back) for name in plan.nodes
                 ),
                 machine_findings(site, plan.nodes, seen),

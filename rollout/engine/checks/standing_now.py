@@ -9,7 +9,7 @@ from rollout.decisions.standing import Standings, standings
 from rollout.domain import Server, Standing
 from rollout.engine.health_page import ask
 from rollout.engine.site import Site, Survey
-from rollout.engine.waiting import run_all
+from rollout.engine.waiting import run_many
 from rollout.errors import RequestFailed
 
 _SHOWN = 3
@@ -20,7 +20,7 @@ async def standings_now(site: Site, nodes: Sequence[str], seen: Survey) -> Stand
     """The standing of each server. Of a node that is down everywhere, its health page says if it is well."""
     down = {state.server for state in seen.states() if state.found_down}
     asked = [name for name in nodes if seen.placement[name] and down.issuperset(seen.placement[name])]
-    right = await run_all(_page_is_right(site, name) for name in asked)
+    right = await run_many(_page_is_right(site, name) for name in asked)
     well = {name for name, is_right in zip(asked, right, strict=True) if is_right}
     return standings(seen.readings, seen.placement, well)
 

@@ -11,7 +11,7 @@ from rollout.decisions.placement import place
 from rollout.domain import NodeState, Reading, ServerState
 from rollout.engine.health_page import ask
 from rollout.engine.site import Site, Survey, addresses
-from rollout.engine.waiting import run_all, run_both
+from rollout.engine.waiting import run_all, run_both, run_many
 from rollout.errors import LoadBalancerError, RequestFailed
 
 
@@ -22,7 +22,7 @@ async def site_status(site: Site, nodes: Sequence[str]) -> SiteStatus:
     """
     answers, pages = await run_both(
         run_all(_read(site, name) for name in site.load_balancers),
-        run_all(_page(site, name) for name in nodes),
+        run_many(_page(site, name) for name in nodes),
     )
     readings = [reading for reading in answers if isinstance(reading, Reading)]
     unreachable = {
