@@ -22,6 +22,7 @@ from rollout.cli.reports import Reports, open_reports
 from rollout.cli.run_deployment import run_deployment
 from rollout.cli.tell_error import teller
 from rollout.cli.wiring import OpenSite, open_site
+from rollout.decisions.durations import Durations
 from rollout.decisions.history import put_back, require_deployed
 from rollout.decisions.memory import NodeMemory, nodes_to_mend
 from rollout.decisions.plan import Plan, select
@@ -71,6 +72,13 @@ class Session:
         service = self.inventory.service
         return require_deployed(await last_deployment(self.journal, service), service)
 
+    async def durations(self) -> Durations | None:
+        """What the last deployment took; `None` if the order of nodes does not follow from it. Raises
+        JournalError."""
+        if self.inventory.strategy.order == "inventory":
+            return None
+        return Durations.of(await last_deployment(self.journal, self.inventory.service))
+
     @property
     def say(self) -> Say:
         """Tells people what is waited for before anything is touched."""
@@ -84,6 +92,7 @@ class Session:
         include_out_of_rotation: bool,
         done: int = 0,
         in_waves: bool = True,
+        durations: Durations | None = None,
     ) -> tuple[Plan, Survey, Pages]:
         """The plan for `nodes`, which are claimed, and what it is made from: the survey and the health pages.
 
@@ -104,6 +113,7 @@ class Session:
                     allow_outage=self.arguments.allow_outage,
                     done=done,
                     in_waves=in_waves,
+                    durations=durations,
                 ),
                 look_at_pages(self.site, nodes, releasing=release is not None, release=release),
             )

@@ -45,6 +45,12 @@ class Strategy(Section):
         description="zones takes the nodes that are out at once from different zones; within rolls one zone "
         "after another",
     )
+    order: Literal["inventory", "fastest_overall"] = Field(
+        default="inventory",
+        description="inventory rolls the nodes in the order in which they are listed; fastest_overall rolls "
+        "those first that took longest in the last deployment, after the canary, so that the window is full "
+        "to the end",
+    )
     patience: Duration = Field(
         default=10.0,
         description="How long to wait for a load balancer that does not answer or has no server to spare",

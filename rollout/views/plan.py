@@ -52,6 +52,7 @@ class PlanView:
             "canary": plan.canary,
             "waves": list(plan.waves),
             "spread": inventory.strategy.spread,
+            "order": inventory.strategy.order,
             "skipped": dict(plan.skipped),
             "warnings": [*plan.warnings, *map(str, warnings(self.findings))],
             "notes": list(plan.notes),

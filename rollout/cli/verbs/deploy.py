@@ -38,7 +38,12 @@ async def _deploy(arguments: argparse.Namespace) -> int:
     async with open_session(arguments, purpose, connect=True) as session:
         inventory, nodes = session.inventory, session.selected
         included = arguments.include_out_of_rotation
-        plan, seen, pages = await session.plan(nodes, arguments.release, include_out_of_rotation=included)
+        plan, seen, pages = await session.plan(
+            nodes,
+            arguments.release,
+            include_out_of_rotation=included,
+            durations=await session.durations(),
+        )
         plan = await session.require_safe(plan, seen, pages)
         previous = {**known_releases(await session.memories()), **reported_releases(pages)}
         first = (

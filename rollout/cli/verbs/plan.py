@@ -11,6 +11,7 @@ from rollout.cli.arguments import limit, load_inventory
 from rollout.cli.exit_codes import REFUSED
 from rollout.cli.read_journal import read_journal
 from rollout.cli.wiring import open_site
+from rollout.decisions.durations import Durations
 from rollout.decisions.finding import refusals
 from rollout.decisions.plan import select
 from rollout.decisions.preview import node_lines
@@ -42,6 +43,7 @@ async def _plan(arguments: argparse.Namespace) -> PlanView:
             ours=ours,
             include_out_of_rotation=arguments.include_out_of_rotation,
             allow_outage=arguments.allow_outage,
+            durations=None if inventory.strategy.order == "inventory" else Durations.of(known.last),
         )
         findings = await preflight(
             site,

@@ -9,6 +9,7 @@ from itertools import chain
 from rollout.decisions.capacity import capacity
 from rollout.decisions.contradictions import left_serving
 from rollout.decisions.doubts import doubts
+from rollout.decisions.durations import Durations
 from rollout.decisions.finding import Finding, Level, refusals, warnings
 from rollout.decisions.order import Order, waves
 from rollout.decisions.placement import require_found
@@ -44,14 +45,15 @@ async def make_plan(
     allow_outage: bool = False,
     done: int = 0,
     in_waves: bool = True,
+    durations: Durations | None = None,
 ) -> tuple[Plan, Survey]:
     """Read the load balancers, and decide which nodes are rolled, and how. Returns the plan and the survey.
 
     `ours` are nodes that an earlier deployment left out, or that fell once it had put them back, with what it
     noted of them: they are brought back.
     Nodes that somebody else took out are skipped, unless they are included; then they stay as they were
-    found. `done` is how many nodes of the deployment were finished before and are not among `nodes`. Raises
-    LoadBalancerError, Refused.
+    found. `done` is how many nodes of the deployment were finished before and are not among `nodes`. With
+    `durations`, those that took longest come first, after the canary. Raises LoadBalancerError, Refused.
     """
     by_page = site.inventory.drain.health_page is not None
     state_files = () if by_page else site.state_files.values()
@@ -70,19 +72,26 @@ async def make_plan(
     window = min(strategy.window.of(len(site.inventory.nodes)), max(1, len(rolled)))
     sizes = waves(strategy, done + len(rolled), done=done) if in_waves else (len(rolled),)
     has_canary = in_waves and not done and strategy.canary is not None
+    canary = sizes[0] if has_canary and sizes else 0
+    why = []
+    if durations is not None:
+        others = durations.longest_first(rolled[canary:])
+        others.sort(key=lambda name: (name not in ours, name in leaders))
+        rolled[canary:] = others
+        why = [durations.reason(others)]
     return Plan(
         service=site.inventory.service,
         release=release,
         nodes=Order.of(site.inventory).arranged(rolled, waves=sizes, window=window),
         skipped=skipped,
         waves=sizes,
-        canary=sizes[0] if has_canary and sizes else 0,
+        canary=canary,
         window=window,
         placement=seen.placement,
         capacity=capacity(
             seen.readings, rolled, seen.placement, window, strategy.min_ready, allow_outage=allow_outage
         ),
-        notes=tuple(chain(*(standing_notes(name, seen.placement[name], standing) for name in rolled))),
+        notes=tuple(chain(why, *(standing_notes(name, seen.placement[name], standing) for name in rolled))),
         warnings=(*doubts(site.inventory), *_warnings(site, rolled, seen), *filter(None, unwritable)),
         before={
             state.server: _before(site, state, ours.get(name), standing, taken_up=name in taken_up)
