@@ -61,10 +61,13 @@ class Bake:
         Raises JudgedBad, StepFailure, ChangedByOthers, Undecided, and Outage if a problem of all nodes does
         not end.
         """
-        while trouble := await self._trouble():
-            if not await self._waited_out(trouble):
-                self._log.detail = "not judged: other nodes had a problem as well"
-                return
+        try:
+            while trouble := await self._trouble():
+                if not await self._waited_out(trouble):
+                    self._log.detail = "not judged: other nodes had a problem as well"
+                    return
+        finally:
+            self._jury.bake_ended(self._name)
 
     async def _trouble(self) -> str:
         """Bake the node once. Returns early with a problem that all nodes have."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from rollout.decisions.counter_totals import Totals, summed
 from rollout.decisions.judge import (
@@ -21,8 +21,9 @@ from rollout.decisions.judge import (
 from rollout.decisions.plan import Plan
 from rollout.decisions.users_saw import OTHER_SERVERS, RELEASE_BEFORE, Share, users_saw
 from rollout.domain import Counters, Server, Standing, Verdict
+from rollout.engine.users.looks import Look
 from rollout.engine.users.tails import Snapshot
-from rollout.engine.users.watch import Look, Watch
+from rollout.engine.users.watch import Watch
 from rollout.events import Event
 from rollout.inventory.judge import Judge
 
@@ -30,8 +31,18 @@ _PARTS = 10
 """Parts into which the judged time is cut, so that a burst of errors shows as a burst."""
 _MEASURE = 3
 """Nodes with the old release that suffice to compare with; with fewer, all other nodes are compared with."""
-_RECENT = 5.0
+RECENT = 5.0
 """Seconds, up to now, in which the other nodes are searched for a problem of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """The beginning of a bake."""
+
+    time: float
+    """On the loop's clock."""
+    times: Snapshot
+    """The times of all answers until then."""
 
 
 class Jury:
@@ -45,13 +56,12 @@ class Jury:
         self._plan = plan
         self._previous = previous
         self._watch = watch
-        self._entered: dict[str, Look] = {}
-        """The look right before each node took traffic again, with the new release."""
+        self._entered: dict[str, Totals] = {}
+        """What the servers of each node had answered before it took traffic again, with the new release."""
         self._away: set[str] = set()
         """Nodes that left rotation and have not passed yet: others are not compared with them."""
-        self._bake_began: dict[str, Look] = {}
-        self._times_before: dict[str, Snapshot] = {}
-        """The times of answers until the bake of each node began."""
+        self._bake_began: dict[str, _Beginning] = {}
+        """Of each node that bakes, and of the first one of the wave."""
         self._bakes = itertools.count(1)
         self._waves = itertools.count(1)
         self._false_alarms: dict[str, float] = {}
@@ -68,7 +78,12 @@ class Jury:
         return self._plan.back
 
     def begin_wave(self) -> None:
-        """Fix from which time on the answers of the next wave are slow, by those of the old release."""
+        """Judge by what comes from now on: no bake of an earlier wave counts."""
+        self._bake_began.clear()
+        self._fix_limits()
+
+    def _fix_limits(self) -> None:
+        """Fix from which time on answers are slow, by those of the old release."""
         old = [name for name in self._others(()) if name not in self._entered]
         servers = [server for name in old for server in self._servers(name)]
         self._watch.tails.fix_limits(servers, self._rules().slower)
@@ -79,13 +94,24 @@ class Jury:
 
     async def entered(self, name: str) -> None:
         """Note that a node is about to take traffic again."""
-        self._entered[name] = await self._watch.look()
+        totals = (await self._watch.look()).totals
+        self._entered[name] = {server: totals[server] for server in self._servers(name) if server in totals}
 
     async def bake_begins(self, name: str) -> None:
         """Note that the bake of a node begins or begins again: nothing from before is judged."""
-        self._bake_began[name] = await self._watch.look()
-        self._times_before[name] = self._watch.tails.snapshot()
+        look = await self._watch.look()
+        self._bake_began[name] = _Beginning(look.time, self._watch.tails.snapshot() if self.sits else {})
         self._false_alarms[name] = allowance(next(self._bakes))
+
+    def bake_ended(self, name: str) -> None:
+        """Note that the bake of a node is over: only the first one of a wave is needed any longer."""
+        began = self._bake_began.get(name)
+        if began is not None and began is not self._first_bake():
+            del self._bake_began[name]
+        self._false_alarms.pop(name, None)
+
+    def _first_bake(self) -> _Beginning:
+        return min(self._bake_began.values(), key=lambda began: began.time)
 
     def passed(self, name: str) -> None:
         """Note that a node ended its roll in rotation: others may be compared with it."""
@@ -95,7 +121,7 @@ class Jury:
         """Judge a node early, while it bakes: FAIL, EVERYWHERE or UNDECIDED, since a good release passes only
         after its bake. `times` says whether it is time to judge by slow answers, too."""
         if self._watch.tails.limits is None:
-            self.begin_wave()  # too few answers came before it
+            self._fix_limits()  # too few answers came before the wave
         if not self.sits:
             await self._watch.recent_look()
             return Judgement(Verdict.UNDECIDED)
@@ -123,7 +149,7 @@ class Jury:
     def trouble(self, names: Collection[str]) -> str:
         """The problem that the other nodes have now, by their answers or HAProxy's checks; empty if none."""
         others = [self._servers(name) for name in self._others(names)]
-        newly_down = self._newly_down(self._watch.down_before)
+        newly_down = self._newly_down(self._watch.down_before or frozenset())
         down = [servers for servers in others if servers and newly_down.issuperset(servers)]
         if others and 2 * len(down) >= len(others):
             return f"HAProxy also finds {len(down)} of {len(others)} other nodes down"
@@ -131,15 +157,15 @@ class Jury:
 
     def users_saw(self) -> Iterator[Event]:
         """The events that say what users got during the deployment, from all backends that have a node."""
-        end = self._watch.looks[-1]
+        end, answered = self._watch.looks.last.totals, self._watch.answered
         nodes = {server: name for name, servers in self._plan.placement.items() for server in servers}
         used = {(server.load_balancer, server.backend) for server in nodes}
-        backends = {backend: counters for backend, counters in end.answered.items() if backend in used}
+        backends = {backend: counters for backend, counters in answered.items() if backend in used}
         shares = [
             share
-            for server in end.totals
+            for server in end
             if (server.load_balancer, server.backend) in backends
-            for share in self._shares(server, nodes.get(server), end.totals)
+            for share in self._shares(server, nodes.get(server), end)
         ]
         return users_saw(backends, shares)
 
@@ -152,7 +178,7 @@ class Jury:
         if entered is None:
             yield Share(self._old(node), server, end[server])
             return
-        switched = entered.totals.get(server, Counters())
+        switched = entered.get(server, Counters())
         yield Share(self._old(node), server, switched)
         yield Share(self._new(node), server, end[server] - switched)
 
@@ -161,7 +187,7 @@ class Jury:
 
         Where one node leads, a server that another one of its backend has replaced is none of them.
         """
-        down = self._watch.looks[-1].down
+        down = self._watch.down
         return frozenset(server for server in down - before if not self._is_replaced(server, down))
 
     def _is_replaced(self, server: Server, down: Collection[Server]) -> bool:
@@ -178,13 +204,13 @@ class Jury:
 
     def _outage(self, names: Collection[str]) -> str:
         """The problem that users have with the other nodes now; empty if none."""
-        now = self._watch.looks[-1].time
-        return outage(*self._evidence(names, now - _RECENT, 1))
+        now = self._watch.looks.last.time
+        return outage(*self._evidence(names, now - RECENT, 1))
 
     def _since_bake(self, names: Collection[str], *, parts: int = _PARTS) -> tuple[Seen, Seen]:
-        """The answers since the first bake of the named nodes began."""
-        first = min(names, key=lambda name: self._bake_began[name].time)
-        return self._evidence(names, self._bake_began[first].time, parts, self._times_before[first])
+        """The answers since the bake of the named node began; of several, since the first of the wave did."""
+        began = self._bake_began[next(iter(names))] if len(names) == 1 else self._first_bake()
+        return self._evidence(names, began.time, parts, began.times)
 
     def _evidence(
         self, names: Collection[str], since: float, parts: int, times_before: Snapshot | None = None
@@ -202,7 +228,7 @@ class Jury:
         }
         old = {name: servers for name, servers in others.items() if name not in self._entered}
         all_old = [server for servers in old.values() for server in servers]
-        looks = [look for look in self._watch.looks if look.time >= since]
+        looks = self._watch.looks.since(since)
         asked = summed(looks[-1].totals, all_old, looks[0].totals).asked if looks else 0
         measure = old if len(old) >= _MEASURE and asked >= self._rules().min_requests else others
         cut = _cut(looks, parts)
@@ -243,7 +269,14 @@ class Jury:
 
 
 def _cut(looks: Sequence[Look], parts: int) -> list[tuple[Look, Look]]:
-    """The first and the last look of each part; fewer parts than asked for where there are few looks."""
-    parts = min(parts, len(looks) - 1)
-    marks = [looks[round(index * (len(looks) - 1) / parts)] for index in range(parts + 1) if parts > 0]
-    return list(itertools.pairwise(marks))
+    """The first and the last look of each part, which all take about as long; fewer parts than asked for
+    where there are few looks."""
+    if not looks:
+        return []
+    begin, seconds = looks[0].time, looks[-1].time - looks[0].time
+    marks = dict.fromkeys(_nearest(looks, begin + seconds * index / parts) for index in range(parts + 1))
+    return list(itertools.pairwise(looks[mark] for mark in marks))
+
+
+def _nearest(looks: Sequence[Look], time: float) -> int:
+    return min(range(len(looks)), key=lambda index: abs(looks[index].time - time))

@@ -45,7 +45,9 @@ class PutBack:
         now = asyncio.get_running_loop().time()
         self._contexts[context.name] = context
         self._watch.since = now
-        self._since[context.name] = (now, self._watch.looks[-1].totals if self._watch.looks else {})
+        totals = self._watch.looks.last.totals if self._watch.looks else {}
+        own = self._plan.placement[context.name]
+        self._since[context.name] = (now, {server: totals[server] for server in own if server in totals})
         self._earlier.update(before or {})
 
     def discard(self, name: str) -> None:
@@ -135,7 +137,7 @@ class PutBack:
     def _answered(self, name: str) -> str:
         """How many requests failed since the node was put back, as HAProxy counted them."""
         servers, (_, before) = self._plan.placement[name], self._since[name]
-        counted = summed(self._watch.looks[-1].totals, servers, before) if self._watch.looks else Counters()
+        counted = summed(self._watch.looks.last.totals, servers, before) if self._watch.looks else Counters()
         return f"; {counted.failed:,} of {counted.asked:,} requests to it failed" if counted.asked else ""
 
     async def _fall_of_page(self, context: NodeContext) -> Fall | None:

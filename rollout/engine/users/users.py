@@ -10,7 +10,7 @@ from rollout.decisions.plan import Plan
 from rollout.engine.deployment_context import DeploymentContext
 from rollout.engine.halt import Halt
 from rollout.engine.site import Site
-from rollout.engine.users.jury import Jury
+from rollout.engine.users.jury import RECENT, Jury
 from rollout.engine.users.probing import Probing
 from rollout.engine.users.put_back import PutBack
 from rollout.engine.users.sampling import Sampling
@@ -27,9 +27,10 @@ class Users:
         probe = site.inventory.probe
         self._record = deployment.record
         self._load_balancers = site.load_balancers.values()
-        self._watch = Watch(self._load_balancers)
+        judge = _judge(site, plan)
+        self._watch = Watch(self._load_balancers, None if judge else RECENT)
         self._probing = Probing(probe, site.public, halt.give_up) if probe else None
-        self.jury = Jury(_judge(site, plan), plan, deployment.previous, self._watch)
+        self.jury = Jury(judge, plan, deployment.previous, self._watch)
         self.put_back = PutBack(site, plan, self._watch)
         self._sampling = Sampling(plan, self._watch, self.jury, self._probing, self._record)
 
@@ -58,7 +59,7 @@ class Users:
 
     def begin_wave(self) -> None:
         """Judge the nodes of the next wave by what users get from now on."""
-        self._watch.forget()
+        self._watch.looks.forget()
         self.jury.begin_wave()
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 
 from rollout.decisions.counter_totals import Backend, CounterTotals, Totals
 from rollout.decisions.standing import Serving, in_rotation
 from rollout.domain import Counters, Reading, Server, ServerState
+from rollout.engine.users.looks import Look, Looks
 from rollout.engine.users.tails import Tails
 from rollout.errors import LoadBalancerError
 from rollout.ports import LoadBalancer
@@ -16,28 +16,12 @@ from rollout.ports import LoadBalancer
 _PACE = 1.0
 """Seconds between two looks. When HAProxy is reloaded, what it counted since the last look is lost."""
 
-_KEPT = 900
-"""Looks that are kept: about the last quarter of an hour."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One look at all load balancers, at `time` on the loop's clock.
-
-    `totals` are what each server has answered since the first look, and `answered` what users got from each
-    backend; `down` are the servers that HAProxy finds down.
-    """
-
-    time: float
-    totals: Totals
-    answered: Mapping[Backend, Counters]
-    down: frozenset[Server]
-
 
 class Watch:
     """Looks at all load balancers again and again. It is not an error if one does not answer."""
 
-    def __init__(self, load_balancers: Collection[LoadBalancer]) -> None:
+    def __init__(self, load_balancers: Collection[LoadBalancer], seconds: float | None = None) -> None:
+        """`seconds` is how long ago a look may be that somebody asks for; without it, none is too old."""
         self._load_balancers = load_balancers
         self._counters = CounterTotals()
         self._readings: dict[str, Reading] = {}
@@ -49,14 +33,17 @@ class Watch:
         self.unanswered: tuple[str, ...] = ()
         """The load balancers that did not answer the last look."""
         self.tails = Tails()
-        self._down_before: frozenset[Server] | None = None
-        self.looks: list[Look] = []
-        """The looks since the wave began, oldest first."""
+        self.looks = Looks(seconds)
+        """The looks since the wave began."""
+        self.down: frozenset[Server] = frozenset()
+        """The servers that HAProxy found down at the last look…"""
+        self.down_before: frozenset[Server] | None = None
+        """…and at the first one."""
 
     @property
-    def down_before(self) -> frozenset[Server]:
-        """The servers that were down at the first look."""
-        return self._down_before or frozenset()
+    def answered(self) -> Mapping[Backend, Counters]:
+        """What users got from each backend since the first look."""
+        return self._counters.answered
 
     @property
     def before(self) -> Totals:
@@ -108,24 +95,18 @@ class Watch:
             elif not isinstance(reading, LoadBalancerError):
                 raise reading
         self._states = {state.server: state for each in self._readings.values() for state in each.servers}
-        down = frozenset(server for server, state in self._states.items() if not state.running)
-        if self._down_before is None:
-            self._down_before = down
-        time, totals = asyncio.get_running_loop().time(), self.tails.added_to(self._counters.totals)
-        look = Look(time, totals, self._counters.answered, down)
-        self.looks.append(look)
-        del self.looks[:-_KEPT]
+        self.down = frozenset(server for server, state in self._states.items() if not state.running)
+        if self.down_before is None:
+            self.down_before = self.down
+        look = Look(asyncio.get_running_loop().time(), self.tails.added_to(self._counters.totals))
+        self.looks.add(look)
         return look
 
     async def recent_look(self) -> Look:
         """The last look, if it is as young as those of `run`; else a new one."""
-        if self.looks and asyncio.get_running_loop().time() - self.looks[-1].time < _PACE:
-            return self.looks[-1]
+        if self.looks and asyncio.get_running_loop().time() - self.looks.last.time < _PACE:
+            return self.looks.last
         return await self.look()
-
-    def forget(self) -> None:
-        """Forget all looks but the last."""
-        del self.looks[:-1]
 
 
 async def _read(balancer: LoadBalancer, since: float, *, now: bool) -> Reading:
