@@ -1,7 +1,7 @@
 """What a watch of users keeps in memory: a quarter of an hour among 1,000 servers that all answer requests.
 
-`python -m benchmarks.watching [SERVERS]`; a few minutes. The watch and its looks are those of a deployment, in
-virtual time, with a bake that is judged.
+`python -m benchmarks.watching [SERVERS]`; a few minutes. The watch and its looks are those of a deployment
+whose bakes are judged, in virtual time.
 """
 
 from __future__ import annotations

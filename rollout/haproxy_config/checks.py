@@ -15,9 +15,18 @@ RISE = 2
 
 
 def first_check(server: ServerLine) -> float | None:
-    """Until the first check of a server, at most, after a start or a return from maintenance: HAProxy spreads
-    first checks over `inter`. `downinter` and `fastinter` do not hasten them."""
+    """Until the first check of a server after maintenance, at most. `downinter` and `fastinter` do not hasten
+    it, also where the server was DOWN before: in maintenance, HAProxy's clock goes on at `inter`."""
     return server.seconds("inter", INTER)
+
+
+def first_check_of_process(server: ServerLine) -> float | None:
+    """Until the first check of a server after HAProxy's start, at most: its first checks are spread over
+    `fastinter`, or over `inter` where one failed check takes a server out."""
+    inter, fall = server.seconds("inter", INTER), server.count("fall", FALL)
+    if inter is None or fall is None:
+        return None
+    return inter if fall == 1 else server.seconds("fastinter", inter)
 
 
 def until_down(server: ServerLine) -> float | None:
@@ -31,7 +40,8 @@ def until_down(server: ServerLine) -> float | None:
 
 
 def until_up(server: ServerLine) -> float | None:
-    """Until a server that was DOWN is UP, at most, once its page is right again."""
+    """Until a server is UP, at most, once its page is right again: one that was DOWN is checked at
+    `downinter`, then at `fastinter`, and one whose page answered 404 (`disable-on-404`) at `inter`."""
     inter = server.seconds("inter", INTER)
     rise = server.count("rise", RISE)
     if inter is None or rise is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rollout.haproxy_config.checks import first_check, slowest, until_up
+from rollout.haproxy_config.checks import first_check, first_check_of_process, slowest, until_up
 from rollout.haproxy_config.client_rules import of_clients
 from rollout.haproxy_config.configuration import Section, ServerLine
 from rollout.haproxy_config.page_rules import of_page
@@ -51,7 +51,7 @@ def of_backend(
         section,
         servers,
         global_file=global_file,
-        first_checks=slowest(checked, first_check)[0],
+        first_checks=slowest(checked, first_check_of_process)[0],
         health_page=health_page,
         version=version,
     )

@@ -46,12 +46,14 @@ class Checking:
         self._last = 0.0
         """When the last check ended; the next ones come in even steps from it."""
         self._stopped = check is None
+        self._paused = False
+        """Whether a check was due in maintenance, in which the clock goes on at `inter`."""
 
     def begin(self, share: float) -> None:
-        """The first checks of a process are spread over the interval."""
+        """The first checks of a process are spread over the interval that counts then."""
         assert self._check is not None
         self._server.node.watchers[self] = None
-        self._at(world_time() + self._check.inter * share)
+        self._at(world_time() + self._interval() * share)
 
     def enable(self) -> None:
         """Begin to check a server that was added: one interval later."""
@@ -70,7 +72,9 @@ class Checking:
         """Something changed: the next check that is due may see it."""
         if self._stopped or self._timer is not None or self._server.admin & _MAINT:
             return
-        step = self._interval()
+        assert self._check is not None
+        step = self._check.inter if self._paused else self._interval()
+        self._paused = False
         now = world_time()
         self._at(self._last + max(1, math.ceil((now - self._last) / step + 1e-9)) * step)
 
@@ -90,7 +94,8 @@ class Checking:
         self._timer = None
         self._last = world_time()
         if self._stopped or self._server.admin & _MAINT:
-            return  # paused; leaving maintenance wakes it
+            self._paused = True  # leaving maintenance wakes it
+            return
         assert self._check is not None
         seconds, status = self._server.node.checked()
         if seconds:
