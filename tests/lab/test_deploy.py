@@ -11,6 +11,8 @@ import json
 import os
 import subprocess
 import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from rollout.lab.lab import Lab
 from rollout.lab.result import Result
 from rollout.lab.traffic import Traffic
 from tests.support import prepared
+from tests.support.begun import Running, begin
 from tests.support.until import until
 
 HARSH: dict[str, Any] = {
@@ -33,6 +36,7 @@ HARSH: dict[str, Any] = {
 }
 BEHIND_TWO = HARSH | {"load_balancers": 2}
 RATE = 50.0
+Begin = Callable[..., Awaitable[Running]]
 
 WITHOUT_DRAINING = """
 import sys
@@ -70,28 +74,27 @@ def change_inventory(lab: Lab, old: str, new: str) -> None:
     lab.inventory.write_text(text.replace(old, new))
 
 
-async def under_traffic(lab: Lab, program: list[str], *words: str) -> tuple[int, str, Result]:
-    """Run `program` on the lab while requests flow: its exit code, its output, and what became of them."""
+async def under_traffic(lab: Lab, *words: str, begin: Begin = begin) -> tuple[int, str, Result]:
+    """Run a verb on the lab while requests flow: its exit code, its output, and what became of them."""
     urls = [balancer.url for balancer in lab.load_balancers]
     async with Traffic(urls, RATE) as traffic:
         await traffic.flowing()
-        command = [sys.executable, *program, *words, "-i", str(lab.inventory)]
-        process = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
+        process = await begin(*words, "-i", str(lab.inventory))
+        assert process.stdout is not None
         try:
-            output, _ = await asyncio.wait_for(process.communicate(), 90)
+            async with asyncio.timeout(90):
+                output = await process.stdout.read()
+                code = await process.wait()
         except BaseException:
             process.kill()
             raise
         answered = len(traffic.result.latencies)
         await until(lambda: len(traffic.result.latencies) > answered + 50, "the last node to get its share")
-    assert process.returncode is not None
-    return process.returncode, output.decode(), traffic.result
+    return code, output.decode(), traffic.result
 
 
 def deploy_under_traffic(lab: Lab, *words: str) -> tuple[int, str, Result]:
-    return asyncio.run(under_traffic(lab, ["-m", "rollout"], "deploy", *words))
+    return asyncio.run(under_traffic(lab, "deploy", *words))
 
 
 @pytest.mark.parametrize("drain", ["runtime", "health-page"])
@@ -113,7 +116,12 @@ async def test_the_same_without_draining_loses_requests(start_lab: StartLab) -> 
     """The traffic and the lab above do notice: with the drain taken out of the engine, requests are lost."""
     lab = start_lab(**HARSH)
 
-    _, output, result = await under_traffic(lab, ["-c", WITHOUT_DRAINING], "deploy", "--release", "2")
+    async def without_draining(*words: str) -> Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", WITHOUT_DRAINING, *words), stdout=PIPE, stderr=STDOUT
+        )
+
+    _, output, result = await under_traffic(lab, "deploy", "--release", "2", begin=without_draining)
 
     assert result.lost > 0, output
 

@@ -6,9 +6,7 @@ import asyncio
 import json
 import os
 import signal
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,26 +17,18 @@ from test_deploy import BEHIND_TWO, HARSH, RATE, change_inventory
 
 from rollout.lab.traffic import Traffic
 from tests.support import prepared
+from tests.support.begun import Running, begin
 
 
 class Deployer:
     """Somebody on some machine, with a home where nothing is known yet."""
 
-    _python: Sequence[str] = (sys.executable,)
-    """The words that run Python there."""
-
     def __init__(self, inventory: Path, home: Path) -> None:
         self._inventory = inventory
         self._environment = os.environ | {"XDG_STATE_HOME": str(home)}
 
-    async def begin(self, *words: str, output: int = PIPE) -> Process:
-        return await asyncio.create_subprocess_exec(
-            *(*self._python, "-m", "rollout", *words, "-i", str(self._inventory)),
-            env=self._environment,
-            stdin=DEVNULL,
-            stdout=output,
-            stderr=STDOUT,
-        )
+    async def begin(self, *words: str) -> Running:
+        return await begin(*words, "-i", str(self._inventory), environment=self._environment)
 
     async def run(self, *words: str) -> tuple[int, str]:
         command = [*words, "-i", str(self._inventory)]
@@ -52,7 +42,7 @@ class Deployer:
         return document
 
     @asynccontextmanager
-    async def once(self, said: Callable[[str], bool], *words: str) -> AsyncIterator[Process]:
+    async def once(self, said: Callable[[str], bool], *words: str) -> AsyncIterator[Running]:
         """A verb that has just printed a line of which `said` is true; killed at the end if it still runs."""
         process = await self.begin(*words)
         assert process.stdout is not None
@@ -67,7 +57,7 @@ class Deployer:
                 process.kill()
                 await process.wait()
 
-    def at(self, step: str, node: str, *words: str) -> AbstractAsyncContextManager[Process]:
+    def at(self, step: str, node: str, *words: str) -> AbstractAsyncContextManager[Running]:
         """A deployment that has just begun a step of a node."""
 
         def begins(line: str) -> bool:

@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +21,7 @@ from test_deploy import RATE, change_inventory, rollout, states
 from rollout.lab.lab import Lab
 from rollout.lab.result import Result
 from rollout.lab.traffic import Traffic
+from tests.support.begun import begin
 from tests.support.sshd import descendants
 from tests.support.until import until, wait
 
@@ -40,17 +40,9 @@ Disturb = Callable[[Lab], None]
 
 async def disturbed(lab: Lab, step: str, disturb: Disturb) -> tuple[int, str, Result]:
     """A deployment under traffic, in which `disturb` comes as soon as that step of web2 begins."""
-    command = [sys.executable, "-m", "rollout", "deploy", "--release", "2", "--output", "json"]
     async with Traffic([balancer.url for balancer in lab.load_balancers], RATE) as traffic:
         await traffic.flowing()
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            "-i",
-            str(lab.inventory),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        assert process.stdout is not None
+        process = await begin("deploy", "--release", "2", "--output", "json", "-i", str(lab.inventory))
         lines = []
         try:
             async with asyncio.timeout(90):
@@ -61,9 +53,8 @@ async def disturbed(lab: Lab, step: str, disturb: Disturb) -> tuple[int, str, Re
                     if begins == ("step_started", step, "web2"):
                         await asyncio.to_thread(disturb, lab)
                 code = await process.wait()
-        except BaseException:
-            process.kill()
-            raise
+        finally:
+            await process.end()
         answered = len(traffic.result.latencies)
         await until(lambda: len(traffic.result.latencies) > answered + 50, "more answers")
     return code, "".join(lines), traffic.result

@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import time
-from asyncio.subprocess import Process
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from test_deployers import ALL_NEW, Deployer, releases
 
 from rollout.lab.lab import Lab
 from rollout.lab.traffic import Traffic
+from tests.support.begun import Running
 from tests.support.logins import GROUP, NAMES, Logins, logins, run
 
 _UP = "import sys; from pathlib import Path; from rollout.lab.lab import Lab; Lab.up(Path(sys.argv[1]), **{})"
@@ -33,6 +34,15 @@ class Login(Deployer):
     def __init__(self, inventory: Path, home: Path, python: Sequence[str]) -> None:
         super().__init__(inventory, home)
         self._python = python
+
+    async def begin(self, *words: str) -> Process:
+        return await asyncio.create_subprocess_exec(
+            *(*self._python, "-m", "rollout", *words, "-i", str(self._inventory)),
+            env=self._environment,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=STDOUT,
+        )
 
     async def run(self, *words: str) -> tuple[int, str]:
         process = await self.begin(*words)
@@ -90,7 +100,7 @@ def shared() -> Iterator[Shared]:
             lab.down()
 
 
-async def read_until(process: Process, event: str, step: str | None = None, node: str | None = None) -> None:
+async def read_until(process: Running, event: str, step: str | None = None, node: str | None = None) -> None:
     """Read what a deployment prints until that has happened."""
     assert process.stdout is not None
     async with asyncio.timeout(60):

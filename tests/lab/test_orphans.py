@@ -6,7 +6,6 @@ import asyncio
 import os
 import random
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from test_deploy import HARSH, RATE, change_inventory, rollout, states, status
 from benchmarks.kills import Kills
 from rollout.lab.lab import Lab
 from rollout.lab.traffic import Traffic
+from tests.support.begun import Begun, begin
 from tests.support.until import until, wait
 
 SECONDS = 3.71
@@ -49,19 +49,14 @@ def words(log: Path) -> list[str]:
 
 
 @asynccontextmanager
-async def deploying(lab: Lab, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def deploying(lab: Lab, log: Path) -> AsyncIterator[Begun]:
     """A deployment of release 2, whose slow command has just begun."""
-    deploy = ["deploy", "--limit", "web1", "--release", "2", "-i", str(lab.inventory)]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "rollout", *deploy, stdout=asyncio.subprocess.DEVNULL
-    )
+    process = await begin("deploy", "--limit", "web1", "--release", "2", "-i", str(lab.inventory))
     try:
         await until(lambda: words(log) == ["begins"], "the command", within=60)
         yield process
     finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        await process.end()
 
 
 def cut_connections(lab: Lab) -> None:

@@ -7,7 +7,6 @@ import asyncio
 import fcntl
 import os
 import signal
-from asyncio.subprocess import Process
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from test_deployers import Deployer, releases
 
 from rollout.lab.lab import Lab
 from rollout.lab.traffic import Traffic
+from tests.support.begun import Running
 from tests.support.debian import Unavailable
 from tests.support.etcd import Etcd
 from tests.support.etcd_versions import program
@@ -91,12 +91,12 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
         yield etcd
 
 
-def at(deployer: Deployer, step: str, node: str, release: str) -> AbstractAsyncContextManager[Process]:
+def at(deployer: Deployer, step: str, node: str, release: str) -> AbstractAsyncContextManager[Running]:
     """A deployment that has just begun a step of a node, and prints for people."""
     return deployer.once(lambda line: line.split()[1:3] == [node, step], "deploy", "--release", release)
 
 
-async def ended(process: Process) -> tuple[int, str]:
+async def ended(process: Running) -> tuple[int, str]:
     assert process.stdout is not None
     rest = (await process.stdout.read()).decode()
     return await process.wait(), rest

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from typing import Any
 
 from lab_support import StartLab
@@ -13,15 +12,12 @@ from test_deploy import HARSH, RATE, change_inventory, rollout, states, status
 from rollout.lab.lab import Lab
 from rollout.lab.result import Result
 from rollout.lab.traffic import Traffic
+from tests.support.begun import begin
 
 
 async def killed_at(lab: Lab, step: str, node: str) -> None:
     """Run a deployment of release 2, and end it with SIGKILL as soon as it says that the step begins."""
-    command = [sys.executable, "-m", "rollout", "deploy", "--release", "2", "--output", "json"]
-    process = await asyncio.create_subprocess_exec(
-        *command, "-i", str(lab.inventory), stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
+    process = await begin("deploy", "--release", "2", "--output", "json", "-i", str(lab.inventory))
     try:
         async with asyncio.timeout(60):
             async for line in process.stdout:
@@ -30,8 +26,7 @@ async def killed_at(lab: Lab, step: str, node: str) -> None:
                     return
         raise AssertionError(f"{step} of {node} was never begun")
     finally:
-        process.kill()
-        await process.wait()
+        await process.end()
 
 
 async def killed_then(lab: Lab, step: str, verb: str) -> tuple[str, str, Result]:
@@ -100,11 +95,7 @@ def test_a_node_that_is_not_healthy_stays_out_and_is_named(start_lab: StartLab) 
 
 async def halted(lab: Lab) -> tuple[int, str]:
     """A deployment that is halted from another terminal while its first node is drained."""
-    command = [sys.executable, "-m", "rollout", "deploy", "--release", "2", "--output", "json"]
-    process = await asyncio.create_subprocess_exec(
-        *command, "-i", str(lab.inventory), stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
+    process = await begin("deploy", "--release", "2", "--output", "json", "-i", str(lab.inventory))
     lines = []
     async with asyncio.timeout(90):
         async for line in process.stdout:

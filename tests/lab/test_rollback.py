@@ -71,7 +71,7 @@ async def test_rollback_by_hand(lab: Lab) -> None:
     assert f"rollout rollback -i {lab.inventory}" in failed.stdout
     assert f"rollout rollback -i {lab.inventory}" in rollout(lab, "status").stdout
 
-    code, output, result = await under_traffic(lab, ["-m", "rollout"], "rollback")
+    code, output, result = await under_traffic(lab, "rollback")
 
     assert code == 0, output
     assert result.losses == {}, output

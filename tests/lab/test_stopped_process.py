@@ -6,12 +6,12 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sys
 
 from lab_support import StartLab, get
 from test_deploy import HARSH, change_inventory, states
 
 from rollout.lab.lab import Lab
+from tests.support.begun import begin
 
 STEPS = ["drain", "release", "restart", "verify", "ready", "bake"]
 MOMENT = 0.2
@@ -32,11 +32,8 @@ def be_impatient(lab: Lab) -> None:
 
 async def stopped_in_each_step(lab: Lab) -> tuple[int, list[str], set[str]]:
     """Deploy release 2 to web1, and stop the process in each step: its exit code, its output, the steps."""
-    command = [sys.executable, "-m", "rollout", "deploy", "--release", "2", "--limit", "web1"]
-    process = await asyncio.create_subprocess_exec(
-        *command, "--output", "json", "-i", str(lab.inventory), stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
+    words = ("deploy", "--release", "2", "--limit", "web1", "--output", "json")
+    process = await begin(*words, "-i", str(lab.inventory))
     lines: list[str] = []
     stopped: set[str] = set()
     try:
@@ -51,8 +48,7 @@ async def stopped_in_each_step(lab: Lab) -> tuple[int, list[str], set[str]]:
                 process.send_signal(signal.SIGCONT)
         code = await process.wait()
     finally:
-        if process.returncode is None:
-            process.kill()
+        await process.end()
     return code, lines, stopped
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import sys
 
 import pytest
 from lab_support import StartLab, get
@@ -14,6 +13,7 @@ from test_deploy import HARSH, RATE, change_inventory, rollout, states, status
 from rollout.lab.lab import Lab
 from rollout.lab.result import Result
 from rollout.lab.traffic import Traffic
+from tests.support.begun import begin
 
 CHANGES = {
     "drain": ("strategy:\n", "drain:\n  timeout: 20s\n\nstrategy:\n"),
@@ -32,15 +32,11 @@ async def stopped(
 ) -> tuple[int, str, Result]:
     """A deployment that is interrupted while its first node is in `step`, and again, up to so many `times`,
     with each line that it prints from then on: code and output."""
-    command = [sys.executable, "-m", "rollout", "deploy", "--release", "2", "-i", str(lab.inventory)]
     lines: list[str] = []
     sent = 0
     async with asyncio.timeout(60), Traffic([one.url for one in lab.load_balancers], RATE) as traffic:
         await traffic.flowing()
-        process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
-        )
-        assert process.stdout is not None
+        process = await begin("deploy", "--release", "2", "-i", str(lab.inventory))
         try:
             async for line in process.stdout:
                 lines.append(line.decode())
@@ -53,8 +49,7 @@ async def stopped(
                         process.send_signal(by)
             code = await process.wait()
         finally:
-            if process.returncode is None:
-                process.kill()
+            await process.end()
     return code, "".join(lines), traffic.result
 
 

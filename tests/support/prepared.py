@@ -11,7 +11,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from multiprocessing import reduction
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from rollout.cli.main import VERBS, main
 from rollout.inventory import strategy
@@ -41,28 +44,63 @@ def run(
 
     Raises subprocess.TimeoutExpired, and ends it.
     """
-    with tempfile.TemporaryDirectory() as outputs:
-        files = [Path(outputs) / name for name in ("out", "error")]
-        surroundings = (str(folder or Path.cwd()), dict(environment or os.environ), [*map(str, files)])
-        process = _CONTEXT.Process(target=_command, args=([*words], *surroundings))
-        process.start()
+    with tempfile.TemporaryFile("a+") as out, tempfile.TemporaryFile("a+") as error:
+        process = start(words, out.fileno(), error.fileno(), folder=folder, environment=environment)
         process.join(timeout)
         late = process.exitcode is None
         process.kill()
         process.join()
-        out, error = (file.read_text(errors="replace") if file.exists() else "" for file in files)
+        printed = [_all_of(file.fileno()) for file in (out, error)]
         if late:
-            raise subprocess.TimeoutExpired([*words], timeout, out, error)
-        return subprocess.CompletedProcess([*words], process.exitcode or 0, out, error)
+            raise subprocess.TimeoutExpired([*words], timeout, *printed)
+        return subprocess.CompletedProcess([*words], process.exitcode or 0, *printed)
 
 
-def _command(words: list[str], folder: str, environment: dict[str, str], outputs: list[str]) -> None:
+def start(
+    words: Sequence[str],
+    *outputs: int,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> BaseProcess:
+    """A command that has begun, with nothing to read. `outputs` are the files of its standard output and
+    error, as numbers that may be closed now."""
+    surroundings = (str(folder or Path.cwd()), dict(environment or os.environ))
+    process = _CONTEXT.Process(target=_command, args=([*words], *surroundings, [*map(_Passed, outputs)]))
+    process.start()
+    return process
+
+
+class _Passed:
+    """An open file on its way to another process, where it is a number again."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrived, (reduction.DupFd(self._number),)
+
+
+def _arrived(file: Any) -> int:
+    return int(file.detach())
+
+
+def _command(words: list[str], folder: str, environment: dict[str, str], outputs: list[int]) -> None:
     strategy.DEFAULT_BAKE = BAKE
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    for number, path in enumerate(outputs, 1):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    for number, file in enumerate(outputs, 1):
+        os.dup2(file, number)
+        os.close(file)
+    # As Python begins with them: those of the server know what its own files are.
+    sys.stdout = open(1, "w", closefd=False)
+    sys.stderr = open(2, "w", 1, errors="backslashreplace", closefd=False)
     sys.argv[1:] = words
     sys.exit(main(words))
+
+
+def _all_of(file: int) -> str:
+    os.lseek(file, 0, os.SEEK_SET)
+    with open(file, errors="replace", closefd=False) as text:
+        return text.read()
