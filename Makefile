@@ -36,7 +36,7 @@ test:
 
 test-others:
 	scripts/setup dev
-	.venv/bin/pytest -n 4 --dist worksteal --ignore tests/testbed $(if $(HAPROXY),--haproxy $(HAPROXY))
+	.venv/bin/pytest -n 5 --dist worksteal --ignore tests/testbed $(if $(HAPROXY),--haproxy $(HAPROXY))
 
 # What breaks in mid-deploy, and the examples as they are written, in the testbed.
 test-testbed:

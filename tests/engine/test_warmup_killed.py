@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import yaml
 
 from rollout.domain import AdminState
 from tests.support.balancer import Balancer
+from tests.support.begun import Begun, begin
 from tests.support.rolling import CHECK
 from tests.support.shop import Shop, shop
 
@@ -37,38 +37,30 @@ def inventory(here: Shop, folder: Path, over: str) -> Path:
     return path
 
 
-async def begin(folder: Path, *words: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "rollout", *words, "-i", str(folder / "rollout.yml")),
-        env={**os.environ, "XDG_STATE_HOME": str(folder / "state")},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+async def run(folder: Path, *words: str) -> tuple[int, str]:
+    process = await begun(folder, *words)
+    async with asyncio.timeout(60):
+        output = await process.stdout.read()
+        return await process.wait(), output.decode()
 
 
-async def run(folder: Path, *words: str) -> tuple[int | None, str]:
-    process = await begin(folder, *words)
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
-    return process.returncode, output.decode()
+async def begun(folder: Path, *words: str) -> Begun:
+    environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
+    return await begin(*words, "-i", str(folder / "rollout.yml"), environment=environment)
 
 
-async def killed_in_the_middle(folder: Path, *words: str, by: signal.Signals = signal.SIGKILL) -> int | None:
+async def killed_in_the_middle(folder: Path, *words: str, by: signal.Signals = signal.SIGKILL) -> int:
     """Run a verb, and end it as soon as a node stands at its first weight. Gives its exit code."""
-    process = await begin(folder, *(words or ("deploy",)), "--output", "json")
-    assert process.stdout is not None
+    process = await begun(folder, *(words or ("deploy",)), "--output", "json")
     try:
         async with asyncio.timeout(60):
             async for line in process.stdout:
                 if str(json.loads(line).get("detail")).startswith("weight 10 of 101"):
                     process.send_signal(by)
-                    await process.communicate()
-                    return process.returncode
+                    return await process.wait()
         raise AssertionError("it was not warmed up")
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await process.end()
 
 
 async def weights(here: Shop, node: str = "web1") -> list[tuple[AdminState, int]]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab_support import StartLab
+from lab_support import SOON, StartLab
 
 from rollout.lab.lab import Lab
 
@@ -16,7 +16,7 @@ def start_lab(tmp_path: Path) -> Iterator[StartLab]:
     with ExitStack() as labs:
 
         def start(**settings: Any) -> Lab:
-            lab = Lab.up(tmp_path / "lab", **({"nodes": 2, "start": 0.0} | settings))
+            lab = Lab.up(tmp_path / "lab", **({"nodes": 2, "start": 0.0} | SOON | settings))
             labs.callback(lab.down)
             inventory = lab.inventory.read_text()
             lab.inventory.write_text(inventory.replace("strategy:\n", "strategy:\n  bake: 0\n"))

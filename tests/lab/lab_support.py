@@ -10,12 +10,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rollout.lab import processes
 from rollout.lab.lab import Lab
 from rollout.lab.machines import LoadBalancer, Machine, Node
 
 StartLab = Callable[..., Lab]
+SOON: dict[str, Any] = {"inter": "100ms", "backend_lines": ("timeout check 5s",)}
+"""HAProxy looks at a node often, and takes its time for an answer on a busy machine."""
 
 
 def get(machine: Machine, path: str, timeout: float = 10.0) -> tuple[int, str]:

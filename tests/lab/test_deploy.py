@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab_support import StartLab, statuses
+from lab_support import SOON, StartLab, statuses
 
 from rollout.lab.lab import Lab
 from rollout.lab.result import Result
@@ -33,6 +33,7 @@ HARSH: dict[str, Any] = {
     "kill": True,
     "retries": 0,
     "redispatch": False,
+    **SOON,
 }
 BEHIND_TWO = HARSH | {"load_balancers": 2}
 RATE = 50.0

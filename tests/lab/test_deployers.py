@@ -119,7 +119,7 @@ async def test_one_that_was_overtaken_in_its_sleep_touches_nothing_more(
     """It is stopped for longer than a lock lasts, and another one takes over: when it wakes, it says so."""
     lab = start_lab(**HARSH | {"start": 0.2})
     sleeper, other = (Deployer(lab.inventory, tmp_path / name) for name in ("sleeper", "other"))
-    async with Traffic([balancer.url for balancer in lab.load_balancers], RATE) as traffic:
+    async with Traffic(lab.urls, RATE / 5) as traffic:  # for a minute and more
         await traffic.flowing()
         async with sleeper.at("verify", "web1", "deploy", "--release", "2") as process:
             process.send_signal(signal.SIGSTOP)

@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _LOOK_AGAIN = 0.005
-_LOOK_AGAIN_OUTSIDE = 0.01
+_LOOK_AGAIN_OUTSIDE = 0.02
 """Seconds between looks at what other processes do, which cost more."""
 
 
@@ -20,16 +20,20 @@ async def until(true: Callable[[], bool], what: str, *, within: float = 20.0) ->
     async def asked() -> bool:
         return true()
 
-    await until_seen(asked, what, within=within)
+    await _until(asked, what, within, _LOOK_AGAIN)
 
 
 async def until_seen(true: Callable[[], Awaitable[bool]], what: str, *, within: float = 20.0) -> None:
     """As `until`, for a condition that is asked with `await`."""
+    await _until(true, what, within, _LOOK_AGAIN_OUTSIDE)
+
+
+async def _until(true: Callable[[], Awaitable[bool]], what: str, within: float, pause: float) -> None:
     clock = asyncio.get_running_loop().time
     deadline = clock() + within
     while not await true():
         assert clock() < deadline, f"waited in vain for {what}"
-        await asyncio.sleep(_LOOK_AGAIN)
+        await asyncio.sleep(pause)
 
 
 def wait(true: Callable[[], T], what: str, *, within: float = 60.0, log: Callable[[], str] = str) -> T:

@@ -179,7 +179,7 @@ class Capacity(Background):
 
     def _run(self) -> None:
         master = self._shop.master
-        while not self._ends.wait(0.002):
+        while not self._ends.wait(0.01):
             self.least = min(self.least, len(self._shop.able()))
             self.most = max(self.most, len(workers(master)))
 
