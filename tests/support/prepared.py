@@ -94,8 +94,8 @@ def _command(words: list[str], folder: str, environment: dict[str, str], outputs
         os.dup2(file, number)
         os.close(file)
     # As Python begins with them: those of the server know what its own files are.
-    sys.stdout = open(1, "w", closefd=False)
-    sys.stderr = open(2, "w", 1, errors="backslashreplace", closefd=False)
+    sys.stdout = os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", 1, errors="backslashreplace", closefd=False)
     sys.argv[1:] = words
     sys.exit(main(words))
 
