@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, groupby
+from types import MappingProxyType
 
 from rollout.domain import Server, ServerBefore, Standing, Step
 from rollout.inventory.drain import HealthPage
@@ -46,16 +47,17 @@ def node_lines(
     servers: Sequence[Server],
     checked: Collection[Server],
     before: Mapping[Server, ServerBefore],
+    twins: Mapping[Server, Sequence[str]] = MappingProxyType({}),
 ) -> tuple[PlannedLine, ...]:
     """Every line that rolling `node` sends, in order, from `drain` to `ready`.
 
     `servers` are all servers of the node, `checked` those that HAProxy checks. `before` says how servers are
-    now: one that somebody keeps out is left as it is.
+    now: one that somebody keeps out is left as it is. `twins` are the commands that add the twins of servers.
     """
     filled = partial(_fill, inventory, node, release)
     health_page = inventory.drain.health_page
     if health_page is None:
-        by_socket = _BySocket(servers, checked, before)
+        by_socket = _BySocket(servers, checked, before, {} if inventory.warmup else twins)
         out, back = by_socket.out(), by_socket.back()
     else:
         out, back = _by_page(health_page, node, filled)
@@ -95,9 +97,14 @@ class _BySocket:
     """The runtime commands for one node, a line for all its servers on a load balancer."""
 
     def __init__(
-        self, servers: Sequence[Server], checked: Collection[Server], before: Mapping[Server, ServerBefore]
+        self,
+        servers: Sequence[Server],
+        checked: Collection[Server],
+        before: Mapping[Server, ServerBefore],
+        twins: Mapping[Server, Sequence[str]],
     ) -> None:
         self._checked = frozenset(servers).intersection(checked)
+        self._twins = twins
         self._before = before
         known = [server for server in servers if server in before]
         self._agents = frozenset(server for server in known if before[server].agent)
@@ -117,7 +124,14 @@ class _BySocket:
             Step.VERIFY, {name: runtime.maintenance(own) for name, own in self._staying.items()}
         )
         lines += _to_balancers(
-            Step.VERIFY, {name: runtime.check(own, self._checked) for name, own in self._leaving.items()}
+            Step.VERIFY,
+            {
+                name: [
+                    *runtime.check(own, self._checked),
+                    *chain(*(self._twins[s] for s in self._having(own))),
+                ]
+                for name, own in self._leaving.items()
+            },
         )
         first, *others = [*self._weights()] or [[]]
         lines += first
@@ -130,6 +144,10 @@ class _BySocket:
         }
         entering = by_agent if others else frozenset(chain(*self._returning.values()))
         enable = self._to_agents(runtime.enable_agent, but=entering)
+        remove = {
+            name: [line for server in self._having(own) for line in runtime.remove_twin(server.twin)]
+            for name, own in self._leaving.items()
+        }
         if others:
             return [
                 *lines,
@@ -137,7 +155,18 @@ class _BySocket:
                 *chain(*others),
                 *_to_balancers(Step.READY, enable),
             ]
-        return [*lines, *_to_balancers(Step.READY, _joined(enter, enable))]
+        return [*lines, *_to_balancers(Step.READY, _joined(_joined(enter, enable), remove))]
+
+    def _having(self, servers: Sequence[Server]) -> list[Server]:
+        """The servers whose own check must pass, and that get a twin for it; only so many at first."""
+        known = [server for server in servers if server in self._twins]
+        proven = [
+            server
+            for server in known
+            if server not in self._before
+            or (not self._before[server].kept_out and self._before[server].standing is Standing.UP)
+        ]
+        return proven[: runtime.MOST_TWINS]
 
     def _to_agents(
         self, command: Callable[[Server], str], *, but: Collection[Server]

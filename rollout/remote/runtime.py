@@ -122,6 +122,8 @@ _FIRST_ID = 1_000_000_000
 """Twins are numbered from here on. Clients may be pinned to a server by its number, also to one that is gone,
 and HAProxy gives a new server the lowest number that is free."""
 _SOON = "50ms"
+MOST_TWINS = 50
+"""Twins of one node on one load balancer at the same time: it is checked for all of them at once."""
 
 
 def add_twin(state: ServerState, words: Sequence[str], inter: str) -> list[str]:

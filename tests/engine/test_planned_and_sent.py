@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,9 @@ import pytest
 
 from rollout.adapters.local import LocalHost
 from rollout.decisions.preview import node_lines
-from rollout.domain import Completed, Outcome, Server, Step
-from rollout.engine.site import survey
+from rollout.domain import Completed, Outcome, Step
+from rollout.engine.rotation.twins import twins_to_add
+from rollout.engine.site import Survey, survey
 from rollout.events import CommandSent, StepFailed
 from rollout.remote import drain_file
 from tests.support.rolling import Rolling, rolling
@@ -30,6 +30,8 @@ COMMANDS: dict[str, Any] = {
 CHECK = ("option httpchk GET /_status", "timeout check 10s", "default-server check inter 50ms rise 1 fall 2")
 """With `rise 1` a server that passed stays proven while its next check runs: it is not proven twice."""
 
+SELDOM = (*CHECK[:-1], "default-server check inter 2s fastinter 50ms rise 1 fall 2")
+
 
 def backends(*weights: int, nodes: int = 2, check: tuple[str, ...] = CHECK) -> dict[str, tuple[str, ...]]:
     """A backend for each weight, with all nodes in it: `shop`, then `api`, which HAProxy reads first."""
@@ -39,9 +41,10 @@ def backends(*weights: int, nodes: int = 2, check: tuple[str, ...] = CHECK) -> d
     }
 
 
-def planned(it: Rolling, node: str, checked: Collection[Server]) -> list[Sent]:
-    plan = it.plan
-    lines = node_lines(it.site.inventory, plan.release, node, plan.placement[node], checked, plan.before)
+async def planned(it: Rolling, node: str, seen: Survey) -> list[Sent]:
+    plan, servers = it.plan, it.plan.placement[node]
+    twins = await twins_to_add(it.site.twin_paths, seen.readings, servers)
+    lines = node_lines(it.site.inventory, plan.release, node, servers, seen.checked(), plan.before, twins)
     asked = f"GET http://{it.here.apps[node].host}:8000/_status"
     assert (Step.VERIFY, node, asked) in [(line.step, line.target, line.text) for line in lines]
     return [(line.step, line.target, line.text) for line in lines if line.text != asked]
@@ -67,8 +70,8 @@ async def run_and_compare(it: Rolling) -> None:
     Where several load balancers are told, each is told at its own pace: the order of each step and of each
     target must hold.
     """
-    checked = (await survey(it.site)).checked()
-    previews = {name: planned(it, name, checked) for name in it.plan.nodes}
+    seen = await survey(it.site)
+    previews = {name: await planned(it, name, seen) for name in it.plan.nodes}
     outcome = await it.deployment.run()
     assert outcome is Outcome.DONE, it.here.told(StepFailed)
     for name, preview in previews.items():
@@ -92,9 +95,10 @@ async def test_by_the_socket(haproxy_binary: Path, balancers: int, new_release: 
         await run_and_compare(it)
 
 
-@pytest.mark.parametrize("check", [CHECK, ()], ids=["checked", "unchecked"])
+@pytest.mark.parametrize("check", [CHECK, SELDOM, ()], ids=["checked", "by twins", "unchecked"])
 async def test_two_backends(haproxy_binary: Path, check: tuple[str, ...]) -> None:
-    """A line has all servers of a node on a load balancer; one without a check has no health to set."""
+    """A line has all servers of a node on a load balancer, and the twins of those that HAProxy checks seldom;
+    one without a check has no health to set."""
     async with rolling(haproxy_binary, 2, backends=backends(1, 1, check=check), **COMMANDS) as it:
         await run_and_compare(it)
 

@@ -16,6 +16,7 @@ from rollout.decisions.finding import refusals
 from rollout.decisions.plan import select
 from rollout.decisions.preview import node_lines
 from rollout.engine.checks.preflight import make_plan, preflight
+from rollout.engine.rotation.twins import twins_to_add
 from rollout.views.plan import PlanView
 
 
@@ -52,9 +53,11 @@ async def _plan(arguments: argparse.Namespace) -> PlanView:
             allow_outage=arguments.allow_outage,
             allow_unhealthy=arguments.allow_unhealthy,
         )
+        servers = frozenset(server for name in plan.nodes for server in plan.placement[name])
+        twins = await twins_to_add(site.twin_paths, seen.readings, servers)
     checked = seen.checked()
     lines = {
-        name: node_lines(inventory, plan.release, name, plan.placement[name], checked, plan.before)
+        name: node_lines(inventory, plan.release, name, plan.placement[name], checked, plan.before, twins)
         for name in plan.nodes
     }
     return PlanView(inventory, plan, lines, findings)

@@ -9,7 +9,7 @@ Without a twin, as where HAProxy refuses one, the original's own check is waited
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from rollout.domain import CheckResult, Reading, Server, ServerState
@@ -20,8 +20,6 @@ from rollout.haproxy_config.check_path import CheckPath, CheckPaths
 from rollout.haproxy_config.configuration import read
 from rollout.remote import runtime
 
-_MOST = 50
-"""Twins of one node on one load balancer at the same time: it is checked for all of them at once."""
 _SOON_ENOUGH = 0.1
 """Seconds between two checks of a server that is DOWN for which no twin is added: its own comes as soon."""
 _UNTIL_CHECKED = 1.5
@@ -144,7 +142,7 @@ class Twins:
         return self._removing(s.server for s in reading.servers if twins and s.server.twin in twins)
 
     def _add(self) -> list[str]:
-        room = _MOST - len(self._added)
+        room = runtime.MOST_TWINS - len(self._added)
         adding, self._waiting = self._waiting[:room], self._waiting[room:]
         lines = []
         for state in adding:
@@ -155,3 +153,20 @@ class Twins:
 
     def _removing(self, servers: Iterable[Server]) -> list[str]:
         return [line for server in servers for line in runtime.remove_twin(server.twin)]
+
+
+async def twins_to_add(
+    paths: Mapping[str, TwinPaths], readings: Iterable[Reading], servers: Collection[Server]
+) -> dict[Server, list[str]]:
+    """The commands that add the twin of each of these servers, if it can have one; to show them beforehand.
+
+    `paths` are by the load balancer's name.
+    """
+    found: dict[Server, list[str]] = {}
+    for reading in readings:
+        own = paths[reading.load_balancer]
+        await own.look(reading)
+        for state in reading.servers:
+            if state.server in servers and state.checked and (path := own.of(state)):
+                found[state.server] = runtime.add_twin(state, path.words, path.inter)
+    return found
