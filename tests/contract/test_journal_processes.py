@@ -130,7 +130,7 @@ async def test_a_writer_that_hangs_is_an_error_in_the_end(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process that holds the lock is waited for, but not for ever; the event loop never waits."""
-    monkeypatch.setattr("rollout.adapters.journal.database._BUSY", 0.3)
+    monkeypatch.setattr("rollout.adapters.journal.opening.BUSY", 0.3)
     async with opened(path) as journal:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             number = await begun(journal)
