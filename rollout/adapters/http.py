@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from rollout.adapters.closed_ports import ClosedPorts
 from rollout.domain import Answer
 from rollout.errors import NobodyListens, RequestFailed
 
@@ -34,28 +35,22 @@ class HttpxClient:
         self._socket = socket
         self._ca = ca
         self._clients: dict[bool, httpx.AsyncClient] = {}
+        self._closed_ports = ClosedPorts()
 
     async def request(self, method: str, url: str, *, timeout: float) -> Answer:
         try:
             # httpx's own timeout is for each piece: a page that comes in drips would take for ever.
-            async with (
-                asyncio.timeout(timeout),
-                self._client(url).stream(method, url, timeout=timeout) as response,
-            ):
-                body = b""
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > _LARGEST_BODY:
-                        break
-                return Answer(
-                    status=response.status_code,
-                    body=body.decode(response.encoding or "utf-8", errors="replace"),
-                    headers={name.lower(): value for name, value in response.headers.items()},
-                )
+            async with asyncio.timeout(timeout):
+                await self._closed_ports.require_open(url)
+                async with self._client(url).stream(method, url, timeout=timeout) as response:
+                    return await _answer(response)
         except (TimeoutError, httpx.TimeoutException):
             raise RequestFailed(f"no answer within {timeout:g} s") from None
         except FAILURES as error:
-            raise translated(error) from error
+            failure = translated(error)
+            if isinstance(failure, NobodyListens) and self._socket is None:
+                self._closed_ports.note(url)
+            raise failure from error
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -75,6 +70,19 @@ class HttpxClient:
             headers = {"User-Agent": "rollout", "Connection": "close"}
             self._clients[secure] = httpx.AsyncClient(transport=transport, headers=headers, trust_env=False)
         return self._clients[secure]
+
+
+async def _answer(response: httpx.Response) -> Answer:
+    body = b""
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > _LARGEST_BODY:
+            break
+    return Answer(
+        status=response.status_code,
+        body=body.decode(response.encoding or "utf-8", errors="replace"),
+        headers={name.lower(): value for name, value in response.headers.items()},
+    )
 
 
 @functools.cache

@@ -15,7 +15,9 @@ from rollout.inventory.health import Health
 REQUEST_TIMEOUT = 5.0
 """Seconds in which a health page must answer, if `health.timeout` is not shorter."""
 _REFUSED_PAUSE = 0.03
-"""Seconds until the next try while nothing listens yet: there, asking costs nothing, but waiting does."""
+"""Seconds until the next try while nothing listens yet: there, asking costs little, and waiting much."""
+_REFUSED_SHARE = 0.02
+"""The same, as a share of the time for which nothing has listened, where that is longer."""
 
 
 async def ask(context: NodeContext, health: Health) -> Answer:
@@ -39,6 +41,8 @@ async def prove_healthy(
     set it to. Raises StepFailure after `health.timeout`, with what was wrong last.
     """
     deadline = Deadline(health.timeout)
+    clock = asyncio.get_running_loop().time
+    begun = clock()
     right, wrong = 0, "no answer"
     while right < health.successes:
         pause = health.interval
@@ -53,7 +57,7 @@ async def prove_healthy(
         except RequestFailed as error:
             right, wrong = 0, str(error)
             if isinstance(error, NobodyListens):
-                pause = min(pause, _REFUSED_PAUSE)
+                pause = min(pause, max(_REFUSED_PAUSE, _REFUSED_SHARE * (clock() - begun)))
         else:
             wrong = fault(answer, health, context.release, draining=draining)
             right = 0 if wrong else right + 1

@@ -8,7 +8,11 @@ import json
 
 import pytest
 
+from rollout.adapters.closed_ports import ClosedPorts
 from rollout.adapters.http import HttpxClient
+from rollout.domain import Answer
+from rollout.errors import NobodyListens, RequestFailed
+from tests.support.loopback import own_address
 from tests.support.pages import ask, reply
 
 
@@ -86,3 +90,45 @@ def test_a_compressed_body_is_read() -> None:
     """A page may be compressed although nobody asked."""
     body = gzip.compress(json.dumps({"version": "1.4.2"}).encode())
     assert json.loads(ask(reply(body, "Content-Encoding: gzip")).body) == {"version": "1.4.2"}
+
+
+def test_a_port_that_opens_is_asked_again() -> None:
+    """A port that has refused a request is only knocked on, until somebody listens there."""
+
+    async def run() -> tuple[list[bytes], Answer]:
+        asked: list[bytes] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if request := await reader.readline():
+                asked.append(request)
+                writer.write(reply(b"started"))
+            writer.close()
+
+        address, client = own_address(), HttpxClient()
+        url = f"http://{address}:8000/"
+        for _ in range(3):
+            with pytest.raises(NobodyListens):
+                await client.request("GET", url, timeout=5)
+        async with await asyncio.start_server(serve, address, 8000):
+            answer = await client.request("GET", url, timeout=5)
+        with pytest.raises(NobodyListens):
+            await client.request("GET", url, timeout=5)
+        await client.aclose()
+        return asked, answer
+
+    asked, answer = asyncio.run(run())
+    assert (asked, answer.body) == ([b"GET / HTTP/1.1\r\n"], "started")
+
+
+def test_what_is_wrong_is_said_by_the_request() -> None:
+    """A port that refused the last request, and whose host is not found now, fails as it would at first."""
+
+    async def run() -> str:
+        ports = ClosedPorts()
+        ports.note("http://no.such.host.invalid:8000/")
+        await ports.require_open("http://no.such.host.invalid:8000/")
+        with pytest.raises(RequestFailed) as failed:
+            await HttpxClient().request("GET", "http://no.such.host.invalid:8000/", timeout=5)
+        return str(failed.value)
+
+    assert "refused" not in asyncio.run(run())
