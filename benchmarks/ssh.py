@@ -1,4 +1,5 @@
-"""What a command and a question to a UNIX socket cost over SSH, beside fabric's own `run`, on loopback.
+"""What a command and a question to a UNIX socket cost over SSH, beside fabric's own `run`, on loopback; and
+what a hundred connections cost on which nothing happens.
 
 Starts a real sshd and measures everything in one run, in turn, as medians. Run it from the repository:
 `python -m benchmarks.ssh`.
@@ -20,6 +21,7 @@ from rollout.adapters.ssh import SshPool
 from tests.support.sshd import Sshd
 
 ROUNDS, IN_A_ROW = 8, 15
+IDLE, SECONDS = 100, 5.0
 
 
 async def measure(work: Callable[[], Awaitable[object]]) -> float:
@@ -64,11 +66,24 @@ async def compare(sshd: Sshd, path: str) -> None:
         print(f"{name:<24} {1000 * median:6.2f} ms   {slowest / median:5.1f} × as fast")
 
 
+async def idle(sshd: Sshd) -> None:
+    """The share of a core that idle connections take."""
+    pools = [SshPool() for _ in range(IDLE)]  # one pool would share one connection
+    for pool in pools:
+        await pool.host("host", sshd.target()).connect()
+    before = time.process_time()
+    await asyncio.sleep(SECONDS)
+    share = (time.process_time() - before) / SECONDS
+    print(f"{IDLE} idle connections: {100 * share:.1f} % of a core (target: at most 2 %)")
+    await asyncio.gather(*(pool.aclose() for pool in pools))
+
+
 async def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Sshd(Path(folder)) as sshd:
         path = str(Path(folder) / "admin.sock")
         async with await asyncio.start_unix_server(answer, path):
             await compare(sshd, path)
+        await idle(sshd)
 
 
 if __name__ == "__main__":

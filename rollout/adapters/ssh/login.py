@@ -68,6 +68,7 @@ def log_in(settings: Settings, stream: Stream, timeout: float, threads: Threads)
         opened.carry_agent = lambda channel: threads.start(functools.partial(agent.carry, channel, forwarded))
     if not (isinstance(stream, TcpStream) and stream.quick):
         _warm_up(opened, timeout)
+    opened.wait_longer()
     return opened
 
 
