@@ -89,13 +89,8 @@ class Aftercare:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
 
-    async def look(self, leaving: str) -> str:
-        """Look at all nodes that are back now. Returns why `leaving` may not leave; empty if it may.
-
-        A node that is back itself may always leave again: it was judged bad.
-        """
-        if self._put_back.has(leaving):
-            return ""
+    async def look(self) -> str:
+        """Look at all nodes that are back now. Returns why no other node may leave; empty if it may."""
         doubt = await self._doubt()
         return doubt or (self._failed if self._halt.reason else "")
 

@@ -69,7 +69,8 @@ class Deployment:
         self._users = Users(self._context, self._halt)
         self._jury = self._users.jury
         self._aftercare = Aftercare(site, self._users.put_back, self._halt, record, self._fail)
-        self._gate = Gate(site, places, self._halt, self._aftercare.look, allow_outage=allow_outage)
+        look_back, is_back = self._aftercare.look, self._users.put_back.has
+        self._gate = Gate(site, places, self._halt, look_back, is_back, allow_outage=allow_outage)
         for name, before in (put_back or {}).items():
             self._users.put_back.add(self._context.of(name), before)
         self._failures = Failures(self._halt, self._jury, self._strategy.max_failures)

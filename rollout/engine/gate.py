@@ -1,4 +1,5 @@
-"""The gate through which nodes leave: one at a time, and only while the others can carry the traffic.
+"""The gate through which nodes leave: each is let go by itself, and only while the others can carry the
+traffic. Nodes that wait at the same time may all leave by one look at the load balancers.
 
 No node leaves while one that was put back is out of rotation again.
 """
@@ -6,8 +7,9 @@ No node leaves while one that was put back is out of rotation again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from rollout.deadline import Deadline
@@ -26,6 +28,17 @@ _LOOK_AGAIN = 0.1
 """Seconds between two looks at the load balancers while a node waits to leave."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A look at all load balancers, begun at the time `begun` on the loop's clock."""
+
+    begun: float
+    readings: Mapping[str, Reading]
+    """By the load balancer's name; of those that answered."""
+    doubt: str
+    """Why a node that is back may not be well."""
+
+
 class Gate:
     """The gate of one deployment. It decides by what the load balancers show at the moment of leaving."""
 
@@ -34,18 +47,23 @@ class Gate:
         site: Site,
         places: Places,
         halt: Halt,
-        look_back: Callable[[str], Coroutine[Any, Any, str]],
+        look_back: Callable[[], Coroutine[Any, Any, str]],
+        is_back: Callable[[str], bool],
         *,
         allow_outage: bool,
     ) -> None:
-        """`look_back` looks at the nodes that are back, and gives a reason why a node may not leave now."""
+        """`look_back` looks at the nodes that are back, and gives a reason why no node may leave now.
+        `is_back` says whether a node is one of them: it may leave all the same, since it was judged bad."""
         self._site = site
         self._places = places
         self._halt = halt
         self._look_back = look_back
+        self._is_back = is_back
         self._allow_outage = allow_outage
         self._patience = site.inventory.strategy.patience
-        self._leaving = asyncio.Lock()
+        self._deciding = asyncio.Lock()
+        self._let_go_by: _Look | None = None
+        """The look by which the last node was let go."""
         self._in_flight: set[str] = set()
         """Nodes that left and are not back yet."""
         self._left_out: set[str] = set()
@@ -57,11 +75,12 @@ class Gate:
         Waits for nodes that are on their way back, then for at most `strategy.patience`. Raises NoCapacity,
         StepFailure if the deployment is halted meanwhile, LoadBalancerError.
         """
-        async with self._leaving:
-            await self._wait_until_it_may(name, log)
+        asked = asyncio.get_running_loop().time()
+        async with self._deciding:
+            await self._wait_until_it_may(name, asked, log)
             self._left_out.discard(name)
             self._in_flight.add(name)
-            yield
+        yield
 
     def ended(self, name: str, *, left_out: bool) -> None:
         """Note that the roll of a node ended: the node is in rotation again, or `left_out`."""
@@ -69,13 +88,16 @@ class Gate:
         if left_out:
             self._left_out.add(name)
 
-    async def _wait_until_it_may(self, name: str, log: StepLog) -> None:
+    async def _wait_until_it_may(self, name: str, asked: float, log: StepLog) -> None:
+        if self._let_go_by is not None and self._is_let_go_along(name, asked, self._let_go_by):
+            return
         deadline = Deadline(self._patience)
         while True:
             others_return = bool(self._in_flight)
-            shortage, doubt = await run_both(self._shortage(name), self._look_back(name))
-            problem = doubt or shortage
+            look = await self._look_around(name)
+            problem = self._problem(name, look)
             if not problem:
+                self._let_go_by = look
                 return
             if self._halt.reason:
                 raise StepFailure("the deployment was halted before this node left")
@@ -86,13 +108,32 @@ class Gate:
             log.progress(problem)
             await asyncio.sleep(_LOOK_AGAIN)
 
-    async def _shortage(self, name: str) -> str:
+    def _is_let_go_along(self, name: str, asked: float, look: _Look) -> bool:
+        """Whether a node may leave by the look that let the one before it go, if begun after it `asked`.
+
+        Whoever left since does not count as ready. Only a look of its own can refuse a node: others may have
+        come back since.
+        """
+        shown = all(s.load_balancer in look.readings for s in self._places.placement[name])
+        return look.begun >= asked and shown and not self._problem(name, look)
+
+    async def _look_around(self, name: str) -> _Look:
+        """A look on behalf of a node, for which its own load balancers must answer."""
+        begun = asyncio.get_running_loop().time()
+        balancers = self._site.load_balancers.values()
+        readings, doubt = await run_both(
+            run_all(self._look(name, each) for each in balancers), self._look_back()
+        )
+        return _Look(begun, {each.load_balancer: each for each in readings if each is not None}, doubt)
+
+    def _problem(self, name: str, look: _Look) -> str:
         """The reason why a node may not leave now; empty if it may.
 
         Nodes that left do not count as ready, whatever HAProxy shows: it may not have noticed yet.
         """
-        readings = await run_all(self._look(name, each) for each in self._site.load_balancers.values())
         self._places.require_placed(name)
+        if look.doubt and not self._is_back(name):
+            return look.doubt
         if self._allow_outage:
             return ""
         placement = self._places.placement
@@ -100,7 +141,7 @@ class Gate:
         away = self._in_flight | self._left_out
         out = {server for other in away for server in placement[other]}.difference(own)
         min_ready = self._site.inventory.strategy.min_ready
-        for reading in filter(None, readings):
+        for reading in look.readings.values():
             problems = shortages(reading.servers, own, min_ready, out=out) or queues(reading, own)
             if problems:
                 return first_of([*problems.values()], "; ")

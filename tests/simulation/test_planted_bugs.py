@@ -204,7 +204,7 @@ def test_late_commands_begin(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nobody_looks_after_nodes_that_are_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """A release that dies once it is proved takes one node after the other along."""
 
-    async def all_is_well(self: Aftercare, leaving: str) -> str:
+    async def all_is_well(self: Aftercare) -> str:
         return ""
 
     monkeypatch.setattr(Aftercare, "look", all_is_well)

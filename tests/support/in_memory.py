@@ -56,6 +56,10 @@ class MemoryBalancer:
         for path in self._led:
             self._states[path] = replace(self._states[path], **_DOWN)
 
+    def set(self, path: str, **changes: Any) -> None:
+        """Change a server."""
+        self._states[path] = replace(self._states[path], **changes)
+
     async def read(self) -> Reading:
         await asyncio.sleep(_ANSWERS_AFTER)
         now = asyncio.get_running_loop().time()

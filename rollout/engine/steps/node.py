@@ -29,8 +29,7 @@ from rollout.errors import JudgedBad, ReleaseRefused, RolloutError, StepFailure
 from rollout.restart import plan_restarts
 
 TurnToLeave = Callable[[StepLog], AbstractAsyncContextManager[None]]
-"""A context for a node's turn to leave rotation; entering it waits for the turn. One node has the turn at a
-time, and only while the other nodes can carry the traffic."""
+"""A context in which a node leaves rotation; entering it waits until the others can carry the traffic."""
 
 _PROOF_TIMEOUT = 10.0
 """Seconds in which an interrupted node must prove that its application is as healthy as before."""
