@@ -43,17 +43,33 @@ class LoadBalancer(Protocol):
         """A reading begun after this call. All who wait at the same time share one."""
         ...
 
-    def recent(self, since: float = 0.0) -> Reading | None:
+    async def states(self) -> Reading:
+        """A reading begun after this call of the states of all servers and of the queues of backends. Its
+        rest, sessions above all, may be from up to 1.5 s before: HAProxy takes long to show that."""
+        ...
+
+    async def look(self, servers: Collection[Server], *, now: bool = False) -> Reading:
+        """A reading begun after this call that shows at least `servers`, not always what their backends
+        answered. It costs what they cost, and not what all others do.
+
+        Unless all of it must be from `now`, it may miss what others changed less than 0.25 s before, where
+        HAProxy's statistics do not show it, such as a drain of a server that is DOWN.
+        """
+        ...
+
+    def recent(self, since: float = 0.0, of: Collection[Server] | None = None) -> Reading | None:
         """The last reading, if it was begun after the last command, for as long as it took. One comes with
-        each `send`. It was begun after `since` as well, by the loop's clock."""
+        each `send`. It was begun after `since` as well, by the loop's clock, and shows everything, or at
+        least the servers `of`."""
         ...
 
     async def process(self) -> tuple[int, int]:
         """The process that answers now, as `Reading.process`. It costs no more with thousands of servers."""
         ...
 
-    async def send(self, commands: Sequence[str]) -> None:
-        """Send runtime commands that change something, in order.
+    async def send(self, commands: Sequence[str], servers: Collection[Server] | None = None) -> None:
+        """Send runtime commands that change something, in order. They end with a reading, which need not show
+        more than `servers`.
 
         All are sent, whether or not HAProxy rejects one, also if the caller is cancelled; the first rejection
         is raised at the end. After LoadBalancerUnreachable, any number of them may have been carried out.

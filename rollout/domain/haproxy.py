@@ -334,6 +334,8 @@ class Reading:
     """Whether it shows all backends that there are."""
     twins: tuple[ServerState, ...] = ()
     """The twins of servers. They take no traffic, and are in `servers` of no reading."""
+    only: frozenset[Server] | None = None
+    """The servers that it shows, where it shows no others of their backends."""
 
     @property
     def process(self) -> tuple[int, int]:

@@ -7,14 +7,14 @@ No node leaves while one that was put back is out of rotation again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from rollout.deadline import Deadline
 from rollout.decisions.alike import first_of
-from rollout.decisions.capacity import WHAT_TO_DO, queues, shortages
+from rollout.decisions.capacity import WHAT_TO_DO, Backends, queues
 from rollout.domain import Reading
 from rollout.engine.halt import Halt
 from rollout.engine.log import StepLog
@@ -33,8 +33,11 @@ class _Look:
     """A look at all load balancers, begun at the time `begun` on the loop's clock."""
 
     begun: float
-    readings: Mapping[str, Reading]
-    """By the load balancer's name; of those that answered."""
+    answered: Collection[str]
+    """The names of the load balancers that did."""
+    backends: Backends
+    queueing: Sequence[Reading]
+    """The readings that show a queue."""
     doubt: str
     """Why a node that is back may not be well."""
 
@@ -114,17 +117,24 @@ class Gate:
         Whoever left since does not count as ready. Only a look of its own can refuse a node: others may have
         come back since.
         """
-        shown = all(s.load_balancer in look.readings for s in self._places.placement[name])
+        shown = all(s.load_balancer in look.answered for s in self._places.placement[name])
         return look.begun >= asked and shown and not self._problem(name, look)
 
     async def _look_around(self, name: str) -> _Look:
         """A look on behalf of a node, for which its own load balancers must answer."""
         begun = asyncio.get_running_loop().time()
         balancers = self._site.load_balancers.values()
-        readings, doubt = await run_both(
+        looks, doubt = await run_both(
             run_all(self._look(name, each) for each in balancers), self._look_back()
         )
-        return _Look(begun, {each.load_balancer: each for each in readings if each is not None}, doubt)
+        readings = [reading for reading in looks if reading is not None]
+        return _Look(
+            begun,
+            {reading.load_balancer for reading in readings},
+            Backends(state for reading in readings for state in reading.servers),
+            [reading for reading in readings if _has_queue(reading)],
+            doubt,
+        )
 
     def _problem(self, name: str, look: _Look) -> str:
         """The reason why a node may not leave now; empty if it may.
@@ -141,18 +151,21 @@ class Gate:
         away = self._in_flight | self._left_out
         out = {server for other in away for server in placement[other]}.difference(own)
         min_ready = self._site.inventory.strategy.min_ready
-        for reading in look.readings.values():
-            problems = shortages(reading.servers, own, min_ready, out=out) or queues(reading, own)
-            if problems:
-                return first_of([*problems.values()], "; ")
-        return ""
+        problems = look.backends.shortages(own, min_ready, out=out)
+        for reading in look.queueing:
+            problems = problems or queues(reading, own)
+        return first_of([*problems.values()], "; ") if problems else ""
 
     async def _look(self, name: str, balancer: LoadBalancer) -> Reading | None:
         """What a load balancer shows; `None` if it does not answer, and the node had no server there."""
         is_there = any(server.load_balancer == balancer.name for server in self._places.placement[name])
         try:
-            return await self._places.look(balancer, self._patience if is_there else 0.0)
+            return await self._places.look_at_states(balancer, self._patience if is_there else 0.0)
         except LoadBalancerError:
             if is_there:
                 raise
             return None
+
+
+def _has_queue(reading: Reading) -> bool:
+    return any(reading.queued.values()) or any(state.queued for state in reading.servers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from rollout.decisions.alike import first_of
 from rollout.decisions.capacity import with_trackers
@@ -12,7 +12,7 @@ from rollout.decisions.placement import NOWHERE, Placement, place
 from rollout.decisions.plan import Plan
 from rollout.domain import Reading, Server, ServerBefore
 from rollout.engine.log import Recorder
-from rollout.engine.waiting import read_patiently
+from rollout.engine.waiting import look_patiently, read_patiently, read_states_patiently
 from rollout.errors import Refused, SiteChanged
 from rollout.events import ServerNoted, Warned
 from rollout.inventory.model import Inventory
@@ -82,13 +82,24 @@ class Places:
 
         Raises LoadBalancerUnreachable after `patience` seconds.
         """
+        return await self._place_by(balancer, read_patiently, patience)
+
+    async def look_at_states(self, balancer: LoadBalancer, patience: float) -> Reading:
+        """Read the states of all servers, as `LoadBalancer.states` says, and place the nodes by them."""
+        return await self._place_by(balancer, read_states_patiently, patience)
+
+    async def _place_by(
+        self,
+        balancer: LoadBalancer,
+        read: Callable[[LoadBalancer, float], Awaitable[Reading]],
+        patience: float,
+    ) -> Reading:
         async with self._locks[balancer.name]:
             balancer.focus(())
             try:
-                recent = balancer.recent()
-                if recent is None or not recent.of_everything:
-                    recent = await read_patiently(balancer, patience)
-                reading = recent
+                reading = balancer.recent()
+                if reading is None or not reading.of_everything:
+                    reading = await read(balancer, patience)
                 self._readings[balancer.name] = self._last[balancer.name] = reading
                 rows = _rows(reading)
                 if rows != self._rows.get(balancer.name):
@@ -99,14 +110,16 @@ class Places:
             return reading
 
     def _is_news(self, reading: Reading) -> bool:
-        """Whether a reading, perhaps of some backends alone, shows others than the last one of everything."""
+        """Whether a reading, perhaps of some servers or backends alone, shows others than the last one of
+        everything."""
         known = self._readings.get(reading.load_balancer)
         if known is None or known.process != reading.process:
             return True
-        shown = _rows(reading)
+        shown, rows = _rows(reading), self._rows[reading.load_balancer]
+        if reading.only is not None:
+            return shown != {server: rows[server] for server in reading.only if server in rows}
         backends = {server.backend for server in shown}
-        rows = self._rows[reading.load_balancer].items()
-        return shown != {server: row for server, row in rows if server.backend in backends}
+        return shown != {server: row for server, row in rows.items() if server.backend in backends}
 
     def _focus(self, balancer: LoadBalancer) -> None:
         own = [s for servers in self.placement.values() for s in servers if s.load_balancer == balancer.name]
@@ -193,13 +206,18 @@ class NodePlaces:
         """Raises SiteChanged if a server of the node moved to another machine, or if it has none left."""
         self._places.require_there(self._node)
 
-    async def read(self, balancer: LoadBalancer, patience: float) -> Reading:
-        """A fresh reading of a load balancer, by which the node is placed.
+    async def look(self, balancer: LoadBalancer, patience: float) -> Reading:
+        """A fresh reading of the node's servers on a load balancer, by which the node is placed.
 
         Raises LoadBalancerUnreachable after `patience` seconds.
         """
-        return await self.follow(balancer, await read_patiently(balancer, patience), patience)
+        reading = await look_patiently(balancer, self.on(balancer.name), patience)
+        return await self.follow(balancer, reading, patience)
 
     async def follow(self, balancer: LoadBalancer, reading: Reading, patience: float) -> Reading:
-        """Place the node by a reading, or by a newer one, as `Places.follow` says."""
-        return await self._places.follow(balancer, reading, patience)
+        """Place the node by a reading, or by a newer one, as `Places.follow` says. What is returned shows all
+        servers of the node."""
+        reading = await self._places.follow(balancer, reading, patience)
+        if reading.only is None or reading.only.issuperset(self.on(balancer.name)):
+            return reading
+        return await self._places.look(balancer, patience)  # meanwhile the node was given more servers

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
 from rollout.deadline import Deadline
-from rollout.domain import Reading
+from rollout.domain import Reading, Server
 from rollout.engine.permission import Permission
 from rollout.errors import LoadBalancerUnreachable
 from rollout.ports import LoadBalancer
@@ -29,10 +29,27 @@ async def read_patiently(load_balancer: LoadBalancer, patience: float) -> Readin
     return await _until_reached(load_balancer.read, patience)
 
 
+async def read_states_patiently(load_balancer: LoadBalancer, patience: float) -> Reading:
+    """The states of all servers of a load balancer, as `read_patiently`."""
+    return await _until_reached(load_balancer.states, patience)
+
+
+async def look_patiently(
+    load_balancer: LoadBalancer, servers: Collection[Server], patience: float, *, now: bool = False
+) -> Reading:
+    """A look at some servers of a load balancer, as `read_patiently`."""
+    return await _until_reached(lambda: load_balancer.look(servers, now=now), patience)
+
+
 async def send_patiently(
-    load_balancer: LoadBalancer, commands: Sequence[str], patience: float, permission: Permission
+    load_balancer: LoadBalancer,
+    commands: Sequence[str],
+    servers: Collection[Server] | None,
+    patience: float,
+    permission: Permission,
 ) -> None:
-    """Send commands to a load balancer, which may be reloading now.
+    """Send commands to a load balancer, which may be reloading now. They end with a reading that shows at
+    least `servers`.
 
     They are sent again where the answer was lost, so twice must do the same as once. Raises
     LoadBalancerUnreachable once it has not answered for `patience` seconds, LockLost, HostError.
@@ -40,7 +57,7 @@ async def send_patiently(
 
     async def send() -> None:
         await permission.ask()
-        await load_balancer.send(commands)
+        await load_balancer.send(commands, servers)
 
     await _until_reached(send, patience)
 

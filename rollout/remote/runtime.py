@@ -126,13 +126,18 @@ MOST_TWINS = 50
 """Twins of one node on one load balancer at the same time: it is checked for all of them at once."""
 
 
+def twin_number(server: Server) -> int:
+    """HAProxy's number of a server's twin, in its backend."""
+    return _FIRST_ID + zlib.crc32(server.name.encode()) % _FIRST_ID
+
+
 def add_twin(state: ServerState, words: Sequence[str], inter: str) -> list[str]:
     """Add the twin of a server: HAProxy checks it 50 ms later, and then every 50 ms until it passes.
 
     `words` decide the way to it, and `inter` how long a check may take. It never gets a request: its weight
     is 0, it is drained, and it is DOWN until its check passes.
     """
-    twin, number = state.server.twin, _FIRST_ID + zlib.crc32(state.server.name.encode()) % _FIRST_ID
+    twin, number = state.server.twin, twin_number(state.server)
     at = [f"[{state.address}]" if ":" in state.address else state.address, str(state.port)]
     own = [*(("addr", state.check_address) if state.check_address else ())]
     own += [*(("port", str(state.check_port)) if state.check_port else ())]

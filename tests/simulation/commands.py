@@ -67,12 +67,13 @@ class CommandLine:
                 raise Refusal(self._level, INFO)
             case ["show", "servers", "state", *rest]:
                 return replies.servers_state(self._process, self._of_backend(rest))
-            case ["show", "stat", number, "2" | "4" | "6" as kinds, "-1"]:
+            case ["show", "stat", number, "2" | "4" | "6" as kinds, server]:
                 return replies.stat(
                     self._process,
                     self._numbered(int(number)),
                     of_backends=kinds != "4",
                     of_servers=kinds != "2",
+                    number=int(server),
                 )
             case ["set", "server", *rest]:
                 self._set(rest)

@@ -102,10 +102,13 @@ def servers_state(process: SimProcess, servers: Iterable[SimServer]) -> str:
     return f"{STATE_HEADER}\n" + "".join([_lines(server)[0] for server in servers]) + "\n"
 
 
-def stat(process: SimProcess, backends: Iterable[str], *, of_backends: bool, of_servers: bool) -> str:
+def stat(
+    process: SimProcess, backends: Iterable[str], *, of_backends: bool, of_servers: bool, number: int = -1
+) -> str:
+    """`number` is that of one server of each backend; -1 is all of them."""
     rows = [f"{STAT_HEADER}\n"]
     for name in backends:
-        servers = process.of_backend(name)
+        servers = [server for server in process.of_backend(name) if number in (-1, server.number)]
         if of_servers:
             rows += [_lines(server)[1] for server in servers]
         if of_backends:

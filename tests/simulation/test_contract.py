@@ -59,7 +59,7 @@ async def look(subject: Subject, before: str = "") -> dict[str, ServerState]:
     reply = await subject.ask(";".join(["set severity-output number", *commands, _LOOK]))
     answered, _, shown = reply.partition("Name: ")
     assert answered == "\n" * (len(commands) + 1), f"{before}: {answered}"
-    reading, _ = parse_reading("lb1", _LOOK, f"Name: {shown}")
+    reading = parse_reading("lb1", _LOOK, f"Name: {shown}").reading
     return {state.server.path: state for state in reading.servers}
 
 
@@ -165,6 +165,9 @@ def test_what_is_shown_of_a_backend(both: Both) -> None:
         assert [row.split(",")[:2] for row in rows[1:3]] == [["api", "web1"], ["api", "web2"]]
         assert rows[3:] == ["", ""]
         assert len((await subject.ask("show stat 99 4 -1")).split("\n")) == 3
+        alone = (await subject.ask("show stat 5 4 2")).split("\n")
+        assert [row.split(",")[:2] for row in alone[1:]] == [["api", "web2"], [""], [""]]
+        assert len((await subject.ask("show stat 5 4 99")).split("\n")) == 3
 
     both(scenario, _SELDOM)
 

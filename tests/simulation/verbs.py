@@ -11,7 +11,7 @@ from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from rollout.adapters.haproxy import balancer, console
+from rollout.adapters.haproxy import all_states, console, looks
 from rollout.adapters.journal import SqliteJournal
 from rollout.adapters.journal.shared import SharedJournal
 from rollout.cli import held, node_verbs, session
@@ -26,7 +26,6 @@ from rollout.events import Event, Record
 from rollout.inventory import Inventory, strategy
 from tests.simulation.deployers import Deployers, copy_of
 from tests.simulation.loop import world_time
-from tests.simulation.remembering import parse_remembering
 from tests.simulation.world import World
 
 _VERBS: dict[str, Any] = {
@@ -81,8 +80,10 @@ def inside(world: World) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
-        stack.enter_context(_replaced(balancer, "parse_reading", parse_remembering))
         stack.enter_context(_replaced(console, "_LONGEST", world.line_length or console._LONGEST))
+        if world.large:
+            stack.enter_context(_replaced(looks, "_AT_LEAST", -1000))
+            stack.enter_context(_replaced(all_states, "_FEW", 0))
         stack.enter_context(_replaced(site, "_REJOIN", _REJOIN))
         stack.enter_context(_replaced(strategy, "DEFAULT_BAKE", _BAKE))
         if world.several is not None:

@@ -33,6 +33,9 @@ from tests.simulation.traffic import Traffic
 _SHORT_LINES = 120
 """Bytes of a line that holds two commands: a node's servers get theirs one line after another."""
 
+_LARGE = 0.5
+"""The share of worlds that are treated as large ones."""
+
 _SESSIONLESS = 0.3
 """The share of worlds in which connections are in use without a session."""
 
@@ -54,6 +57,8 @@ class World:
         """Bytes of a line to a load balancer, where that is less than the adapter's own."""
         self.reached = random.Random(f"{seed} machines").random() < 0.6
         """Whether the load balancers' machines are reached, where HAProxy's configuration lies."""
+        self.large = random.Random(f"{seed} large").random() < _LARGE
+        """Whether servers are looked at alone, as if there were thousands of others."""
         rng = random.Random(f"{seed} world")
         self._rng = random.Random(f"{seed} happenings")
         self._client_rng = random.Random(f"{seed} client")

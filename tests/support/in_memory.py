@@ -68,13 +68,19 @@ class MemoryBalancer:
             self._states[path] = replace(self._states[path], **_UP)
         return reading(*self._states.values())
 
-    def recent(self, since: float = 0.0) -> Reading | None:
+    async def states(self) -> Reading:
+        return await self.read()
+
+    async def look(self, servers: Collection[Server], *, now: bool = False) -> Reading:
+        return await self.read()
+
+    def recent(self, since: float = 0.0, of: Collection[Server] | None = None) -> Reading | None:
         return None
 
     async def process(self) -> tuple[int, int]:
         return (await self.read()).process
 
-    async def send(self, commands: Sequence[str]) -> None:
+    async def send(self, commands: Sequence[str], servers: Collection[Server] | None = None) -> None:
         await asyncio.sleep(_ANSWERS_AFTER)
         for command in commands:
             _, _, path, what, value = command.split()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 from rollout.adapters.haproxy.observer import Observer
-from rollout.domain import Reading
+from rollout.adapters.haproxy.recent import Recent
+from rollout.domain import Reading, Server
 from tests.simulation.loop import run
 from tests.support.states import reading, state
 
@@ -18,7 +20,7 @@ class Far:
     def __init__(self) -> None:
         self.begun: list[float] = []
 
-    async def read(self) -> Reading:
+    async def read(self, servers: Collection[Server] = ()) -> Reading:
         self.begun.append(asyncio.get_running_loop().time())
         await asyncio.sleep(TAKES)
         return reading(state("shop/web1"))
@@ -29,7 +31,8 @@ def test_far_away_a_reading_begins_before_the_last_has_come() -> None:
 
     async def main() -> None:
         far = Far()
-        observer = Observer(far.read)
+        recent = Recent()
+        observer = Observer(far.read, recent)
         clock = asyncio.get_running_loop().time
         both = [asyncio.create_task(observer.read()) for _ in range(2)]
         await asyncio.sleep(0.02)
@@ -53,20 +56,21 @@ def test_a_reading_is_recent_for_as_long_as_it_took() -> None:
 
     async def main() -> None:
         far = Far()
-        observer = Observer(far.read)
-        assert observer.recent() is None
+        recent = Recent()
+        observer = Observer(far.read, recent)
+        assert recent.find() is None
         seen = await observer.read()
-        assert observer.recent() is seen
+        assert recent.find() is seen
         await asyncio.sleep(TAKES / 2)
-        assert observer.recent(far.begun[-1]) is seen
-        assert observer.recent(far.begun[-1] + TAKES / 2) is None, "it may show how it was before then"
+        assert recent.find(far.begun[-1]) is seen
+        assert recent.find(far.begun[-1] + TAKES / 2) is None, "it may show how it was before then"
         await asyncio.sleep(TAKES / 2)
-        assert observer.recent() is None
+        assert recent.find() is None
 
         old = asyncio.create_task(observer.read())
         await asyncio.sleep(TAKES / 2)
-        await observer.changing(far.read())
-        after = observer.recent()
+        await recent.changing(far.read())
+        after = recent.find()
         assert after is not None
         assert after is not await old
 
@@ -78,13 +82,13 @@ def test_of_two_changes_at_once_neither_reading_is_recent_that_may_be_old() -> N
 
     async def main() -> None:
         far = Far()
-        observer = Observer(far.read)
-        slow = asyncio.create_task(observer.changing(far.read()))
+        recent = Recent()
+        slow = asyncio.create_task(recent.changing(far.read()))
         await asyncio.sleep(TAKES / 2)
-        quick = asyncio.create_task(observer.changing(asyncio.sleep(TAKES / 4, reading(state("shop/web2")))))
+        quick = asyncio.create_task(recent.changing(asyncio.sleep(TAKES / 4, reading(state("shop/web2")))))
         await quick
-        assert observer.recent() is not None
+        assert recent.find() is not None
         await slow
-        assert observer.recent() is None
+        assert recent.find() is None
 
     run(main())

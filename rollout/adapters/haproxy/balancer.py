@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 
+from rollout.adapters.haproxy.all_states import AllStates
 from rollout.adapters.haproxy.console import Console, lines
 from rollout.adapters.haproxy.errand import Errand
+from rollout.adapters.haproxy.looks import Looks
 from rollout.adapters.haproxy.master import Master
 from rollout.adapters.haproxy.observer import Observer
+from rollout.adapters.haproxy.recent import Recent
 from rollout.adapters.haproxy.replies import (
+    Shown,
+    States,
+    Table,
     is_message,
     parse_level,
     parse_reading,
@@ -40,7 +47,12 @@ class HAProxy:
         self._name = name
         self._console = Console(name, transport)
         self._master = None if master is None else Master(name, master)
-        self._observer = Observer(self._read)
+        self._recent = Recent()
+        self._observer = Observer(lambda _: self._read(self._console.ask), self._recent)
+        self._looker = Observer(lambda servers: self._look(servers, self._console.ask), self._recent)
+        self._looks = Looks(name)
+        self._stater = Observer(lambda _: self._read_states(), Recent())
+        self._all_states = AllStates()
         self._focus: frozenset[str] = frozenset()
         self._numbers: dict[str, int] = {}
         self._process = (0, 0)
@@ -59,20 +71,25 @@ class HAProxy:
     async def read(self) -> Reading:
         return await self._observer.read()
 
-    def recent(self, since: float = 0.0) -> Reading | None:
-        return self._observer.recent(since)
+    async def states(self) -> Reading:
+        return await self._stater.read()
+
+    async def look(self, servers: Collection[Server], *, now: bool = False) -> Reading:
+        if self._looks.are_worth_it(servers):
+            if now:
+                self._looks.forget(servers)
+            return await self._looker.read(frozenset(servers))
+        return await self._observer.read()
+
+    def recent(self, since: float = 0.0, of: Collection[Server] | None = None) -> Reading | None:
+        return self._recent.find(since, of)
 
     async def process(self) -> tuple[int, int]:
-        with self._noticing_reloads():
-            command = "show info"
-            reading, _ = parse_reading(self._name, command, await self._console.ask(command))
-            self._note_process(reading)
-        return reading.process
+        return (await self._looker.read()).process
 
-    async def send(self, commands: Sequence[str]) -> None:
+    async def send(self, commands: Sequence[str], servers: Collection[Server] | None = None) -> None:
         errand = Errand(self._console, commands)
-        reading = self._with_old_workers(self._read_worker(errand.ask))
-        sending = asyncio.ensure_future(self._observer.changing(reading))
+        sending = asyncio.ensure_future(self._send(errand, servers))
         try:
             await asyncio.shield(sending)
         except asyncio.CancelledError:
@@ -80,6 +97,16 @@ class HAProxy:
             await asyncio.gather(sending, return_exceptions=True)
             raise
         errand.require_success()
+
+    async def _send(self, errand: Errand, servers: Collection[Server] | None) -> None:
+        if servers is None or not self._looks.are_worth_it(servers):
+            await self._recent.changing(self._read(errand.ask))
+            return
+        self._looks.change(servers)
+        try:
+            await self._recent.changing(self._look(frozenset(servers), errand.ask, changing=True))
+        finally:
+            self._looks.change(servers)
 
     async def server_states(self) -> str:
         return parse_states(self._name, await self._console.ask("show servers state"))
@@ -102,8 +129,22 @@ class HAProxy:
     async def level(self) -> str:
         return parse_level(self._name, await self._console.ask("show cli level"))
 
-    async def _read(self) -> Reading:
-        return await self._with_old_workers(self._read_worker(self._console.ask))
+    async def _read(self, ask: Ask) -> Reading:
+        return await self._with_old_workers(self._read_worker(ask))
+
+    async def _read_states(self) -> Reading:
+        async def read(commands: Sequence[str], counted: Sequence[Table]) -> Shown:
+            return await self._read_by(self._console.ask, commands, counted=counted)
+
+        if (states := await self._all_states.read(read)) is not None:
+            return states
+        return await self._observer.read()
+
+    async def _look(self, servers: frozenset[Server], ask: Ask, *, changing: bool = False) -> Reading:
+        if not servers:
+            # Who answers is all that somebody wants to know.
+            return dataclasses.replace((await self._read_by(ask, ())).reading, only=servers)
+        return await self._with_old_workers(self._look_at_worker(servers, ask, changing))
 
     async def _with_old_workers(self, of_worker: Awaitable[Reading]) -> Reading:
         """A reading of workers old and new.
@@ -132,18 +173,29 @@ class HAProxy:
         )
         return dataclasses.replace(reading, servers=tuple(servers), old_processes_shown=True)
 
+    async def _look_at_worker(self, servers: frozenset[Server], ask: Ask, changing: bool) -> Reading:
+        """A look at some servers; a reading of the focus where a reload or a person has changed which there
+        are."""
+        with contextlib.suppress(CommandRejected):
+            read = functools.partial(self._read_by, ask)
+            if reading := await self._looks.look(servers, read, changing=changing):
+                return reading
+        return await self._read_worker(ask)
+
     async def _read_worker(self, ask: Ask) -> Reading:
         """A reading of the focus; of everything, if that costs no more than twice as much, or if another
         process numbered the backends."""
         known = self._focus and self._focus <= self._numbers.keys()
         if known and 2 * len(self._focus) <= len(self._numbers):
             with contextlib.suppress(CommandRejected):  # a reload may have removed a backend
-                reading, _ = await self._read_by(self._of_focus(), ask)
+                reading = (await self._read_by(ask, self._of_focus())).reading
                 if reading.process == self._process:
                     return reading
-        reading, self._numbers = await self._read_by(_EVERYTHING, ask)
-        self._process = reading.process
-        return dataclasses.replace(reading, of_everything=True)
+        shown = await self._read_by(ask, _EVERYTHING)
+        self._numbers, self._process = shown.numbers, shown.reading.process
+        self._looks.numbered(shown)
+        self._all_states.note(shown)
+        return dataclasses.replace(shown.reading, of_everything=True)
 
     def _of_focus(self) -> list[str]:
         """The commands that show the focus; by number, since a frontend may have the name of a backend."""
@@ -156,13 +208,22 @@ class HAProxy:
             )
         ]
 
-    async def _read_by(self, commands: Sequence[str], ask: Ask) -> tuple[Reading, dict[str, int]]:
+    async def _read_by(
+        self,
+        ask: Ask,
+        commands: Sequence[str],
+        beginnings: Collection[str] | None = None,
+        remembered: States | None = None,
+        counted: Sequence[Table] = (),
+    ) -> Shown:
+        """What commands show, as `parse_reading` says."""
         with self._noticing_reloads():
-            sent = [*lines(commands, first="show info")]
+            sent = [*lines(commands, first="show info")] or ["show info"]
             replies = [await ask(line) for line in sent]
-            reading, numbers = parse_reading(self._name, ";".join(sent), "".join(replies))
-            self._note_process(reading)
-        return reading, numbers
+            asked, reply = ";".join(sent), "".join(replies)
+            shown = parse_reading(self._name, asked, reply, beginnings, remembered, counted)
+            self._note_process(shown.reading)
+        return shown
 
     @contextlib.contextmanager
     def _noticing_reloads(self) -> Iterator[None]:

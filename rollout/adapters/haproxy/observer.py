@@ -1,11 +1,12 @@
-"""The observer of a load balancer: everyone who waits shares its readings."""
+"""The observers of a load balancer: everyone who waits shares their readings."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from rollout.domain import Reading
+from rollout.adapters.haproxy.recent import Recent
+from rollout.domain import Reading, Server
 
 _PACE = 0.01
 """Seconds from one reading to the next, while somebody waits."""
@@ -17,90 +18,69 @@ _PACE_PER_SERVER = 40e-6
 _MOST = 3
 """Readings at once. Far away, one that has just begun need not be waited for before the next begins."""
 
+_Waiting = list[tuple[asyncio.Future[Reading], frozenset[Server]]]
+"""Those who wait for a reading, and the servers that they want to see."""
+
 
 class Observer:
-    """A reader that reads only while somebody waits."""
+    """A reader that reads only while somebody waits. `read` is given the servers that somebody wants to
+    see."""
 
-    def __init__(self, read: Callable[[], Awaitable[Reading]]) -> None:
+    def __init__(self, read: Callable[[frozenset[Server]], Awaitable[Reading]], recent: Recent) -> None:
         self._read = read
-        self._waiting: list[asyncio.Future[Reading]] = []
+        self._recent = recent
+        self._waiting: _Waiting = []
         self._task: asyncio.Task[None] | None = None
         self._under_way: set[asyncio.Task[None]] = set()
         self._next = 0.0
         self._pace = _PACE
         self._changes = 0
-        self._last: Reading | None = None
-        self._begun = 0.0
-        self._until = 0.0
 
-    async def read(self) -> Reading:
+    async def read(self, servers: frozenset[Server] = frozenset()) -> Reading:
         """A reading begun after this call."""
         loop = asyncio.get_running_loop()
         reading: asyncio.Future[Reading] = loop.create_future()
-        self._waiting.append(reading)
+        self._waiting.append((reading, servers))
         if self._task is None:
             self._task = loop.create_task(self._serve())
         return await reading
 
-    def recent(self, since: float = 0.0) -> Reading | None:
-        """The last reading, if it was begun after `since` and nothing was changed afterwards, for as long as
-        it took: no command arrives sooner after a reading, either."""
-        is_recent = self._begun >= since and asyncio.get_running_loop().time() < self._until
-        return self._last if is_recent else None
-
-    async def changing(self, change: Awaitable[Reading]) -> None:
-        """Wait for a change and the reading that comes with it. Readings that were begun before its end are
-        old, and the next one is made at once."""
-        self._forget()
-        changes, begun = self._changes, asyncio.get_running_loop().time()
-        try:
-            reading = await change
-            alone = self._changes == changes
-        finally:
-            self._forget()
-        if alone:
-            self._note(reading, begun)
-
-    def _forget(self) -> None:
-        self._next = 0.0
-        self._changes += 1
-        self._last = None
-
-    def _note(self, reading: Reading, begun: float) -> None:
-        now = asyncio.get_running_loop().time()
-        self._last, self._begun, self._until = reading, begun, now + (now - begun)
-
     async def _serve(self) -> None:
-        """Begin readings at their pace, as long as somebody waits for one to begin."""
+        """Begin readings at their pace, as long as somebody waits for one to begin; after a change, the next
+        one at once."""
         loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                await asyncio.sleep(max(0.0, self._next - loop.time()))
+                if self._changes == self._recent.changes:
+                    await asyncio.sleep(max(0.0, self._next - loop.time()))
+                else:
+                    await asyncio.sleep(0)
                 if len(self._under_way) == _MOST:
                     await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
                 waiting, self._waiting = self._waiting, []
                 self._next = loop.time() + self._pace
+                self._changes = self._recent.changes
                 task = loop.create_task(self._read_for(waiting))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
         finally:
             self._task = None
 
-    async def _read_for(self, waiting: list[asyncio.Future[Reading]]) -> None:
-        changes, begun = self._changes, asyncio.get_running_loop().time()
+    async def _read_for(self, waiting: _Waiting) -> None:
+        changes, begun = self._recent.changes, asyncio.get_running_loop().time()
         try:
-            reading = await self._read()
+            reading = await self._read(frozenset[Server]().union(*(servers for _, servers in waiting)))
         except Exception as error:  # every waiter gets it, whatever it is
             for future in _still(waiting):
                 future.set_exception(error)
         else:
             self._pace = max(_PACE, _PACE_PER_SERVER * len(reading.servers))
-            if self._changes == changes:
-                self._note(reading, begun)
+            if self._recent.changes == changes:
+                self._recent.note(reading, begun)
             for future in _still(waiting):
                 future.set_result(reading)
 
 
-def _still(waiting: list[asyncio.Future[Reading]]) -> list[asyncio.Future[Reading]]:
+def _still(waiting: _Waiting) -> list[asyncio.Future[Reading]]:
     """The futures whose waiter has not been cancelled."""
-    return [future for future in waiting if not future.done()]
+    return [future for future, _ in waiting if not future.done()]

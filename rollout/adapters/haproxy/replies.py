@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import functools
 import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rollout.adapters.haproxy.counters import number, of_backend, of_server
 from rollout.adapters.haproxy.table import Columns, Row, states, statistics
@@ -28,6 +30,7 @@ _ADDED = re.compile(r"^\[\d\]: New server registered\.\n", re.MULTILINE)
 _DELETED = re.compile(r"^\[\d\]: Server deleted\.\n", re.MULTILINE)
 """Messages of success, the only ones. What follows the second differs between versions: an empty line, or
 nothing."""
+_INFO = re.compile(r"^(Version|Pid|Uptime_sec|Start_time_sec|Stopping): (.*)$", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z0-9_.:\-\[\]]+")
 _CONFIGURED, _ENABLED = 0x02, 0x04
 """Bits of `srv_check_state` and of `srv_agent_state`. `disable health` and `disable agent` clear the last."""
@@ -82,13 +85,46 @@ def parse_level(load_balancer: str, reply: str) -> str:
     return level
 
 
-def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading, dict[str, int]]:
+Table = tuple[Columns, list[Row]]
+"""Rows of `show stat`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What replies show: a reading, and what it was made of."""
+
+    reading: Reading
+    numbers: dict[str, int]
+    """HAProxy's number of each backend."""
+    tables: Sequence[Table]
+    """The rows of `show stat`."""
+    states: States
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """Rows of `show servers state`, by the names of backend and server."""
+
+    columns: Columns | None = None
+    rows: Mapping[Row, Row] = field(default_factory=dict)
+
+
+def parse_reading(
+    load_balancer: str,
+    command: str,
+    reply: str,
+    beginnings: Collection[str] | None = None,
+    remembered: States | None = None,
+    counted: Sequence[Table] = (),
+) -> Shown:
     """The reading in the replies to `command`: to lines of `show info`, `show servers state` and `show stat`.
 
-    Each line begins with `show info`, so that the process is known from which its reply comes. The reading
-    comes with HAProxy's number of each backend. Raises NotHAProxy, CommandRejected, and
-    LoadBalancerUnreachable for a reply that ends too soon, or that comes from a process that is being stopped
-    or from two processes.
+    Each line begins with `show info`, so that the process is known from which its reply comes. Of the states,
+    those lines are read that have one of the `beginnings`; all, where these are `None`. Others are taken from
+    what is `remembered`. The rows of servers in `counted`, which were shown before, count as shown.
+
+    Raises NotHAProxy, CommandRejected, and LoadBalancerUnreachable for a reply that ends too soon, or that
+    comes from a process that is being stopped or from two processes.
     """
     blocks = [block.lstrip("\n") for block in reply.strip("\n").split("\n\n")]
     if not blocks[0]:
@@ -100,15 +136,15 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
     if not reply.endswith("\n\n") or len(blocks) <= command.count(";"):
         raise _cut_short(load_balancer)
     infos: list[dict[str, str]] = []
-    shown_states: dict[Row, Row] = {}
-    state_columns: Columns | None = None
-    tables: list[tuple[Columns, list[Row]]] = []
+    remembered = remembered or States()
+    state_columns, shown_states = remembered.columns, dict(remembered.rows)
+    tables = [*counted]
     try:
         for block in blocks:
             if block.startswith("Name: "):
-                infos.append(dict(line.split(": ", 1) for line in block.split("\n") if ": " in line))
+                infos.append(dict(_INFO.findall(block)))
             elif block.startswith("1\n# be_id "):
-                state_columns, rows = states(block)
+                state_columns, rows = states(block, beginnings)
                 shown_states.update(
                     zip(map(state_columns.getter("be_name", "srv_name"), rows), rows, strict=True)
                 )
@@ -146,7 +182,7 @@ def parse_reading(load_balancer: str, command: str, reply: str) -> tuple[Reading
             queued=queued,
             answered=answered,
         )
-        return reading, numbers
+        return Shown(reading, numbers, tables, States(state_columns, shown_states))
     except (KeyError, ValueError, csv.Error) as error:
         raise NotHAProxy(load_balancer, f"HAProxy's statistics could not be read: {error!r}") from error
 

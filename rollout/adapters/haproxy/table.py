@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
 
 Row = tuple[str, ...]
@@ -16,7 +16,8 @@ Row = tuple[str, ...]
 
 _STATISTICS = frozenset(
     {
-        *("pxname", "svname", "iid", "type", "mode", "status", "bck", "check_status", "tracked"),
+        *("pxname", "svname", "iid", "sid", "type", "mode", "status", "bck", "check_status", "tracked"),
+        *("weight", "check_health", "agent_status", "agent_health", "addr"),
         *("scur", "qcur", "stot", "used_conn_cur", "srv_icur", "rtime", "chkfail"),
         *("econ", "wretr", "wredis", "cli_abrt", "srv_abrt"),
         *("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other"),
@@ -51,6 +52,10 @@ class Columns:
         """A function that gives two fields or more of a row. Raises KeyError for a column that is missing."""
         return itemgetter(*(self._places[name] for name in names))
 
+    def getter_of_some(self, *names: str) -> Callable[[Row], Row]:
+        """The same of those columns that are there: two or more."""
+        return self.getter(*(name for name in names if name in self._places))
+
     def fields(self, row: Row) -> dict[str, str]:
         """The fields of a row by the names of their columns."""
         return dict(zip(self._names, row, strict=True))
@@ -65,11 +70,23 @@ def statistics(table: str) -> tuple[Columns, list[Row]]:
     return columns, [_row(columns, line, ",") for line in lines]
 
 
-def states(table: str) -> tuple[Columns, list[Row]]:
-    """The columns and rows of what `show servers state` answers. Raises ValueError."""
-    header, *lines = table.removeprefix("1\n# ").split("\n")
+def states(table: str, beginnings: Collection[str] | None = None) -> tuple[Columns, list[Row]]:
+    """The columns and rows of what `show servers state` answers; of those rows alone that have one of these
+    `beginnings`, where there are any. Raises ValueError."""
+    table = table.removeprefix("1\n# ")
+    if beginnings is None:
+        header, *lines = table.split("\n")
+    else:
+        header = table.partition("\n")[0]
+        lines = [line for beginning in beginnings if (line := _line(table, f"\n{beginning} "))]
     columns = _states_columns(header)
     return columns, [_row(columns, line, " ") for line in lines]
+
+
+def _line(table: str, beginning: str) -> str:
+    """The first line of a table with this beginning; empty if there is none."""
+    begin = table.find(beginning) + 1
+    return table[begin:].partition("\n")[0] if begin else ""
 
 
 @functools.lru_cache(maxsize=16384)

@@ -21,7 +21,7 @@ from rollout.engine.places import NodePlaces
 from rollout.engine.rotation.check_times import CheckTimes
 from rollout.engine.rotation.clients import BusyClients, counted_sessions, name_clients
 from rollout.engine.rotation.quiet_port import QuietPort
-from rollout.engine.waiting import read_patiently, run_all, run_both
+from rollout.engine.waiting import look_patiently, read_patiently, run_all, run_both
 from rollout.errors import ChangedByOthers, StepFailure
 from rollout.inventory.drain import HealthPage
 from rollout.inventory.request import Request
@@ -49,6 +49,8 @@ class PageRotation:
     ) -> None:
         """`places` are where the node is now; without them it stays where it was found to be."""
         self._standing = standing
+        self._some_lead = Standing.ALONE in standing.values()
+        """Whether others may have replaced one of the servers: then all of them are read."""
         self._context = context
         self._page = health_page
         self._servers = dict(servers)
@@ -133,9 +135,13 @@ class PageRotation:
 
     async def _read(self, balancer: LoadBalancer) -> Reading:
         """A fresh reading, by which these are the node's servers there. Raises SiteChanged where it moved."""
+        if self._some_lead:
+            reading = await read_patiently(balancer, self._patience)
+        else:
+            reading = await look_patiently(balancer, self._servers[balancer], self._patience)
         if self._places is None:
-            return await read_patiently(balancer, self._patience)
-        reading = await self._places.read(balancer, self._patience)
+            return reading
+        reading = await self._places.follow(balancer, reading, self._patience)
         self._places.require_there()
         own = reading.of(self._places.on(balancer.name))
         self._servers[balancer] = tuple(state.server for state in own)

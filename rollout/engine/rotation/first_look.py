@@ -39,7 +39,7 @@ class FirstLook:
         await asyncio.sleep(_SETTLED)
         self._begun = clock()
         try:
-            return await self._servers.balancer.read()
+            return await self._servers.look()
         except LoadBalancerError:
             return None
         finally:

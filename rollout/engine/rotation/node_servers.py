@@ -11,14 +11,14 @@ from typing import cast
 
 from rollout.decisions.alike import first_of
 from rollout.decisions.standing import in_rotation
-from rollout.domain import AdminState, Reading, Server, ServerState
+from rollout.domain import AdminState, Reading, Server, ServerState, Standing
 from rollout.engine.log import StepLog
 from rollout.engine.permission import Permission
 from rollout.engine.places import NodePlaces
 from rollout.engine.rotation.ledger import Ledger
 from rollout.engine.rotation.pinned_clients import PinnedClients
 from rollout.engine.rotation.state_file import StateFile
-from rollout.engine.waiting import read_patiently, send_patiently
+from rollout.engine.waiting import look_patiently, read_patiently, send_patiently
 from rollout.errors import CommandRejected, LoadBalancerError, StepFailure
 from rollout.ports import LoadBalancer
 from rollout.remote.runtime import is_about_a_twin
@@ -68,8 +68,8 @@ class NodeServers:
         """The last reading, of these servers alone."""
         self.last_read = -math.inf
         """When it was asked for, on the loop's clock."""
-        self._everyone: Reading | None = None
-        """The last reading, of all servers."""
+        self._seen: Reading | None = None
+        """The last reading, with all others that it shows."""
         self._serving: Mapping[str, Collection[Server]] | None = None
         self._state_file = state_file
         self._patience = patience
@@ -90,9 +90,10 @@ class NodeServers:
 
     @property
     def serving(self) -> Mapping[str, Collection[Server]]:
-        """The servers in rotation at the last reading, whoever they are, by backend."""
+        """The servers in rotation at the last reading, by backend: whoever they are, if one of this node's
+        was the only one."""
         if self._serving is None:
-            self._serving = in_rotation(cast(Reading, self._everyone))
+            self._serving = in_rotation(cast(Reading, self._seen))
         return self._serving
 
     def was_told(self, reading: Reading) -> bool:
@@ -119,10 +120,25 @@ class NodeServers:
         asked = asyncio.get_running_loop().time()
         if self._places is not None and not self.all:
             return self._note(await self._read_where_it_is_not(self._places), asked)
-        recent = None if now else self.balancer.recent()
-        if recent is None or (recent is self._everyone and not again):
-            recent = await read_patiently(self.balancer, self._patience)
+        recent = None if now else self.balancer.recent(of=self._wanted)
+        if recent is None or (recent is self._seen and not again):
+            recent = await self.look(self._patience, now=now)
         return await self.take(recent, asked)
+
+    async def look(self, patience: float = 0.0, *, now: bool = False) -> Reading:
+        """A fresh reading in which all of these servers are, and perhaps others. All of it is begun `now`, or
+        some of it may have come a moment before."""
+        if self._wanted is None:
+            return await read_patiently(self.balancer, patience)
+        return await look_patiently(self.balancer, self._wanted, patience, now=now)
+
+    @property
+    def _wanted(self) -> Collection[Server] | None:
+        """The servers that a reading must show; `None` for everyone's, where another may have replaced one of
+        these."""
+        if any(self.ledger.standing(server) is Standing.ALONE for server in self.all):
+            return None
+        return self.all if self._places is None else self._places.on(self.load_balancer)
 
     async def take(self, reading: Reading, asked: float) -> Reading:
         """The part of a reading that is about these servers, by which they are the node's. It is the last one
@@ -139,13 +155,13 @@ class NodeServers:
         if gone:
             raise StepFailure(f"HAProxy no longer has {first_of([*map(str, sorted(gone))])}")
         self.last_reading, self.last_read = dataclasses.replace(reading, servers=own), asked
-        self._everyone, self._serving = reading, None
+        self._seen, self._serving = reading, None
         return self.last_reading
 
     async def _read_where_it_is_not(self, places: NodePlaces) -> Reading:
         """A reading of a load balancer on which the node has no server so far: nobody waits for it."""
         try:
-            reading = await places.read(self.balancer, 0.0)
+            reading = await places.look(self.balancer, 0.0)
         except LoadBalancerError:
             pid, started = self._told_process
             return Reading(self.load_balancer, "", pid, uptime=0, started=started, servers=())
@@ -203,7 +219,7 @@ class NodeServers:
             log.sent(self.load_balancer, "; ".join(commands))
             patience = self._patience if insistent else 0
             try:
-                await send_patiently(self.balancer, commands, patience, self._permission)
+                await send_patiently(self.balancer, commands, self._wanted, patience, self._permission)
             except CommandRejected as error:
                 # A twin can be done without. Those commands come last, so none of the others was rejected.
                 if not is_about_a_twin(error.command):

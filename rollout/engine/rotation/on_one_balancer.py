@@ -28,9 +28,8 @@ from rollout.remote import runtime
 WATCH = 0.05
 """Seconds between two looks at a node that is out: after a reload, HAProxy sends it requests until then."""
 _FULL_LOOK = 0.25
-"""Seconds since the last look at the servers, by a step or by the guard, after which such a look is at them
-too, not only at the process that answers: a person may have put one back. HAProxy may have thousands of
-servers."""
+"""Seconds in which one such look is at the servers, too, not only at the process that answers: a person may
+have put one back. Where a step has looked at them, the guard need not."""
 _CONFIRM = 0.1
 """Seconds between two looks for the first check of a server that is back."""
 
@@ -124,10 +123,10 @@ class BalancerRotation:
         while self._servers.stage is not Stage.BACK:
             # A failure is tried again: an HAProxy that does not answer sends no requests either.
             with contextlib.suppress(RolloutError):
-                due = clock() >= self._servers.last_read + _FULL_LOOK
+                due = clock() // _FULL_LOOK > self._servers.last_read // _FULL_LOOK
                 if (due or await self._servers.is_replaced()) and await self._is_put_back(log):
                     return
-            await asyncio.sleep(WATCH)
+            await asyncio.sleep(WATCH - clock() % WATCH)  # all guards at once: they share their looks
 
     async def _is_put_back(self, log: StepLog) -> bool:
         """Whether a person put the node back into rotation. A new process is told again: it is no person."""

@@ -94,12 +94,11 @@ class Jury:
 
     async def entered(self, name: str) -> None:
         """Note that a node is about to take traffic again."""
-        totals = (await self._watch.look()).totals
-        self._entered[name] = {server: totals[server] for server in self._servers(name) if server in totals}
+        self._entered[name] = await self._watch.count(self._servers(name))
 
     async def bake_begins(self, name: str) -> None:
         """Note that the bake of a node begins or begins again: nothing from before is judged."""
-        look = await self._watch.look()
+        look = await (self._watch.look() if self.sits else self._watch.recent_look())
         self._bake_began[name] = _Beginning(look.time, self._watch.tails.snapshot() if self.sits else {})
         self._false_alarms[name] = allowance(next(self._bakes))
 

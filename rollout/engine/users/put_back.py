@@ -45,9 +45,8 @@ class PutBack:
         now = asyncio.get_running_loop().time()
         self._contexts[context.name] = context
         self._watch.since = now
-        totals = self._watch.looks.last.totals if self._watch.looks else {}
         own = self._plan.placement[context.name]
-        self._since[context.name] = (now, {server: totals[server] for server in own if server in totals})
+        self._since[context.name] = (now, self._watch.counted(own))
         self._earlier.update(before or {})
 
     def discard(self, name: str) -> None:
@@ -56,9 +55,16 @@ class PutBack:
         self._falls.pop(name, None)
 
     async def look(self, *, now: bool) -> None:
-        """Look at all nodes, as `Watch.look` does."""
-        await self._watch.look(now=now)
-        await self.judge()
+        """Look at all nodes, at their states alone where these are well.
+
+        A reading that came just now will do, unless it must be begun `now`.
+        """
+        if not now:
+            await self._watch.see()
+            await self.judge()
+        if now or self.in_doubt:
+            await self._watch.look(now=now)
+            await self.judge()
 
     async def judge(self) -> None:
         """Judge all nodes by the last look at the load balancers; without any, by their health pages now."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
 from rollout.decisions.counter_totals import Backend, CounterTotals, Totals
 from rollout.decisions.standing import Serving, in_rotation
@@ -72,35 +72,66 @@ class Watch:
         return [state for state in shown if self._asked[state.server.load_balancer] >= since]
 
     async def look(self, *, now: bool = False) -> Look:
-        """Look at all load balancers; of one that does not answer, the last answer counts.
+        """Look at all load balancers, and count; of one that does not answer, the last answer counts.
 
         A reading that came just now will do, unless it must be begun `now`: it is one since the last command,
         and since a node was last put back.
         """
-        asked = asyncio.get_running_loop().time()
-        readings = await asyncio.gather(
-            *(_read(balancer, self.since, now=now) for balancer in self._load_balancers),
-            return_exceptions=True,
-        )
-        self.unanswered = tuple(
-            balancer.name
-            for balancer, reading in zip(self._load_balancers, readings, strict=True)
-            if isinstance(reading, LoadBalancerError)
-        )
-        for reading in readings:
-            if isinstance(reading, Reading):
-                self._counters.add(reading)
-                self._readings[reading.load_balancer] = reading
-                self._asked[reading.load_balancer] = asked
-            elif not isinstance(reading, LoadBalancerError):
-                raise reading
-        self._states = {state.server: state for each in self._readings.values() for state in each.servers}
+        for reading in await self._see(_read if not now else _read_now):
+            self._counters.add(reading)
         self.down = frozenset(server for server, state in self._states.items() if not state.running)
         if self.down_before is None:
             self.down_before = self.down
         look = Look(asyncio.get_running_loop().time(), self.tails.added_to(self._counters.totals))
         self.looks.add(look)
         return look
+
+    async def see(self) -> None:
+        """Look at the states of all servers, as `LoadBalancer.states` says; nothing is counted."""
+        await self._see(_read_states)
+
+    async def _see(self, read: Callable[[LoadBalancer, float], Awaitable[Reading]]) -> list[Reading]:
+        """Note what is read of each load balancer. Returns the readings of those that answered."""
+        asked = asyncio.get_running_loop().time()
+        answers = await asyncio.gather(
+            *(read(balancer, self.since) for balancer in self._load_balancers),
+            return_exceptions=True,
+        )
+        self.unanswered = tuple(
+            balancer.name
+            for balancer, answer in zip(self._load_balancers, answers, strict=True)
+            if isinstance(answer, LoadBalancerError)
+        )
+        readings = []
+        for answer in answers:
+            if isinstance(answer, Reading):
+                readings.append(answer)
+                self._readings[answer.load_balancer] = answer
+                self._asked[answer.load_balancer] = asked
+            elif not isinstance(answer, LoadBalancerError):
+                raise answer
+        self._states = {state.server: state for each in self._readings.values() for state in each.servers}
+        return readings
+
+    async def count(self, servers: Collection[Server]) -> Totals:
+        """What some servers have answered until now; where a load balancer does not answer, until the last
+        look at it."""
+        own = {name: [s for s in servers if s.load_balancer == name] for name in self._readings}
+        answers = await asyncio.gather(
+            *(_look(each, own[each.name]) for each in self._load_balancers if own.get(each.name)),
+            return_exceptions=True,
+        )
+        for answer in answers:
+            if isinstance(answer, Reading):
+                self._counters.add(answer)
+            elif not isinstance(answer, LoadBalancerError):
+                raise answer
+        return self.counted(servers)
+
+    def counted(self, servers: Iterable[Server]) -> Totals:
+        """What some servers have answered, as it was counted last."""
+        totals = self.tails.added_to(self._counters.totals)
+        return {server: totals[server] for server in servers if server in totals}
 
     async def recent_look(self) -> Look:
         """The last look, if it is as young as those of `run`; else a new one."""
@@ -109,5 +140,17 @@ class Watch:
         return await self.look()
 
 
-async def _read(balancer: LoadBalancer, since: float, *, now: bool) -> Reading:
-    return (None if now else balancer.recent(since)) or await balancer.read()
+async def _read(balancer: LoadBalancer, since: float) -> Reading:
+    return balancer.recent(since) or await balancer.read()
+
+
+async def _read_now(balancer: LoadBalancer, since: float) -> Reading:
+    return await balancer.read()
+
+
+async def _read_states(balancer: LoadBalancer, since: float) -> Reading:
+    return balancer.recent(since) or await balancer.states()
+
+
+async def _look(balancer: LoadBalancer, servers: Collection[Server]) -> Reading:
+    return balancer.recent(of=servers) or await balancer.look(servers)

@@ -32,7 +32,8 @@ replies = st.sampled_from(sorted(REPLIES.values()))
 @pytest.mark.parametrize("version", REPLIES)
 def test_a_real_reply(version: str) -> None:
     """A captured reply is read to the last field, with HAProxy's numbers of the backends."""
-    reading, numbers = parse_reading("lb1", COMMAND, REPLIES[version])
+    shown = parse_reading("lb1", COMMAND, REPLIES[version])
+    reading, numbers = shown.reading, shown.numbers
     assert reading.version.startswith(version)
     assert list(numbers) == ["shop", "api", "v6"]
     assert {state.server.path: (state.status, int(state.admin)) for state in reading.servers} == {
@@ -51,7 +52,7 @@ def test_a_real_reply(version: str) -> None:
 def test_checks_and_agents_that_are_disabled() -> None:
     """Configured is not enabled: after `disable health` and `disable agent` HAProxy asks nobody."""
     for reply in REPLIES.values():
-        reading, _ = parse_reading("lb1", COMMAND, reply)
+        reading = parse_reading("lb1", COMMAND, reply).reading
         asked = {state.server.path: state for state in reading.servers}
         assert (asked["shop/web1"].checked, asked["shop/web1"].check_disabled) == (True, False)
         assert (asked["shop/web3"].checked, asked["shop/web3"].check_disabled) == (True, False)  # paused
@@ -60,7 +61,7 @@ def test_checks_and_agents_that_are_disabled() -> None:
         for disabled in ("2", "10"):
             changed = re.sub(r"( shop 1 web1 (?:\S+ ){9})6 ", rf"\g<1>{disabled} ", reply)
             changed = re.sub(r"( api 2 web2 (?:\S+ ){10})\d+ ", r"\g<1>18 ", changed)
-            reading, _ = parse_reading("lb1", COMMAND, changed)
+            reading = parse_reading("lb1", COMMAND, changed).reading
             asked = {state.server.path: state for state in reading.servers}
             assert (asked["shop/web1"].checked, asked["shop/web1"].check_disabled) == (False, True)
             assert (asked["api/web2"].agent_checked, asked["api/web2"].agent_disabled) == (False, True)
@@ -71,13 +72,13 @@ def test_a_host_name_where_haproxy_shows_one() -> None:
     for reply in REPLIES.values():
         row = r"( shop 1 web1 (?:\S+ ){13})- (\d+) -"
         named = re.sub(row, r"\g<1>web1.internal \g<2> _http._tcp.internal", reply)
-        reading, _ = parse_reading("lb1", COMMAND, named)
+        reading = parse_reading("lb1", COMMAND, named).reading
         assert (reading.servers[0].hostname, reading.servers[0].srv_record) == (
             "web1.internal",
             "_http._tcp.internal",
         )
         assert (reading.servers[1].hostname, reading.servers[1].srv_record) == ("", "")
-        reading, _ = parse_reading("lb1", COMMAND, reply.replace("srv_fqdn", "other"))
+        reading = parse_reading("lb1", COMMAND, reply.replace("srv_fqdn", "other")).reading
         assert reading.servers[0].hostname == ""
 
 
