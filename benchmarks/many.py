@@ -6,20 +6,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
 import yaml
 
 from benchmarks.applications import CHECKED, PAGE
-from benchmarks.measuring import Run, run, tell
+from benchmarks.measuring import Run, haproxy, process, run, tell
 from tests.support.loopback import own_address
 from tests.support.until import wait
 
@@ -64,14 +62,11 @@ class Site:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        haproxy = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
-        assert haproxy, "needs the package haproxy"
-        with ExitStack() as stack:
-            applications = [sys.executable, "-m", "benchmarks.applications", *self.hosts.values()]
-            started = stack.enter_context(_process(applications, stdout=subprocess.PIPE))
-            assert started.stdout is not None
-            started.stdout.readline()
-            stack.enter_context(_process([haproxy, "-db", "-q", "-f", f"{self.folder}/haproxy.cfg"]))
+        applications = [sys.executable, "-m", "benchmarks.applications", *self.hosts.values()]
+        with (
+            process(applications, says="started"),
+            process([haproxy(), "-db", "-q", "-f", f"{self.folder}/haproxy.cfg"]),
+        ):
             wait(lambda: (self.folder / "admin.sock").exists(), "HAProxy")
             yield
 
@@ -135,16 +130,6 @@ def _tell_verb(verb: str, checkouts: list[str], runs: dict[tuple[str, int, str],
 
 def _ratio(one: list[Run], other: list[Run]) -> float:
     return median(mine.processor / its.processor for mine, its in zip(one, other, strict=True))
-
-
-@contextmanager
-def _process(command: list[str], stdout: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
 
 
 if __name__ == "__main__":

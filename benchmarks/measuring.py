@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -51,6 +53,27 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str] = os.envir
         if process.returncode:
             raise SystemExit(f"{printed}\n{command[0]} failed")
     return Run(seconds, usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime, printed)
+
+
+@contextmanager
+def process(command: Sequence[str | Path], *, says: str = "") -> Iterator[subprocess.Popen[str]]:
+    """A process that runs during the block, once it has printed the line that it `says`."""
+    out = subprocess.PIPE if says else None
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, text=True) as running:
+        try:
+            if running.stdout is not None and running.stdout.readline() != f"{says}\n":
+                raise SystemExit(f"{command[0]} did not start")
+            yield running
+        finally:
+            running.terminate()
+
+
+def haproxy() -> str:
+    """The path of HAProxy. Raises SystemExit if it is not installed."""
+    path = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
+    if path is None:
+        raise SystemExit("needs the package haproxy")
+    return path
 
 
 def tell(what: str, figure: str, target: str = "") -> None:
