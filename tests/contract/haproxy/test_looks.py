@@ -12,6 +12,7 @@ import pytest
 from rollout.adapters.haproxy import HAProxy
 from rollout.adapters.haproxy.transport import UnixTransport
 from rollout.domain import AdminState, Reading, Server, ServerState
+from rollout.remote import runtime
 from tests.support.balancer import Balancer, balancer
 from tests.support.until import until_seen
 
@@ -220,3 +221,30 @@ async def test_very_many_servers_are_looked_at_in_several_lines(haproxy_binary: 
         seen = await haproxy.look(wanted)
         assert seen.only == frozenset(wanted)
         assert states(seen).keys() == set(wanted)
+
+
+async def test_twins_are_looked_at_with_their_servers(haproxy_binary: Path) -> None:
+    """From the command that adds one, or from a moment after others did, until it is removed."""
+    async with looked_at(haproxy_binary) as (haproxy, lb, asked):
+        found = states(await haproxy.look(OURS))
+        adding = [line for server in OURS[:2] for line in runtime.add_twin(found[server], (), "1s")]
+        await haproxy.send(adding, OURS)
+        twins = {server.twin for server in OURS[:2]}
+        for seen in (haproxy.recent(of=OURS), await haproxy.look(OURS)):
+            assert seen is not None
+            assert {state.server for state in seen.twins} == twins
+            assert states(seen).keys() == set(OURS)
+        assert everything(asked) == 0
+        assert {state.server for state in (await haproxy.read()).twins} == twins
+
+        await haproxy.send([*runtime.remove_twin(OURS[0].twin)], OURS)
+        assert {state.server for state in (await haproxy.look(OURS)).twins} == {OURS[1].twin}
+        await lb.ask(";".join(runtime.remove_twin(OURS[1].twin)))
+        assert (await haproxy.look(OURS)).twins == ()
+        for line in runtime.add_twin(found[OURS[2]], (), "1s"):
+            await lb.ask(line)
+
+        async def is_seen() -> bool:
+            return [state.server for state in (await haproxy.look(OURS)).twins] == [OURS[2].twin]
+
+        await until_seen(is_seen, "the twin that others added")
