@@ -1,4 +1,4 @@
-"""Looks at some servers among many, with real HAProxy: what they show, and what they cost."""
+"""Looks at some servers among many, and at the states of all, with real HAProxy: what they show, and cost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.adapters.haproxy import HAProxy
+from rollout.adapters.haproxy import HAProxy, all_states
 from rollout.adapters.haproxy.transport import UnixTransport
 from rollout.domain import AdminState, Reading, Server, ServerState
 from rollout.remote import runtime
@@ -55,7 +55,7 @@ def states(reading: Reading) -> dict[Server, ServerState]:
 
 def everything(asked: list[str]) -> int:
     """How often all servers were read."""
-    return sum("show stat -1 " in line for line in asked)
+    return sum("show stat -1 6 " in line for line in asked)
 
 
 async def test_a_look_shows_what_a_reading_of_everything_shows(haproxy_binary: Path) -> None:
@@ -248,3 +248,50 @@ async def test_twins_are_looked_at_with_their_servers(haproxy_binary: Path) -> N
             return [state.server for state in (await haproxy.look(OURS)).twins] == [OURS[2].twin]
 
         await until_seen(is_seen, "the twin that others added")
+
+
+async def test_the_states_of_all_are_read_without_their_statistics(haproxy_binary: Path) -> None:
+    """They are those of now, and everything else is as it was read last."""
+    async with looked_at(haproxy_binary) as (haproxy, lb, asked):
+        before = await haproxy.states()
+        await lb.ask("set server shop/web7 state maint;set server shop/web8 weight 12")
+        after = await haproxy.states()
+        assert everything(asked) == 0
+        assert (before.of_everything, after.of_everything) == (True, True)
+        assert haproxy.recent() is not after
+        changed = {
+            s.name: (states(after)[s].admin, states(after)[s].weight)
+            for s in states(after)
+            if states(after)[s] != states(before)[s]
+        }
+        assert changed == {"web7": (AdminState.FORCED_MAINT, 30), "web8": (AdminState.READY, 12)}
+        assert after.queued == {"shop": 0, "api": 0}
+
+
+async def test_states_of_other_servers_take_a_reading_of_everything(haproxy_binary: Path) -> None:
+    """After a reload, and where a server was added; a twin is no other server."""
+    async with looked_at(haproxy_binary) as (haproxy, lb, asked):
+        before = await haproxy.states()
+        for line in runtime.add_twin(states(before)[OURS[0]], (), "1s"):
+            await lb.ask(line)
+        assert len((await haproxy.states()).servers) == 2 * MANY
+        assert everything(asked) == 0
+        await lb.ask("add server shop/other 127.0.0.1:7")
+        assert len((await haproxy.states()).servers) == 2 * MANY + 1
+        assert everything(asked) == 1
+        await lb.reload()
+
+        async def is_new() -> bool:
+            return (await haproxy.states()).process != before.process
+
+        await until_seen(is_new, "the new process")
+        assert len((await haproxy.states()).servers) == 2 * MANY
+        assert everything(asked) == 2
+
+
+async def test_old_statistics_do_not_count(haproxy_binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing reads them once a second, each look does."""
+    monkeypatch.setattr(all_states, "_COUNTED", 0.0)
+    async with looked_at(haproxy_binary) as (haproxy, _, asked):
+        await haproxy.states()
+        assert everything(asked) == 1
