@@ -45,14 +45,19 @@ class CounterTotals:
         """The totals now, as a copy."""
         return dict(self._totals)
 
+    def of(self, servers: Iterable[Server]) -> Totals:
+        """The totals now of some servers; one that was never shown is missing."""
+        return {server: self._totals[server] for server in servers if server in self._totals}
+
     @property
     def answered(self) -> Mapping[Backend, Counters]:
         """What users got from each backend since the first reading, as a copy."""
         return dict(self._answered)
 
-    def add(self, reading: Reading) -> None:
-        """Add what was counted since the last reading of this load balancer."""
-        for state in reading.servers:
+    def add(self, reading: Reading, changed: Iterable[ServerState] | None = None) -> None:
+        """Add what was counted since the last reading of this load balancer; `changed` are the states that
+        are not as they were then, if that is known."""
+        for state in reading.servers if changed is None else changed:
             self._add_server(reading.process, state)
         for name, answered in reading.answered.items():
             self._add_backend(reading.process, (reading.load_balancer, name), answered)

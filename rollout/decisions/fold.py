@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import reduce
 from itertools import groupby
 
+from rollout.decisions.node_map import NodeMap
 from rollout.decisions.progress import TOUCHING, NodeProgress, Phase, Progress, Try
 from rollout.domain import Step
 from rollout.events import (
@@ -119,7 +120,8 @@ def _ended(progress: Progress, now: float) -> tuple[tuple[float, float | None], 
 
 def _nodes_advanced(progress: Progress, records: Iterable[Record]) -> Progress:
     """The progress after events of nodes, of which there may be thousands in a row."""
-    nodes = dict(progress.nodes)
+    nodes = NodeMap.of(progress.nodes)
+    changed: dict[str, NodeProgress] = {}
     notes: dict[str, list[ServerNoted]] = {}
     failure = progress.first_failure
     for record in records:
@@ -128,15 +130,15 @@ def _nodes_advanced(progress: Progress, records: Iterable[Record]) -> Progress:
             continue
         if isinstance(record.event, StepFailed) and record.event.reason != INTERRUPTED:
             failure = failure or f"{name} at {record.event.step}: {record.event.reason}"
-        before = nodes.get(name) or NodeProgress(name)
+        before = changed.get(name) or nodes.get(name) or NodeProgress(name)
         if isinstance(record.event, ServerNoted):
-            nodes[name] = before
+            changed[name] = before
             notes.setdefault(name, []).append(record.event)
         elif (after := _node_advanced(before, record)) is not before:
-            nodes[name] = after
+            changed[name] = after
     for name, own in notes.items():
-        nodes[name] = replace(nodes[name], servers=(*nodes[name].servers, *own))
-    return replace(progress, nodes=nodes, first_failure=failure)
+        changed[name] = replace(changed[name], servers=(*changed[name].servers, *own))
+    return replace(progress, nodes=nodes.changed(changed), first_failure=failure)
 
 
 def _node_advanced(node: NodeProgress, record: Record) -> NodeProgress:

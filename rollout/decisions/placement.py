@@ -6,6 +6,7 @@ import difflib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
+from operator import is_not
 
 from rollout.decisions.contradictions import contradictions
 from rollout.domain import Reading, Server, ServerState
@@ -145,6 +146,23 @@ def _no_backend(load_balancer: str, backend: str, known: Collection[str]) -> str
     near = difflib.get_close_matches(backend, known, n=1)
     other = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(known)) or 'none'}"
     return f"{load_balancer} has no backend {backend} with servers; {other}"
+
+
+class Owners:
+    """The node that each server is, while the placement changes: it is looked through again only then."""
+
+    def __init__(self, placement: Placement) -> None:
+        self._placement = placement
+        self._seen: tuple[tuple[Server, ...], ...] = ()
+        self._owners: dict[Server, str] = {}
+
+    def of(self, servers: Iterable[Server]) -> set[str]:
+        """The nodes that `servers` are. A server of no node is left out."""
+        now = tuple(self._placement.values())
+        if len(now) != len(self._seen) or any(map(is_not, now, self._seen)):
+            self._seen = now
+            self._owners = {server: name for name, own in self._placement.items() for server in own}
+        return {self._owners[server] for server in servers if server in self._owners}
 
 
 def require_found(inventory: Inventory, nodes: Iterable[str], placement: Placement) -> None:

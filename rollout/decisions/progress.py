@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from itertools import product
 
+from rollout.decisions.node_map import NodeMap
 from rollout.domain import AdminState, Outcome, Server, ServerBefore, Step
 from rollout.events import Probed, Sampled, Served, ServerNoted, StepFailed, UsersSaw, Warned
 from rollout.masks import kept_as
@@ -203,17 +204,17 @@ class Progress:
     @property
     def done(self) -> int:
         """How many nodes are done."""
-        return len(self.names(Phase.DONE))
+        return NodeMap.of(self.nodes).count(Phase.DONE)
 
     @property
     def failed(self) -> int:
         """How many nodes failed."""
-        return len(self.names(Phase.FAILED))
+        return NodeMap.of(self.nodes).count(Phase.FAILED)
 
     @property
     def total(self) -> int:
         """How many nodes are to be rolled; the skipped ones are not."""
-        return len(self.nodes) - len(self.names(Phase.SKIPPED))
+        return len(self.nodes) - NodeMap.of(self.nodes).count(Phase.SKIPPED)
 
     @property
     def left_out(self) -> tuple[str, ...]:

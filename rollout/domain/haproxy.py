@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
+from itertools import compress
+from operator import is_not
 from typing import NamedTuple
 
 TWIN = "rollout-check."
@@ -345,6 +347,14 @@ class Reading:
         forgotten all that was set by the socket.
         """
         return self.pid, self.started
+
+    def changed(self, last: Reading | None) -> Iterable[ServerState]:
+        """The states that are not as in the `last` reading of the load balancer: those that are were not made
+        anew. All of them where another process, or other servers, were shown."""
+        same = last is not None and last.process == self.process and len(last.servers) == len(self.servers)
+        if last is None or not same:
+            return self.servers
+        return compress(self.servers, map(is_not, self.servers, last.servers))
 
     def of(self, servers: Iterable[Server]) -> tuple[ServerState, ...]:
         """The states of `servers`, in the order of the reading; a server that it does not show is missing."""

@@ -90,6 +90,8 @@ class PlainView:
         self._ticked: dict[tuple[str, bool], float] = {}
         """When a wait of a node was last shown, with or without sessions that are left."""
         self._printed: dict[str, deque[str]] = {}
+        self._nodes = self._width = 0
+        """How many nodes there are, and the length of the longest name."""
 
     def show(self, record: Record) -> None:
         # Of printed lines there may be a million, and nothing that is shown here follows from them.
@@ -128,7 +130,8 @@ class PlainView:
                 if skipped := self._progress.names(Phase.SKIPPED):
                     yield f"{count(len(skipped), 'node')} skipped: {few(skipped)}"
             case StepStarted(node=node, step=step):
-                self._ticked = {wait: when for wait, when in self._ticked.items() if wait[0] != node}
+                for sessions in (False, True):
+                    self._ticked.pop((node, sessions), None)
                 self._printed[node] = deque(maxlen=TAIL)
                 yield self._of(node, step, "…")
             case CommandSent(node=node, step=step, target=target, line=line):
@@ -160,6 +163,7 @@ class PlainView:
             case StepFailed() as failed:
                 yield from self._failed(failed)
             case NodeFinished(node=node, seconds=seconds):
+                self._printed.pop(node, None)
                 changed = change(self._progress.nodes[node], self._progress.release_of(node))
                 steps = self._steps(node) if self._sums_up else ""
                 yield self._of(node, "done", f"{changed} in {duration(seconds)}{steps} · {self._done()}")
@@ -193,8 +197,10 @@ class PlainView:
     def _of(self, node: str | None, word: str, text: str) -> str:
         if node is None:
             return f"{word}  {text}"
-        width = max(map(len, self._progress.nodes), default=0)
-        return f"{node:{width}}  {word:7}  {text}"
+        if len(self._progress.nodes) != self._nodes:
+            self._nodes = len(self._progress.nodes)
+            self._width = max(map(len, self._progress.nodes), default=0)
+        return f"{node:{self._width}}  {word:7}  {text}"
 
     def _steps(self, node: str) -> str:
         """How long each step of a node took: ` (drained 0.3 s, restarted 1.1 s)`."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rollout.decisions.counter_totals import summed
 from rollout.decisions.fall import Fall, fall, in_doubt
 from rollout.decisions.health import DRAINING, fault
+from rollout.decisions.placement import Owners
 from rollout.decisions.plan import Plan
+from rollout.decisions.standing import Serving
 from rollout.domain import Counters, Server, ServerBefore, ServerState, Standing
 from rollout.engine.context import NodeContext
 from rollout.engine.health_page import ask
@@ -18,6 +21,8 @@ from rollout.engine.users.watch import Watch
 from rollout.engine.waiting import run_all
 from rollout.errors import ChangedByOthers, Fallen, RequestFailed, StepFailure
 from rollout.inventory.health import Health
+
+T = TypeVar("T")
 
 _HINT = "look at its log, and at `rollout status`"
 _HINT_TO_OTHERS = "rollout leaves what they set; `rollout status` shows it"
@@ -38,6 +43,11 @@ class PutBack:
         """When each node was put back, and what its servers had answered until then."""
         self._contexts: dict[str, NodeContext] = {}
         self._falls: dict[str, Fall] = {}
+        self._doubts: dict[str, str] = {}
+        """Why nodes may be about to fall."""
+        self._unseen: set[str] = set()
+        """The nodes that some load balancer has not shown since they were put back."""
+        self._owners = Owners(plan.placement)
         self._baking: set[str] = set()
 
     def add(self, context: NodeContext, before: Mapping[Server, ServerBefore] | None = None) -> None:
@@ -48,11 +58,14 @@ class PutBack:
         own = self._plan.placement[context.name]
         self._since[context.name] = (now, self._watch.counted(own))
         self._earlier.update(before or {})
+        self._unseen.add(context.name)
 
     def discard(self, name: str) -> None:
         """Watch a node no longer: its fall has been told, or it leaves again."""
         self._contexts.pop(name, None)
         self._falls.pop(name, None)
+        self._doubts.pop(name, None)
+        self._unseen.discard(name)
 
     async def look(self, *, now: bool) -> None:
         """Look at all nodes, at their states alone where these are well.
@@ -68,16 +81,30 @@ class PutBack:
 
     async def judge(self) -> None:
         """Judge all nodes by the last look at the load balancers; without any, by their health pages now."""
-        names = list(self._contexts)
         if self._site.load_balancers:
-            falls = [self._fall_by_checks(name) for name in names]
-        else:
-            falls = await run_all(self._fall_of_page(self._contexts[name]) for name in names)
+            self._judge_by_checks()
+            return
+        names = list(self._contexts)
+        falls = await run_all(self._fall_of_page(self._contexts[name]) for name in names)
         self._falls = {
             name: found
             for name, found in zip(names, falls, strict=True)
             if found is not None and name in self._contexts
         }
+
+    def _judge_by_checks(self) -> None:
+        """Judge the nodes that are not shown as before, and those that are not known to be well."""
+        changed = self._owners.of(self._watch.take_changed())
+        due = self._contexts.keys() & (changed | self._falls.keys() | self._doubts.keys() | self._unseen)
+        serving: Serving = {}
+        if self._some_lead:  # what another node shows may be why this one may be down
+            due, serving = set(self._contexts), self._watch.serving
+        for name in sorted(due):
+            states = self._states(name)
+            _keep(self._falls, name, self._fall(states, serving))
+            _keep(self._doubts, name, in_doubt(states))
+            if self._watch.seen_since(self._since[name][0]):
+                self._unseen.discard(name)
 
     def has(self, name: str) -> bool:
         """Whether a node is watched."""
@@ -118,11 +145,10 @@ class PutBack:
     @property
     def in_doubt(self) -> str:
         """Why one of the nodes may be about to fall, or is out; empty if all are well."""
-        for name in self._contexts:
-            if name in self._falls:
-                return f"{name} was put back, and is out of rotation again: {self._falls[name].reason}"
-            if doubt := in_doubt(self._states(name)):
-                return f"{name} was put back, and its last check failed: {doubt}"
+        for name, found in self._falls.items():
+            return f"{name} was put back, and is out of rotation again: {found.reason}"
+        for name, doubt in self._doubts.items():
+            return f"{name} was put back, and its last check failed: {doubt}"
         return ""
 
     def _states(self, name: str) -> list[ServerState]:
@@ -132,8 +158,9 @@ class PutBack:
     def _fall_by_checks(self, name: str) -> Fall | None:
         if name not in self._contexts:
             return None
-        serving = self._watch.serving if self._some_lead else {}
-        states = self._states(name)
+        return self._fall(self._states(name), self._watch.serving if self._some_lead else {})
+
+    def _fall(self, states: Sequence[ServerState], serving: Serving) -> Fall | None:
         return fall(states, {state.server: self._known(state.server) for state in states}, serving)
 
     def _known(self, server: Server) -> ServerBefore | None:
@@ -165,3 +192,11 @@ class PutBack:
         wrong = fault(answer, health, context.release)
         drained = answer.status == DRAINING and self._site.inventory.drain.health_page is not None
         return Fall(f"{page} {wrong}", by_others=drained) if wrong else None
+
+
+def _keep(found: dict[str, T], name: str, what: T | None) -> None:
+    """Note what was found of a node, or that nothing was."""
+    if what:
+        found[name] = what
+    else:
+        found.pop(name, None)

@@ -76,7 +76,9 @@ class Tails:
 
     def added_to(self, totals: Totals) -> Totals:
         """The totals of HAProxy's counters, and with them what is counted here."""
-        seen = {server: answers for server, answers in self._servers.items() if server in totals}
+        if not self._servers:
+            return totals
+        seen = {server: self._servers[server] for server in totals if server in self._servers}
         return {**totals, **{server: _added(totals[server], answers) for server, answers in seen.items()}}
 
 

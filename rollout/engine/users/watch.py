@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
 from rollout.decisions.counter_totals import Backend, CounterTotals, Totals
@@ -25,11 +26,14 @@ class Watch:
         self._load_balancers = load_balancers
         self._counters = CounterTotals()
         self._readings: dict[str, Reading] = {}
+        self._counted: dict[str, Reading] = {}
+        """The last ones whose counters were added."""
         self._asked: dict[str, float] = {}
         """When the question was put that each of these answers."""
         self.since = 0.0
         """When a node was last put back: what was seen before says nothing of it."""
-        self._states: Mapping[Server, ServerState] = {}
+        self._states: dict[Server, ServerState] = {}
+        self._changed: set[Server] = set()
         self.unanswered: tuple[str, ...] = ()
         """The load balancers that did not answer the last look."""
         self.tails = Tails()
@@ -78,8 +82,9 @@ class Watch:
         and since a node was last put back.
         """
         for reading in await self._see(_read if not now else _read_now):
-            self._counters.add(reading)
-        self.down = frozenset(server for server, state in self._states.items() if not state.running)
+            last = self._counted.get(reading.load_balancer)
+            self._counted[reading.load_balancer] = reading
+            self._counters.add(reading, reading.changed(last))
         if self.down_before is None:
             self.down_before = self.down
         look = Look(asyncio.get_running_loop().time(), self.tails.added_to(self._counters.totals))
@@ -106,11 +111,10 @@ class Watch:
         for answer in answers:
             if isinstance(answer, Reading):
                 readings.append(answer)
-                self._readings[answer.load_balancer] = answer
+                self._take(answer)
                 self._asked[answer.load_balancer] = asked
             elif not isinstance(answer, LoadBalancerError):
                 raise answer
-        self._states = {state.server: state for each in self._readings.values() for state in each.servers}
         return readings
 
     async def count(self, servers: Collection[Server]) -> Totals:
@@ -130,8 +134,33 @@ class Watch:
 
     def counted(self, servers: Iterable[Server]) -> Totals:
         """What some servers have answered, as it was counted last."""
-        totals = self.tails.added_to(self._counters.totals)
-        return {server: totals[server] for server in servers if server in totals}
+        return self.tails.added_to(self._counters.of(servers))
+
+    def _take(self, reading: Reading) -> None:
+        """Note what a reading shows: of thousands of servers, few are not as they were."""
+        last = self._readings.get(reading.load_balancer)
+        changed = [*reading.changed(last)]
+        self._readings[reading.load_balancer] = reading
+        gone = set[Server]()
+        if last is not None and len(changed) == len(reading.servers):
+            gone.update(state.server for state in last.servers)
+            gone.difference_update(state.server for state in changed)
+        for server in gone:
+            self._states.pop(server, None)
+        self._states.update((state.server, state) for state in changed)
+        self._changed.update(state.server for state in changed)
+        self.down = self.down.difference(gone, (state.server for state in changed)).union(
+            state.server for state in changed if not state.running
+        )
+
+    def take_changed(self) -> set[Server]:
+        """The servers that are not as they were when this was asked last."""
+        changed, self._changed = self._changed, set()
+        return changed
+
+    def seen_since(self, time: float) -> bool:
+        """Whether all load balancers were asked after a moment, and have answered."""
+        return all(self._asked.get(each.name, -math.inf) >= time for each in self._load_balancers)
 
     async def recent_look(self) -> Look:
         """The last look, if it is as young as those of `run`; else a new one."""
