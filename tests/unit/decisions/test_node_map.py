@@ -13,15 +13,21 @@ from rollout.decisions.progress import NodeProgress, Phase
 nodes = st.builds(NodeProgress, st.integers(0, 150).map("web{}".format), st.sampled_from(Phase))
 
 
-@given(st.lists(nodes, max_size=200, unique_by=lambda node: node.name), st.lists(nodes, max_size=20))
-def test_it_is_a_mapping_that_stays_as_it_is(first: list[NodeProgress], changes: list[NodeProgress]) -> None:
-    """A change is seen in the new map alone, which has the same order, and a new node at its end."""
+some = st.lists(nodes, max_size=200, unique_by=lambda node: node.name)
+
+
+@given(some, st.lists(st.lists(nodes, max_size=3) | some, max_size=10))
+def test_it_is_a_mapping_that_stays_as_it_is(
+    first: list[NodeProgress], changes: list[list[NodeProgress]]
+) -> None:
+    """A change is seen in the new map alone, which has the same order, and new nodes at its end."""
     plain = {node.name: node for node in first}
     made = NodeMap(first)
-    for node in changes:
-        before, made = made, made.changed(node)
+    for change in changes:
+        other = {node.name: node for node in change}
+        before, made = made, made.changed(other)
         assert dict(before) == plain
-        plain[node.name] = node
+        plain |= other
         assert list(made) == list(plain)
         assert dict(made) == plain
         assert list(made.each()) == list(plain.values())
