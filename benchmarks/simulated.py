@@ -1,7 +1,7 @@
 """What a step of a node costs among 1,000 and among 10,000 nodes: of the processor's time, and of memory.
 
 `python -m benchmarks.simulated [NODES…]`; some minutes. Deployments in virtual time, each in a process of its
-own: rollout's engine and its log, a hundred nodes at a time, on a load balancer, machines and pages in memory.
+own: rollout's engine and its log, a hundred nodes at a time, with HAProxy, machines and pages in memory.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ async def measured(nodes: int) -> tuple[float, float]:
     site = site_in_memory(fleet(nodes), 1)
     plan, seen = await make_plan(site, list(site.inventory.nodes), None, ours={})
     steps, sequence = 0, count(1)
-    with Path(os.devnull).open("w") as nowhere:
+    with Path(os.devnull).open("w") as nowhere:  # noqa: ASYNC230 (nothing is waited for there)
         view = PlainView(nowhere)
 
         def record(event: Event) -> None:

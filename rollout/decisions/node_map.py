@@ -53,7 +53,7 @@ class NodeMap(Mapping[str, "NodeProgress"]):
         return self._phases[phase]
 
     def changed(self, nodes: Mapping[str, NodeProgress]) -> NodeMap:
-        """The map with other states of some nodes, by their names. Nodes that it did not have are its last."""
+        """The map with other states of some nodes, by their names. New nodes come last."""
         if len(nodes) > _CHUNK or not nodes.keys() <= self._places.keys():
             return NodeMap({**dict(zip(self, self.each(), strict=True)), **nodes}.values())
         other = object.__new__(NodeMap)
