@@ -299,8 +299,8 @@ def failing(here: Shop, folder: Path) -> dict[str, dict[str, Any]]:
                 "password": f"password-{TOKEN}",
             }
         },
-        "file": {"drain": {"health_page": page}, "warmup": None},
-        "request": {"drain": {"health_page": {"request": requests}}, "warmup": None},
+        "file": {"drain": {"health_page": page, "timeout": "1s"}, "warmup": None},
+        "request": {"drain": {"health_page": {"request": requests}, "timeout": "1s"}, "warmup": None},
         "socket": {"load_balancers": {"lb1": one}},
         "tcp": {"load_balancers": {"lb1": {"haproxy": f"tcp://{TOKEN}.Invalid:1"}}},
         "backend": {

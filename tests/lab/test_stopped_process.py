@@ -54,10 +54,10 @@ async def stopped_in_each_step(lab: Lab) -> tuple[int, list[str], set[str]]:
 
 async def test_stopped_in_each_step(start_lab: StartLab) -> None:
     """Drain, release, restart, verify, ready and bake: what ended meanwhile counts, and nothing times out."""
-    lab = start_lab(**HARSH | {"start": 1.0})
+    lab = start_lab(**HARSH | {"nodes": 2, "start": 1.0})
     be_impatient(lab)
     one = lab.load_balancers[0]
-    slow = [asyncio.create_task(asyncio.to_thread(get, one, "/slow?seconds=3")) for _ in range(6)]
+    slow = [asyncio.create_task(asyncio.to_thread(get, one, "/slow?seconds=3")) for _ in range(4)]
 
     code, lines, stopped = await stopped_in_each_step(lab)
 
