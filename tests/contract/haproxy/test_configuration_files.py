@@ -9,16 +9,20 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rollout.adapters.haproxy.transport import UnixTransport
 from rollout.adapters.local import LocalHost
-from rollout.domain import Completed, Reading
+from rollout.domain import Completed, Reading, UnixSocket
 from rollout.engine.configuration import Configuration, Unreadable, read_configuration
+from rollout.errors import LoadBalancerUnreachable
 from tests.support.started import answering, started
-from tests.support.until import until
+from tests.support.until import until, until_seen
 from tests.support.users import NOBODY, SUDOER, need_root
 
 pytestmark = [pytest.mark.every_haproxy, pytest.mark.linux]
@@ -97,6 +101,14 @@ async def test_every_way_to_name_the_files(
         assert configuration.changed == ""
 
 
+async def master_hears(folder: Path) -> bool:
+    """Whether the master heeds a signal: its worker answers before that."""
+    master = UnixTransport("lb1", UnixSocket(f"{folder}/master"))
+    with suppress(LoadBalancerUnreachable):
+        return b"master" in await master.ask(b"show proc\n")
+    return False
+
+
 @pytest.mark.parametrize("chroot", [False, True])
 async def test_a_worker_and_its_master(haproxy_binary: Path, folder: Path, chroot: bool) -> None:
     """A worker that has left its root is read by its master, also after a reload has changed both their
@@ -110,6 +122,7 @@ async def test_a_worker_and_its_master(haproxy_binary: Path, folder: Path, chroo
         for _ in range(2):
             configuration = await read_configuration(LocalHost("lb1"), reading)
             assert files(configuration) == [f"{folder}/work/haproxy.cfg"]
+            await until_seen(partial(master_hears, folder), "HAProxy's master")
             process.send_signal(signal.SIGUSR2)
             reading = await answering(folder, process, not_pid=reading.pid)
 
