@@ -130,7 +130,13 @@ def document(here: Shop, folder: Path, **sections: Any) -> dict[str, Any]:
             "timeout": "1s",
         },
         "warmup": {"steps": ["10%", "100%"], "over": "50ms"},
-        "strategy": {"window": "50%", "bake": "10ms", "on_failure": "halt", "spread": "zones"},
+        "strategy": {
+            "order": "fastest_overall",
+            "window": "50%",
+            "bake": "10ms",
+            "on_failure": "halt",
+            "spread": "zones",
+        },
         "hooks": {
             "before_deploy": f"{secret} true",
             "before_node": {"command": f"{secret} true", "on": "node", "timeout": "5s"},

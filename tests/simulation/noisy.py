@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from rollout.domain import Counters, Reading, Server, ServerState
@@ -51,7 +51,7 @@ class NoisyTraffic:
         self._told = 0.0
         self._pass(600.0)
 
-    def recent(self, since: float = 0.0) -> None:
+    def recent(self, since: float = 0.0, of: Collection[Server] | None = None) -> None:
         """No reading is used twice."""
 
     async def read(self) -> Reading:

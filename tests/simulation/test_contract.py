@@ -265,7 +265,7 @@ async def answered(subject: Subject, commands: Sequence[str]) -> str:
 
 
 async def shown(subject: Subject) -> Reading:
-    return parse_reading("lb1", _LOOK, await subject.ask(_LOOK))[0]
+    return parse_reading("lb1", _LOOK, await subject.ask(_LOOK)).reading
 
 
 async def twin(subject: Subject) -> ServerState:

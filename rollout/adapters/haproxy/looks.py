@@ -62,6 +62,8 @@ class Looks:
         """The servers that a reading of everything shows."""
         self._numbers: dict[Server, _Number] = {}
         """Of the servers that were looked for."""
+        self._places: dict[Server, tuple[int, int]] = {}
+        """Where each of them stands among all: a look shows them in the same order."""
         self._columns: Columns | None = None
         self._known: dict[Server, _Known] = {}
 
@@ -71,6 +73,7 @@ class Looks:
             self._process = everything.reading.process
             self._known.clear()
         self._numbers.clear()
+        self._places.clear()
         self._tables, self._all = everything.tables, len(everything.reading.servers)
 
     def forget(self, servers: Collection[Server]) -> None:
@@ -156,13 +159,15 @@ class Looks:
         """The numbers of `servers` and of their twins, whether or not they have some. One that HAProxy did
         not have at the last reading of everything is missing."""
         wanted: dict[Row, Server] = {_named(s): s for s in servers if s not in self._numbers}
-        for columns, rows in self._tables if wanted else ():
+        for place, (columns, rows) in enumerate(self._tables if wanted else ()):
             named, numbers = columns.getter("pxname", "svname"), columns.getter("iid", "sid")
-            for row in rows:
+            for row_number, row in enumerate(rows):
                 if server := wanted.get(named(row)):
                     iid, sid = numbers(row)
                     self._numbers[server] = iid, sid
-        own = {server: self._numbers[server] for server in servers if server in self._numbers}
+                    self._places[server] = place, row_number
+        there = sorted((s for s in servers if s in self._numbers), key=self._places.__getitem__)
+        own = {server: self._numbers[server] for server in there}
         twins = {server.twin: (iid, str(twin_number(server))) for server, (iid, _) in own.items()}
         return own | twins
 
