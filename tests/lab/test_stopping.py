@@ -23,8 +23,8 @@ CHANGES = {
     "bake": ("  bake: 0", "  bake: 20s"),
 }
 """What makes the step of the inventory last."""
-SIGNS = {"drain": "left", "restart": "$"}
-"""What a line says once the step is in its middle, where its beginning is not that."""
+SIGNS = {"drain": "left", "release": "$", "restart": "$"}
+"""What a line says once the step is in its middle, where not each of its lines is told there."""
 
 
 async def stopped(
@@ -41,7 +41,7 @@ async def stopped(
             async for line in process.stdout:
                 lines.append(line.decode())
                 node, which, *told = (*line.decode().split()[1:], "", "")
-                sign = SIGNS.get(step, "…")
+                sign = SIGNS.get(step, "")
                 begun = (node, which) == ("web1", step) and sign in told
                 if (begun or sent) and sent < times:
                     sent += 1
