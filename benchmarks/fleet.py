@@ -94,6 +94,7 @@ class Fleet:
             "health": {"http": f"http://{{host}}:{PAGE}/", "interval": "100ms"},
             "restart": {"http": {"url": f"http://{{host}}:{PAGE}/restart"}},
             "strategy": {"bake": "0", "window": self.window},
+            "state": "local",  # two checkouts need not agree on how it is kept
         }
         path.write_text(yaml.safe_dump(document))
         return path
