@@ -20,7 +20,7 @@ from rollout.engine.failures import Failures
 from rollout.engine.gate import Gate
 from rollout.engine.halt import Halt
 from rollout.engine.hooks import Hooks
-from rollout.engine.log import Recorder, StepLog, failed
+from rollout.engine.log import Recorder, StepLog
 from rollout.engine.pausing import Pauses
 from rollout.engine.places import Places
 from rollout.engine.preparation import Preparation
@@ -267,7 +267,6 @@ class Deployment:
         try:
             await node.confirm()
         except RolloutError as error:
-            self._record(failed(name, Step.READY, self._users.put_back.seconds(name), error))
             self._fail(name, error)
 
     def _finish(self, name: str, seconds: float) -> None:

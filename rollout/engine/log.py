@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol, runtime_checkable
 
 from rollout.decisions.judge import Judgement
@@ -122,6 +122,10 @@ class StepLog:
 _ACTING = (Step.DRAIN, Step.READY)
 """The steps in which something happens that is not a command of the node, each of which waits for the disk
 itself."""
+
+
+BeginStep = Callable[[], AbstractAsyncContextManager[StepLog]]
+"""A context for a step that begins where there is something to do."""
 
 
 @asynccontextmanager

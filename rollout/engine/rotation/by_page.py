@@ -16,7 +16,7 @@ from rollout.decisions.standing import in_rotation, may_be_down
 from rollout.domain import OperationalState, Reading, Server, ServerState, Standing
 from rollout.engine.context import NodeContext
 from rollout.engine.health_page import prove_healthy
-from rollout.engine.log import StepLog
+from rollout.engine.log import BeginStep, StepLog
 from rollout.engine.places import NodePlaces
 from rollout.engine.rotation.check_times import CheckTimes
 from rollout.engine.rotation.clients import BusyClients, counted_sessions, name_clients
@@ -117,7 +117,7 @@ class PageRotation:
         await self._settle(log)
         await run_all(self._wait_until_back(balancer, log) for balancer in self._servers)
 
-    async def confirm(self, log: StepLog) -> None:
+    async def confirm(self, step: BeginStep) -> None:
         """Do nothing: the node came back by HAProxy's own checks."""
 
     async def warm_up(self, log: StepLog) -> None:

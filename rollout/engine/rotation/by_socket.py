@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from rollout.deadline import Deadline
 from rollout.domain import Reading
-from rollout.engine.log import StepLog
+from rollout.engine.log import BeginStep, StepLog
 from rollout.engine.rotation.check_times import CheckTimes
 from rollout.engine.rotation.connections import counted_connections
 from rollout.engine.rotation.node_servers import NodeServers
@@ -119,8 +119,8 @@ class SocketRotation:
             rotation.enter(log, reading) for rotation, reading in zip(self._rotations, seen, strict=True)
         )
 
-    async def confirm(self, log: StepLog) -> None:
-        await run_all(rotation.confirm(log) for rotation in self._rotations)
+    async def confirm(self, step: BeginStep) -> None:
+        await run_all(rotation.confirm(step) for rotation in self._rotations)
 
     async def warm_up(self, log: StepLog) -> None:
         await run_all(rotation.warm_up(log) for rotation in self._rotations)

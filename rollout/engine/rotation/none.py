@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rollout.engine.log import StepLog
+from rollout.engine.log import BeginStep, StepLog
 
 
 class NoRotation:
@@ -35,7 +35,7 @@ class NoRotation:
     async def enter(self, log: StepLog) -> None:
         """Do nothing: the node never left."""
 
-    async def confirm(self, log: StepLog) -> None:
+    async def confirm(self, step: BeginStep) -> None:
         """Do nothing: no load balancer checks the node."""
 
     async def warm_up(self, log: StepLog) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from rollout.deadline import Deadline
 from rollout.decisions.alike import first_of
 from rollout.domain import Reading, Server, ServerState
-from rollout.engine.log import StepLog
+from rollout.engine.log import BeginStep, StepLog
 from rollout.engine.rotation.check_times import CheckTimes, Limit
 from rollout.engine.rotation.leaving import Leaving
 from rollout.engine.rotation.node_servers import NodeServers, Stage, is_held
@@ -237,11 +237,11 @@ class BalancerRotation:
             await self._returning.enter(seen, log)
             return True
 
-    async def confirm(self, log: StepLog) -> None:
+    async def confirm(self, step: BeginStep) -> None:
         """Watch for HAProxy's own first checks of the servers that came back by the word of a twin.
 
-        One that fails takes its server out of rotation, as `fall` of them would. Raises Fallen then. A reload
-        begins all checks anew, and ends the watch.
+        One that fails takes its server out of rotation, as `fall` of them would, in a `step` that begins for
+        that. Raises Fallen then. A reload begins all checks anew, and ends the watch.
         """
         unconfirmed = self._returning.unconfirmed
         deadline = Deadline(unconfirmed.seconds)
@@ -251,8 +251,10 @@ class BalancerRotation:
                 if not self._servers.was_told(reading):
                     return
                 if failed := [s for s in reading.servers if _has_failed(s, unconfirmed.failed_checks)]:
-                    await self._servers.send(self._returning.take_down(failed), log)
-                    raise _not_confirmed(failed)
+                    async with step() as log:
+                        with contextlib.suppress(LoadBalancerError):
+                            await self._servers.send(self._returning.take_down(failed), log)
+                        raise _not_confirmed(failed)
             await asyncio.sleep(_CONFIRM)
 
     async def warm_up(self, log: StepLog) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from rollout.engine.log import StepLog
+from rollout.engine.log import BeginStep, StepLog
 
 
 class Rotation(Protocol):
@@ -60,10 +60,11 @@ class Rotation(Protocol):
         """Put a proven node back, and wait until it takes traffic everywhere. Raises StepFailure."""
         ...
 
-    async def confirm(self, log: StepLog) -> None:
+    async def confirm(self, step: BeginStep) -> None:
         """Watch a node that entered until every load balancer's own first check has confirmed what proved it.
 
-        Where one does not, the load balancer sends the node nothing more. Raises Fallen.
+        Where one does not, the load balancer sends the node nothing more, in a `step` that begins for that.
+        Raises Fallen.
         """
         ...
 

@@ -139,12 +139,12 @@ class NodeRoll:
     async def _bake(self) -> None:
         async with self._step(Step.BAKE) as log, self._ending_safely(log):
             bake = Bake(self._context, self._jury, self._put_back, self._pauses, log)
-            await run_all([bake.run(), self._rotation.confirm(log)])
+            await run_all([bake.run(), self._rotation.confirm(lambda: contextlib.nullcontext(log))])
 
     async def confirm(self) -> None:
         """Watch a node that does not bake until the load balancers' own first checks have confirmed what
         proved it. Raises Fallen."""
-        await self._rotation.confirm(self._log(Step.READY))
+        await self._rotation.confirm(lambda: self._step(Step.READY))
 
     def _reach(self, stage: Stage) -> None:
         """Advance to `stage`, unless an earlier try has brought the node further already."""
